@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { failure, isSystemError } from './errors.ts';
+
+/** Makes a rename or a new name inside `folder` survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Replaces `path` whole or not at all: temporary file, fsync, rename, fsync of the folder.
+ * @param mode file mode; secrets pass 0o600.
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const handle = await open(temporary, 'wx', mode);
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Makes a folder that only its owner may enter. */
+export async function makePrivateFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Reads a file that must not be larger than `maximum` bytes.
+ * @throws HoldfastError `file.too-large`; Node's own errors when it cannot be read.
+ */
+export async function readBounded(path: string, maximum: number): Promise<Buffer> {
+  const { size } = await stat(path);
+  if (size > maximum) {
+    throw failure('file.too-large', `${path} is too large`, {
+      why: `${size} bytes; at most ${maximum} are read`,
+    });
+  }
+  return readFile(path);
+}
+
+/** True when something is at `path`. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) return false;
+    throw error;
+  }
+}

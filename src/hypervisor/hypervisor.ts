@@ -1,0 +1,53 @@
+import type { Duplex } from 'node:stream';
+import type { Bytes } from '../base/size.ts';
+
+export type Transport = 'vsock' | 'tcp';
+
+/** What a hypervisor needs to run one machine. All paths are absolute. */
+export interface MachineHardware {
+  /** The machine's name: shown by process lists. */
+  readonly name: string;
+  readonly cpus: number;
+  readonly memory: Bytes;
+  /** qcow2, read and written. */
+  readonly disk: string;
+  /** UEFI variable store, read and written by the firmware. */
+  readonly variables: string;
+  /** systemd credentials for the guest: name to the file (mode 0600) that holds it. Never in argv. */
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly transport: Transport;
+  /** Folder for sockets and pid files; short enough for a socket's 107 bytes. */
+  readonly run: string;
+  /** The guest's serial console is appended here. */
+  readonly consoleLog: string;
+}
+
+/** Why a machine's process is no more. `shutdown`: the guest powered off; `killed`: the process went without a word. */
+export type MachineEnd = 'shutdown' | 'killed';
+
+/** A machine whose processes live on without us. */
+export interface RunningMachine {
+  readonly pid: number;
+  readonly startedAt: Date;
+  /** The accelerator in use, such as `kvm` or `tcg`. */
+  readonly accelerator: string;
+  /** Resolves when the machine's process has ended. */
+  readonly ended: Promise<MachineEnd>;
+  /** A stream to the guest's SSH server, over the transport. Rejects while the guest does not listen yet. */
+  connect(): Promise<Duplex>;
+  /** Asks the guest to shut down (ACPI power button). */
+  powerDown(): Promise<void>;
+  /** Ends the processes at once and waits until they are gone. */
+  kill(): Promise<void>;
+  /** Lets go without ending anything: the supervisor leaves, the machine stays. */
+  release(): void;
+}
+
+/** One hypervisor: how machines are started and found again. */
+export interface Hypervisor {
+  readonly name: string;
+  /** Starts the machine in processes of their own session, which outlive the caller. */
+  start(hardware: MachineHardware): Promise<RunningMachine>;
+  /** Finds the machine that an earlier supervisor started; undefined when none runs. */
+  adopt(hardware: MachineHardware): Promise<RunningMachine | undefined>;
+}

@@ -1,0 +1,65 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { misuse } from '../base/errors.ts';
+
+/** The name of a machine. Branded: it has been checked and is safe as a folder's name. */
+export type MachineName = string & { readonly __brand: 'MachineName' };
+
+/**
+ * @throws HoldfastError `machine.name` (exit code 2).
+ */
+export function parseMachineName(text: string): MachineName {
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text)) {
+    throw misuse('machine.name', `'${text}' cannot be a machine's name`, {
+      why: 'a name has 1 to 32 small letters, digits and hyphens, and no hyphen at either end',
+      next: 'choose another, such as gateway-1',
+    });
+  }
+  return text as MachineName;
+}
+
+/** `HOLDFAST_HOME`, or the XDG data folder (XDG Base Directory Specification, section 3). */
+export function homeFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  if (environment.HOLDFAST_HOME) return environment.HOLDFAST_HOME;
+  return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'holdfast');
+}
+
+/** Where everything of Holdfast lives on this host. All of it is below `home`, a folder with mode 0700. */
+export function homeLayout(home: string) {
+  return {
+    home,
+    /** Keys that sign releases: made on first use. */
+    keys: join(home, 'keys'),
+    /** Releases that machines run from, one folder each, named by the digest of the manifest. */
+    releases: join(home, 'releases'),
+    machines: join(home, 'machines'),
+    /** Programs fetched from Debian with their signatures checked. */
+    tools: join(home, 'tools'),
+    /** What can be made again. */
+    cache: join(home, 'cache'),
+  } as const;
+}
+
+export type HomeLayout = ReturnType<typeof homeLayout>;
+
+/** The files of one machine. */
+export function machineLayout(layout: HomeLayout, name: MachineName) {
+  const folder = join(layout.machines, name);
+  return {
+    folder,
+    lock: join(layout.machines, `${name}.lock`),
+    configuration: join(folder, 'machine.json'),
+    disk: join(folder, 'disk.qcow2'),
+    /** UEFI variable store. */
+    variables: join(folder, 'variables.fd'),
+    /** Keys of both ends of the channel and the credentials for the guest: mode 0700. */
+    secrets: join(folder, 'secrets'),
+    /** Sockets and pid files of a running machine. */
+    run: join(folder, 'run'),
+    supervisorSocket: join(folder, 'run', 'supervisor.sock'),
+    supervisorLog: join(folder, 'supervisor.log'),
+    consoleLog: join(folder, 'console.log'),
+  } as const;
+}
+
+export type MachineLayout = ReturnType<typeof machineLayout>;

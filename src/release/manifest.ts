@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+/** Lower-case hex SHA-256. */
+export type Sha256 = string & { readonly __brand: 'Sha256' };
+export const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform((text) => text as Sha256);
+
+/** A file of the release, relative to its folder. */
+const file = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
+  size: z.int().positive(),
+  sha256,
+});
+
+/**
+ * `release.json`: what is shipped. Signed by the release key in `release.json.sig`; every other file of the release
+ * is named here with its digest, so that one signature covers all.
+ */
+export const releaseManifest = z.strictObject({
+  format: z.literal(1),
+  /** `13.2.20261122`: Debian's point release and the day of the newest package. */
+  version: z.string().regex(/^[0-9]+(\.[0-9]+)*$/),
+  architecture: z.literal('x86-64'),
+  /** Seconds since 1970 of every time stamp inside; from the package lock, not from the clock. */
+  sourceDateEpoch: z.int().positive(),
+  kernel: z.string(),
+  /** EROFS, followed by its dm-verity tree: what goes to RootFS-A or -B as it is. */
+  root: file.extend({ dataSize: z.int().positive(), rootHash: sha256, uuid: z.uuid() }),
+  /** Signed unified kernel image. Its command line names `root.rootHash`. */
+  uki: file,
+  sbom: file,
+  packages: file,
+});
+
+export type ReleaseManifest = z.infer<typeof releaseManifest>;
