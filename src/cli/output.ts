@@ -1,0 +1,16 @@
+/** Where a verb's answer goes. */
+export interface Output {
+  /** Prints the verb's answer: `value` as JSON with `--json`, else `text`. Streams (`logs --follow`) call it per item. */
+  result(value: unknown, text: string): void;
+}
+
+/** Prints answers on `stream`: with `json` one object per line, so that a stream of answers can be read line by line. */
+export function printOn(stream: NodeJS.WritableStream, json: boolean): Output {
+  return {
+    result: (value, text) => {
+      stream.write(
+        json ? `${JSON.stringify(value)}\n` : text === '' || text.endsWith('\n') ? text : `${text}\n`,
+      );
+    },
+  };
+}
