@@ -5,17 +5,22 @@ import { misuse } from '../base/errors.ts';
 /** The name of a machine. Branded: it has been checked and is safe as a folder's name. */
 export type MachineName = string & { readonly __brand: 'MachineName' };
 
+/** Whether a machine can have this name. */
+export function isMachineName(text: string): text is MachineName {
+  return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+}
+
 /**
  * @throws HoldfastError `machine.name` (exit code 2).
  */
 export function parseMachineName(text: string): MachineName {
-  if (!/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text)) {
+  if (!isMachineName(text)) {
     throw misuse('machine.name', `'${text}' cannot be a machine's name`, {
       why: 'a name has 1 to 32 small letters, digits and hyphens, and no hyphen at either end',
       next: 'choose another, such as gateway-1',
     });
   }
-  return text as MachineName;
+  return text;
 }
 
 /** `HOLDFAST_HOME`, or the XDG data folder (XDG Base Directory Specification, section 3). */

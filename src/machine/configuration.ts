@@ -1,0 +1,111 @@
+import { readdir } from 'node:fs/promises';
+import { z } from 'zod';
+import { failure, isSystemError, reasonOf } from '../base/errors.ts';
+import { readBounded, writeFileAtomic } from '../base/files.ts';
+import type { Bytes } from '../base/size.ts';
+import { sha256 } from '../release/manifest.ts';
+import { type HomeLayout, isMachineName, type MachineName, machineLayout } from './home.ts';
+import { logSizes, transports } from './limits.ts';
+
+/** The format that this program writes, and the only one it reads. */
+const currentFormat = 1;
+
+const bytes = z
+  .int()
+  .positive()
+  .transform((size) => size as Bytes);
+
+/**
+ * `machine.json`: what the user chose for one machine. What can be found out elsewhere is not here: the slot follows
+ * from the variable store, the power state from the processes, automatic start from the systemd unit.
+ */
+export const machineConfiguration = z.strictObject({
+  format: z.literal(currentFormat),
+  name: z.string().refine(isMachineName, 'is not a machine name'),
+  /** Digest of the `release.json` whose base image the machine's disk stands on. */
+  release: sha256,
+  cpus: z.int().positive(),
+  /** Bytes. */
+  memory: bytes,
+  /** Bytes that the data partition shall have. */
+  dataSize: bytes,
+  logSize: z.enum(logSizes),
+  transport: z.enum(transports),
+  created: z.iso.datetime(),
+});
+
+export type MachineConfiguration = z.infer<typeof machineConfiguration>;
+
+/**
+ * Reads what `machine.json` holds.
+ * @param path named in errors.
+ * @throws HoldfastError `machine.format` when a newer program wrote it, `machine.damaged`.
+ */
+export function parseConfiguration(text: string, path: string): MachineConfiguration {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(path, reasonOf(error));
+  }
+  const version = z.object({ format: z.int() }).safeParse(value);
+  if (version.success && version.data.format > currentFormat) {
+    throw failure('machine.format', `${path} was written by a newer Holdfast`, {
+      why: `its format is ${version.data.format}; this program knows ${currentFormat}`,
+      next: 'use the newer program',
+    });
+  }
+  const parsed = machineConfiguration.safeParse(value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
+    throw damaged(path, issues.join('; '));
+  }
+  return parsed.data;
+}
+
+function damaged(path: string, why: string) {
+  return failure('machine.damaged', `${path} cannot be read as a machine's configuration`, {
+    why,
+    next: 'mend the file, or remove the machine and deploy it again',
+  });
+}
+
+/**
+ * The configuration of a deployed machine.
+ * @throws HoldfastError `machine.none` when there is no such machine, and those of `parseConfiguration`.
+ */
+export async function readConfiguration(
+  layout: HomeLayout,
+  name: MachineName,
+): Promise<MachineConfiguration> {
+  const path = machineLayout(layout, name).configuration;
+  let data: Buffer;
+  try {
+    data = await readBounded(path, 64 * 1024);
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error;
+    throw failure('machine.none', `there is no machine '${name}'`, {
+      why: `${path} does not exist`,
+      next: 'run `holdfast deploy` to make it, or `holdfast list` to see those that exist',
+    });
+  }
+  return parseConfiguration(data.toString('utf8'), path);
+}
+
+/** Writes `machine.json` whole or not at all. */
+export async function writeConfiguration(path: string, configuration: MachineConfiguration): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(configuration, null, 2)}\n`, 0o600);
+}
+
+/** Names of all deployed machines, sorted. Folders of deployments under way are not among them: their names are none. */
+export async function machineNames(layout: HomeLayout): Promise<MachineName[]> {
+  const entries = await readdir(layout.machines, { withFileTypes: true }).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .filter(isMachineName)
+    .sort();
+}

@@ -1,0 +1,107 @@
+import { availableParallelism, freemem } from 'node:os';
+import { type HoldfastError, misuse } from '../base/errors.ts';
+import { type Bytes, formatSize, GiB, MiB, TiB } from '../base/size.ts';
+import type { Transport } from '../hypervisor/hypervisor.ts';
+
+/** What a user chooses when deploying. */
+export interface MachineSettings {
+  readonly cpus: number;
+  readonly memory: Bytes;
+  readonly dataSize: Bytes;
+  readonly logSize: LogSize;
+  readonly transport: Transport;
+}
+
+export const logSizes = ['small', 'large'] as const;
+export type LogSize = (typeof logSizes)[number];
+
+export const transports = ['vsock', 'tcp'] as const satisfies readonly Transport[];
+
+/** As EFLOW's. */
+export const defaults: MachineSettings = {
+  cpus: 1,
+  memory: GiB,
+  dataSize: (10 * GiB) as Bytes,
+  logSize: 'small',
+  transport: 'vsock',
+};
+
+/** The host's resources that bound a machine's. */
+export interface HostResources {
+  readonly cores: number;
+  /** Memory that a new process can have without swapping. */
+  readonly freeMemory: Bytes;
+}
+
+/** The resources of this host, now. */
+export function hostResources(): HostResources {
+  return { cores: availableParallelism(), freeMemory: freemem() as Bytes };
+}
+
+/** @throws HoldfastError `limit.cpus` (exit code 2) unless 1 to the host's cores. */
+export function checkCpus(cpus: number, host: HostResources): number {
+  if (Number.isSafeInteger(cpus) && cpus >= 1 && cpus <= host.cores) return cpus;
+  throw misuse('limit.cpus', `${cpus} CPUs cannot be given`, {
+    why: `a machine has 1 to ${host.cores}, the cores of this host`,
+    next: `choose a whole number from 1 to ${host.cores}`,
+  });
+}
+
+/**
+ * @throws HoldfastError `limit.memory` (exit code 2) unless at least 1024 MB, an even number of megabytes, and not more
+ * than the host has free.
+ */
+export function checkMemory(memory: Bytes, host: HostResources): Bytes {
+  if (memory < GiB) {
+    throw misuse('limit.memory', `${formatSize(memory)} of memory is too little`, {
+      why: 'a machine needs at least 1024 MB',
+      next: 'choose 1024MB or more',
+    });
+  }
+  if (memory % (2 * MiB) !== 0) {
+    throw misuse('limit.memory', `${formatSize(memory)} of memory cannot be given`, {
+      why: 'memory comes in even numbers of megabytes',
+      next: `choose ${Math.ceil(memory / (2 * MiB)) * 2}MB`,
+    });
+  }
+  if (memory > host.freeMemory) {
+    throw misuse('limit.memory', `${formatSize(memory)} of memory is more than the host has free`, {
+      why: `${Math.floor(host.freeMemory / MiB)} MB are free`,
+      next: 'choose less, or end other programs first',
+    });
+  }
+  return memory;
+}
+
+/** @throws HoldfastError `limit.data-size` (exit code 2) unless 2 GB to 2 TB in whole megabytes. */
+export function checkDataSize(dataSize: Bytes): Bytes {
+  if (dataSize >= 2 * GiB && dataSize <= 2 * TiB && dataSize % MiB === 0) return dataSize;
+  throw misuse('limit.data-size', `${formatSize(dataSize)} cannot be the data partition's size`, {
+    why: 'the data partition has 2 GB to 2 TB, in whole megabytes',
+    next: 'choose for example 10GB',
+  });
+}
+
+/**
+ * Checks every setting that is there, so that all errors are reported at once.
+ * @throws AggregateError of HoldfastErrors, or the one HoldfastError.
+ */
+export function checkSettings(settings: Partial<MachineSettings>, host: HostResources): void {
+  const { cpus, memory, dataSize } = settings;
+  const errors = [
+    cpus === undefined ? undefined : errorOf(() => checkCpus(cpus, host)),
+    memory === undefined ? undefined : errorOf(() => checkMemory(memory, host)),
+    dataSize === undefined ? undefined : errorOf(() => checkDataSize(dataSize)),
+  ].filter((error) => error !== undefined);
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} values cannot be used`);
+  if (errors[0]) throw errors[0];
+}
+
+function errorOf(check: () => unknown): HoldfastError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return error as HoldfastError;
+  }
+}
