@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { failure, reasonOf } from '../base/errors.ts';
+import type { Bytes } from '../base/size.ts';
+import type { Session } from '../channel/session.ts';
+import { sha256 } from '../release/manifest.ts';
+
+/**
+ * What is asked: stock commands only. One shell runs them all, as each command of its own costs the guest a channel and
+ * a fork.
+ */
+const commands = {
+  release: 'grep ^IMAGE_VERSION= /usr/lib/os-release',
+  slot: 'cat /run/holdfast/slot',
+  uptime: 'cat /proc/uptime',
+  memory: 'grep -E "^Mem(Total|Available):" /proc/meminfo',
+  data: 'df -B1 --output=size,used /var',
+  logs: 'df -B1 --output=size,used /logs',
+  rootHash: 'grep -o "holdfast\\.root=[^ ]*" /proc/cmdline',
+  verity: 'dmsetup status root',
+  secureBoot: 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
+  lockdown: 'cat /sys/kernel/security/lockdown',
+  addresses: 'ip -json address show scope global',
+} as const;
+
+/** A line `--- NAME` comes ahead of each answer; the answer of a command that fails is empty. */
+export const reportScript = Object.entries(commands)
+  .map(([name, command]) => `echo '--- ${name}'; ${command} 2>/dev/null`)
+  .concat('true')
+  .join('\n');
+
+/** An answer of this form; its groups are what is taken from it. */
+function answer(pattern: RegExp) {
+  return z.string().transform((text, context) => {
+    const match = pattern.exec(text);
+    if (match) return match.slice(1);
+    context.addIssue({ code: 'custom', message: `unexpected ${JSON.stringify(text.slice(0, 200))}` });
+    return z.NEVER;
+  });
+}
+
+function bytes(text: string | undefined, unit = 1): Bytes {
+  return (Number(text) * unit) as Bytes;
+}
+
+const diskUse = answer(/^ *1B-blocks +Used\n *(\d{1,15}) +(\d{1,15})$/).transform(([size, used]) => ({
+  size: bytes(size),
+  used: bytes(used),
+}));
+
+const interfaces = z.array(
+  z.object({ addr_info: z.array(z.object({ local: z.union([z.ipv4(), z.ipv6()]).optional() })).default([]) }),
+);
+
+/** What the guest says about itself. */
+const guestReport = z.strictObject({
+  /** Version of the release that runs. */
+  release: answer(/^IMAGE_VERSION="?([0-9.]{1,64})"?$/).transform(([version]) => version ?? ''),
+  slot: z.enum(['A', 'B']),
+  /** Seconds since the guest's kernel started. */
+  uptime: answer(/^(\d{1,12}\.\d\d) \d+\.\d\d$/).transform(([seconds]) => Number(seconds)),
+  memory: answer(/^MemTotal: +(\d{1,12}) kB\nMemAvailable: +(\d{1,12}) kB$/).transform(
+    ([total, available]) => ({
+      total: bytes(total, 1024),
+      available: bytes(available, 1024),
+    }),
+  ),
+  /** How full the file systems of Data and Log are. */
+  data: diskUse,
+  logs: diskUse,
+  /** The root hash on the signed command line. */
+  rootHash: answer(/^holdfast\.root=(\S+)$/)
+    .transform(([hash]) => hash)
+    .pipe(sha256),
+  /** What dm-verity says about the root; `off` when the root does not stand on it. */
+  verity: answer(/^(?:|0 \d+ verity ([VC])(?: .*)?)$/).transform(([state]) =>
+    state === undefined ? 'off' : state === 'V' ? 'verified' : 'corrupted',
+  ),
+  secureBoot: answer(/^(?:| *([01]))$/).transform(([state]) => state === '1'),
+  lockdown: answer(/^(?:|.*\[(none|integrity|confidentiality)\].*)$/).transform(([level]) => level ?? 'none'),
+  /** IPv4 and IPv6 addresses that other machines may reach. */
+  addresses: z
+    .string()
+    .transform((text) => (text === '' ? [] : JSON.parse(text)))
+    .pipe(interfaces)
+    .transform((list) => list.flatMap(({ addr_info }) => addr_info.flatMap(({ local }) => local ?? []))),
+});
+
+export type GuestReport = z.output<typeof guestReport>;
+
+/** Asks the guest, in one command. @throws HoldfastError `guest.output`, and those of `Session.run`. */
+export async function askGuest(session: Pick<Session, 'run'>, timeoutMs = 30_000): Promise<GuestReport> {
+  const { stdout } = await session.run(['sudo', '-n', 'sh', '-c', reportScript], { timeoutMs });
+  return parseReport(stdout.toString('utf8'));
+}
+
+/** @throws HoldfastError `guest.output` unless every answer has its form: the guest is not trusted. */
+export function parseReport(output: string): GuestReport {
+  const answers = output.split(/^--- /m).map((part) => {
+    const [name = '', ...lines] = part.trimEnd().split('\n');
+    return [name, lines.join('\n')] as const;
+  });
+  if (answers[0]?.[0] === '') answers.shift();
+  try {
+    const parsed = guestReport.safeParse(Object.fromEntries(answers));
+    if (parsed.success) return parsed.data;
+    throw new Error(
+      parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+    );
+  } catch (error) {
+    throw failure('guest.output', 'what the guest says about itself cannot be read', {
+      why: reasonOf(error),
+    });
+  }
+}
