@@ -21,7 +21,7 @@ const file = z.strictObject({
 export const releaseManifest = z.strictObject({
   format: z.literal(1),
   /** `13.2.20261122`: Debian's point release and the day of the newest package. */
-  version: z.string().regex(/^[0-9]+(\.[0-9]+)*$/),
+  version: z.string().regex(/^[0-9]+(?:\.[0-9]+)*$/),
   architecture: z.literal('x86-64'),
   /** Seconds since 1970 of every time stamp inside; from the package lock, not from the clock. */
   sourceDateEpoch: z.int().positive(),
@@ -30,6 +30,8 @@ export const releaseManifest = z.strictObject({
   root: file.extend({ dataSize: z.int().positive(), rootHash: sha256, uuid: z.uuid() }),
   /** Signed unified kernel image. Its command line names `root.rootHash`. */
   uki: file,
+  /** Signed systemd-boot: finds the UKI when the machine's UEFI variables were lost. */
+  loader: file,
   sbom: file,
   packages: file,
 });

@@ -1,0 +1,155 @@
+/**
+ * What a release is made of. Data only: change it here, and the next build differs.
+ */
+
+/** Debian's release that the root is made from, and the suites that its packages come from. */
+export const suite = 'trixie';
+
+/** Packages installed without their recommendations. */
+export const packages: readonly string[] = [
+  // the system
+  'systemd',
+  'systemd-sysv',
+  'libpam-systemd',
+  'dbus',
+  'udev',
+  'kmod',
+  'linux-image-cloud-amd64',
+  'e2fsprogs',
+  'dmsetup',
+  // what its users do: log in, look around, run containers
+  'openssh-server',
+  'sudo',
+  'podman',
+  'crun',
+  'netavark',
+  'aardvark-dns',
+  'iptables',
+  'iproute2',
+  'iputils-ping',
+  'curl',
+  'ca-certificates',
+  'tzdata',
+  'procps',
+  'less',
+  // what the boot image needs; taken out of the root again
+  'systemd-boot-efi',
+  'busybox-static',
+  'keyutils',
+];
+
+/**
+ * Packages that are needed to put the root together, or that others pull in, and whose files leave it again: no package
+ * manager, no interpreter that only package scripts need, nothing that only makes boot images.
+ */
+export const takenOut: readonly string[] = [
+  'apt',
+  'libapt-pkg7.0',
+  'dpkg',
+  'debconf',
+  'libdebconfclient0',
+  'perl-base',
+  'libtext-charwidth-perl',
+  'libtext-wrapi18n-perl',
+  'ucf',
+  'init-system-helpers',
+  'adduser',
+  'initramfs-tools',
+  'initramfs-tools-core',
+  'initramfs-tools-bin',
+  'dracut-install',
+  'klibc-utils',
+  'libklibc',
+  'linux-base',
+  'logsave',
+  'cpio',
+  'busybox-static',
+  'keyutils',
+  'systemd-boot-efi',
+  'gnupg',
+  'gnupg-l10n',
+  'gpg',
+  'gpg-agent',
+  'gpgconf',
+  'gpgsm',
+  'gpgv',
+  'sqv',
+  'dirmngr',
+  'pinentry-curses',
+  'debian-archive-keyring',
+  'sysvinit-utils',
+];
+
+/** Never unpacked: documentation, translations, and hooks that would make an initrd which nobody boots. */
+export const excludedPaths: readonly string[] = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/info/*',
+  '/usr/share/lintian/*',
+  '/usr/share/bug/*',
+  '/usr/share/locale/*',
+  '/usr/share/bash-completion/*',
+  '/usr/share/zsh/*',
+  '/etc/kernel/postinst.d/initramfs-tools',
+];
+
+/** Removed from the finished tree, besides the packages above: state of the package manager, and what is per machine. */
+export const removedPaths: readonly string[] = [
+  'boot',
+  'etc/apt',
+  'etc/hostname',
+  'etc/machine-id',
+  'etc/resolv.conf',
+  'etc/ssh/sshd_config',
+  'etc/.pwd.lock',
+  'etc/passwd-',
+  'etc/group-',
+  'etc/shadow-',
+  'etc/gshadow-',
+  'etc/subuid-',
+  'etc/subgid-',
+  'etc/cron.daily',
+  'etc/init.d',
+  'etc/rc0.d',
+  'etc/rc1.d',
+  'etc/rc2.d',
+  'etc/rc3.d',
+  'etc/rc4.d',
+  'etc/rc5.d',
+  'etc/rc6.d',
+  'etc/rcS.d',
+  'etc/initramfs-tools',
+  'etc/systemd/system',
+  'etc/systemd/user',
+  'usr/lib/systemd/boot',
+  'usr/lib/dracut',
+  'usr/share/initramfs-tools',
+  'usr/share/debconf',
+  'var',
+];
+
+/** Kernel modules that the initrd loads, in this order; their dependencies are found by depmod. */
+export const initrdModules: readonly string[] = [
+  'virtio_blk',
+  'dm_verity',
+  'erofs',
+  'overlay',
+  'vmw_vsock_virtio_transport',
+];
+
+/**
+ * The kernel's command line, ahead of the root hash. Signed as part of the UKI: nobody adds to it.
+ */
+export const commandLine: readonly string[] = [
+  'console=ttyS0',
+  'quiet',
+  'panic=5',
+  'dm_verity.require_signatures=1',
+  'systemd.firstboot=off',
+  'systemd.gpt_auto=no',
+  'systemd.ssh_auto=no',
+  'systemd.getty_auto=no',
+];
+
+/** The first user: sudo without a password, no password at all, keys only. */
+export const user = { name: 'holdfast', id: 1000, shell: '/bin/bash', home: '/home/holdfast' } as const;

@@ -1,0 +1,93 @@
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure } from '../base/errors.ts';
+import { run } from '../base/process.ts';
+import type { KeyPair } from './keys.ts';
+
+/** What a unified kernel image is put together from: paths, and text. */
+export interface UkiParts {
+  readonly stub: string;
+  readonly linux: string;
+  readonly initrd: string;
+  readonly commandLine: string;
+  readonly osRelease: string;
+  readonly kernel: string;
+}
+
+/**
+ * Puts a unified kernel image together: systemd-stub with one PE section for each part
+ * (https://uapi-group.org/specifications/specs/unified_kernel_image/).
+ * @param scratch an existing folder. @returns the path of the unsigned image.
+ */
+export async function assembleUki(parts: UkiParts, scratch: string): Promise<string> {
+  const file = async (name: string, text: string) => {
+    const path = join(scratch, name);
+    await writeFile(path, text);
+    return path;
+  };
+  // .linux last: the kernel may need room behind it while it unpacks itself
+  const sections: readonly [string, string][] = [
+    ['.osrel', await file('osrel', parts.osRelease)],
+    ['.cmdline', await file('cmdline', parts.commandLine)],
+    ['.uname', await file('uname', parts.kernel)],
+    ['.initrd', parts.initrd],
+    ['.linux', parts.linux],
+  ];
+  const { stdout } = await run('objdump', ['--section-headers', '--private-headers', parts.stub]);
+  let address = freeAddress(stdout.toString());
+  const options: string[] = [];
+  for (const [name, path] of sections) {
+    options.push(
+      '--add-section',
+      `${name}=${path}`,
+      '--change-section-vma',
+      `${name}=0x${address.toString(16)}`,
+    );
+    address += roundUp(BigInt((await stat(path)).size), alignment);
+  }
+  const image = join(scratch, 'uki.efi');
+  await run('objcopy', [...options, parts.stub, image], { env: { ...process.env, SOURCE_DATE_EPOCH: '1' } });
+  return image;
+}
+
+/** Sections of a PE image start at multiples of its SectionAlignment: 4096 in systemd's stub. */
+const alignment = 4096n;
+
+function roundUp(value: bigint, multiple: bigint): bigint {
+  return ((value + multiple - 1n) / multiple) * multiple;
+}
+
+/** The first address behind all sections, from what objdump prints: `index name size vma …`. */
+export function freeAddress(headers: string): bigint {
+  const ends = [...headers.matchAll(/^\s*\d+ \S+\s+([0-9a-f]+)\s+([0-9a-f]+)\s/gm)].map(
+    ([, size, address]) => BigInt(`0x${address}`) + BigInt(`0x${size}`),
+  );
+  if (ends.length === 0) throw failure('release.stub', 'the boot stub has no sections');
+  return roundUp(
+    ends.reduce((a, b) => (a > b ? a : b)),
+    alignment,
+  );
+}
+
+/**
+ * Signs an EFI program for Secure Boot (Authenticode). The time of signing is fixed, so that the same key makes the
+ * same bytes: sbsign has no option for it, hence faketime.
+ */
+export async function signEfi(source: string, target: string, key: KeyPair, epoch: number): Promise<void> {
+  const time = new Date(epoch * 1000).toISOString().replace('T', ' ').slice(0, 19);
+  const command = ['sbsign', '--key', key.privateKey, '--cert', key.certificate, '--output', target, source];
+  await run('faketime', ['-f', time, ...command], { env: { ...process.env, TZ: 'UTC' } });
+}
+
+/** Signs a root hash for dm-verity: DER, PKCS #7, detached, no attributes, over the hash in hex. */
+export async function signRootHash(rootHash: string, key: KeyPair): Promise<Buffer> {
+  const options = ['-sign', '-nocerts', '-noattr', '-binary', '-outform', 'der'];
+  const { stdout } = await run(
+    'openssl',
+    ['smime', ...options, '-signer', key.certificate, '-inkey', key.privateKey],
+    {
+      input: rootHash,
+    },
+  );
+  return stdout;
+}
