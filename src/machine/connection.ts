@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+
+/**
+ * How long to wait before the next try, both in milliseconds. Short while a guest boots, when every wait is felt; longer
+ * once it has been away for minutes.
+ */
+export function retryDelay(away: number): number {
+  if (away < 120_000) return 200;
+  return Math.min(away / 100, 5000);
+}
+
+export interface ConnectionEvents {
+  connected(session: Session): void;
+  disconnected(): void;
+  /** A try failed; called when the reason differs from the one before. */
+  failed(reason: string): void;
+}
+
+/** The one session to a guest, opened again for ever whenever it ends. */
+export interface Connection {
+  /** The session, while there is one. */
+  session(): Session | undefined;
+  /** Ends the session and tries no more. */
+  close(): Promise<void>;
+}
+
+/** Keeps a session open through reboots of the guest, until closed. */
+export function keepConnected(open: () => Promise<Session>, events: ConnectionEvents): Connection {
+  const closing = new AbortController();
+  let session: Session | undefined;
+
+  const loop = async () => {
+    let awaySince = performance.now();
+    let lastReason = '';
+    while (!closing.signal.aborted) {
+      try {
+        session = await open();
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (reason !== lastReason) events.failed(reason);
+        lastReason = reason;
+        await sleep(retryDelay(performance.now() - awaySince), undefined, { signal: closing.signal }).catch(
+          () => {}, // aborted: the loop's condition ends it
+        );
+        continue;
+      }
+      if (closing.signal.aborted) {
+        await session.close();
+        return;
+      }
+      lastReason = '';
+      events.connected(session);
+      await session.ended;
+      session = undefined;
+      awaySince = performance.now();
+      if (!closing.signal.aborted) events.disconnected();
+    }
+  };
+  void loop();
+
+  return {
+    session: () => session,
+    async close() {
+      closing.abort();
+      await session?.close(); // one that is being opened is closed as soon as it is open
+    },
+  };
+}

@@ -1,0 +1,162 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failure, reasonOf } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+import { keepClock } from '../guest/clock-keeper.ts';
+import type { Hypervisor, MachineHardware, RunningMachine } from '../hypervisor/hypervisor.ts';
+import { type Connection, keepConnected } from './connection.ts';
+import { type MachineEvent, type MachineState, next } from './state.ts';
+
+/** What the supervisor works with: handed in, so that tests need no machine. */
+export interface SupervisorParts {
+  readonly hypervisor: Hypervisor;
+  readonly hardware: MachineHardware;
+  readonly openSession: (stream: Duplex) => Promise<Session>;
+  /** Takes a line for the log. */
+  readonly log: (line: string) => void;
+  /** How long a clean shutdown may take, and how often it is asked for: milliseconds. */
+  readonly stopDeadline?: number;
+  readonly askEvery?: number;
+}
+
+/** What a supervisor says about its machine. */
+export interface SupervisorStatus {
+  readonly state: MachineState;
+  /** Of the machine's process; absent while it is being started. */
+  readonly pid?: number;
+  readonly startedAt?: Date;
+  readonly accelerator?: string;
+}
+
+/** How a supervisor's work ends: with the machine, or by leaving it to the next supervisor. */
+export type SupervisorEnd = 'stopped' | 'failed' | 'left';
+
+/** Owns one running machine and its session. */
+export interface Supervisor {
+  status(): SupervisorStatus;
+  session(): Session | undefined;
+  /** Resolves when the machine's process runs. @throws what the hypervisor throws, or `machine.not-running`. */
+  readonly started: Promise<void>;
+  /**
+   * Shuts the guest down, or with `force` ends it at once. Resolves when it is off.
+   * @throws HoldfastError `machine.stop-timeout` when the guest did not shut down in time; it is left running.
+   */
+  stop(options: { force: boolean }): Promise<void>;
+  /** Lets go of the machine, which lives on. */
+  leave(): Promise<void>;
+  /** Does not resolve when the machine could not be started. */
+  readonly ended: Promise<SupervisorEnd>;
+}
+
+/**
+ * Takes charge of a machine: finds the one that runs, or starts it.
+ * @param mode `adopt` only looks for one that runs.
+ */
+export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supervisor {
+  const { hypervisor, hardware, log } = parts;
+  const ended = Promise.withResolvers<SupervisorEnd>();
+  let state: MachineState = 'starting';
+  let machine: RunningMachine | undefined;
+  let connection: Connection | undefined;
+  let forced = false;
+  let shuttingDown: Promise<void> | undefined;
+
+  const happen = (event: MachineEvent) => {
+    const before = state;
+    state = next(state, event);
+    if (state !== before) log(`${event}: ${state}`);
+  };
+
+  const takeCharge = async (): Promise<void> => {
+    const found = await hypervisor.adopt(hardware);
+    if (!found && mode === 'adopt') {
+      throw failure('machine.not-running', `the machine '${hardware.name}' does not run`, {
+        why: 'none of its processes was found',
+        next: 'run `holdfast start`',
+      });
+    }
+    const running = found ?? (await hypervisor.start(hardware));
+    log(`${found ? 'found' : 'started'} process ${running.pid} under ${running.accelerator}`);
+    machine = running;
+    happen('started');
+    connection = keepConnected(async () => parts.openSession(await running.connect()), {
+      connected: (session) => {
+        happen('connected');
+        keepClock(session, {
+          checked: ({ offset, corrected }) => corrected && log(`clock was ${Math.round(offset)} ms off: set`),
+          failed: (error) => log(`clock not checked: ${reasonOf(error)}`),
+        });
+      },
+      disconnected: () => happen('disconnected'),
+      failed: (reason) => log(`channel does not answer: ${reason}`),
+    });
+    void running.ended.then(async (end) => {
+      happen(forced ? 'shutdown' : end);
+      await connection?.close();
+      ended.resolve(state === 'failed' ? 'failed' : 'stopped');
+    });
+  };
+  const started = takeCharge();
+
+  /** Through the channel, else by the power button: a guest that boots or hangs may hear only one of them. */
+  const askToShutDown = async (running: RunningMachine) => {
+    try {
+      const session = connection?.session();
+      if (session)
+        await session.run(['sudo', '-n', 'systemctl', '--no-block', 'poweroff'], { timeoutMs: 10_000 });
+      else await running.powerDown();
+    } catch (error) {
+      log(`shutdown not taken: ${reasonOf(error)}`);
+      await running.powerDown().catch((cause: unknown) => log(`power button failed: ${reasonOf(cause)}`));
+    }
+  };
+
+  const shutDown = async (running: RunningMachine) => {
+    const deadline = parts.stopDeadline ?? 90_000;
+    const giveUpAt = performance.now() + deadline;
+    const off = running.ended.then(() => true);
+    happen('stop');
+    while (performance.now() < giveUpAt) {
+      const asked = askToShutDown(running).then(() => sleep(parts.askEvery ?? 5000, false, { ref: false }));
+      if (await Promise.race([off, asked])) return;
+    }
+    happen('give-up');
+    if (connection?.session()) happen('connected');
+    throw failure('machine.stop-timeout', `the machine '${hardware.name}' did not shut down`, {
+      why: `it had ${Math.round(deadline / 1000)} seconds to do so`,
+      next: 'try again, or end it at once with `holdfast stop --force`: what it has not written is lost',
+    });
+  };
+
+  return {
+    status: () => ({
+      state,
+      ...(machine && { pid: machine.pid, startedAt: machine.startedAt, accelerator: machine.accelerator }),
+    }),
+    session: () => connection?.session(),
+    started,
+    async stop({ force }) {
+      await started;
+      if (!machine) return;
+      if (force) {
+        forced = true;
+        happen('stop');
+        await machine.kill();
+      } else {
+        shuttingDown ??= shutDown(machine).finally(() => {
+          shuttingDown = undefined;
+        });
+        await shuttingDown;
+      }
+      await ended.promise;
+    },
+    async leave() {
+      await started;
+      log('leaving; the machine lives on');
+      machine?.release();
+      await connection?.close();
+      ended.resolve('left');
+    },
+    ended: ended.promise,
+  };
+}
