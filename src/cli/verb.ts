@@ -9,6 +9,8 @@ export interface Argument<T> {
   readonly placeholder: string;
   readonly summary: string;
   readonly count: 'required' | 'optional' | 'rest';
+  /** The values that completion offers, when they are few. */
+  readonly choices: readonly string[];
   read(words: readonly string[]): T;
 }
 
@@ -17,6 +19,7 @@ export interface Flag<T> {
   /** How help names the value, such as `SIZE`; undefined: the flag takes none. */
   readonly placeholder: string | undefined;
   readonly summary: string;
+  readonly choices: readonly string[];
   /** `given` is undefined when the flag is absent, `true` when it takes no value. */
   read(given: string | true | undefined): T;
 }
@@ -80,7 +83,7 @@ export interface Verb {
   readonly passThrough: boolean;
   readonly examples: Declaration<Arguments, Flags>['examples'];
   /**
-   * Reads what was given and does the verb's work.
+   * Reads what was given, which `understand` has checked against the tables above, and does the verb's work.
    * @throws AggregateError of HoldfastErrors when several arguments or flags are wrong: all are reported at once.
    */
   run(given: Given, context: Context): Promise<void>;
@@ -132,51 +135,53 @@ export function throwAll(errors: readonly HoldfastError[]): void {
   if (errors[0]) throw errors[0];
 }
 
-/** An argument that must be there. */
-export function required<T>(placeholder: string, summary: string, parse: (word: string) => T): Argument<T> {
+/** Reads a word; throws `misuse` when it cannot. */
+export interface Parser<T> {
+  (word: string): T;
+  /** The words that it accepts, when they are few. */
+  readonly choices?: readonly string[];
+}
+
+/** An argument that must be there: `understand` sees to it. */
+export function required<T>(placeholder: string, summary: string, parse: Parser<T>): Argument<T> {
   return {
     placeholder,
     summary,
     count: 'required',
-    read: ([word]) => {
-      if (word === undefined)
-        throw misuse('usage.missing', 'is missing', { next: `give ${placeholder}: ${summary}` });
-      return parse(word);
-    },
+    choices: parse.choices ?? [],
+    read: ([word = '']) => parse(word),
   };
 }
 
 /** An argument that may be left out. */
-export function optional<T>(
-  placeholder: string,
-  summary: string,
-  parse: (word: string) => T,
-): Argument<T | undefined> {
+export function optional<T>(placeholder: string, summary: string, parse: Parser<T>): Argument<T | undefined> {
   return {
     placeholder,
     summary,
     count: 'optional',
+    choices: parse.choices ?? [],
     read: ([word]) => (word === undefined ? undefined : parse(word)),
   };
 }
 
-/** All words that remain; none is an empty list. */
+/** All words that remain: one or more. */
 export function rest(placeholder: string, summary: string): Argument<readonly string[]> {
-  return { placeholder, summary, count: 'rest', read: (words) => words };
+  return { placeholder, summary, count: 'rest', choices: [], read: (words) => words };
 }
 
 /** A flag without a value: true when given. */
 export function toggle(summary: string): Flag<boolean> {
-  return { placeholder: undefined, summary, read: (given) => given === true };
+  return { placeholder: undefined, summary, choices: [], read: (given) => given === true };
 }
 
-/** A flag with a value; undefined when absent. `parse` throws `misuse` on what it cannot read. */
-export function setting<T>(
-  placeholder: string,
-  summary: string,
-  parse: (word: string) => T,
-): Flag<T | undefined> {
-  return { placeholder, summary, read: (given) => (typeof given === 'string' ? parse(given) : undefined) };
+/** A flag with a value; undefined when absent. */
+export function setting<T>(placeholder: string, summary: string, parse: Parser<T>): Flag<T | undefined> {
+  return {
+    placeholder,
+    summary,
+    choices: parse.choices ?? [],
+    read: (given) => (typeof given === 'string' ? parse(given) : undefined),
+  };
 }
 
 /** Parser: the word as it is. @throws HoldfastError `usage.empty`. */
@@ -195,21 +200,21 @@ export function wholeNumber(word: string): number {
 }
 
 /** Parser: one of these words. The parser throws HoldfastError `usage.choice`. */
-export function oneOf<const T extends string>(...choices: readonly T[]): (word: string) => T {
-  return (word) => {
+export function oneOf<const T extends string>(...choices: readonly T[]): Parser<T> {
+  const parse = (word: string): T => {
     const choice = choices.find((candidate) => candidate === word);
     if (choice === undefined) {
       throw misuse('usage.choice', `'${word}' is not known`, { next: `choose ${choices.join(' or ')}` });
     }
     return choice;
   };
+  return Object.assign(parse, { choices });
 }
 
 /** Says which argument or flag an error is about. Errors that are not the user's pass unchanged. */
 function misuseOf(label: string, error: unknown): HoldfastError {
   if (!(error instanceof HoldfastError)) throw error;
   const { code, message, why, next } = error;
-  const named = code === 'usage.missing' ? `${label} ${message}` : `${label}: ${message}`;
   const parts = { ...(why && { why }), ...(next && { next }), cause: error };
-  return misuse(code, named, parts);
+  return misuse(code, `${label}: ${message}`, parts);
 }

@@ -1,0 +1,141 @@
+import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { type ExitCode, type HoldfastError, misuse } from '../base/errors.ts';
+import { commonFlags } from './common-flags.ts';
+import { type Argument, flagName, type Given, type Verb } from './verb.ts';
+import { verbs } from './verbs.ts';
+
+/** The common flags, not yet read. */
+export type CommonGiven = Readonly<Record<keyof typeof commonFlags, string | true | undefined>>;
+
+/** A command line, understood: which verb, and what was given to it. */
+export interface Request {
+  readonly verb: Verb;
+  readonly given: Given;
+  readonly common: CommonGiven;
+}
+
+/** Help or the version: printed, the exit code returned. */
+export interface Information {
+  readonly text: string;
+  readonly exitCode: ExitCode;
+}
+
+/**
+ * Understands a command line, loading only the verb that it names.
+ * @param onCommon is told the common flags as soon as they are known, also when the rest is wrong.
+ * @throws HoldfastError `usage` (exit code 2).
+ */
+export async function understand(
+  words: readonly string[],
+  onCommon: (common: CommonGiven) => void,
+): Promise<Request | Information> {
+  let request: Request | undefined;
+  let text = '';
+  const write = (chunk: string) => {
+    text += chunk;
+  };
+  const program = new Command('holdfast')
+    .description(packageJson.description)
+    .version(packageJson.version, '--version', 'print the version')
+    .usage('[flags] VERB …')
+    .addHelpText('after', '\n`holdfast help VERB` shows what a verb takes, with examples.')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .configureHelp({ styleTitle: inOurTerms, styleUsage: inOurTerms })
+    .enablePositionalOptions()
+    .exitOverride()
+    // errors are told by `report`
+    .configureOutput({ writeOut: write, writeErr: write, outputError: () => {} });
+  let chosen = program;
+  declareFlags(program, commonFlags);
+  for (const [name, { summary }] of Object.entries(verbs)) program.command(name).description(summary);
+  program.hook('preSubcommand', async (_program, command) => {
+    chosen = command;
+    const verb = (await verbs[command.name()]?.load())?.verb;
+    if (!verb) throw new Error(`verbs.ts does not list ${command.name()}`);
+    declare(command, verb).action(() => {
+      request = { verb, given: givenTo(command, verb), common: command.optsWithGlobals<CommonGiven>() };
+    });
+  });
+  try {
+    await program.parseAsync(helpAsFlag(words), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.help') return { text, exitCode: 2 };
+    if (error.exitCode === 0) return { text, exitCode: 0 };
+    throw usageError(error, chosen);
+  } finally {
+    onCommon(chosen.optsWithGlobals<CommonGiven>());
+  }
+  if (!request) throw new Error('commander neither acted nor threw');
+  return request;
+}
+
+/** `help VERB` is `VERB --help`. */
+function helpAsFlag([first, ...others]: readonly string[]): string[] {
+  if (first === undefined) return [];
+  return first === 'help' ? [...others.slice(0, 1), '--help'] : [first, ...others];
+}
+
+/** Commander's words for what we call flags and verbs. */
+const terms: readonly (readonly [theirs: RegExp, ours: string])[] = [
+  [/\bOptions:/, 'Flags:'],
+  [/\bCommands:/, 'Verbs:'],
+  [/\boption(s?)\b/g, 'flag$1'],
+  [/\bcommand\b/g, 'verb'],
+];
+
+function inOurTerms(text: string): string {
+  return terms.reduce((result, [theirs, ours]) => result.replace(theirs, ours), text);
+}
+
+const argumentForms: Readonly<Record<Argument<unknown>['count'], (placeholder: string) => string>> = {
+  required: (placeholder) => `<${placeholder}>`,
+  optional: (placeholder) => `[${placeholder}]`,
+  rest: (placeholder) => `<${placeholder}...>`,
+};
+
+/** Translates a verb's tables to commander's. */
+function declare(command: Command, verb: Verb): Command {
+  for (const { placeholder, summary, count } of Object.values(verb.arguments)) {
+    command.argument(argumentForms[count](placeholder), summary);
+  }
+  declareFlags(command, verb.flags);
+  declareFlags(command, commonFlags);
+  const width = Math.max(...verb.examples.map(([line]) => line.length));
+  const examples = verb.examples.map(([line, does]) => `  ${line.padEnd(width)}  ${does}`);
+  return command
+    .passThroughOptions(verb.passThrough)
+    .addHelpText('after', `\nExamples:\n${examples.join('\n')}`);
+}
+
+function declareFlags(command: Command, flags: Verb['flags']): void {
+  for (const [name, { placeholder, summary }] of Object.entries(flags)) {
+    const value = placeholder === undefined ? '' : ` <${placeholder}>`;
+    command.addOption(new Option(`${flagName(name)}${value}`, summary));
+  }
+}
+
+function givenTo(command: Command, verb: Verb): Given {
+  const words = Object.entries(verb.arguments).map(([name, { count }], index) => [
+    name,
+    command.args.slice(index, count === 'rest' ? undefined : index + 1),
+  ]);
+  return { arguments: Object.fromEntries(words), flags: command.opts<Given['flags']>() };
+}
+
+/** Commander's `error: what\n(Did you mean this?)` as our what, why and next. */
+function usageError({ message }: CommanderError, command: Command): HoldfastError {
+  const [what = '', suggestion] = inOurTerms(message)
+    .replace(/^error: /, '')
+    .split('\n');
+  const likely = suggestion?.match(/^\(Did you mean (?:one of )?(.*)\?\)$/)?.[1];
+  const help = command.parent ? `holdfast ${command.name()} --help` : 'holdfast --help';
+  return misuse('usage', what, {
+    why: command.parent
+      ? `\`${command.name()}\` takes ${inOurTerms(command.usage())}`
+      : 'no verb and no flag has this name',
+    next: likely ? `did you mean ${likely}? \`${help}\` shows all` : `\`${help}\` shows what can be given`,
+  });
+}

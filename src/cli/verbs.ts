@@ -1,0 +1,27 @@
+import type { Verb } from './verb.ts';
+
+/** A verb that help can list without loading it. */
+export interface VerbEntry {
+  readonly summary: string;
+  load(): Promise<{ readonly verb: Verb }>;
+}
+
+/** Every verb, in the order of help. A verb's file is loaded only when it is called. */
+export const verbs: Readonly<Record<string, VerbEntry>> = {
+  doctor: { summary: 'check this host and say how to mend it', load: () => import('./doctor.ts') },
+  build: { summary: 'build a signed release', load: () => import('./build.ts') },
+  deploy: { summary: 'create and start a machine', load: () => import('./deploy.ts') },
+  list: { summary: 'list all machines', load: () => import('./list.ts') },
+  status: { summary: 'show how a machine is', load: () => import('./status.ts') },
+  start: { summary: 'start a machine', load: () => import('./start.ts') },
+  stop: { summary: 'shut a machine down', load: () => import('./stop.ts') },
+  restart: { summary: 'shut a machine down and start it again', load: () => import('./restart.ts') },
+  remove: { summary: 'remove a machine and all that it left', load: () => import('./remove.ts') },
+  set: { summary: "change a stopped machine's CPUs, memory or data size", load: () => import('./set.ts') },
+  exec: { summary: 'run a command in the machine', load: () => import('./exec.ts') },
+  shell: { summary: 'open a shell in the machine', load: () => import('./shell.ts') },
+  copy: { summary: 'copy files into or out of the machine', load: () => import('./copy.ts') },
+  logs: { summary: "show the machine's journal, or archive all logs", load: () => import('./logs.ts') },
+  autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
+  completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
+};
