@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure, type HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { exists, readBounded } from '../base/files.ts';
+import { run } from '../base/process.ts';
+import type { Progress } from '../base/progress.ts';
+import { verifyManifest } from './keys.ts';
+import { type ReleaseManifest, releaseManifest, type Sha256, sha256 } from './manifest.ts';
+
+/** A release whose manifest is signed by a key this host trusts. Nothing else about it has been checked. */
+export interface SignedRelease {
+  readonly folder: string;
+  /** SHA-256 of `release.json`: the release's identity. */
+  readonly digest: Sha256;
+  readonly manifest: ReleaseManifest;
+  /** The bytes of `release.json` and its signature. */
+  readonly signed: { readonly manifest: Buffer; readonly signature: Buffer };
+}
+
+/** The files that a manifest names. */
+export function releaseFiles({ root, uki, loader, sbom, packages }: ReleaseManifest) {
+  return [root, uki, loader, sbom, packages];
+}
+
+/**
+ * Reads a release's manifest and checks its signature. Cheap.
+ * @param certificate the release certificate that this host trusts: PEM.
+ * @throws HoldfastError `release.none`, `release.untrusted`, `release.signature`, `release.damaged`.
+ */
+export async function readRelease(folder: string, certificate: string): Promise<SignedRelease> {
+  const manifest = await readPart(folder, 'release.json', 1024 * 1024);
+  const signature = await readPart(folder, 'release.json.sig', 64 * 1024);
+  if (!(await exists(certificate))) {
+    throw failure('release.untrusted', 'no release can be trusted yet', {
+      why: `the certificate of a trusted builder is missing at ${certificate}`,
+      next: "run `holdfast build`, or put the certificate of the release's builder there",
+    });
+  }
+  await verifyManifest(manifest, signature, certificate);
+  return {
+    folder,
+    digest: sha256.parse(createHash('sha256').update(manifest).digest('hex')),
+    manifest: parseManifest(manifest, folder),
+    signed: { manifest, signature },
+  };
+}
+
+/** @throws HoldfastError `release.damaged`. */
+export function parseManifest(bytes: Buffer, folder: string): ReleaseManifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw damaged(folder, `release.json: ${reasonOf(error)}`);
+  }
+  const parsed = releaseManifest.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw damaged(
+    folder,
+    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+  );
+}
+
+async function readPart(folder: string, name: string, maximum: number): Promise<Buffer> {
+  try {
+    return await readBounded(join(folder, name), maximum);
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'ENOTDIR')) throw error;
+    throw failure('release.none', `there is no release in ${folder}`, {
+      why: `${name} is missing`,
+      next: 'build one with `holdfast build`, or name its folder with --release',
+    });
+  }
+}
+
+/**
+ * Checks every file of a release against its manifest, and the signatures of what the firmware loads.
+ * @throws HoldfastError `release.damaged`, naming every file that is.
+ */
+export async function verifyFiles(
+  release: SignedRelease,
+  certificate: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const files = releaseFiles(release.manifest);
+  await progress.step('Checking the release', async (step) => {
+    const total = files.reduce((sum, { size }) => sum + size, 0);
+    let done = 0;
+    const count = (bytes: number) => {
+      done += bytes;
+      step.update({ done, total, unit: 'bytes' });
+    };
+    const problems = await Promise.all([
+      ...files.map((file) => problemOf(release.folder, file, count, signal)),
+      ...[release.manifest.uki, release.manifest.loader].map(({ name }) =>
+        efiProblem(join(release.folder, name), certificate, signal),
+      ),
+    ]);
+    signal.throwIfAborted();
+    const found = problems.filter((problem) => problem !== undefined);
+    if (found.length > 0) throw damaged(release.folder, found.join('; '));
+  });
+}
+
+async function problemOf(
+  folder: string,
+  file: { readonly name: string; readonly size: number; readonly sha256: Sha256 },
+  count: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const path = join(folder, file.name);
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) return `${file.name} is missing`;
+  if (found.size !== file.size) return `${file.name} has ${found.size} bytes instead of ${file.size}`;
+  const hash = createHash('sha256');
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024, signal });
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    count(chunk.length);
+  }
+  return hash.digest('hex') === file.sha256 ? undefined : `${file.name} was changed (its SHA-256 differs)`;
+}
+
+/** Authenticode, as the firmware will check it. */
+async function efiProblem(
+  path: string,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { code } = await run('sbverify', ['--cert', certificate, path], { accept: [0, 1], signal });
+  return code === 0 ? undefined : `${path} is not signed by the release key`;
+}
+
+function damaged(folder: string, why: string): HoldfastError {
+  return failure('release.damaged', `the release in ${folder} is damaged`, {
+    why,
+    next: 'build it again, or take it from its builder again',
+  });
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { run } from '../../src/base/process.ts';
+import { silent } from '../../src/base/progress.ts';
+import { type KeyPair, keyPair } from '../../src/release/keys.ts';
+import type { ReleaseManifest } from '../../src/release/manifest.ts';
+import { readRelease, verifyFiles } from '../../src/release/verify.ts';
+import { makeFakeRelease, signRelease } from './support/fake-release.ts';
+
+let scratch: string;
+let ours: KeyPair;
+let others: KeyPair;
+let good: string;
+let manifest: ReleaseManifest;
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'holdfast-verify-'));
+  [ours, others] = await Promise.all([
+    keyPair(join(scratch, 'ours'), 'release'),
+    keyPair(join(scratch, 'others'), 'release'),
+  ]);
+  good = join(scratch, 'good');
+  manifest = await makeFakeRelease(good, ours);
+});
+after(() => rm(scratch, { recursive: true }));
+
+async function check(folder: string, key = ours): Promise<void> {
+  const release = await readRelease(folder, key.certificate);
+  await verifyFiles(release, key.certificate, silent, new AbortController().signal);
+}
+
+/** A copy of the good release, changed. */
+async function changed(change: (folder: string) => Promise<unknown>): Promise<string> {
+  const folder = await mkdtemp(join(scratch, 'changed-'));
+  await cp(good, folder, { recursive: true });
+  await change(folder);
+  return folder;
+}
+
+async function flipByte(path: string, at: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  await writeFile(path, bytes);
+}
+
+test('a sound release passes, and is known by the digest of its manifest', async () => {
+  await check(good);
+  const { digest, manifest: read } = await readRelease(good, ours.certificate);
+  const { stdout } = await run('sha256sum', [join(good, 'release.json')]);
+  assert.equal(digest, stdout.toString().slice(0, 64));
+  assert.deepEqual(read, manifest);
+});
+
+test('a folder without a release is named', async () => {
+  await assert.rejects(check(scratch), { code: 'release.none', exitCode: 1 });
+  await assert.rejects(check(join(scratch, 'nowhere')), { code: 'release.none' });
+  await assert.rejects(check(join(good, 'root.img')), { code: 'release.none' });
+});
+
+test('without a certificate nothing is trusted', async () => {
+  const missing = { ...ours, certificate: join(scratch, 'missing.pem') };
+  await assert.rejects(check(good, missing), { code: 'release.untrusted', exitCode: 1 });
+});
+
+test('a release of another builder is refused', async () => {
+  await assert.rejects(check(good, others), { code: 'release.signature', exitCode: 1 });
+});
+
+test('a changed manifest is refused', async () => {
+  const folder = await changed((path) => flipByte(join(path, 'release.json'), 20));
+  await assert.rejects(check(folder), { code: 'release.signature' });
+});
+
+test('a signed manifest that is none is refused', async () => {
+  for (const wrong of [
+    {},
+    { ...manifest, format: 2 },
+    { ...manifest, uki: { ...manifest.uki, name: '../uki' } },
+  ]) {
+    const folder = await changed((path) => signRelease(path, wrong, ours));
+    await assert.rejects(check(folder), { code: 'release.damaged', exitCode: 1 });
+  }
+});
+
+for (const name of ['root.img', 'holdfast.efi', 'loader.efi', 'packages.json'])
+  test(`one changed bit is found in ${name}`, async () => {
+    const folder = await changed((path) => flipByte(join(path, name), 1));
+    await assert.rejects(check(folder), { code: 'release.damaged', why: new RegExp(`${name} was changed`) });
+  });
+
+test('every damaged file is named at once', async () => {
+  const folder = await changed(async (path) => {
+    await truncate(join(path, 'root.img'), 4096);
+    await rm(join(path, 'sbom.spdx.json'));
+    await flipByte(join(path, 'packages.json'), 0);
+  });
+  await assert.rejects(check(folder), {
+    code: 'release.damaged',
+    why: 'root.img has 4096 bytes instead of 1048576; sbom.spdx.json is missing; packages.json was changed (its SHA-256 differs)',
+  });
+});
+
+test('a program that the firmware would refuse is refused here, though the manifest vouches for it', async () => {
+  const folder = await changed(async (path) => {
+    const foreign = await makeFakeRelease(join(path, 'foreign'), others);
+    await cp(join(path, 'foreign', 'holdfast.efi'), join(path, 'holdfast.efi'));
+    await signRelease(path, { ...manifest, uki: foreign.uki }, ours);
+  });
+  await assert.rejects(check(folder), { code: 'release.damaged', why: /holdfast\.efi is not signed/ });
+});
+
+test('Ctrl-C ends the check', async () => {
+  const release = await readRelease(good, ours.certificate);
+  await assert.rejects(verifyFiles(release, ours.certificate, silent, AbortSignal.abort(new Error('stop'))));
+});
