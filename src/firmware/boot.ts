@@ -1,0 +1,92 @@
+import { type Slot, sectorSize, slotPartition, ukiPath } from '../disk/layout.ts';
+import { type LoadOption, parseLoadOption, serialiseLoadOption } from './load-option.ts';
+import { malformed } from './malformed.ts';
+import { attributes, vendors } from './names.ts';
+import type { Variable } from './record.ts';
+import { deleteVariable, findVariable, setVariables, type VariableStore } from './store.ts';
+
+/**
+ * The number of each slot's boot entry, `Boot000A` and `Boot000B`. OVMF gives the lowest free numbers to what it finds by
+ * itself; a number that ours has is not free.
+ */
+const entryNumbers: Readonly<Record<Slot, number>> = { A: 0x000a, B: 0x000b };
+const slots: readonly Slot[] = ['A', 'B'];
+
+/** What the firmware will start. */
+export interface BootState {
+  /** The entries that there are. */
+  readonly entries: Readonly<Partial<Record<Slot, LoadOption>>>;
+  /** Slots in the order in which they are tried; the first is the committed one. */
+  readonly order: readonly Slot[];
+  /** Tried once, at the next start only: a trial. */
+  readonly next?: Slot;
+}
+
+/** The entry that starts a slot's signed UKI. @param file where the UKI is on the slot's boot partition. */
+export function bootEntry(slot: Slot, file: string = ukiPath): LoadOption {
+  const { number, offset, size, uuid } = slotPartition(slot, 'boot');
+  return {
+    description: `Holdfast ${slot}`,
+    partition: { number, firstSector: BigInt(offset / sectorSize), sectors: BigInt(size / sectorSize), uuid },
+    file,
+  };
+}
+
+/** Makes or replaces the entry of a slot. Whether it is used is said by `setBootOrder` and `setBootNext`. */
+export function setBootEntry(store: VariableStore, slot: Slot, entry: LoadOption): VariableStore {
+  return setVariables(store, shared(entryName(slot), serialiseLoadOption(entry)));
+}
+
+/** Commits: the firmware tries these slots in this order, and what it finds by itself after them. */
+export function setBootOrder(store: VariableStore, order: readonly Slot[]): VariableStore {
+  return setVariables(store, shared('BootOrder', numbers(order.map((slot) => entryNumbers[slot]))));
+}
+
+/** Makes the next start, and only that, a trial of this slot; undefined calls a trial off. */
+export function setBootNext(store: VariableStore, slot: Slot | undefined): VariableStore {
+  if (slot === undefined) return deleteVariable(store, vendors.global, 'BootNext');
+  return setVariables(store, shared('BootNext', numbers([entryNumbers[slot]])));
+}
+
+/** How long the firmware waits for a key before it boots: not at all. */
+export function setNoBootMenu(store: VariableStore): VariableStore {
+  return setVariables(store, shared('Timeout', numbers([0])));
+}
+
+/**
+ * Reads what is set. Entries that the firmware made are left out.
+ * @throws HoldfastError `firmware.variables` when one of ours is damaged.
+ */
+export function readBootState(store: VariableStore): BootState {
+  const entries: Partial<Record<Slot, LoadOption>> = {};
+  for (const slot of slots) {
+    const found = findVariable(store, vendors.global, entryName(slot));
+    if (found) entries[slot] = parseLoadOption(found.data);
+  }
+  const [next] = slotsIn(store, 'BootNext');
+  return { entries, order: slotsIn(store, 'BootOrder'), ...(next ? { next } : {}) };
+}
+
+function slotsIn(store: VariableStore, name: string): Slot[] {
+  const data = findVariable(store, vendors.global, name)?.data ?? Buffer.alloc(0);
+  if (data.length % 2 !== 0) throw malformed(`${name} is no list of boot entries`);
+  const found: Slot[] = [];
+  for (let at = 0; at < data.length; at += 2) {
+    const slot = slots.find((each) => entryNumbers[each] === data.readUInt16LE(at));
+    if (slot) found.push(slot);
+  }
+  return found;
+}
+
+/** `Boot####`, in capital hexadecimal digits (UEFI specification 2.10, section 3.1.1). */
+function entryName(slot: Slot): string {
+  return `Boot${entryNumbers[slot].toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+function numbers(values: readonly number[]): Buffer {
+  return Buffer.from(Uint16Array.from(values).buffer);
+}
+
+function shared(name: string, data: Buffer): Variable {
+  return { name, vendor: vendors.global, attributes: attributes.shared, data };
+}

@@ -1,0 +1,29 @@
+import { guid } from '../base/guid.ts';
+
+/** Vendor GUIDs of the variables that we set. */
+export const vendors = {
+  /** EFI_GLOBAL_VARIABLE (UEFI specification 2.10, section 3.3). */
+  global: guid('8be4df61-93ca-11d2-aa0d-00e098032b8c'),
+  /** EFI_IMAGE_SECURITY_DATABASE_GUID (section 32.6.1). */
+  imageSecurity: guid('d719b2cb-3d3a-4596-a3bc-dad00e67656f'),
+  /** gEfiSecureBootEnableDisableGuid (edk2: SecurityPkg). */
+  secureBootEnable: guid('f0a30bc7-af08-4556-99c4-001009c93a44'),
+  /** gEfiCustomModeEnableGuid (edk2: SecurityPkg). */
+  customMode: guid('c076ec0c-7028-4399-a072-71ee5c448b9f'),
+} as const;
+
+/** EFI_VARIABLE_… bits (UEFI specification 2.10, section 8.2.1). */
+const nonVolatile = 0x01;
+const bootServices = 0x02;
+const runtime = 0x04;
+const timeAuthenticated = 0x20;
+
+/** The sets of attributes that the specification gives to the variables that we set. */
+export const attributes = {
+  /** For the firmware alone. */
+  firmware: nonVolatile | bootServices,
+  /** For the operating system too. */
+  shared: nonVolatile | bootServices | runtime,
+  /** Changed only by who signs the change. */
+  signed: nonVolatile | bootServices | runtime | timeAuthenticated,
+} as const;

@@ -1,0 +1,136 @@
+import { type Guid, guidFromBytes, guidToBytes } from '../base/guid.ts';
+import { malformed } from './malformed.ts';
+
+/** A variable that outlives a reset of the machine. */
+export interface Variable {
+  readonly name: string;
+  readonly vendor: Guid;
+  /** EFI_VARIABLE_… bits (UEFI specification 2.10, section 8.2.1). */
+  readonly attributes: number;
+  readonly data: Buffer;
+  /** Of the signature by which a time-authenticated variable was set; a new one must be later. */
+  readonly timestamp?: Date;
+}
+
+/** AUTHENTICATED_VARIABLE_HEADER (edk2: MdeModulePkg/Include/Guid/VariableFormat.h). */
+const header = {
+  startId: 0,
+  state: 2,
+  attributes: 4,
+  monotonicCount: 8,
+  timestamp: 16,
+  publicKeyIndex: 32,
+  nameSize: 36,
+  dataSize: 40,
+  vendor: 44,
+  length: 60,
+} as const;
+
+const startId = 0x55aa;
+const alignment = 4;
+
+/** States. Each step clears bits, as flash does: written whole, about to be replaced; anything else is dead. */
+const added = 0x3f;
+const addedInDeletedTransition = 0x3e;
+/** Nothing after the start mark is to be trusted: the write was cut off. */
+const unwritten = 0xff;
+
+/** A variable and where its record ends. */
+export interface ParsedRecord {
+  readonly end: number;
+  /** Undefined for what was deleted, replaced or never finished. */
+  readonly variable?: Variable;
+  /** A newer one with this name takes its place, if there is one. */
+  readonly inTransition: boolean;
+}
+
+/** True when a record starts at `offset`. */
+export function startsRecord(area: Buffer, offset: number): boolean {
+  return offset + header.length <= area.length && area.readUInt16LE(offset) === startId;
+}
+
+/**
+ * Reads the record at `offset`, where `startsRecord` holds.
+ * @throws HoldfastError `firmware.variables`.
+ */
+export function parseRecord(area: Buffer, offset: number): ParsedRecord {
+  const head = area.subarray(offset, offset + header.length);
+  const state = head[header.state] ?? unwritten;
+  if (state === unwritten) return { end: aligned(offset + header.length), inTransition: false };
+  const nameSize = head.readUInt32LE(header.nameSize);
+  const dataSize = head.readUInt32LE(header.dataSize);
+  const nameEnd = offset + header.length + nameSize;
+  const dataEnd = nameEnd + dataSize;
+  if (dataEnd > area.length) throw malformed(`the variable at ${offset} is longer than the store`);
+  const end = Math.min(aligned(dataEnd), area.length);
+  if (state !== added && state !== addedInDeletedTransition) return { end, inTransition: false };
+  if (head.readBigUInt64LE(header.monotonicCount) !== 0n || head.readUInt32LE(header.publicKeyIndex) !== 0) {
+    throw malformed(`the variable at ${offset} is authenticated by a counter, which OVMF does not support`);
+  }
+  const timestamp = parseTimestamp(head.subarray(header.timestamp, header.publicKeyIndex));
+  return {
+    end,
+    inTransition: state === addedInDeletedTransition,
+    variable: {
+      name: parseName(area.subarray(nameEnd - nameSize, nameEnd), offset),
+      vendor: guidFromBytes(head, header.vendor),
+      attributes: head.readUInt32LE(header.attributes),
+      data: Buffer.from(area.subarray(nameEnd, dataEnd)),
+      ...(timestamp ? { timestamp } : {}),
+    },
+  };
+}
+
+/**
+ * The record of a variable, with the bytes that align the next one.
+ * @throws HoldfastError `firmware.variables` when the name is empty or has a NUL.
+ */
+export function serialiseRecord({ name, vendor, attributes, data, timestamp }: Variable): Buffer {
+  if (name === '' || name.includes('\0')) throw malformed(`'${name}' cannot be a variable's name`);
+  const encodedName = Buffer.from(`${name}\0`, 'utf16le');
+  const end = header.length + encodedName.length + data.length;
+  const record = Buffer.alloc(aligned(end), 0xff).fill(0, 0, header.length);
+  record.writeUInt16LE(startId, header.startId);
+  record[header.state] = added;
+  record.writeUInt32LE(attributes, header.attributes);
+  if (timestamp) serialiseTimestamp(timestamp).copy(record, header.timestamp);
+  record.writeUInt32LE(encodedName.length, header.nameSize);
+  record.writeUInt32LE(data.length, header.dataSize);
+  guidToBytes(vendor).copy(record, header.vendor);
+  encodedName.copy(record, header.length);
+  data.copy(record, header.length + encodedName.length);
+  return record;
+}
+
+function aligned(offset: number): number {
+  return Math.ceil(offset / alignment) * alignment;
+}
+
+function parseName(bytes: Buffer, offset: number): string {
+  const text = bytes.toString('utf16le');
+  if (bytes.length % 2 !== 0 || text.indexOf('\0') !== text.length - 1 || text.length < 2) {
+    throw malformed(`the name of the variable at ${offset} is empty or does not end where its size says`);
+  }
+  return text.slice(0, -1);
+}
+
+/** EFI_TIME; section 8.2.2 demands that everything below a second, zone and daylight are zero in a time stamp. */
+function parseTimestamp(bytes: Buffer): Date | undefined {
+  if (bytes.every((byte) => byte === 0)) return undefined;
+  const date = new Date(0);
+  date.setUTCFullYear(bytes.readUInt16LE(0), (bytes[2] ?? 0) - 1, bytes[3]);
+  date.setUTCHours(bytes[4] ?? 0, bytes[5], bytes[6]);
+  if (!serialiseTimestamp(date).equals(bytes)) throw malformed('a variable has a time stamp that is no time');
+  return date;
+}
+
+function serialiseTimestamp(date: Date): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(date.getUTCFullYear(), 0);
+  bytes[2] = date.getUTCMonth() + 1;
+  bytes[3] = date.getUTCDate();
+  bytes[4] = date.getUTCHours();
+  bytes[5] = date.getUTCMinutes();
+  bytes[6] = date.getUTCSeconds();
+  return bytes;
+}

@@ -1,0 +1,136 @@
+import { type Guid, guid, guidFromBytes, guidSize } from '../base/guid.ts';
+import { emptyWorkingArea, finishInterruptedWrite } from './fault-tolerant-write.ts';
+import { blockSize, erased, geometry } from './geometry.ts';
+import { malformed } from './malformed.ts';
+import { parseRecord, serialiseRecord, startsRecord, type Variable } from './record.ts';
+
+/** The content of a variable store file. Never changed in place: each change gives a new store. */
+export interface VariableStore {
+  /** Headers of the firmware volume and of the variable store, as the firmware's maker wrote them. */
+  readonly headers: Buffer;
+  readonly variables: readonly Variable[];
+}
+
+/** EFI_FIRMWARE_VOLUME_HEADER (PI specification 1.8, volume 3, section 3.2.1). */
+const volume = { fileSystem: 16, size: 32, signature: 40, headerSize: 48, blockMap: 56, length: 72 } as const;
+const nonVolatileData = guid('fff12b8d-7696-4c8b-a985-2747075b4f50');
+
+/** VARIABLE_STORE_HEADER (edk2: MdeModulePkg/Include/Guid/VariableFormat.h), right after it. */
+const store = { kind: 72, size: 88, format: 92, state: 93, length: 28 } as const;
+const authenticatedVariables = guid('aaf32c78-947b-439a-a180-2e144ec37792');
+const formatted = 0x5a;
+const healthy = 0xfe;
+
+const recordsStart = volume.length + store.length;
+
+/**
+ * Reads the variable store file of OVMF's 4 MB build, also one that the firmware was just writing.
+ * @throws HoldfastError `firmware.variables`.
+ */
+export function parseVariableStore(image: Buffer): VariableStore {
+  if (image.length !== geometry.size) {
+    throw malformed(`it has ${image.length} bytes; OVMF's 4 MB build has ${geometry.size}`);
+  }
+  const finished = finishInterruptedWrite(image);
+  checkVolumeHeader(finished);
+  checkStoreHeader(finished);
+  return {
+    headers: Buffer.from(finished.subarray(0, recordsStart)),
+    variables: parseRecords(finished.subarray(recordsStart, geometry.variables.end)),
+  };
+}
+
+/**
+ * The file: the variables without a gap in their order, an empty log of writes, nothing else. The same store always gives
+ * the same bytes.
+ * @throws HoldfastError `firmware.variables` when the variables do not fit.
+ */
+export function serialiseVariableStore({ headers, variables }: VariableStore): Buffer {
+  const records = Buffer.concat(variables.map(serialiseRecord));
+  if (recordsStart + records.length > geometry.variables.end) {
+    throw malformed(
+      `its variables take ${records.length} bytes; there is room for ${geometry.variables.end - recordsStart}`,
+    );
+  }
+  const image = Buffer.alloc(geometry.size, erased);
+  headers.copy(image);
+  records.copy(image, recordsStart);
+  emptyWorkingArea().copy(image, geometry.working.start);
+  return image;
+}
+
+/** The variable with this name, if there is one. */
+export function findVariable(store: VariableStore, vendor: Guid, name: string): Variable | undefined {
+  return store.variables.find((variable) => variable.name === name && variable.vendor === vendor);
+}
+
+/** Sets variables: one that has the name already keeps its place. */
+export function setVariables(store: VariableStore, ...changes: readonly Variable[]): VariableStore {
+  const variables = new Map(store.variables.map((variable) => [keyOf(variable), variable]));
+  for (const variable of changes) variables.set(keyOf(variable), variable);
+  return { ...store, variables: [...variables.values()] };
+}
+
+/** Removes a variable; one that is not there is no error. */
+export function deleteVariable(store: VariableStore, vendor: Guid, name: string): VariableStore {
+  const removed = keyOf({ vendor, name });
+  return { ...store, variables: store.variables.filter((variable) => keyOf(variable) !== removed) };
+}
+
+function keyOf({ vendor, name }: Pick<Variable, 'vendor' | 'name'>): string {
+  return `${vendor} ${name}`;
+}
+
+function checkVolumeHeader(image: Buffer): void {
+  const header = image.subarray(0, volume.length);
+  if (header.toString('latin1', volume.signature, volume.signature + 4) !== '_FVH') {
+    throw malformed('it does not start with a firmware volume');
+  }
+  let sum = 0;
+  for (let at = 0; at < header.length; at += 2) sum = (sum + header.readUInt16LE(at)) & 0xffff;
+  if (sum !== 0) throw malformed("the firmware volume header's checksum is wrong");
+  const isOurs =
+    guidFromBytes(header, volume.fileSystem) === nonVolatileData &&
+    header.readBigUInt64LE(volume.size) === BigInt(geometry.size) &&
+    header.readUInt16LE(volume.headerSize) === volume.length &&
+    header.readUInt32LE(volume.blockMap) === geometry.size / blockSize &&
+    header.readUInt32LE(volume.blockMap + 4) === blockSize;
+  if (!isOurs) throw malformed("the firmware volume is not one of OVMF's 4 MB build");
+}
+
+function checkStoreHeader(image: Buffer): void {
+  if (guidFromBytes(image.subarray(store.kind, store.kind + guidSize)) !== authenticatedVariables) {
+    throw malformed('it is no store of authenticated variables: Secure Boot needs one');
+  }
+  if (image.readUInt32LE(store.size) !== geometry.variables.end - volume.length) {
+    throw malformed('the variable store has an unexpected size');
+  }
+  if (image[store.format] !== formatted || image[store.state] !== healthy) {
+    throw malformed('the variable store says that it is not healthy');
+  }
+}
+
+function parseRecords(area: Buffer): Variable[] {
+  const live = new Map<string, { variable: Variable; inTransition: boolean }>();
+  let offset = 0;
+  while (startsRecord(area, offset)) {
+    const { variable, inTransition, end } = parseRecord(area, offset);
+    offset = end;
+    if (!variable) continue;
+    const earlier = live.get(keyOf(variable));
+    if (earlier && !earlier.inTransition && !inTransition) {
+      throw malformed(`there are two variables ${variable.name}`);
+    }
+    if (!earlier || earlier.inTransition) live.set(keyOf(variable), { variable, inTransition });
+  }
+  checkErased(area.subarray(offset));
+  return [...live.values()].map(({ variable }) => variable);
+}
+
+/** After the last record nothing was written, unless a cut came after the first byte of a start mark (0x55AA). */
+function checkErased(rest: Buffer): void {
+  const torn = rest[0] === 0xaa ? 1 : 0;
+  if (!rest.subarray(torn).every((byte) => byte === erased)) {
+    throw malformed('there is something after the last variable that is no variable');
+  }
+}
