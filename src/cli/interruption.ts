@@ -15,7 +15,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * Turns the first of these signals into an abort, so that clean-up runs; a second one ends the process as usual.
  * A closed pipe on `output` counts as SIGPIPE, which Node ignores: `holdfast logs | head` ends quietly.
  */
-export function watchInterruption(source: NodeJS.Process, output: NodeJS.WritableStream): Interruption {
+export function watchInterruption(source: NodeJS.EventEmitter, output: NodeJS.WritableStream): Interruption {
   const controller = new AbortController();
   let received: NodeJS.Signals | undefined;
   const interrupt = (name: NodeJS.Signals) => {

@@ -5,6 +5,9 @@ import { formatSize } from '../base/size.ts';
 /** Steps that end sooner are not worth a flicker, nor the time to load the spinner. */
 const delayMs = 300;
 
+/** A stream that knows whether a person reads it. */
+type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 interface RunningStep {
   readonly title: string;
   readonly startedAt: number;
@@ -16,7 +19,7 @@ interface RunningStep {
  * Shows progress on a terminal as a spinner with amount and time left. Elsewhere it is quiet, or with
  * `HOLDFAST_PROGRESS=plain` prints a line at the start and the end of each step, for logs of unattended runs.
  */
-export function showOn(stream: NodeJS.WriteStream, environment: NodeJS.ProcessEnv): Progress {
+export function showOn(stream: Terminal, environment: NodeJS.ProcessEnv): Progress {
   if (environment.HOLDFAST_PROGRESS === 'plain') return plainOn(stream);
   return stream.isTTY ? spinnerOn(stream) : silent;
 }
@@ -33,7 +36,7 @@ function plainOn(stream: NodeJS.WritableStream): Progress {
         end('done ');
         return result;
       } catch (error) {
-        end('FAILED');
+        end('failed');
         throw error;
       }
     },
@@ -41,7 +44,7 @@ function plainOn(stream: NodeJS.WritableStream): Progress {
 }
 
 /** One spinner for all steps: it shows the newest; each that lasted leaves a line when it ends. */
-function spinnerOn(stream: NodeJS.WriteStream): Progress {
+function spinnerOn(stream: NodeJS.WritableStream): Progress {
   const running: RunningStep[] = [];
   let spinner: Ora | undefined;
   const draw = () => {

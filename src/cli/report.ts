@@ -13,7 +13,7 @@ const systemErrors: Readonly<Record<string, { readonly what: string; readonly ne
  * Tells an error on standard error and answers the exit code. For people three lines: what, why, what next; with `json`
  * one line: `{"errors":[{"code","message","why","next"}]}`, always a list, as several values can be wrong at once.
  */
-export function report(error: unknown, stream: NodeJS.WriteStream, json: boolean): ExitCode {
+export function report(error: unknown, stream: NodeJS.WritableStream, json: boolean): ExitCode {
   const errors = (error instanceof AggregateError ? error.errors : [error]).map(explained);
   if (json) {
     const list = errors.map(({ code, message, why, next }) => ({ code, message, why, next }));
@@ -39,7 +39,7 @@ function explained(error: unknown): HoldfastError {
   });
 }
 
-function describe({ message, why, next }: HoldfastError, stream: NodeJS.WriteStream): string {
+function describe({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
   // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
   const lines = [`${styleText(['red', 'bold'], 'error:', { stream })} ${message}`];
   if (why) lines.push(`  why:  ${why}`);
