@@ -22,8 +22,11 @@ export interface MachineHardware {
   readonly consoleLog: string;
 }
 
-/** Why a machine's process is no more. `shutdown`: the guest powered off; `killed`: the process went without a word. */
-export type MachineEnd = 'shutdown' | 'killed';
+/**
+ * Why a machine's process is no more. `shutdown`: the guest powered off; `reboot`: the guest reset itself and wants to
+ * be started again, which is the supervisor's to do; `killed`: the process went without a word.
+ */
+export type MachineEnd = 'shutdown' | 'reboot' | 'killed';
 
 /** A machine whose processes live on without us. */
 export interface RunningMachine {
