@@ -1,6 +1,7 @@
 import { availableParallelism, freemem } from 'node:os';
 import { type HoldfastError, misuse } from '../base/errors.ts';
-import { type Bytes, formatSize, GiB, MiB, TiB } from '../base/size.ts';
+import { type Bytes, formatSize, GiB, MiB } from '../base/size.ts';
+import { dataSizeLimits, type LogSize } from '../disk/layout.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 
 /** What a user chooses when deploying. */
@@ -12,9 +13,7 @@ export interface MachineSettings {
   readonly transport: Transport;
 }
 
-export const logSizes = ['small', 'large'] as const;
-export type LogSize = (typeof logSizes)[number];
-
+export const logSizes = ['small', 'large'] as const satisfies readonly LogSize[];
 export const transports = ['vsock', 'tcp'] as const satisfies readonly Transport[];
 
 /** As EFLOW's. */
@@ -75,9 +74,10 @@ export function checkMemory(memory: Bytes, host: HostResources): Bytes {
 
 /** @throws HoldfastError `limit.data-size` (exit code 2) unless 2 GB to 2 TB in whole megabytes. */
 export function checkDataSize(dataSize: Bytes): Bytes {
-  if (dataSize >= 2 * GiB && dataSize <= 2 * TiB && dataSize % MiB === 0) return dataSize;
+  const { minimum, maximum } = dataSizeLimits;
+  if (dataSize >= minimum && dataSize <= maximum && dataSize % MiB === 0) return dataSize;
   throw misuse('limit.data-size', `${formatSize(dataSize)} cannot be the data partition's size`, {
-    why: 'the data partition has 2 GB to 2 TB, in whole megabytes',
+    why: `the data partition has ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
     next: 'choose for example 10GB',
   });
 }

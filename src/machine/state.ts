@@ -1,3 +1,5 @@
+import type { MachineEnd } from '../hypervisor/hypervisor.ts';
+
 /**
  * What a machine is doing.
  * - `starting`: its processes are being started
@@ -10,25 +12,30 @@
 export type MachineState = 'starting' | 'booting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
 /**
- * What happens to a machine. `stop` and `kill` are wishes; `shutdown` and `killed` are how its processes ended;
- * `give-up`: it was asked to shut down and did not.
+ * What happens to a machine. `stop` is a wish, and `give-up` its end when the guest did not heed it; `shutdown`, `reboot`
+ * and `killed` are how its processes ended.
  */
-export type MachineEvent =
-  | 'started'
-  | 'connected'
-  | 'disconnected'
-  | 'stop'
-  | 'give-up'
-  | 'shutdown'
-  | 'killed';
+export type MachineEvent = 'started' | 'connected' | 'disconnected' | 'stop' | 'give-up' | MachineEnd;
 
 /** Where an event leads. An event that is not listed for a state changes nothing. */
 const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, MachineState>>>> = {
-  starting: { started: 'booting', shutdown: 'stopped', killed: 'failed' },
-  booting: { connected: 'running', stop: 'stopping', shutdown: 'stopped', killed: 'failed' },
-  running: { disconnected: 'booting', stop: 'stopping', shutdown: 'stopped', killed: 'failed' },
-  // the next `connected` makes it running again if the guest lives on
-  stopping: { 'give-up': 'booting', shutdown: 'stopped', killed: 'failed' },
+  starting: { started: 'booting', stop: 'stopping', killed: 'failed' },
+  booting: {
+    connected: 'running',
+    stop: 'stopping',
+    shutdown: 'stopped',
+    reboot: 'starting',
+    killed: 'failed',
+  },
+  running: {
+    disconnected: 'booting',
+    stop: 'stopping',
+    shutdown: 'stopped',
+    reboot: 'starting',
+    killed: 'failed',
+  },
+  // after giving up, the next `connected` makes it running again if the guest lives on
+  stopping: { 'give-up': 'booting', shutdown: 'stopped', reboot: 'stopped', killed: 'failed' },
   stopped: {},
   failed: {},
 };

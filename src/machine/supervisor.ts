@@ -67,16 +67,20 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     if (state !== before) log(`${event}: ${state}`);
   };
 
-  const takeCharge = async (): Promise<void> => {
+  const firstMachine = async (): Promise<RunningMachine> => {
     const found = await hypervisor.adopt(hardware);
-    if (!found && mode === 'adopt') {
+    if (found) log(`found process ${found.pid}`);
+    else if (mode === 'adopt') {
       throw failure('machine.not-running', `the machine '${hardware.name}' does not run`, {
         why: 'none of its processes was found',
         next: 'run `holdfast start`',
       });
     }
-    const running = found ?? (await hypervisor.start(hardware));
-    log(`${found ? 'found' : 'started'} process ${running.pid} under ${running.accelerator}`);
+    return found ?? hypervisor.start(hardware);
+  };
+
+  const takeCharge = (running: RunningMachine) => {
+    log(`process ${running.pid} under ${running.accelerator}`);
     machine = running;
     happen('started');
     connection = keepConnected(async () => parts.openSession(await running.connect()), {
@@ -90,34 +94,53 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       disconnected: () => happen('disconnected'),
       failed: (reason) => log(`channel does not answer: ${reason}`),
     });
-    void running.ended.then(async (end) => {
-      happen(forced ? 'shutdown' : end);
-      await connection?.close();
-      ended.resolve(state === 'failed' ? 'failed' : 'stopped');
-    });
   };
-  const started = takeCharge();
+
+  /** Until the machine is off: each reboot of the guest ends a machine and needs the next. */
+  const attend = async (first: RunningMachine): Promise<SupervisorEnd> => {
+    let running = first;
+    for (;;) {
+      takeCharge(running);
+      if (forced) await running.kill(); // asked for between two machines
+      const end = await running.ended;
+      const closed = connection?.close();
+      happen(forced ? 'shutdown' : end);
+      if (state !== 'starting') {
+        await closed;
+        return state === 'failed' ? 'failed' : 'stopped';
+      }
+      running = await hypervisor.start(hardware);
+    }
+  };
+
+  const started = firstMachine().then((first) => {
+    attend(first).then(ended.resolve, (error: unknown) => {
+      log(`not started again: ${reasonOf(error)}`);
+      happen('killed');
+      ended.resolve('failed');
+    });
+  });
 
   /** Through the channel, else by the power button: a guest that boots or hangs may hear only one of them. */
-  const askToShutDown = async (running: RunningMachine) => {
+  const askToShutDown = async () => {
     try {
       const session = connection?.session();
       if (session)
         await session.run(['sudo', '-n', 'systemctl', '--no-block', 'poweroff'], { timeoutMs: 10_000 });
-      else await running.powerDown();
+      else await machine?.powerDown();
     } catch (error) {
       log(`shutdown not taken: ${reasonOf(error)}`);
-      await running.powerDown().catch((cause: unknown) => log(`power button failed: ${reasonOf(cause)}`));
+      await machine?.powerDown().catch((cause: unknown) => log(`power button failed: ${reasonOf(cause)}`));
     }
   };
 
-  const shutDown = async (running: RunningMachine) => {
+  const shutDown = async () => {
     const deadline = parts.stopDeadline ?? 90_000;
     const giveUpAt = performance.now() + deadline;
-    const off = running.ended.then(() => true);
+    const off = ended.promise.then(() => true);
     happen('stop');
     while (performance.now() < giveUpAt) {
-      const asked = askToShutDown(running).then(() => sleep(parts.askEvery ?? 5000, false, { ref: false }));
+      const asked = askToShutDown().then(() => sleep(parts.askEvery ?? 5000, false, { ref: false }));
       if (await Promise.race([off, asked])) return;
     }
     happen('give-up');
@@ -137,13 +160,12 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     started,
     async stop({ force }) {
       await started;
-      if (!machine) return;
       if (force) {
         forced = true;
         happen('stop');
-        await machine.kill();
+        await machine?.kill();
       } else {
-        shuttingDown ??= shutDown(machine).finally(() => {
+        shuttingDown ??= shutDown().finally(() => {
           shuttingDown = undefined;
         });
         await shuttingDown;

@@ -29,9 +29,9 @@ const hardware: MachineHardware = {
 /** A machine in memory: what was done to it is in `events`; the test boots it, breaks it and ends it. */
 function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boolean } = {}) {
   const events: string[] = [];
-  const ended = Promise.withResolvers<MachineEnd>();
+  let ended = Promise.withResolvers<MachineEnd>();
   const guest = { listens: false, drop: () => {} };
-  const running: RunningMachine = {
+  const running = (): RunningMachine => ({
     pid: 4711,
     startedAt: new Date(0),
     accelerator: 'fake',
@@ -49,7 +49,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       ended.resolve('killed');
     },
     release: () => events.push('release'),
-  };
+  });
   const openSession = async (): Promise<Session> => {
     const gone = Promise.withResolvers<void>();
     guest.drop = gone.resolve;
@@ -71,9 +71,11 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     name: 'fake',
     start: async () => {
       events.push('start');
-      return running;
+      if (events.includes('broken')) throw new Error('no more memory');
+      ended = Promise.withResolvers<MachineEnd>();
+      return running();
     },
-    adopt: async () => (existing ? running : undefined),
+    adopt: async () => (existing ? running() : undefined),
   });
   const parts = (existing = false) => ({
     hypervisor: hypervisor(existing),
@@ -83,7 +85,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     stopDeadline: 200,
     askEvery: 20,
   });
-  return { parts, events, guest, end: ended.resolve };
+  return { parts, events, guest, end: (how: MachineEnd) => ended.resolve(how) };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -93,7 +95,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-test('a machine starts, boots, runs, and comes back after a reboot', async () => {
+test('a machine starts, boots, runs, and comes back when the channel was lost', async () => {
   const { parts, events, guest, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   assert.equal(supervisor.status().state, 'starting');
@@ -116,6 +118,46 @@ test('a machine starts, boots, runs, and comes back after a reboot', async () =>
   assert.deepEqual(events, ['start']);
   end('shutdown');
   assert.equal(await supervisor.ended, 'stopped');
+});
+
+test('a guest that reboots is started again, as often as it likes', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  for (let boots = 1; boots <= 3; boots++) {
+    await until(() => supervisor.status().state === 'running');
+    assert.equal(events.length, boots);
+    end('reboot');
+    await until(() => events.length === boots + 1);
+  }
+  await until(() => supervisor.status().state === 'running');
+  end('shutdown');
+  assert.equal(await supervisor.ended, 'stopped');
+  assert.deepEqual(events, ['start', 'start', 'start', 'start']);
+});
+
+test('a guest that cannot be started again has failed', async () => {
+  const { parts, events, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  events.push('broken');
+  end('reboot');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().state, 'failed');
+});
+
+test('a guest that reboots while it is being stopped stays off', async () => {
+  const { parts, events, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  const stopped = supervisor.stop({ force: false });
+  await until(() => events.includes('power button'));
+  end('reboot');
+  await stopped;
+  assert.equal(supervisor.status().state, 'stopped');
+  assert.deepEqual(
+    events.filter((event) => event === 'start'),
+    ['start'],
+  );
 });
 
 test('a machine that runs is found, not started', async () => {

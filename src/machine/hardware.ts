@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { channelKeyFiles } from '../channel/keys.ts';
+import type { MachineHardware, Transport } from '../hypervisor/hypervisor.ts';
+import type { MachineConfiguration } from './configuration.ts';
+import type { MachineLayout } from './home.ts';
+
+/**
+ * What makes one guest differ from another, delivered as systemd credentials (systemd.system-credentials(7)): name to
+ * file. `system.…` are systemd's own; sshd of the image reads the keys; `holdfast.tcp` makes it listen on port 22.
+ */
+function credentialFiles(secrets: string, transport: Transport): Readonly<Record<string, string>> {
+  const keys = channelKeyFiles(secrets);
+  return {
+    'holdfast.authorized-keys': keys.identityPublic,
+    'holdfast.host-key': keys.hostKey,
+    'system.hostname': join(secrets, 'hostname'),
+    'system.machine_id': join(secrets, 'machine-id'),
+    ...(transport === 'tcp' && { 'holdfast.tcp': join(secrets, 'tcp') }),
+  };
+}
+
+/** Writes the credentials that are not keys. @param secrets a folder that holds the channel's keys already. */
+export async function writeCredentials(secrets: string, name: string, transport: Transport): Promise<void> {
+  const texts = {
+    'system.hostname': name,
+    // machine-id(5): a random UUID without hyphens
+    'system.machine_id': randomUUID().replaceAll('-', ''),
+    'holdfast.tcp': 'yes',
+  };
+  const files = credentialFiles(secrets, transport);
+  for (const [credential, text] of Object.entries(texts)) {
+    const path = files[credential];
+    if (path !== undefined) await writeFile(path, text, { mode: 0o600, flush: true });
+  }
+}
+
+/** What the hypervisor needs to run a machine. */
+export function machineHardware(files: MachineLayout, configuration: MachineConfiguration): MachineHardware {
+  const { name, cpus, memory, transport } = configuration;
+  return {
+    name,
+    cpus,
+    memory,
+    disk: files.disk,
+    variables: files.variables,
+    credentials: credentialFiles(files.secrets, transport),
+    transport,
+    run: files.run,
+    consoleLog: files.consoleLog,
+  };
+}
