@@ -97,7 +97,12 @@ export async function run(
 /** Starts a program and hands over the child: for those that live on or stream. */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   debug(quoteCommand(program, args));
-  return spawn(program, args, { ...options, shell: false });
+  return spawn(program, args, { ...options, env: withSystemPath(options.env ?? process.env), shell: false });
+}
+
+/** Debian gives users no `sbin` on PATH, where mkfs.ext4 and others are that need no root for files. */
+function withSystemPath(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...environment, PATH: `${environment.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
 }
 
 /**

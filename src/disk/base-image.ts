@@ -1,0 +1,108 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { chmod, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { failure } from '../base/errors.ts';
+import { syncFolder } from '../base/files.ts';
+import { run } from '../base/process.ts';
+import { type Bytes, formatSize, KiB, MiB } from '../base/size.ts';
+import { syncFile, withScratch } from './image.ts';
+import { type Partition, sectorSize, slotPartition, ukiPath } from './layout.ts';
+
+export interface BaseImage {
+  /** Where the raw file is made. */
+  readonly path: string;
+  /** Signed unified kernel image: goes to BootA. */
+  readonly uki: string;
+  /** Root file system with its verity tree: goes to RootFS-A as it is. */
+  readonly root: string;
+  /** Signed loader for a machine whose variables were lost: goes to BootEFIA. */
+  readonly loader: string;
+  /** Seconds since 1970: of every file inside. */
+  readonly sourceDateEpoch: number;
+}
+
+/** Where firmware without variables looks (UEFI specification 2.10, section 3.5.1.1). */
+const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
+
+/** A FAT file system with one file in it. */
+interface BootFileSystem {
+  readonly partition: Partition;
+  readonly label: string;
+  /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5); few large ones are read quickest. */
+  readonly sectorsPerCluster: number;
+  readonly source: string;
+  readonly target: string;
+}
+
+/**
+ * Makes the image that all machines of a release share: what comes before Log and Data, without a partition table. The
+ * same input gives the same bytes. Sparse; written once, then read only.
+ * @throws HoldfastError `disk.too-large` when a file does not fit its partition; `process.failed`.
+ */
+export async function createBaseImage({
+  path,
+  uki,
+  root,
+  loader,
+  sourceDateEpoch,
+}: BaseImage): Promise<void> {
+  const rootPartition = slotPartition('A', 'root');
+  const fileSystems: readonly BootFileSystem[] = [
+    {
+      partition: slotPartition('A', 'loader'),
+      label: 'BOOTEFIA',
+      sectorsPerCluster: 2,
+      source: loader,
+      target: removableMediaPath,
+    },
+    {
+      partition: slotPartition('A', 'boot'),
+      label: 'BOOTA',
+      sectorsPerCluster: 8,
+      source: uki,
+      target: ukiPath,
+    },
+  ];
+  for (const { source, partition } of fileSystems) await checkFits(source, partition);
+  const rootSize = await checkFits(root, rootPartition);
+  await withScratch(path, async (scratch) => {
+    const image = join(scratch, 'raw');
+    await writeFile(image, '');
+    await truncate(image, Math.ceil((rootPartition.offset + rootSize) / MiB) * MiB);
+    for (const fileSystem of fileSystems) await writeBootFileSystem(image, fileSystem, sourceDateEpoch);
+    await pipeline(
+      createReadStream(root, { highWaterMark: MiB }),
+      createWriteStream(image, { flags: 'r+', start: rootPartition.offset }),
+    );
+    await syncFile(image);
+    await chmod(image, 0o444);
+    await rename(image, path);
+  });
+  await syncFolder(dirname(resolve(path)));
+}
+
+async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, epoch: number): Promise<void> {
+  const { partition, label, sectorsPerCluster, source, target } = fileSystem;
+  const place = ['--offset', String(partition.offset / sectorSize)];
+  const format = ['-F', '16', '-s', String(sectorsPerCluster), '-n', label, '--invariant'];
+  await run('mkfs.fat', [...format, ...place, image, String(partition.size / KiB)]);
+  // mtools takes the time of new files from SOURCE_DATE_EPOCH, and writes local time.
+  const env = { ...process.env, SOURCE_DATE_EPOCH: String(epoch), TZ: 'UTC', MTOOLSRC: '/dev/null' };
+  const drive = ['-i', `${image}@@${partition.offset}`];
+  const names = target.split('\\').filter((name) => name !== '');
+  const folders = names.slice(0, -1).map((_, index) => `::/${names.slice(0, index + 1).join('/')}`);
+  await run('mmd', [...drive, ...folders], { env });
+  await run('mcopy', [...drive, resolve(source), `::/${names.join('/')}`], { env });
+}
+
+/** The file's size, when the partition has room for it. FAT's own tables need a little too: 1 in 64 is plenty. */
+async function checkFits(path: string, { name, size }: Partition): Promise<Bytes> {
+  const file = await stat(path);
+  const room = name.startsWith('Boot') ? size - size / 64 : size;
+  if (file.size <= room) return file.size as Bytes;
+  throw failure('disk.too-large', `${path} does not fit into ${name}`, {
+    why: `it has ${formatSize(file.size)}; there is room for ${formatSize(room)}`,
+    next: 'build the release with less in it',
+  });
+}

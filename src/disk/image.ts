@@ -1,0 +1,80 @@
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { failure } from '../base/errors.ts';
+import { run } from '../base/process.ts';
+import type { Bytes } from '../base/size.ts';
+
+/** A byte range of a disk. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+const imageInformation = z.object({ 'virtual-size': z.int().positive(), format: z.string() });
+
+/**
+ * The size of the disk that a qcow2 file holds. The file must not be in use.
+ * @throws HoldfastError `disk.image` when it is no qcow2 file, `process.failed` when qemu-img cannot read it.
+ */
+export async function imageSize(path: string): Promise<Bytes> {
+  const { stdout } = await run('qemu-img', ['info', '--output=json', '-f', 'qcow2', resolve(path)]);
+  const parsed = imageInformation.safeParse(JSON.parse(stdout.toString()));
+  if (!parsed.success) {
+    throw failure('disk.image', `${path} cannot be used as a disk`, {
+      why: 'qemu-img does not know its size',
+    });
+  }
+  return parsed.data['virtual-size'] as Bytes;
+}
+
+/** Makes the disk larger; the new part reads as zeros. Never smaller: qemu-img refuses. */
+export async function enlargeImage(path: string, size: Bytes): Promise<void> {
+  await run('qemu-img', ['resize', '-q', '-f', 'qcow2', resolve(path), String(size)]);
+}
+
+/** Reads a part of the disk that a qcow2 file holds. */
+export async function readImage(path: string, range: Range): Promise<Buffer> {
+  return withScratch(path, async (scratch) => {
+    const file = join(scratch, 'part');
+    await run('qemu-img', ['convert', '--image-opts', '-O', 'raw', rangeOptions(path, range), file]);
+    return readFile(file);
+  });
+}
+
+/** Writes a part of the disk that a qcow2 file holds; it is on stable storage when this is done. */
+export async function writeImage(path: string, offset: number, data: Buffer): Promise<void> {
+  await withScratch(path, async (scratch) => {
+    const file = join(scratch, 'part');
+    await writeFile(file, data);
+    const target = rangeOptions(path, { offset, length: data.length });
+    const flags = ['-n', '-t', 'writethrough', '-f', 'raw', '--target-image-opts'];
+    await run('qemu-img', ['convert', ...flags, file, target]);
+  });
+}
+
+/** Runs `work` with a folder next to `path`, so that large files stay on the same file system, and removes the folder. */
+export async function withScratch<T>(path: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(dirname(resolve(path)), '.disk-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Puts a file's content on stable storage. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A window into a qcow2 file as QEMU's option string, where a comma is written twice. */
+function rangeOptions(path: string, { offset, length }: Range): string {
+  const file = resolve(path).replaceAll(',', ',,');
+  return `driver=raw,offset=${offset},size=${length},file.driver=qcow2,file.file.driver=file,file.file.filename=${file}`;
+}
