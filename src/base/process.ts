@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { failure, isSystemError } from './errors.ts';
+import { searchPath } from './find-program.ts';
 import { debug, quoteCommand } from './log.ts';
 
 /** At most so much of a program's output is kept: what runs away is cut, not buffered. */
@@ -97,12 +98,9 @@ export async function run(
 /** Starts a program and hands over the child: for those that live on or stream. */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   debug(quoteCommand(program, args));
-  return spawn(program, args, { ...options, env: withSystemPath(options.env ?? process.env), shell: false });
-}
-
-/** Debian gives users no `sbin` on PATH, where mkfs.ext4 and others are that need no root for files. */
-function withSystemPath(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { ...environment, PATH: `${environment.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
+  const environment = options.env ?? process.env;
+  const env = { ...environment, PATH: searchPath(environment) };
+  return spawn(program, args, { ...options, env, shell: false });
 }
 
 /**

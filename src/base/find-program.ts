@@ -1,0 +1,32 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+
+/**
+ * The folders that programs are taken from. Debian leaves `sbin` out of users' PATH, where mkfs.ext4 and others are that
+ * need no root for files.
+ */
+export function searchPath(environment: NodeJS.ProcessEnv = process.env): string {
+  const folders = (environment.PATH ?? '/usr/bin:/bin').split(delimiter).filter(isAbsolute);
+  return [...new Set([...folders, '/usr/sbin', '/sbin'])].join(delimiter);
+}
+
+/** Where a program is, as `run` and `start` of process.ts will find it; undefined when it is not installed. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  const candidates = isAbsolute(name)
+    ? [name]
+    : searchPath()
+        .split(delimiter)
+        .map((folder) => join(folder, name));
+  for (const path of candidates) if (await isProgram(path)) return path;
+  return undefined;
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
