@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { appendFile, mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Progress } from '../../src/base/progress.ts';
+import { silent } from '../../src/base/progress.ts';
+import { homeLayout } from '../../src/machine/home.ts';
+import { type KeyPair, keyPair } from '../../src/release/keys.ts';
+import { sha256 } from '../../src/release/manifest.ts';
+import {
+  importRelease,
+  removeUnusedReleases,
+  storedManifest,
+  trustedCertificate,
+  withReleaseStore,
+} from '../../src/release/store.ts';
+import { makeFakeRelease } from './support/fake-release.ts';
+
+let scratch: string;
+let key: KeyPair;
+let source: string;
+let home = 0;
+const signal = new AbortController().signal;
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'holdfast-store-'));
+  key = await keyPair(join(scratch, 'keys'), 'release');
+  source = join(scratch, 'release');
+  await makeFakeRelease(source, key);
+});
+after(() => rm(scratch, { recursive: true }));
+
+/** A store of its own that trusts our key. */
+function newStore() {
+  return { ...homeLayout(join(scratch, `home-${++home}`)), keys: join(scratch, 'keys') };
+}
+
+function titles(): { seen: string[]; progress: Progress } {
+  const seen: string[] = [];
+  return {
+    seen,
+    progress: {
+      step: (title, work) => {
+        seen.push(title);
+        return silent.step(title, work);
+      },
+    },
+  };
+}
+
+test('a release is checked, imported once, and read-only; the second import does nothing', async () => {
+  const folders = newStore();
+  const { seen, progress } = titles();
+  const [first, second] = await withReleaseStore(folders, 'test', async () => [
+    await importRelease(source, folders, progress, signal),
+    await importRelease(source, folders, progress, signal),
+  ]);
+  assert.deepEqual(seen, ['Checking the release', 'Importing the release']);
+  assert.deepEqual(first, second);
+  assert.equal(statSync(first.baseImage).mode & 0o777, 0o444);
+  assert.deepEqual(readdirSync(dirname(first.baseImage)).sort(), [
+    'base.raw',
+    'release.json',
+    'release.json.sig',
+  ]);
+  assert.deepEqual(await storedManifest(folders, first.digest), first.manifest);
+  assert.equal(statSync(folders.releases).mode & 0o777, 0o700);
+});
+
+test('a damaged release leaves nothing in the store', async () => {
+  const folders = newStore();
+  const damaged = join(scratch, 'damaged');
+  await makeFakeRelease(damaged, key, 'd');
+  await truncate(join(damaged, 'root.img'), 1);
+  await assert.rejects(
+    withReleaseStore(folders, 'test', () => importRelease(damaged, folders, silent, signal)),
+    { code: 'release.damaged' },
+  );
+  assert.deepEqual(readdirSync(folders.releases), ['.lock']);
+});
+
+test('an interruption leaves nothing in the store', async () => {
+  const folders = newStore();
+  const controller = new AbortController();
+  const progress: Progress = {
+    step: (title, work) => {
+      if (title === 'Importing the release') controller.abort(new Error('interrupted'));
+      return silent.step(title, work);
+    },
+  };
+  await assert.rejects(
+    withReleaseStore(folders, 'test', () => importRelease(source, folders, progress, controller.signal)),
+    /interrupted/,
+  );
+  assert.deepEqual(readdirSync(folders.releases), ['.lock']);
+});
+
+test('what a killed import left is removed by the next', async () => {
+  const folders = newStore();
+  const left = join(folders.releases, `.${'ab'.repeat(32)}`);
+  await mkdir(left, { recursive: true });
+  await writeFile(join(left, 'base.raw'), 'half');
+  await withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal));
+  assert.equal(existsSync(left), false);
+});
+
+test('a stored release that others damaged is made again', async () => {
+  const folders = newStore();
+  const bring = () => withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal));
+  const { baseImage } = await bring();
+  const { size } = statSync(baseImage);
+  await truncate(baseImage, 0);
+  await bring();
+  assert.equal(statSync(baseImage).size, size);
+});
+
+test('a release that a machine uses is kept; others go', async () => {
+  const folders = newStore();
+  const other = join(scratch, 'other');
+  await makeFakeRelease(other, key, 'o');
+  await withReleaseStore(folders, 'test', async () => {
+    const kept = await importRelease(source, folders, silent, signal);
+    const removed = await importRelease(other, folders, silent, signal);
+    await removeUnusedReleases(folders, new Set([kept.digest]));
+    assert.ok(existsSync(kept.baseImage));
+    assert.equal(await storedManifest(folders, removed.digest), undefined);
+    await removeUnusedReleases(folders, new Set());
+    assert.deepEqual(readdirSync(folders.releases), ['.lock']);
+  });
+});
+
+test('only the key that is trusted counts', async () => {
+  const folders = { ...newStore(), keys: join(scratch, 'foreign') };
+  await keyPair(folders.keys, 'release');
+  assert.ok(existsSync(trustedCertificate(folders)));
+  await assert.rejects(
+    withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal)),
+    { code: 'release.signature' },
+  );
+});
+
+test('a release that is not stored has no manifest, a damaged one is told', async () => {
+  const folders = newStore();
+  assert.equal(await storedManifest(folders, sha256.parse('0'.repeat(64))), undefined);
+  const { digest, baseImage } = await withReleaseStore(folders, 'test', () =>
+    importRelease(source, folders, silent, signal),
+  );
+  const manifest = join(dirname(baseImage), 'release.json');
+  await rm(manifest);
+  await appendFile(manifest, 'x');
+  await assert.rejects(storedManifest(folders, digest), { code: 'release.damaged' });
+});
