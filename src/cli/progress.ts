@@ -6,7 +6,7 @@ import { formatSize } from '../base/size.ts';
 const delayMs = 300;
 
 /** A stream that knows whether a person reads it. */
-type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean };
+type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 interface RunningStep {
   readonly title: string;
@@ -21,7 +21,8 @@ interface RunningStep {
  */
 export function showOn(stream: Terminal, environment: NodeJS.ProcessEnv): Progress {
   if (environment.HOLDFAST_PROGRESS === 'plain') return plainOn(stream);
-  return stream.isTTY ? spinnerOn(stream) : silent;
+  // a terminal without a size (a serial line, some pseudo terminals) sends ora 9.4.1 into an endless loop
+  return stream.isTTY && stream.columns ? spinnerOn(stream) : silent;
 }
 
 function plainOn(stream: NodeJS.WritableStream): Progress {

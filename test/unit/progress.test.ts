@@ -5,13 +5,14 @@ import { silent } from '../../src/base/progress.ts';
 import { formatDuration, lineOf, showOn } from '../../src/cli/progress.ts';
 
 /** A stream that says whether it is a terminal. */
-function streamOf(isTTY: boolean): PassThrough & { isTTY: boolean } {
-  return Object.assign(new PassThrough(), { isTTY });
+function streamOf(isTTY: boolean, columns = 80): PassThrough & { isTTY: boolean; columns: number } {
+  return Object.assign(new PassThrough(), { isTTY, columns });
 }
 
 test('quiet unless on a terminal, or told to be plain', () => {
   assert.equal(showOn(streamOf(false), {}), silent);
   assert.notEqual(showOn(streamOf(true), {}), silent);
+  assert.equal(showOn(streamOf(true, 0), {}), silent, 'a terminal without a size');
   assert.notEqual(showOn(streamOf(false), { HOLDFAST_PROGRESS: 'plain' }), silent);
 });
 
