@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { channelKeyFiles } from '../channel/keys.ts';
 import type { MachineHardware, Transport } from '../hypervisor/hypervisor.ts';
 import type { MachineConfiguration } from './configuration.ts';
-import type { MachineLayout } from './home.ts';
+import type { MachineFiles } from './home.ts';
 
 /**
  * What makes one guest differ from another, delivered as systemd credentials (systemd.system-credentials(7)): name to
@@ -37,7 +37,7 @@ export async function writeCredentials(secrets: string, name: string, transport:
 }
 
 /** What the hypervisor needs to run a machine. */
-export function machineHardware(files: MachineLayout, configuration: MachineConfiguration): MachineHardware {
+export function machineHardware(files: MachineFiles, configuration: MachineConfiguration): MachineHardware {
   const { name, cpus, memory, transport } = configuration;
   return {
     name,

@@ -47,23 +47,36 @@ export function homeLayout(home: string) {
 
 export type HomeLayout = ReturnType<typeof homeLayout>;
 
-/** The files of one machine. */
-export function machineLayout(layout: HomeLayout, name: MachineName) {
-  const folder = join(layout.machines, name);
+/** The files of a machine, in its folder. */
+export function machineFiles(folder: string) {
   return {
     folder,
-    lock: join(layout.machines, `${name}.lock`),
     configuration: join(folder, 'machine.json'),
     disk: join(folder, 'disk.qcow2'),
     /** UEFI variable store. */
     variables: join(folder, 'variables.fd'),
     /** Keys of both ends of the channel and the credentials for the guest: mode 0700. */
     secrets: join(folder, 'secrets'),
-    /** Sockets and pid files of a running machine. */
+    /** Sockets and pid files of a running machine; made by its supervisor and removed when the machine is off. */
     run: join(folder, 'run'),
     supervisorSocket: join(folder, 'run', 'supervisor.sock'),
+    /** Held by the supervisor as long as it lives. */
+    supervisorLock: join(folder, 'supervisor.lock'),
     supervisorLog: join(folder, 'supervisor.log'),
     consoleLog: join(folder, 'console.log'),
+  } as const;
+}
+
+export type MachineFiles = ReturnType<typeof machineFiles>;
+
+/** The files of one machine, and what is beside its folder. */
+export function machineLayout(layout: HomeLayout, name: MachineName) {
+  return {
+    ...machineFiles(join(layout.machines, name)),
+    /** Held by whoever changes the machine. */
+    lock: join(layout.machines, `${name}.lock`),
+    /** Where a deployment puts the machine together; no name of a machine begins with a dot. */
+    draft: join(layout.machines, `.${name}`),
   } as const;
 }
 

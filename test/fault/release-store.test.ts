@@ -16,7 +16,7 @@ import {
   trustedCertificate,
   withReleaseStore,
 } from '../../src/release/store.ts';
-import { makeFakeRelease } from './support/fake-release.ts';
+import { makeFakeRelease } from '../support/fake-release.ts';
 
 let scratch: string;
 let key: KeyPair;

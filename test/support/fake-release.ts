@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '../../../src/base/process.ts';
-import { type KeyPair, signManifest } from '../../../src/release/keys.ts';
-import { type ReleaseManifest, releaseManifest } from '../../../src/release/manifest.ts';
+import { run } from '../../src/base/process.ts';
+import { type KeyPair, signManifest } from '../../src/release/keys.ts';
+import { type ReleaseManifest, releaseManifest } from '../../src/release/manifest.ts';
 
 /**
  * Makes a release that boots nothing but has all files, digests and signatures in order.

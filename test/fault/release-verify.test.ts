@@ -8,7 +8,7 @@ import { silent } from '../../src/base/progress.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import { readRelease, verifyFiles } from '../../src/release/verify.ts';
-import { makeFakeRelease, signRelease } from './support/fake-release.ts';
+import { makeFakeRelease, signRelease } from '../support/fake-release.ts';
 
 let scratch: string;
 let ours: KeyPair;

@@ -1,0 +1,22 @@
+import { HoldfastError } from '../base/errors.ts';
+import type { Sha256 } from '../release/manifest.ts';
+import { removeUnusedReleases } from '../release/store.ts';
+import { machineNames, readConfiguration } from './configuration.ts';
+import type { HomeLayout } from './home.ts';
+
+/**
+ * Removes the releases that no machine runs from. Removes none when a machine cannot say which it runs from. Needs
+ * `withReleaseStore`.
+ */
+export async function releaseUnused(layout: HomeLayout): Promise<void> {
+  const used = new Set<Sha256>();
+  for (const name of await machineNames(layout)) {
+    try {
+      used.add((await readConfiguration(layout, name)).release);
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code !== 'machine.none') return;
+      if (!(error instanceof HoldfastError)) throw error;
+    }
+  }
+  await removeUnusedReleases(layout, used);
+}

@@ -1,0 +1,278 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { takeLock } from '../../src/base/lock.ts';
+import { run } from '../../src/base/process.ts';
+import { type Progress, silent } from '../../src/base/progress.ts';
+import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
+import { readBootState } from '../../src/firmware/boot.ts';
+import { readVariableStore } from '../../src/firmware/store-file.ts';
+import { readConfiguration } from '../../src/machine/configuration.ts';
+import { createMachine, type DeployRequest } from '../../src/machine/deployment.ts';
+import { machineHardware } from '../../src/machine/hardware.ts';
+import { type HomeLayout, homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { defaults } from '../../src/machine/limits.ts';
+import { type KeyPair, keyPair } from '../../src/release/keys.ts';
+import { makeFakeRelease } from '../support/fake-release.ts';
+
+let scratch: string;
+let keys: string;
+let key: KeyPair;
+let release: string;
+let home = 0;
+const name = parseMachineName('gateway-1');
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'holdfast-deploy-'));
+  keys = join(scratch, 'keys');
+  [key] = await Promise.all([keyPair(keys, 'release'), keyPair(keys, 'platform')]);
+  release = join(scratch, 'release');
+  await makeFakeRelease(release, key);
+});
+after(() => rm(scratch, { recursive: true }));
+
+function newHome(): HomeLayout {
+  return { ...homeLayout(join(scratch, `h${++home}`)), keys };
+}
+
+function request(layout: HomeLayout, changes: Partial<DeployRequest> = {}): DeployRequest {
+  return {
+    name,
+    settings: defaults,
+    release,
+    variablesTemplate: '/usr/share/OVMF/OVMF_VARS_4M.fd',
+    layout,
+    progress: silent,
+    signal: new AbortController().signal,
+    ...changes,
+  };
+}
+
+/** Interrupts when a step begins. */
+function interruptAt(title: string): Pick<DeployRequest, 'progress' | 'signal'> {
+  const controller = new AbortController();
+  const progress: Progress = {
+    step: (each, work) => {
+      if (each === title) controller.abort(new Error('interrupted'));
+      return silent.step(each, work);
+    },
+  };
+  return { progress, signal: controller.signal };
+}
+
+/** What is left of machines and releases, locks aside: they hold nothing. */
+function leftIn(layout: HomeLayout): string[] {
+  return [layout.machines, layout.releases]
+    .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
+    .filter((entry) => !entry.endsWith('.lock'));
+}
+
+async function diskUse(folder: string): Promise<number> {
+  const { stdout } = await run('du', ['--summarize', '--block-size=1', folder]);
+  return Number.parseInt(stdout.toString(), 10);
+}
+
+test('a machine has all its parts, private, and small', async () => {
+  const layout = newHome();
+  const settings = { ...defaults, dataSize: (3 * GiB) as Bytes, transport: 'tcp' } as const;
+  const configuration = await createMachine(request(layout, { settings }));
+  assert.deepEqual(await readConfiguration(layout, name), configuration);
+  const files = machineLayout(layout, name);
+  const hardware = machineHardware(files, configuration);
+  for (const path of [hardware.disk, hardware.variables, ...Object.values(hardware.credentials)])
+    assert.ok(existsSync(path), path);
+  for (const path of [
+    hardware.variables,
+    files.configuration,
+    hardware.credentials['holdfast.host-key'] ?? '',
+  ])
+    assert.equal(statSync(path).mode & 0o777, 0o600, path);
+  for (const path of [files.folder, files.secrets, layout.machines])
+    assert.equal(statSync(path).mode & 0o777, 0o700, path);
+  assert.equal(readFileSync(hardware.credentials['system.hostname'] ?? '', 'utf8'), name);
+  assert.match(readFileSync(hardware.credentials['system.machine_id'] ?? '', 'utf8'), /^[0-9a-f]{32}$/);
+  assert.ok(hardware.credentials['holdfast.tcp']);
+  assert.deepEqual(readBootState(await readVariableStore(files.variables)).order, ['A']);
+  const { stdout } = await run('qemu-img', ['info', '--output=json', '--backing-chain', hardware.disk]);
+  assert.match(stdout.toString(), new RegExp(`releases/${configuration.release}/base.raw`));
+  assert.ok((await diskUse(files.folder)) < 64 * MiB);
+});
+
+test('a second machine of a release has its own keys and shares the release', async () => {
+  const layout = newHome();
+  await createMachine(request(layout));
+  const started = performance.now();
+  const second = parseMachineName('gateway-2');
+  await createMachine(request(layout, { name: second }));
+  assert.ok(performance.now() - started < 5000); // 2 seconds is what bench/deploy holds us to; here others run too
+  const secrets = [name, second].map((each) => machineLayout(layout, each).secrets);
+  for (const file of ['identity', 'guest-host-key', 'machine-id'])
+    assert.notDeepEqual(...(secrets.map((folder) => readFileSync(join(folder, file))) as [Buffer, Buffer]));
+  assert.equal(readdirSync(layout.releases).filter((entry) => entry !== '.lock').length, 1);
+});
+
+test('with vsock the guest is not told to listen on TCP', async () => {
+  const layout = newHome();
+  const configuration = await createMachine(request(layout));
+  const { credentials } = machineHardware(machineLayout(layout, name), configuration);
+  assert.equal(credentials['holdfast.tcp'], undefined);
+});
+
+test('a machine that exists is left alone', async () => {
+  const layout = newHome();
+  await createMachine(request(layout));
+  const before = readFileSync(machineLayout(layout, name).configuration);
+  await assert.rejects(createMachine(request(layout)), { code: 'machine.exists', exitCode: 1 });
+  assert.deepEqual(readFileSync(machineLayout(layout, name).configuration), before);
+});
+
+test('settings out of range are all told before anything is made', async () => {
+  const layout = newHome();
+  const settings = { ...defaults, cpus: 0, dataSize: GiB };
+  await assert.rejects(createMachine(request(layout, { settings })), AggregateError);
+  assert.equal(existsSync(layout.home), false);
+});
+
+test('a home with a path too long for sockets is refused', async () => {
+  const layout = homeLayout(join(scratch, 'x'.repeat(100)));
+  await assert.rejects(createMachine(request(layout)), { code: 'home.too-long', exitCode: 2 });
+  assert.equal(existsSync(layout.home), false);
+});
+
+test('a second command on the machine is told of the first', async () => {
+  const layout = newHome();
+  mkdirSync(layout.machines, { recursive: true });
+  const lock = await takeLock(machineLayout(layout, name).lock, 'deploy');
+  await assert.rejects(createMachine(request(layout)), {
+    code: 'lock.held',
+    why: new RegExp(`holdfast deploy \\(process ${process.pid}\\)`),
+  });
+  await lock.release();
+});
+
+for (const step of ['Checking the release', 'Importing the release', 'Creating the machine'])
+  test(`Ctrl-C at '${step}' leaves nothing, and the next deployment works`, async () => {
+    const layout = newHome();
+    await assert.rejects(createMachine(request(layout, interruptAt(step))));
+    assert.deepEqual(leftIn(layout), []);
+    await createMachine(request(layout));
+  });
+
+test('an interruption keeps the release that another machine runs from', async () => {
+  const layout = newHome();
+  await createMachine(request(layout));
+  const before = leftIn(layout);
+  const interrupted = { name: parseMachineName('gateway-2'), ...interruptAt('Creating the machine') };
+  await assert.rejects(createMachine(request(layout, interrupted)), /interrupted/);
+  assert.deepEqual(leftIn(layout), before);
+});
+
+test('what a killed deployment left is gone after the next', async () => {
+  const layout = newHome();
+  const script = `
+    import { createMachine } from '${join(import.meta.dirname, '../../src/machine/deployment.ts')}';
+    const progress = { step: (title, work) => {
+      if (title === 'Creating the machine') setTimeout(() => process.kill(process.pid, 'SIGKILL'), 30);
+      return work({ update() {}, note() {} });
+    } };
+    await createMachine({ ...JSON.parse(process.argv[1]), progress, signal: new AbortController().signal });
+  `;
+  const parts = JSON.stringify(request(layout));
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', script, parts], {
+    stdio: 'inherit',
+  });
+  const [, signal] = await once(child, 'close');
+  assert.equal(signal, 'SIGKILL');
+  assert.ok(leftIn(layout).includes(`.${name}`), 'it was killed too early to leave anything');
+  await createMachine(request(layout));
+  assert.deepEqual(
+    leftIn(layout).filter((entry) => entry.startsWith('.')),
+    [],
+  );
+});
+
+test('a damaged release and one by another key leave nothing', async () => {
+  const damaged = join(scratch, 'damaged');
+  await makeFakeRelease(damaged, key, 'd');
+  await truncate(join(damaged, 'holdfast.efi'), 10);
+  const foreign = join(scratch, 'foreign');
+  await makeFakeRelease(foreign, await keyPair(join(scratch, 'foreign-keys'), 'release'), 'f');
+  for (const [folder, code] of [
+    [damaged, 'release.damaged'],
+    [foreign, 'release.signature'],
+    [scratch, 'release.none'],
+  ] as const) {
+    const layout = newHome();
+    await assert.rejects(createMachine(request(layout, { release: folder })), { code, exitCode: 1 });
+    assert.deepEqual(leftIn(layout), []);
+  }
+});
+
+test('a machine whose configuration is damaged keeps all releases', async () => {
+  const layout = newHome();
+  await createMachine(request(layout));
+  writeFileSync(machineLayout(layout, name).configuration, 'x');
+  const releases = readdirSync(layout.releases);
+  const interrupted = { name: parseMachineName('gateway-2'), ...interruptAt('Creating the machine') };
+  await assert.rejects(createMachine(request(layout, interrupted)), /interrupted/);
+  assert.deepEqual(readdirSync(layout.releases), releases);
+});
+
+/**
+ * Deploys in a process of its own that `wrap`, a shell script ending in `"$@"`, has prepared; in a user and mount
+ * namespace, where it may mount without root.
+ * @returns the error's code and texts, and what is left of machines and releases.
+ */
+async function deployIn(layout: HomeLayout, wrap: string) {
+  const script = `
+    import { readdirSync } from 'node:fs';
+    import { createMachine } from '${join(import.meta.dirname, '../../src/machine/deployment.ts')}';
+    const request = JSON.parse(process.argv[1]);
+    const progress = { step: (title, work) => work({ update() {}, note() {} }) };
+    await createMachine({ ...request, progress, signal: new AbortController().signal }).catch((error) => {
+      const { machines, releases } = request.layout;
+      const left = [machines, releases].flatMap((folder) => readdirSync(folder)).filter((name) => !name.endsWith('.lock'));
+      console.log(JSON.stringify({ code: error.code, text: [error.message, error.why].join(': '), left }));
+    });
+  `;
+  mkdirSync(layout.home, { recursive: true });
+  const command = [process.execPath, '--input-type=module-typescript', '--eval', script];
+  const { stdout } = await run('unshare', [
+    ...['--map-root-user', '--mount', 'sh', '-c', wrap, 'sh'],
+    ...[...command, JSON.stringify(request(layout))],
+  ]);
+  return JSON.parse(stdout.toString());
+}
+
+test('without QEMU the missing program is named, and nothing is left', async () => {
+  const layout = newHome();
+  // a private mount of an empty file over qemu-img: a host without it, for this process alone
+  const result = await deployIn(layout, 'mount --bind /dev/null "$(command -v qemu-img)" && exec "$@"');
+  assert.match(result.text, /qemu-img/);
+  assert.deepEqual(result.left, []);
+});
+
+for (const [size, purpose] of [
+  ['3m', 'the release'],
+  ['30m', 'the machine'],
+])
+  test(`a disk too small for ${purpose} is told before it is filled`, async () => {
+    const layout = newHome();
+    const wrap = `mount -t tmpfs -o size=${size},mode=0700 tmpfs '${layout.home}' && exec "$@"`;
+    const result = await deployIn(layout, wrap);
+    assert.equal(result.code, 'disk.full');
+    assert.match(result.text, new RegExp(`not enough room for ${purpose}`));
+    assert.deepEqual(result.left, []);
+  });
+
+test('a write that fails half-way leaves nothing', async () => {
+  const layout = newHome();
+  const result = await deployIn(layout, 'ulimit -f 4096 && exec "$@"');
+  assert.match(result.text, /EFBIG|SIGXFSZ|too large/i);
+  assert.deepEqual(result.left, []);
+});
