@@ -130,6 +130,7 @@ export const removedPaths: readonly string[] = [
 
 /** Kernel modules that the initrd loads, in this order; their dependencies are found by depmod. */
 export const initrdModules: readonly string[] = [
+  'efivarfs',
   'virtio_blk',
   'dm_verity',
   'erofs',
