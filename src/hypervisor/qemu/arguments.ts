@@ -1,0 +1,194 @@
+import { MiB } from '../../base/size.ts';
+import type { MachineHardware } from '../hypervisor.ts';
+import type { RunFiles } from './run-folder.ts';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+/** Debian's OVMF with Secure Boot; it keeps its variables behind System Management Mode. */
+export const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd';
+
+/** What a machine is started with, apart from its hardware. */
+export interface Launch {
+  readonly hardware: MachineHardware;
+  readonly accelerator: Accelerator;
+  readonly firmware: string;
+  readonly files: RunFiles;
+  /** Files that each hold one SMBIOS OEM string. */
+  readonly oemStrings: readonly string[];
+  /** The port on 127.0.0.1 that leads to the guest's SSH server: transport `tcp` only. */
+  readonly port: number | undefined;
+}
+
+type Options = Readonly<Record<string, string | number>>;
+
+/**
+ * `head,key=value,…`, the form that most of QEMU's options have. A comma in a value is doubled (qemu-options,
+ * "Device properties"; QEMU's `QemuOpts` and keyval parsers agree on that).
+ */
+export function optionList(head: string, options: Options): string {
+  const pairs = Object.entries(options).map(([key, value]) => `${key}=${value}`.replaceAll(',', ',,'));
+  return [...(head === '' ? [] : [head.replaceAll(',', ',,')]), ...pairs].join(',');
+}
+
+/** Accelerator and CPU, which the probe of the accelerator tries as they are. */
+export const processorArguments: Readonly<Record<Accelerator, readonly string[]>> = {
+  kvm: ['-accel', 'kvm', '-cpu', 'host'],
+  /*
+   * Emulated: an Intel model without RDCL_NO makes Linux turn page-table isolation on, which is costly to emulate, so
+   * the vendor is AMD; five-level page tables make every walk longer for nothing.
+   */
+  tcg: ['-accel', 'tcg,thread=multi', '-cpu', 'max,vendor=AuthenticAMD,la57=off'],
+};
+
+/** Secure Boot of OVMF needs q35 with SMM: only then are UEFI variables out of the guest's reach. */
+const machineOptions: Options = { smm: 'on', vmport: 'off', hpet: 'off' };
+
+/** The chipset, bare: no default devices, no display, no configuration files of the host. */
+export function chipsetArguments(options: Options = {}): readonly string[] {
+  return [
+    ...['-machine', optionList('q35', { ...machineOptions, ...options })],
+    '-nodefaults',
+    '-no-user-config',
+    ...['-display', 'none'],
+  ];
+}
+
+/** QEMU's argv for a machine, its own name left out. Holds no secret. */
+export function qemuArguments(launch: Launch): readonly string[] {
+  const { hardware, accelerator, files } = launch;
+  const memory = `${hardware.memory / MiB}M`;
+  return [
+    ...['-name', optionList('', { guest: `holdfast-${hardware.name}` })],
+    ...chipsetArguments({ pflash0: 'firmware', pflash1: 'variables', 'memory-backend': 'memory' }),
+    ...processorArguments[accelerator],
+    ...['-smp', String(hardware.cpus), '-m', memory],
+    // shared, so that vhost-device-vsock can reach the guest's queues
+    ...['-object', optionList('memory-backend-memfd', { id: 'memory', size: memory, share: 'on' })],
+    // system calls that QEMU does not need once it runs: what breaks out of the guest cannot start programs
+    ...[
+      '-sandbox',
+      optionList('on', {
+        obsolete: 'deny',
+        elevateprivileges: 'deny',
+        spawn: 'deny',
+        resourcecontrol: 'deny',
+      }),
+    ],
+    ...['-rtc', optionList('', { base: 'utc', clock: 'host' })],
+    // vhost-device-vsock 0.3.0 does not survive a reset of its device: the supervisor starts both anew
+    ...['-action', optionList('', { reboot: 'shutdown' })],
+    ...['-qmp', optionList(`unix:${files.qmp}`, { server: 'on', wait: 'off' })],
+    ...firmwareArguments(launch),
+    ...diskArguments(hardware.disk),
+    ...consoleArguments(hardware.consoleLog),
+    ...['-device', 'virtio-rng-pci'],
+    ...networkArguments(launch.port),
+    ...(hardware.transport === 'vsock' ? vsockDeviceArguments(files) : []),
+    ...launch.oemStrings.flatMap((path) => ['-smbios', optionList('', { type: 11, path })]),
+  ];
+}
+
+function firmwareArguments({ firmware, hardware }: Launch): readonly string[] {
+  return [
+    // only code in System Management Mode may write UEFI variables
+    ...['-global', optionList('', { driver: 'cfi.pflash01', property: 'secure', value: 'on' })],
+    // no suspend to RAM: OVMF would prepare for it at each boot
+    ...['-global', 'ICH9-LPC.disable_s3=1'],
+    ...[
+      '-blockdev',
+      optionList('', {
+        'node-name': 'firmware',
+        driver: 'raw',
+        'read-only': 'on',
+        'file.driver': 'file',
+        'file.filename': firmware,
+      }),
+    ],
+    ...[
+      '-blockdev',
+      optionList('', {
+        'node-name': 'variables',
+        driver: 'raw',
+        'file.driver': 'file',
+        'file.filename': hardware.variables,
+      }),
+    ],
+  ];
+}
+
+function diskArguments(disk: string): readonly string[] {
+  const blockdev = {
+    'node-name': 'disk',
+    driver: 'qcow2',
+    // what the guest trims or zeroes becomes free on the host
+    discard: 'unmap',
+    'detect-zeroes': 'unmap',
+    'cache.direct': 'off',
+    'cache.no-flush': 'off',
+    'file.driver': 'file',
+    'file.filename': disk,
+    'file.aio': 'threads',
+    'file.discard': 'unmap',
+  };
+  // no bootindex: the order of boot is what the UEFI variables say
+  return [
+    '-blockdev',
+    optionList('', blockdev),
+    '-device',
+    optionList('virtio-blk-pci', { id: 'disk0', drive: 'disk' }),
+  ];
+}
+
+/** A serial port that the guest can only write to: there is nothing on a console to log in to. */
+function consoleArguments(log: string): readonly string[] {
+  return [
+    '-chardev',
+    optionList('file', { id: 'console', path: log, append: 'on' }),
+    '-serial',
+    'chardev:console',
+  ];
+}
+
+/** The guest's way out is NAT in user space; the only way in is the SSH port, if there is one. */
+function networkArguments(port: number | undefined): readonly string[] {
+  const forward = port === undefined ? {} : { hostfwd: hostForward(port) };
+  return [
+    '-netdev',
+    optionList('user', { id: 'network', ...forward }),
+    '-device',
+    // without its option ROM: the firmware has its own driver, and nothing boots from the network
+    optionList('virtio-net-pci', { netdev: 'network', romfile: '' }),
+  ];
+}
+
+function hostForward(port: number): string {
+  return `tcp:127.0.0.1:${port}-:22`;
+}
+
+export const vsockDevice = 'vsock';
+
+function vsockDeviceArguments(files: RunFiles): readonly string[] {
+  return [
+    '-chardev',
+    optionList('socket', { id: 'vsock', path: files.vsockDevice }),
+    '-device',
+    optionList('vhost-user-vsock-pci', { id: vsockDevice, chardev: 'vsock' }),
+  ];
+}
+
+/** Reads what a running QEMU was started with, so that nothing need be written down beside it. */
+export function readLaunch(argv: readonly string[]): { accelerator: string; port: number | undefined } {
+  const after = (option: string) => argv[argv.indexOf(option) + 1] ?? '';
+  const port = /(?:^|,)hostfwd=tcp:127\.0\.0\.1:(\d{1,5})-:22(?:,|$)/.exec(after('-netdev'))?.[1];
+  return {
+    accelerator: after('-accel').split(',')[0] ?? '',
+    port: port === undefined ? undefined : Number(port),
+  };
+}
+
+/** Whether this argv is that of the QEMU whose control socket is `files.qmp`. */
+export function isQemuOf(argv: readonly string[], files: RunFiles): boolean {
+  const socket = optionList(`unix:${files.qmp}`, { server: 'on', wait: 'off' });
+  const at = argv.indexOf('-qmp');
+  return at > 0 && argv[at + 1] === socket;
+}

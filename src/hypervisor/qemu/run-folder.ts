@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { failure } from '../../base/errors.ts';
+
+/** unix(7): `sun_path` has 108 bytes, the last of them NUL. */
+const longestSocketPath = 107;
+
+/** The files of a running machine, in its run folder. */
+export interface RunFiles {
+  /** QEMU's control socket. */
+  readonly qmp: string;
+  /** QEMU connects to vhost-device-vsock here. */
+  readonly vsockDevice: string;
+  /** The host connects to the guest's vsock ports here. */
+  readonly vsockHost: string;
+  readonly qemuLog: string;
+  readonly vsockLog: string;
+  /** The credentials in QEMU's form: only there while QEMU starts. */
+  readonly credentials: string;
+}
+
+/** @throws HoldfastError `hypervisor.path-too-long`. */
+export function runFiles(folder: string): RunFiles {
+  const files = {
+    qmp: join(folder, 'qmp.sock'),
+    vsockDevice: join(folder, 'vhost.sock'),
+    vsockHost: join(folder, 'vsock.sock'),
+    qemuLog: join(folder, 'qemu.log'),
+    vsockLog: join(folder, 'vsock.log'),
+    credentials: join(folder, 'credentials'),
+  };
+  const longest = Math.max(
+    ...[files.qmp, files.vsockDevice, files.vsockHost].map((path) => Buffer.byteLength(path)),
+  );
+  if (longest <= longestSocketPath) return files;
+  throw failure('hypervisor.path-too-long', 'the path of the machine is too long', {
+    why: `a socket in ${folder} would have ${longest} bytes; Linux allows ${longestSocketPath}`,
+    next: 'set HOLDFAST_HOME to a folder with a shorter path',
+  });
+}
