@@ -18,14 +18,38 @@ export interface Terminal {
 /** How a command in the guest ended. */
 export type CommandEnd = { readonly code: number } | { readonly signal: string };
 
+/** The signals that SSH can carry, as Node names them (RFC 4254 section 6.10). */
+export const guestSignals = [
+  'SIGABRT',
+  'SIGALRM',
+  'SIGFPE',
+  'SIGHUP',
+  'SIGILL',
+  'SIGINT',
+  'SIGKILL',
+  'SIGPIPE',
+  'SIGQUIT',
+  'SIGSEGV',
+  'SIGTERM',
+  'SIGUSR1',
+  'SIGUSR2',
+] as const;
+
+export type GuestSignal = (typeof guestSignals)[number];
+
 /** A command running in the guest. */
 export interface GuestCommand {
+  /** Destroyed when the command ends: what it did not read is dropped. */
   readonly stdin: Writable;
+  /** Flows only while it is read: a reader that pauses makes the command wait. */
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** Settles once the command has ended and both outputs were read to their ends; rejects when the guest was lost. */
   readonly ended: Promise<CommandEnd>;
-  signal(name: string): void;
+  signal(name: GuestSignal): void;
   resize(columns: number, rows: number): void;
+  /** Leaves: SIGHUP for the command, and its input and outputs are closed. No-op once it has ended. */
+  hangUp(): void;
 }
 
 export interface CommandResult {
@@ -34,10 +58,15 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Starts argv (each word is quoted; no shell reads it) or, with undefined, the login shell. */
+export type StartCommand = (
+  argv: readonly string[] | undefined,
+  terminal?: Terminal,
+) => Promise<GuestCommand>;
+
 /** One SSH connection to the guest, shared by all that the host does there. */
 export interface Session {
-  /** Starts argv (each word is quoted; no shell reads it) or, with undefined, the login shell. */
-  start(argv: readonly string[] | undefined, terminal?: Terminal): Promise<GuestCommand>;
+  readonly start: StartCommand;
   /** Runs a command to its end with bounded output. Rejects with `guest.command` unless the code is accepted (0). */
   run(
     argv: readonly string[],

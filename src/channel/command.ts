@@ -1,0 +1,138 @@
+import { Readable, Writable } from 'node:stream';
+import type { ClientChannel } from 'ssh2';
+import { failure } from '../base/errors.ts';
+import type { CommandEnd, GuestCommand } from './session.ts';
+
+/** Four windows: both outputs full, one window on its way, and one to spare. Only a guest that cheats sends more. */
+const windowsBuffered = 4;
+
+/**
+ * A guest's command over an SSH channel. Must be called at once when the channel opens: its events come soon.
+ * @param onOverflow called when the guest sends more than the channel's window allows.
+ */
+export function commandOver(channel: ClientChannel, onOverflow: () => void): GuestCommand {
+  holdWindow(channel, onOverflow);
+  const requests = requestsOf(channel);
+  let open = true;
+  const stdin = inputOf(channel);
+  const ended = new Promise<CommandEnd>((resolve, reject) => {
+    // Once both directions are closed and stdout was read: a code, or null and a signal, or nothing if neither came.
+    channel.on('close', (code?: number | null, signal?: string) => {
+      open = false;
+      stdin.destroy();
+      if (typeof code === 'number') resolve({ code });
+      else if (signal !== undefined) resolve({ signal });
+      else reject(lost());
+    });
+  });
+  ended.catch(() => {}); // whoever waits for it sees it; nobody has to
+
+  return {
+    stdin,
+    stdout: outputOf(channel),
+    stderr: outputOf(channel.stderr),
+    ended,
+    signal: (name) => {
+      if (open) requests.signal(name);
+    },
+    resize: (columns, rows) => {
+      if (open) requests.windowChange(columns, rows);
+    },
+    hangUp: () => {
+      if (!open) return;
+      requests.signal('SIGHUP');
+      open = false;
+      channel.close();
+      stdin.destroy();
+      channel.resume();
+      channel.stderr.resume();
+    },
+  };
+}
+
+function lost() {
+  return failure('channel.lost', 'the connection to the guest was lost', {
+    why: 'it ended before the command told how it ended',
+    next: '`holdfast status` shows whether the machine still runs',
+  });
+}
+
+/** What the command reads. ssh2's own stream forgets the callbacks of writes that the channel's end cuts off. */
+function inputOf(channel: ClientChannel): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      channel.write(chunk, done);
+    },
+    final(done) {
+      channel.end(done);
+    },
+  });
+}
+
+/** What the command prints. ssh2's own stream closes the whole channel when a reader is done with one output. */
+function outputOf(source: Readable): Readable {
+  const output = new Readable({
+    read() {
+      source.resume();
+    },
+    destroy(error, done) {
+      source.resume(); // nobody listens: what still comes is dropped
+      done(error);
+    },
+  });
+  source.pause();
+  source.on('data', (chunk: Buffer) => {
+    if (!output.destroyed && !output.push(chunk)) source.pause();
+  });
+  source.on('end', () => output.push(null));
+  return output;
+}
+
+/**
+ * Keeps what is buffered bounded. Both outputs share one window (RFC 4254 section 5.2), and ssh2 opens it again when
+ * either is read, however full the other is; and it believes a guest that sends more than the window.
+ */
+function holdWindow(channel: ClientChannel, onOverflow: () => void): void {
+  const outputs: readonly Readable[] = [channel, channel.stderr];
+  const limit = windowsBuffered * channel.readableHighWaterMark;
+  for (const output of outputs) {
+    const read = output._read.bind(output);
+    output._read = (size) => {
+      const isOtherFull = outputs.some(
+        (other) => other !== output && other.readableLength >= other.readableHighWaterMark,
+      );
+      if (!isOtherFull) read(size);
+    };
+    const push = output.push.bind(output);
+    output.push = (chunk, encoding) => {
+      const buffered = outputs.reduce((sum, each) => sum + each.readableLength, 0);
+      if (chunk === null || buffered <= limit) return push(chunk, encoding);
+      onOverflow();
+      return false;
+    };
+  }
+}
+
+/** The part of ssh2 that `requestsOf` needs and its types leave out. */
+interface ChannelInternals {
+  readonly outgoing: { readonly id: number };
+  readonly _client: {
+    readonly _protocol: {
+      signal(channel: number, name: string): void;
+      windowChange(channel: number, rows: number, columns: number, height: number, width: number): void;
+    };
+  };
+}
+
+/**
+ * Signals and window sizes may follow the end of the input (RFC 4254 section 5.3). ssh2's channel drops them silently
+ * then, its protocol does not.
+ */
+function requestsOf(channel: ClientChannel) {
+  const { outgoing, _client: client } = channel as unknown as ChannelInternals;
+  return {
+    signal: (name: string) => client._protocol.signal(outgoing.id, name),
+    windowChange: (columns: number, rows: number) =>
+      client._protocol.windowChange(outgoing.id, rows, columns, 0, 0),
+  };
+}

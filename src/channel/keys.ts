@@ -1,0 +1,80 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure } from '../base/errors.ts';
+import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
+import { run } from '../base/process.ts';
+import type { Identity } from './session.ts';
+
+/** Far above what an Ed25519 key in OpenSSH's format takes (about 400 bytes). */
+const keyFileLimit = 4096;
+
+/** The algorithm's name and the key, each with its length before it (RFC 8709 section 4). */
+const publicKeyPrefix = Buffer.from('\0\0\0\x0bssh-ed25519\0\0\0\x20', 'latin1');
+const publicKeyLength = publicKeyPrefix.length + 32;
+
+/** The channel's keys of one machine, in its folder of secrets: private keys have mode 0600. */
+export function channelKeyFiles(secrets: string) {
+  return {
+    /** Who the host is to the guest: delivered there as an authorized key. */
+    identity: join(secrets, 'identity'),
+    identityPublic: join(secrets, 'identity.pub'),
+    /** Who the guest is to the host: the private half is delivered as a credential, the public half is pinned. */
+    hostKey: join(secrets, 'guest-host-key'),
+    hostKeyPublic: join(secrets, 'guest-host-key.pub'),
+  } as const;
+}
+
+/**
+ * Makes the Ed25519 key pairs of both ends, in OpenSSH's formats. Never replaces a key that is there.
+ * ssh-keygen makes them: npm's ssh2 drops leading zero bytes and so breaks every 256th key (its issue 1513).
+ * @throws HoldfastError `process.failed` when a key exists already, `process.missing` without ssh-keygen.
+ */
+export async function makeChannelKeys(secrets: string): Promise<void> {
+  const files = channelKeyFiles(secrets);
+  await makePrivateFolder(secrets);
+  await makeKeyPair(files.identity, 'holdfast host');
+  await makeKeyPair(files.hostKey, 'holdfast guest');
+  for (const path of Object.values(files)) await syncFile(path);
+  await syncFolder(secrets);
+}
+
+async function makeKeyPair(path: string, comment: string): Promise<void> {
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', path]);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Reads what a session needs to know of both ends.
+ * @throws HoldfastError `channel.key` when a public key is malformed; Node's errors when a file cannot be read.
+ */
+export async function readIdentity(secrets: string, user: string): Promise<Identity> {
+  const files = channelKeyFiles(secrets);
+  const privateKey = (await readBounded(files.identity, keyFileLimit)).toString('latin1');
+  const hostKey = (await readBounded(files.hostKeyPublic, keyFileLimit)).toString('latin1');
+  parsePublicKey(hostKey);
+  return { user, privateKey, hostKey };
+}
+
+/**
+ * Decodes `ssh-ed25519 BASE64 [comment]` to the key's wire format.
+ * @throws HoldfastError `channel.key` for anything else.
+ */
+export function parsePublicKey(text: string): Buffer {
+  const [, base64] = /^ssh-ed25519 ([A-Za-z0-9+/]+=*)(?: [^\n]*)?\n?$/.exec(text) ?? [];
+  const key = Buffer.from(base64 ?? '', 'base64');
+  if (key.length !== publicKeyLength || !key.subarray(0, publicKeyPrefix.length).equals(publicKeyPrefix)) {
+    throw failure('channel.key', 'the public key of the channel is damaged', {
+      why: 'it is not an Ed25519 key in OpenSSH format',
+      next: 'restore the machine’s folder from a backup, or deploy the machine again',
+    });
+  }
+  return key;
+}

@@ -1,0 +1,128 @@
+import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
+
+/** `OK 4294967295\n` is the longest answer there is. */
+const answerLimit = 'OK 4294967295\n'.length;
+const newline = 0x0a;
+
+export interface ConnectOptions {
+  /** For the whole exchange; default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Connects to a vsock port of the guest through the UNIX socket of vhost-device-vsock (the protocol is Firecracker's:
+ * docs/vsock.md, "Host-Initiated Connections"). The stream may be destroyed at any time: see `Draining`.
+ * @throws HoldfastError `channel.unreachable` (no such socket), `channel.refused` (nothing listens on the port yet),
+ * `channel.timeout`, `channel.malformed`.
+ */
+export async function connectVsock(
+  socketPath: string,
+  port: number,
+  options: ConnectOptions = {},
+): Promise<Duplex> {
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const socket = connect({ path: socketPath, allowHalfOpen: true });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(problem('channel.timeout', port, `the guest did not answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+      socket.once('error', (error) => {
+        reject(problem('channel.unreachable', port, reasonOf(error)));
+      });
+      socket.once('end', () => {
+        reject(problem('channel.refused', port, 'nothing in the guest listens there yet'));
+      });
+      readAnswer(socket, port, resolve, reject);
+      socket.write(`CONNECT ${port}\n`);
+    });
+    return new Draining(socket);
+  } catch (error) {
+    retire(socket);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Reads `OK NUMBER\n`; what follows it stays in the socket. */
+function readAnswer(
+  socket: Socket,
+  port: number,
+  resolve: () => void,
+  reject: (error: HoldfastError) => void,
+): void {
+  let answer = Buffer.alloc(0);
+  const onData = (chunk: Buffer) => {
+    answer = Buffer.concat([answer, chunk]);
+    const end = answer.indexOf(newline);
+    const complete = end !== -1;
+    if (!complete && answer.length < answerLimit) return;
+    socket.off('data', onData);
+    socket.pause();
+    const line = answer.toString('latin1', 0, complete ? end : answerLimit);
+    if (complete && /^OK \d{1,10}$/.test(line)) {
+      if (end + 1 < answer.length) socket.unshift(answer.subarray(end + 1));
+      resolve();
+    } else {
+      reject(problem('channel.malformed', port, `the answer was ${JSON.stringify(line)}`));
+    }
+  };
+  socket.on('data', onData);
+}
+
+function problem(code: string, port: number, why: string): HoldfastError {
+  return failure(code, `port ${port} of the guest cannot be reached`, {
+    why,
+    next: 'wait until the machine has booted; `holdfast status` shows its state',
+  });
+}
+
+/** Ends our half and reads the other's until it ends, for as long as the process lives. */
+function retire(socket: Socket): void {
+  socket.on('error', () => {});
+  socket.on('end', () => socket.end());
+  socket.end();
+  socket.resume();
+  socket.unref();
+}
+
+/**
+ * A socket that does not vanish when it is destroyed. vhost-device-vsock 0.3.0 panics, and takes the machine's channel
+ * with it, when it writes to a client that is gone: so our half is closed and the guest's is drained.
+ */
+class Draining extends Duplex {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    super({ allowHalfOpen: false });
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => {
+      if (!this.destroyed && !this.push(chunk)) socket.pause();
+    });
+    socket.on('end', () => this.push(null));
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => this.destroy());
+    socket.pause();
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#socket.write(chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    retire(this.#socket);
+    done(error);
+  }
+}

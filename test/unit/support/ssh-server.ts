@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { channelKeyFiles, makeChannelKeys, readIdentity } from '../../../src/channel/keys.ts';
+import type { Identity } from '../../../src/channel/session.ts';
+import { connectVsock } from '../../../src/channel/vsock.ts';
+
+/** A real OpenSSH server behind a UNIX socket that speaks like vhost-device-vsock. */
+export interface SshServer {
+  readonly folder: string;
+  /** The home of the user in this "guest". */
+  readonly home: string;
+  readonly secrets: string;
+  readonly identity: Identity;
+  readonly vsockSocket: string;
+  connect(): Promise<Duplex>;
+  /** Kills the servers of all connections, as if the guest had died. */
+  kill(): void;
+  /** How many connections live. */
+  connections(): number;
+  log(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** sshd refuses signals for root's own sessions, so root runs it as this user, who exists nowhere else. */
+const guest = { name: 'holdfast', id: 4711 };
+const mountPasswd = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
+
+/** @param settings more lines for sshd_config. */
+export async function startSshServer(settings: readonly string[] = []): Promise<SshServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-ssh-'));
+  const isRoot = process.getuid?.() === 0;
+  const user = isRoot ? guest.name : userInfo().username;
+  const home = isRoot ? join(folder, 'home') : userInfo().homedir;
+  const secrets = join(folder, 'secrets');
+  const files = { configuration: join(folder, 'sshd_config'), passwd: join(folder, 'passwd') };
+  const hostKey = join(folder, 'host-key');
+  const authorizedKeys = join(folder, 'authorized-keys');
+  const logFile = join(folder, 'sshd.log');
+
+  await makeChannelKeys(secrets);
+  await copyFile(channelKeyFiles(secrets).hostKey, hostKey);
+  await copyFile(channelKeyFiles(secrets).identityPublic, authorizedKeys);
+  await mkdir(join(folder, 'home'));
+  await writeFile(files.passwd, `${guest.name}:x:${guest.id}:${guest.id}::${home}:/bin/bash\n`);
+  const lines = [
+    `HostKey ${hostKey}`,
+    `AuthorizedKeysFile ${authorizedKeys}`,
+    'StrictModes no',
+    'UsePAM no',
+    'PasswordAuthentication no',
+    'KbdInteractiveAuthentication no',
+    'MaxSessions 100',
+    'PidFile none',
+    'LogLevel VERBOSE',
+    ...settings,
+  ];
+  await writeFile(files.configuration, `${lines.join('\n')}\n`);
+  if (isRoot) {
+    for (const path of [folder, home, hostKey, authorizedKeys]) await chown(path, guest.id, guest.id);
+  }
+
+  const sshd = ['/usr/sbin/sshd', '-i', '-E', logFile, '-f', files.configuration];
+  const ids = [`--reuid=${guest.id}`, `--regid=${guest.id}`, '--clear-groups'];
+  const command = isRoot
+    ? ['unshare', '--mount', 'sh', '-c', mountPasswd, 'sh', files.passwd, 'setpriv', ...ids, ...sshd]
+    : sshd;
+  const children = new Set<ChildProcess>();
+  const serveSsh = (socket: Socket) => {
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    children.add(child);
+    child.on('close', () => children.delete(child));
+    child.stdin.on('error', () => {});
+    socket.pipe(child.stdin);
+    child.stdout.pipe(socket);
+  };
+  const vsockSocket = join(folder, 'vsock.sock');
+  const front = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (request) => {
+      if (request.toString() !== 'CONNECT 22\n') return socket.end();
+      socket.write('OK 1073741824\n');
+      serveSsh(socket);
+    });
+  });
+  front.listen(vsockSocket);
+  await once(front, 'listening');
+
+  const kill = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+  return {
+    folder,
+    home,
+    secrets,
+    vsockSocket,
+    identity: await readIdentity(secrets, user),
+    connect: () => connectVsock(vsockSocket, 22),
+    kill,
+    connections: () => children.size,
+    log: () => readFile(logFile, 'utf8'),
+    close: async () => {
+      front.close();
+      kill();
+      for (const child of children) await once(child, 'close');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
