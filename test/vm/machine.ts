@@ -1,0 +1,71 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { exists, makePrivateFolder } from '../../src/base/files.ts';
+import { run } from '../../src/base/process.ts';
+import { homeLayout, type MachineName, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+
+/**
+ * The HOLDFAST_HOME of all tests with machines. It stays between runs, so that a release is built only when something
+ * changed; not in /tmp, which is memory on many hosts.
+ */
+export const home = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/test');
+export const layout = homeLayout(home);
+
+/** The machine that tests share which leave it as they found it. */
+export const sharedName: MachineName = parseMachineName('default');
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface CommandOptions {
+  readonly input?: string | Uint8Array;
+  /** Default: ten minutes. */
+  readonly timeoutMs?: number;
+  /** Added to the environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const program = resolve(import.meta.dirname, '../../bin/holdfast');
+const anyCode = Array.from({ length: 256 }, (_, code) => code);
+
+/** Runs `holdfast` as a user would, and answers whatever came of it. */
+export async function holdfast(
+  words: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const { code, stdout, stderr } = await run(program, words, {
+    env: { ...process.env, HOLDFAST_HOME: home, ...options.env },
+    timeoutMs: options.timeoutMs ?? 600_000,
+    accept: anyCode,
+    ...(options.input === undefined ? {} : { input: options.input }),
+  });
+  return { code, stdout: stdout.toString(), stderr };
+}
+
+/** Runs `holdfast` where it must succeed; answers its standard output. */
+export async function expectDone(words: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await holdfast(words, options);
+  if (code !== 0) throw new Error(`holdfast ${words.join(' ')} ended with ${code}\n${stderr}${stdout}`);
+  return stdout;
+}
+
+/** Builds the release unless it stands; answers its folder. Takes minutes the first time. */
+export async function builtRelease(): Promise<string> {
+  await makePrivateFolder(home);
+  const release = join(home, 'build');
+  await expectDone(['build', '--out', release], { timeoutMs: 1_200_000 });
+  return release;
+}
+
+/** Makes sure that the shared machine runs. Tests that change or break a machine deploy one of their own. */
+export async function sharedMachine(): Promise<MachineName> {
+  if (await exists(machineLayout(layout, sharedName).configuration)) {
+    await expectDone(['start', '--machine', sharedName]);
+  } else {
+    await expectDone(['deploy', '--machine', sharedName, '--release', await builtRelease()]);
+  }
+  return sharedName;
+}
