@@ -4,6 +4,8 @@ import type { RunFiles } from './run-folder.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
+export const qemuProgram = 'qemu-system-x86_64';
+
 /** Debian's OVMF with Secure Boot; it keeps its variables behind System Management Mode. */
 export const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd';
 

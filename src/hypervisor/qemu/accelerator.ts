@@ -1,0 +1,110 @@
+import { constants } from 'node:fs';
+import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { cpus, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { HoldfastError, isSystemError } from '../../base/errors.ts';
+import { readBounded, writeFileAtomic } from '../../base/files.ts';
+import { findProgram } from '../../base/find-program.ts';
+import { run } from '../../base/process.ts';
+import { type Accelerator, chipsetArguments, processorArguments, qemuProgram } from './arguments.ts';
+import { probeExitCode, probePort, probeRom } from './probe-rom.ts';
+
+const kvmDevice = '/dev/kvm';
+/** A probe that works takes a tenth of this on a busy host. */
+const probeLimitMs = 5000;
+
+export interface AcceleratorChoice {
+  readonly accelerator: Accelerator;
+  /** Why KVM is not used; undefined when it is. */
+  readonly reason: string | undefined;
+}
+
+const remembered = z.strictObject({
+  format: z.literal(1),
+  /** What the answer depends on. */
+  host: z.array(z.string()),
+  reason: z.string().optional(),
+});
+
+/**
+ * Chooses KVM if a guest really runs under it, else emulation. The presence of /dev/kvm proves nothing: on some hosts
+ * it is there and guests stop at their first instructions.
+ * @param memory a file that keeps the answer for as long as QEMU, the kernel, the processor and /dev/kvm stay the same.
+ * @throws HoldfastError `process.missing` when QEMU is not installed.
+ */
+export async function chooseAccelerator(memory: string): Promise<AcceleratorChoice> {
+  const unusable = await whyKvmCannotBeOpened();
+  if (unusable !== undefined) return { accelerator: 'tcg', reason: unusable };
+  const host = await describeHost();
+  const known = await recall(memory);
+  if (known && known.host.join('\n') === host.join('\n')) return choice(known.reason);
+  const reason = await probeAccelerator('kvm');
+  const answer: z.input<typeof remembered> = { format: 1, host, ...(reason !== undefined && { reason }) };
+  await writeFileAtomic(memory, `${JSON.stringify(answer)}\n`, 0o600);
+  return choice(reason);
+}
+
+function choice(reason: string | undefined): AcceleratorChoice {
+  return { accelerator: reason === undefined ? 'kvm' : 'tcg', reason };
+}
+
+/**
+ * Runs a tiny guest on the machine that ours run on.
+ * @returns why it did not run, or undefined when it did.
+ * @throws HoldfastError `process.missing` when QEMU is not installed.
+ */
+export async function probeAccelerator(
+  accelerator: Accelerator,
+  rom: Uint8Array = probeRom(),
+): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-probe-'));
+  try {
+    const path = join(folder, 'probe.rom');
+    await writeFile(path, rom);
+    const device = `isa-debug-exit,iobase=${probePort},iosize=1`;
+    const args = [...chipsetArguments(), ...processorArguments[accelerator], '-m', '16M', '-no-reboot'];
+    await run(qemuProgram, [...args, '-bios', path, '-device', device], {
+      cwd: folder, // for the core of a QEMU that aborts
+      timeoutMs: probeLimitMs,
+      accept: [probeExitCode],
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code === 'process.missing') throw error;
+    if (error.code === 'process.timeout') return 'a guest stops at its first instructions';
+    return error.why ?? error.message;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function whyKvmCannotBeOpened(): Promise<string | undefined> {
+  try {
+    await access(kvmDevice, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    if (isSystemError(error, 'EACCES')) return `you may not open ${kvmDevice}`;
+    return `${kvmDevice} is not there`;
+  }
+}
+
+/** All that may change the answer. A virtual machine may wake up on another processor. */
+async function describeHost(): Promise<string[]> {
+  const [device, qemu] = await Promise.all([identity(kvmDevice), identity(await findProgram(qemuProgram))]);
+  return [device, qemu, release(), cpus()[0]?.model ?? ''];
+}
+
+async function identity(path: string | undefined): Promise<string> {
+  if (path === undefined) return '';
+  const { dev, ino, rdev, size, mtimeMs } = await stat(path);
+  return rdev === 0 ? `${path} ${size} ${mtimeMs}` : `${path} ${dev} ${ino} ${rdev}`;
+}
+
+async function recall(memory: string): Promise<z.output<typeof remembered> | undefined> {
+  try {
+    return remembered.parse(JSON.parse((await readBounded(memory, 64 * 1024)).toString()));
+  } catch {
+    return undefined; // never asked, or not ours to understand: ask again
+  }
+}
