@@ -11,6 +11,7 @@ export const packages: readonly string[] = [
   'systemd',
   'systemd-sysv',
   'libpam-systemd',
+  'libnss-myhostname',
   'dbus',
   'udev',
   'kmod',
@@ -128,6 +129,41 @@ export const removedPaths: readonly string[] = [
   'var',
 ];
 
+/**
+ * Modules that are left out: drivers of devices that the machine does not have, or must not use. What is not there
+ * cannot be loaded, whoever asks.
+ */
+export const removedModules: readonly string[] = [
+  'arch/x86/kvm',
+  'drivers/ata',
+  'drivers/cdrom',
+  'drivers/comedi',
+  'drivers/cpufreq',
+  'drivers/cxl',
+  'drivers/hwtracing',
+  'drivers/infiniband',
+  'drivers/media',
+  'drivers/mfd',
+  'drivers/nvdimm',
+  'drivers/nvme',
+  'drivers/power',
+  'drivers/powercap',
+  'drivers/scsi',
+  'drivers/soundwire',
+  'drivers/target',
+  'drivers/thermal',
+  'drivers/vdpa',
+  'drivers/vfio',
+  'drivers/vhost',
+  'drivers/video',
+  'drivers/xen',
+  'net/dccp',
+  'net/rds',
+  'net/sctp',
+  'net/smc',
+  'net/tipc',
+];
+
 /** Kernel modules that the initrd loads, in this order; their dependencies are found by depmod. */
 export const initrdModules: readonly string[] = [
   'efivarfs',
@@ -146,10 +182,9 @@ export const commandLine: readonly string[] = [
   'quiet',
   'panic=5',
   'dm_verity.require_signatures=1',
+  // without bpf, which systemd would load a program into at each boot for a setting (RestrictFileSystems=) nobody uses
+  'lsm=landlock,lockdown,yama,ipe',
   'systemd.firstboot=off',
-  'systemd.gpt_auto=no',
-  'systemd.ssh_auto=no',
-  'systemd.getty_auto=no',
 ];
 
 /** The first user: sudo without a password, no password at all, keys only. */

@@ -11,7 +11,7 @@ import {
   pinPreferences,
   queryFormat,
 } from './packages.ts';
-import { excludedPaths, packages, removedPaths, suite, takenOut, user } from './recipe.ts';
+import { excludedPaths, packages, removedModules, removedPaths, suite, takenOut, user } from './recipe.ts';
 
 /** Folders that the root must have: it is read-only, so nobody can make them later. */
 const mountPoints = ['boot', 'home', 'logs', 'mnt', 'opt', 'root', 'srv', 'var'];
@@ -71,6 +71,9 @@ export async function finishRootTree(root: string, image: string, sourceDateEpoc
 
   const modules = join(root, 'usr/lib/modules');
   const [kernel = ''] = await readdir(modules);
+  for (const path of removedModules) {
+    await rm(join(modules, kernel, 'kernel', path), { recursive: true, force: true });
+  }
   // xz takes long to unpack while a machine boots; the file system compresses them again
   const compressed = (await readdir(modules, { recursive: true })).filter((name) => name.endsWith('.ko.xz'));
   await run('xz', ['--decompress', '--threads=0', ...compressed.map((name) => join(modules, name))]);
