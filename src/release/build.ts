@@ -9,18 +9,7 @@ import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
 import { GiB } from '../base/size.ts';
 
-async function formatVerity(path: string, o: { dataSize: number; uuid: string }): Promise<string> {
-  const { stdout } = await run('veritysetup', [
-    'format',
-    '--salt=-',
-    `--hash-offset=${o.dataSize}`,
-    `--uuid=${o.uuid}`,
-    path,
-    path,
-  ]);
-  return /Root hash:\s+(\S+)/.exec(stdout.toString())?.[1] ?? '';
-}
-
+import { formatImage } from '../verity/format.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
 import { keyPair, signManifest } from './keys.ts';
 import { type ReleaseManifest, releaseManifest, sha256 } from './manifest.ts';
@@ -137,7 +126,7 @@ async function buildInto(
       const size = Math.ceil((await stat(rootImage)).size / 4096) * 4096;
       await truncate(rootImage, size);
       step.note('verity tree');
-      return { dataSize: size, rootHash: await formatVerity(rootImage, { dataSize: size, uuid }) };
+      return formatImage(rootImage, uuid);
     },
   );
   if ((await stat(rootImage)).size > rootPartition) {
