@@ -84,7 +84,9 @@ function entryName(slot: Slot): string {
 }
 
 function numbers(values: readonly number[]): Buffer {
-  return Buffer.from(Uint16Array.from(values).buffer);
+  const data = Buffer.alloc(values.length * 2);
+  for (const [index, value] of values.entries()) data.writeUInt16LE(value, index * 2);
+  return data;
 }
 
 function shared(name: string, data: Buffer): Variable {

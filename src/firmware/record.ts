@@ -114,13 +114,18 @@ function parseName(bytes: Buffer, offset: number): string {
   return text.slice(0, -1);
 }
 
+/** EFI_TIME starts here (UEFI specification 2.10, section 8.3). */
+const firstYear = 1900;
+
 /** EFI_TIME; section 8.2.2 demands that everything below a second, zone and daylight are zero in a time stamp. */
 function parseTimestamp(bytes: Buffer): Date | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(bytes.readUInt16LE(0), (bytes[2] ?? 0) - 1, bytes[3]);
   date.setUTCHours(bytes[4] ?? 0, bytes[5], bytes[6]);
-  if (!serialiseTimestamp(date).equals(bytes)) throw malformed('a variable has a time stamp that is no time');
+  // Months and days out of range moved the date, into other bytes.
+  const isTime = date.getUTCFullYear() >= firstYear && serialiseTimestamp(date).equals(bytes);
+  if (!isTime) throw malformed('a variable has a time stamp that is no time');
   return date;
 }
 

@@ -129,8 +129,8 @@ function parseRecords(area: Buffer): Variable[] {
 
 /** After the last record nothing was written, unless a cut came after the first byte of a start mark (0x55AA). */
 function checkErased(rest: Buffer): void {
-  const torn = rest[0] === 0xaa ? 1 : 0;
-  if (!rest.subarray(torn).every((byte) => byte === erased)) {
+  const unused = rest.subarray(rest[0] === 0xaa ? 1 : 0);
+  if (!unused.equals(Buffer.alloc(unused.length, erased))) {
     throw malformed('there is something after the last variable that is no variable');
   }
 }
