@@ -34,6 +34,8 @@ export interface RunningMachine {
   readonly startedAt: Date;
   /** The accelerator in use, such as `kvm` or `tcg`. */
   readonly accelerator: string;
+  /** Transport `tcp`: the port on 127.0.0.1 that leads to the guest's SSH server. */
+  readonly port?: number | undefined;
   /** Resolves when the machine's process has ended. */
   readonly ended: Promise<MachineEnd>;
   /** A stream to the guest's SSH server, over the transport. Rejects while the guest does not listen yet. */

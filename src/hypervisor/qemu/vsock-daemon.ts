@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { failure } from '../../base/errors.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { hostMirrors } from '../../base/mirror.ts';
@@ -59,4 +59,9 @@ export function vsockArguments(sockets: VsockSockets): readonly string[] {
      */
     ...['--tx-buffer-size', String(28 * 1024)],
   ];
+}
+
+/** Whether this argv is that of the daemon that serves QEMU on the socket `device`. */
+export function isVsockDaemonOf(argv: readonly string[], device: string): boolean {
+  return basename(argv[0] ?? '') === program && argv[argv.indexOf('--socket') + 1] === device;
 }

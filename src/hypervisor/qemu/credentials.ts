@@ -1,0 +1,45 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure } from '../../base/errors.ts';
+import { makePrivateFolder, readBounded } from '../../base/files.ts';
+
+/** SMBIOS 2.8's 32-bit entry point, QEMU's default, has 16 bits for the length of all tables: half of that is ours. */
+const totalLimit = 32 * 1024;
+
+/**
+ * A credential as an SMBIOS type 11 string: systemd.system-credentials(7), "SMBIOS OEM strings".
+ * @throws HoldfastError `credential.name`.
+ */
+export function oemString(name: string, content: Buffer): string {
+  if (!/^[A-Za-z0-9._@-]{1,255}$/.test(name))
+    throw failure('credential.name', `'${name}' cannot be a credential's name`);
+  return `io.systemd.credential.binary:${name}=${content.toString('base64')}`;
+}
+
+/**
+ * Writes each credential as QEMU reads it, one file each: their content must not show in QEMU's argv.
+ * @param folder is made, with mode 0700; the caller removes it when QEMU has started.
+ * @returns the files.
+ * @throws HoldfastError `credential.name`, `credential.too-large`.
+ */
+export async function writeOemStrings(
+  credentials: Readonly<Record<string, string>>,
+  folder: string,
+): Promise<readonly string[]> {
+  await makePrivateFolder(folder);
+  const paths: string[] = [];
+  let total = 0;
+  for (const [name, source] of Object.entries(credentials)) {
+    const text = oemString(name, await readBounded(source, totalLimit));
+    total += text.length;
+    if (total > totalLimit) {
+      throw failure('credential.too-large', 'the machine has too many credentials', {
+        why: `they have more than ${totalLimit} bytes, which firmware tables do not hold`,
+      });
+    }
+    const path = join(folder, String(paths.length));
+    await writeFile(path, text, { mode: 0o600 });
+    paths.push(path);
+  }
+  return paths;
+}

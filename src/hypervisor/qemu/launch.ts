@@ -1,0 +1,134 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ErrorParts, failure, HoldfastError } from '../../base/errors.ts';
+import { exists } from '../../base/files.ts';
+import { start, started } from '../../base/process.ts';
+import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
+import { qemuProgram } from './arguments.ts';
+import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
+import type { RunFiles } from './run-folder.ts';
+import { vsockArguments } from './vsock-daemon.ts';
+
+/** How long a process may take until it listens: a busy host starts QEMU in a second. */
+const readyLimitMs = 20_000;
+
+/** Starts vhost-device-vsock and waits until QEMU can connect to it. */
+export async function startVsockDaemon(program: string, files: RunFiles): Promise<ProcessEntry> {
+  const args = vsockArguments({ device: files.vsockDevice, host: files.vsockHost });
+  const child = await startDetached(program, args, files.vsockLog);
+  return whenReady(child, files.vsockLog, 'the channel to the machine could not be opened', async () =>
+    (await exists(files.vsockDevice)) ? true : undefined,
+  ).then(({ entry }) => entry);
+}
+
+/** Starts QEMU and waits until it answers on its control socket. */
+export async function startQemu(
+  args: readonly string[],
+  files: RunFiles,
+  onEvent: QmpOptions['onEvent'],
+): Promise<{ entry: ProcessEntry; qmp: Qmp }> {
+  const child = await startDetached(qemuProgram, args, files.qemuLog);
+  const { entry, ready: qmp } = await whenReady(
+    child,
+    files.qemuLog,
+    'QEMU could not start the machine',
+    async () => {
+      try {
+        return await connectQmp(files.qmp, { onEvent });
+      } catch (error) {
+        if (error instanceof HoldfastError && ['qmp.unreachable', 'qmp.closed'].includes(error.code))
+          return undefined;
+        throw error;
+      }
+    },
+  );
+  return { entry, qmp };
+}
+
+/** In a session of its own, with its output in a file: it outlives us and our terminal. */
+async function startDetached(program: string, args: readonly string[], log: string): Promise<ChildProcess> {
+  await rm(log, { force: true });
+  const output = await open(log, 'a', 0o600);
+  try {
+    const child = start(program, args, { stdio: ['ignore', output.fd, output.fd], detached: true });
+    await started(child, program);
+    child.unref();
+    return child;
+  } finally {
+    await output.close();
+  }
+}
+
+/** Asks until the process is ready, has ended, or took too long; ends it in the latter cases. */
+async function whenReady<T>(
+  child: ChildProcess,
+  log: string,
+  what: string,
+  ask: () => Promise<T | undefined>,
+): Promise<{ entry: ProcessEntry; ready: T }> {
+  const exit = once(child, 'exit').then(() => true);
+  const giveUpAt = performance.now() + readyLimitMs;
+  try {
+    while (performance.now() < giveUpAt) {
+      const ready = await ask();
+      const entry = child.pid === undefined ? undefined : await readProcess(child.pid);
+      if (ready !== undefined && entry) return { entry, ready };
+      if (await Promise.race([exit, sleep(20, false)])) throw await startFailure(what, log);
+    }
+    throw failure('hypervisor.start', what, { why: `it was not ready within ${readyLimitMs / 1000} s` });
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+/** What QEMU says in cases that a user can mend. */
+const knownFailures: readonly { readonly says: RegExp; readonly code: string; readonly parts: ErrorParts }[] =
+  [
+    {
+      says: /Failed to get .* lock/,
+      code: 'hypervisor.disk-locked',
+      parts: {
+        why: 'another program has its disk open, such as a QEMU that was started by hand',
+        next: 'end that program, and try again',
+      },
+    },
+    {
+      says: /Could not set up host forwarding rule/,
+      code: 'hypervisor.port-taken',
+      parts: { why: 'another program took the port that was free a moment ago', next: 'try again' },
+    },
+    {
+      says: /annot allocate memory/,
+      code: 'hypervisor.memory',
+      parts: {
+        why: 'the host has not enough memory',
+        next: 'end other programs, or give the machine less memory',
+      },
+    },
+  ];
+
+async function startFailure(what: string, log: string): Promise<HoldfastError> {
+  const output = (await readFile(log, 'utf8')).slice(-4096).trim();
+  const known = knownFailures.find(({ says }) => says.test(output));
+  if (known) return failure(known.code, what, { ...known.parts, cause: output });
+  const lines = output.split('\n').slice(-3);
+  return failure('hypervisor.start', what, {
+    why: lines.map((line) => line.replace(/^\S+: /, '')).join(' | ') || 'it printed no reason',
+    next: 'run `holdfast doctor`; what was started is shown by --debug',
+  });
+}
+
+/** A port on the loopback interface that is free at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw failure('hypervisor.port', 'no port is free');
+  return address.port;
+}

@@ -1,0 +1,113 @@
+import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { failure } from '../../base/errors.ts';
+import { exists, makePrivateFolder } from '../../base/files.ts';
+import { findProcesses, killProcess, type ProcessEntry } from '../../base/process-table.ts';
+import { formatSize } from '../../base/size.ts';
+import type { Hypervisor, MachineHardware } from '../hypervisor.ts';
+import { chooseAccelerator } from './accelerator.ts';
+import { firmwarePath, isQemuOf, qemuArguments } from './arguments.ts';
+import { writeOemStrings } from './credentials.ts';
+import { freePort, startQemu, startVsockDaemon } from './launch.ts';
+import { connectQmp } from './qmp.ts';
+import { type RunFiles, runFiles } from './run-folder.ts';
+import { EndListener, removeSockets, runningMachine } from './running-machine.ts';
+import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
+
+export interface QemuOptions {
+  /** Folder for fetched programs. */
+  readonly tools: string;
+  /** File that remembers which accelerator works. */
+  readonly acceleratorMemory: string;
+  /** Mirror of Debian for what must be fetched; default: that of the host's apt. */
+  readonly mirror?: string;
+}
+
+/**
+ * Machines under QEMU. What runs is read off the process table, never off a file: processes are known by their argv,
+ * which names the machine's sockets.
+ */
+export function qemuHypervisor(options: QemuOptions): Hypervisor {
+  return {
+    name: 'qemu',
+
+    async start(hardware) {
+      const files = runFiles(hardware.run);
+      const left = await findMachine(files);
+      if (left.qemu) {
+        throw failure('hypervisor.running', `the machine '${hardware.name}' runs already`, {
+          why: `its QEMU is process ${left.qemu.pid}`,
+        });
+      }
+      await checkHost(hardware);
+      await clear(left.vsock, files);
+      const { accelerator } = await chooseAccelerator(options.acceleratorMemory);
+      const daemon =
+        hardware.transport === 'vsock' ? await fetchVsockDaemon(options.tools, options.mirror) : undefined;
+      await makePrivateFolder(hardware.run);
+      let vsock: ProcessEntry | undefined;
+      try {
+        const oemStrings = await writeOemStrings(hardware.credentials, files.credentials);
+        const port = hardware.transport === 'tcp' ? await freePort() : undefined;
+        vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
+        const launch = { hardware, accelerator, firmware: firmwarePath, files, oemStrings, port };
+        const listener = new EndListener();
+        const { entry, qmp } = await startQemu(qemuArguments(launch), files, listener.onEvent);
+        return await runningMachine({ qemu: entry, vsock }, qmp, files, listener);
+      } catch (error) {
+        await clear(vsock, files);
+        throw error;
+      } finally {
+        await rm(files.credentials, { recursive: true, force: true });
+      }
+    },
+
+    async adopt(hardware) {
+      const files = runFiles(hardware.run);
+      const { qemu, vsock } = await findMachine(files);
+      if (!qemu) {
+        await clear(vsock, files);
+        return undefined;
+      }
+      const listener = new EndListener();
+      const qmp = await connectQmp(files.qmp, { onEvent: listener.onEvent });
+      return runningMachine({ qemu, vsock }, qmp, files, listener);
+    },
+  };
+}
+
+/** The processes whose argv name the machine's sockets. */
+async function findMachine(
+  files: RunFiles,
+): Promise<{ qemu: ProcessEntry | undefined; vsock: ProcessEntry | undefined }> {
+  const found = await findProcesses(
+    (argv) => isQemuOf(argv, files) || isVsockDaemonOf(argv, files.vsockDevice),
+  );
+  return {
+    qemu: found.find(({ argv }) => isQemuOf(argv, files)),
+    vsock: found.find(({ argv }) => !isQemuOf(argv, files)),
+  };
+}
+
+/** Removes what a machine left that went without a word. */
+async function clear(vsock: ProcessEntry | undefined, files: RunFiles): Promise<void> {
+  if (vsock) await killProcess(vsock);
+  await removeSockets(files);
+}
+
+async function checkHost(hardware: MachineHardware): Promise<void> {
+  if (!(await exists(firmwarePath))) {
+    throw failure('hypervisor.firmware-missing', 'the UEFI firmware is not installed', {
+      why: `${basename(firmwarePath)} is not in its place`,
+      next: 'install the package ovmf; `holdfast doctor` shows all that is missing',
+    });
+  }
+  // memory is taken as the guest uses it: without this check it would be the kernel that ends the machine, later
+  const available = process.availableMemory();
+  if (hardware.memory > available) {
+    throw failure('hypervisor.memory', `the host has not enough memory for the machine '${hardware.name}'`, {
+      why: `it needs ${formatSize(hardware.memory)}, and ${formatSize(available)} are available`,
+      next: 'end other programs, or give the machine less memory with `holdfast set --memory`',
+    });
+  }
+}
