@@ -38,7 +38,8 @@ interface BootFileSystem {
 /**
  * Makes the image that all machines of a release share: what comes before Log and Data, without a partition table. The
  * same input gives the same bytes. Sparse; written once, then read only.
- * @throws HoldfastError `disk.too-large` when a file does not fit its partition; `process.failed`.
+ * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is no file;
+ *   `process.failed`.
  */
 export async function createBaseImage({
   path,
@@ -99,6 +100,8 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
 /** The file's size, when the partition has room for it. FAT's own tables need a little too: 1 in 64 is plenty. */
 async function checkFits(path: string, { name, size }: Partition): Promise<Bytes> {
   const file = await stat(path);
+  if (!file.isFile())
+    throw failure('disk.source', `${path} cannot go into ${name}`, { why: 'it is no file' }); // mcopy would skip it
   const room = name.startsWith('Boot') ? size - size / 64 : size;
   if (file.size <= room) return file.size as Bytes;
   throw failure('disk.too-large', `${path} does not fit into ${name}`, {
