@@ -149,6 +149,7 @@ async function buildInto(
         commandLine: words.join(' '),
         osRelease: osRelease(version),
         kernel,
+        epoch,
       },
       scratch,
     );

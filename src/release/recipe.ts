@@ -94,14 +94,21 @@ export const excludedPaths: readonly string[] = [
   '/etc/kernel/postinst.d/initramfs-tools',
 ];
 
-/** Removed from the finished tree, besides the packages above: state of the package manager, and what is per machine. */
+/** Removed from the finished tree: state of the package manager, and what differs from machine to machine. */
 export const removedPaths: readonly string[] = [
   'boot',
+  'dev',
   'etc/apt',
   'etc/hostname',
   'etc/machine-id',
   'etc/resolv.conf',
   'etc/ssh/sshd_config',
+  // made by the package's script, and then the same on all machines
+  ...['ecdsa', 'ed25519', 'rsa'].flatMap((type) => [
+    `etc/ssh/ssh_host_${type}_key`,
+    `etc/ssh/ssh_host_${type}_key.pub`,
+  ]),
+  'etc/ssh/moduli',
   'etc/.pwd.lock',
   'etc/passwd-',
   'etc/group-',

@@ -14,7 +14,7 @@ import {
 import { excludedPaths, packages, removedModules, removedPaths, suite, takenOut, user } from './recipe.ts';
 
 /** Folders that the root must have: it is read-only, so nobody can make them later. */
-const mountPoints = ['boot', 'home', 'logs', 'mnt', 'opt', 'root', 'srv', 'var'];
+const mountPoints = ['boot', 'dev', 'home', 'logs', 'mnt', 'opt', 'root', 'srv', 'var'];
 
 export interface RootTreeRequest {
   /** An existing folder; the tree is made in `root` inside. */

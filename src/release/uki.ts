@@ -12,6 +12,8 @@ export interface UkiParts {
   readonly commandLine: string;
   readonly osRelease: string;
   readonly kernel: string;
+  /** Time stamp in the image's header, seconds since 1970. */
+  readonly epoch: number;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function assembleUki(parts: UkiParts, scratch: string): Promise<str
     address += roundUp(BigInt((await stat(path)).size), alignment);
   }
   const image = join(scratch, 'uki.efi');
-  await run('objcopy', [...options, parts.stub, image], { env: { ...process.env, SOURCE_DATE_EPOCH: '1' } });
+  await runAt(parts.epoch, 'objcopy', [...options, parts.stub, image]);
   return image;
 }
 
@@ -69,14 +71,26 @@ export function freeAddress(headers: string): bigint {
   );
 }
 
-/**
- * Signs an EFI program for Secure Boot (Authenticode). The time of signing is fixed, so that the same key makes the
- * same bytes: sbsign has no option for it, hence faketime.
- */
+/** Signs an EFI program for Secure Boot (Authenticode). */
 export async function signEfi(source: string, target: string, key: KeyPair, epoch: number): Promise<void> {
+  await runAt(epoch, 'sbsign', [
+    '--key',
+    key.privateKey,
+    '--cert',
+    key.certificate,
+    '--output',
+    target,
+    source,
+  ]);
+}
+
+/**
+ * Runs a program that writes the time into what it makes and has no option for it: with the clock standing at `epoch`
+ * the same input makes the same bytes.
+ */
+async function runAt(epoch: number, program: string, args: readonly string[]): Promise<void> {
   const time = new Date(epoch * 1000).toISOString().replace('T', ' ').slice(0, 19);
-  const command = ['sbsign', '--key', key.privateKey, '--cert', key.certificate, '--output', target, source];
-  await run('faketime', ['-f', time, ...command], { env: { ...process.env, TZ: 'UTC' } });
+  await run('faketime', ['-f', time, program, ...args], { env: { ...process.env, TZ: 'UTC' } });
 }
 
 /** Signs a root hash for dm-verity: DER, PKCS #7, detached, no attributes, over the hash in hex. */
