@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { failure } from '../base/errors.ts';
-import type { CommandEnd, GuestCommand } from './session.ts';
+import { type CommandEnd, type GuestCommand, isSignalName } from './session.ts';
 
 /** Four windows: both outputs full, one window on its way, and one to spare. Only a guest that cheats sends more. */
 const windowsBuffered = 4;
@@ -15,22 +16,25 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
   const requests = requestsOf(channel);
   let open = true;
   const stdin = inputOf(channel);
-  const ended = new Promise<CommandEnd>((resolve, reject) => {
-    // Once both directions are closed and stdout was read: a code, or null and a signal, or nothing if neither came.
+  const stdout = outputOf(channel);
+  const stderr = outputOf(channel.stderr);
+  const closed = new Promise<CommandEnd>((resolve, reject) => {
+    // Once both directions are closed: a code, or null and a signal, or nothing if neither came.
     channel.on('close', (code?: number | null, signal?: string) => {
       open = false;
       stdin.destroy();
       if (typeof code === 'number') resolve({ code });
-      else if (signal !== undefined) resolve({ signal });
+      else if (signal !== undefined) resolve({ signal: isSignalName(signal) ? signal : 'unknown' });
       else reject(lost());
     });
   });
+  const ended = Promise.all([closed, once(stdout, 'close'), once(stderr, 'close')]).then(([end]) => end);
   ended.catch(() => {}); // whoever waits for it sees it; nobody has to
 
   return {
     stdin,
-    stdout: outputOf(channel),
-    stderr: outputOf(channel.stderr),
+    stdout,
+    stderr,
     ended,
     signal: (name) => {
       if (open) requests.signal(name);
@@ -43,9 +47,7 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
       requests.signal('SIGHUP');
       open = false;
       channel.close();
-      stdin.destroy();
-      channel.resume();
-      channel.stderr.resume();
+      for (const stream of [stdin, stdout, stderr]) stream.destroy();
     },
   };
 }

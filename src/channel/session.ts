@@ -15,9 +15,6 @@ export interface Terminal {
   readonly rows: number;
 }
 
-/** How a command in the guest ended. */
-export type CommandEnd = { readonly code: number } | { readonly signal: string };
-
 /** The signals that SSH can carry, as Node names them (RFC 4254 section 6.10). */
 export const guestSignals = [
   'SIGABRT',
@@ -36,6 +33,14 @@ export const guestSignals = [
 ] as const;
 
 export type GuestSignal = (typeof guestSignals)[number];
+
+/** How a command in the guest ended. The guest tells: the code has 32 bits, the signal is any short printable word. */
+export type CommandEnd = { readonly code: number } | { readonly signal: string };
+
+/** True for what may stand as a signal in a `CommandEnd`. */
+export function isSignalName(text: string): boolean {
+  return /^[!-~]{1,64}$/.test(text);
+}
 
 /** A command running in the guest. */
 export interface GuestCommand {

@@ -83,7 +83,10 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
   const front = createServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', (request) => {
-      if (request.toString() !== 'CONNECT 22\n') return socket.end();
+      if (request.toString() !== 'CONNECT 22\n') {
+        socket.end();
+        return;
+      }
       socket.write('OK 1073741824\n');
       serveSsh(socket);
     });
