@@ -111,13 +111,16 @@ const knownFailures: readonly { readonly says: RegExp; readonly code: string; re
     },
   ];
 
+/** QEMU says its own name, then the option that it stumbled over, which may be longer than the reason. */
+const prefixes = /^(?:[\w-]+: )?(?:-\w+ \S+: )?/;
+
 async function startFailure(what: string, log: string): Promise<HoldfastError> {
   const output = (await readFile(log, 'utf8')).slice(-4096).trim();
   const known = knownFailures.find(({ says }) => says.test(output));
   if (known) return failure(known.code, what, { ...known.parts, cause: output });
   const lines = output.split('\n').slice(-3);
   return failure('hypervisor.start', what, {
-    why: lines.map((line) => line.replace(/^\S+: /, '')).join(' | ') || 'it printed no reason',
+    why: lines.map((line) => line.replace(prefixes, '')).join(' | ') || 'it printed no reason',
     next: 'run `holdfast doctor`; what was started is shown by --debug',
   });
 }

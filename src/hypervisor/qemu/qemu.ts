@@ -11,7 +11,7 @@ import { writeOemStrings } from './credentials.ts';
 import { freePort, startQemu, startVsockDaemon } from './launch.ts';
 import { connectQmp } from './qmp.ts';
 import { type RunFiles, runFiles } from './run-folder.ts';
-import { EndListener, removeSockets, runningMachine } from './running-machine.ts';
+import { EventListener, removeSockets, runningMachine } from './running-machine.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
 export interface QemuOptions {
@@ -51,7 +51,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         const port = hardware.transport === 'tcp' ? await freePort() : undefined;
         vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
         const launch = { hardware, accelerator, firmware: firmwarePath, files, oemStrings, port };
-        const listener = new EndListener();
+        const listener = new EventListener();
         const { entry, qmp } = await startQemu(qemuArguments(launch), files, listener.onEvent);
         return await runningMachine({ qemu: entry, vsock }, qmp, files, listener);
       } catch (error) {
@@ -69,7 +69,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         await clear(vsock, files);
         return undefined;
       }
-      const listener = new EndListener();
+      const listener = new EventListener();
       const qmp = await connectQmp(files.qmp, { onEvent: listener.onEvent });
       return runningMachine({ qemu, vsock }, qmp, files, listener);
     },

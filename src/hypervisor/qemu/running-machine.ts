@@ -20,12 +20,17 @@ export interface MachineProcesses {
 }
 
 const shutdownEvent = z.object({ reason: z.string() });
+const writeFailedEvent = z.object({ action: z.literal('stop') });
 
-/** Why QEMU ends, from its events: QMP reference, `SHUTDOWN` and `ShutdownCause`. */
-export class EndListener {
+/** Hears QEMU's events, from the first on: QMP reference, `SHUTDOWN`, `ShutdownCause` and `BLOCK_IO_ERROR`. */
+export class EventListener {
+  /** Why QEMU ends, as far as it has said. */
   end: MachineEnd = 'killed';
+  /** Called when the guest was paused because the host's disk is full. */
+  onDiskFull = (): void => {};
 
   readonly onEvent = ({ name, data }: QmpEvent): void => {
+    if (name === 'BLOCK_IO_ERROR' && writeFailedEvent.safeParse(data).success) this.onDiskFull();
     if (name !== 'SHUTDOWN') return;
     const reason = shutdownEvent.safeParse(data).data?.reason;
     if (reason === 'guest-shutdown') this.end = 'shutdown';
@@ -33,12 +38,23 @@ export class EndListener {
   };
 }
 
+/** How long a guest rests whose write did not fit on the host's disk: milliseconds. */
+const diskFullPause = 5000;
+
+/** Lets a guest go on, now and then, that was paused for lack of space on the host: the write is tried again. */
+async function resumeWhenDiskFull(qmp: Qmp, listener: EventListener): Promise<void> {
+  const goOn = () => qmp.execute('cont', {}, z.object({})).catch(() => {}); // QEMU may be gone
+  listener.onDiskFull = () => setTimeout(goOn, diskFullPause).unref();
+  const { status } = await qmp.execute('query-status', {}, z.object({ status: z.string() }));
+  if (status === 'io-error') listener.onDiskFull();
+}
+
 /** A machine by its processes and the control socket of its QEMU. */
 export async function runningMachine(
   processes: MachineProcesses,
   qmp: Qmp,
   files: RunFiles,
-  listener: EndListener,
+  listener: EventListener,
 ): Promise<RunningMachine> {
   const { qemu, vsock } = processes;
   const { accelerator, port } = readLaunch(qemu.argv);
@@ -54,6 +70,7 @@ export async function runningMachine(
     ended.resolve(listener.end);
   };
   watch().catch(ended.reject);
+  await resumeWhenDiskFull(qmp, listener);
   ended.promise.catch(() => {}); // for those who do not wait for the end
 
   return {

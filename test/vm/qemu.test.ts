@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { after, test } from 'node:test';
+import { HoldfastError } from '../../src/base/errors.ts';
+import { run, start, started } from '../../src/base/process.ts';
+import { findProcesses, killProcess, readProcess } from '../../src/base/process-table.ts';
+import { GiB, MiB } from '../../src/base/size.ts';
+import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
+import { qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
+import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
+import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { layout } from './machine.ts';
+
+/*
+ * Machines with an empty disk: their firmware runs and finds nothing to boot. That is enough to see processes come and
+ * go, and takes a second per machine instead of a boot.
+ */
+
+await mkdir(layout.home, { recursive: true });
+const folder = await mkdtemp(join(layout.home, 'qemu-'));
+const hypervisor = qemuHypervisor({
+  tools: layout.tools,
+  acceleratorMemory: join(folder, 'accelerator.json'),
+});
+after(async () => {
+  for (const entry of await findProcesses((argv) => argv.some((word) => word.includes(folder))))
+    await killProcess(entry);
+  await rm(folder, { recursive: true });
+});
+
+const emptyVariables = '/usr/share/OVMF/OVMF_VARS_4M.fd';
+
+async function emptyMachine(name: string, changes: Partial<MachineHardware> = {}): Promise<MachineHardware> {
+  const path = join(folder, name);
+  await mkdir(path);
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', join(path, 'disk.qcow2'), '64M']);
+  await copyFile(emptyVariables, join(path, 'variables.fd'));
+  await writeFile(join(path, 'secret'), 'a secret', { mode: 0o600 });
+  return {
+    name,
+    cpus: 1,
+    memory: (256 * MiB) as MachineHardware['memory'],
+    disk: join(path, 'disk.qcow2'),
+    variables: join(path, 'variables.fd'),
+    credentials: { 'test.secret': join(path, 'secret') },
+    transport: 'vsock',
+    run: join(path, 'run'),
+    consoleLog: join(path, 'console.log'),
+    ...changes,
+  };
+}
+
+/** The processes of a machine, found without the code under test. */
+async function processesOf(hardware: MachineHardware): Promise<string[]> {
+  const found = await findProcesses((argv) => argv.some((word) => word.includes(hardware.run)));
+  return found.map(({ argv }) => basename(argv[0] ?? '')).sort();
+}
+
+/** A hypervisor in a process of its own, which is killed while its machine runs. */
+async function startByAnother(hardware: MachineHardware): Promise<void> {
+  const source = `
+    import { qemuHypervisor } from ${JSON.stringify(join(import.meta.dirname, '../../src/hypervisor/qemu/qemu.ts'))};
+    await qemuHypervisor(${JSON.stringify({ tools: layout.tools, acceleratorMemory: join(folder, 'accelerator.json') })})
+      .start(${JSON.stringify(hardware)});
+    process.kill(process.pid, 'SIGKILL');`;
+  const child = start(process.execPath, ['--input-type=module-typescript', '--eval', source], {
+    stdio: 'inherit',
+  });
+  await started(child, 'node');
+  assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL']);
+}
+
+function isOf(hardware: MachineHardware, argv: readonly string[], program: string): boolean {
+  return basename(argv[0] ?? '') === program && argv.some((word) => word.includes(hardware.run));
+}
+
+const both = ['qemu-system-x86_64', 'vhost-device-vsock'];
+
+test('a machine outlives the supervisor that started it, is found again, and leaves nothing when killed', async () => {
+  const hardware = await emptyMachine('outlive');
+  assert.equal(await hypervisor.adopt(hardware), undefined);
+  await startByAnother(hardware);
+  assert.deepEqual(await processesOf(hardware), both);
+  const machine = await hypervisor.adopt(hardware);
+  assert.ok(machine);
+  assert.match(machine.accelerator, /^(kvm|tcg)$/);
+  assert.ok(Math.abs(machine.startedAt.getTime() - Date.now()) < 60_000);
+  const stat = await readFile(`/proc/${machine.pid}/stat`, 'utf8');
+  assert.equal(stat.split(') ')[1]?.split(' ')[3], String(machine.pid), 'it leads a session of its own');
+
+  machine.release();
+  const again = await hypervisor.adopt(hardware);
+  assert.equal(again?.pid, machine.pid);
+  await again?.kill();
+  assert.equal(await again?.ended, 'killed');
+  assert.deepEqual(await processesOf(hardware), []);
+  assert.deepEqual((await readdir(hardware.run)).sort(), ['qemu.log', 'vsock.log']);
+});
+
+test('no secret shows in a process list or stays on disk', async () => {
+  const hardware = await emptyMachine('secret');
+  const machine = await hypervisor.start(hardware);
+  const argv = (await readProcess(machine.pid))?.argv.join(' ') ?? '';
+  assert.match(argv, /-smbios/);
+  for (const secret of ['a secret', Buffer.from('a secret').toString('base64')])
+    assert.ok(!argv.includes(secret));
+  assert.ok(!(await readdir(hardware.run)).includes('credentials'));
+  await machine.kill();
+});
+
+test('a QEMU that is killed is noticed, and its daemon goes with it', async () => {
+  const hardware = await emptyMachine('killed');
+  const machine = await hypervisor.start(hardware);
+  process.kill(machine.pid, 'SIGKILL');
+  assert.equal(await machine.ended, 'killed');
+  assert.deepEqual(await processesOf(hardware), []);
+  await (await hypervisor.start(hardware)).kill();
+});
+
+test('what a machine left that went while nobody looked is cleared away', async () => {
+  const hardware = await emptyMachine('left');
+  await startByAnother(hardware);
+  const [qemu] = await findProcesses((argv) => isOf(hardware, argv, qemuProgram));
+  assert.ok(qemu);
+  await killProcess(qemu);
+  assert.deepEqual(await processesOf(hardware), ['vhost-device-vsock']);
+  assert.equal(await hypervisor.adopt(hardware), undefined);
+  assert.deepEqual(await processesOf(hardware), []);
+});
+
+test('a machine is started once, and a second supervisor is kept out', async () => {
+  const hardware = await emptyMachine('twice');
+  const machine = await hypervisor.start(hardware);
+  await assert.rejects(hypervisor.start(hardware), { code: 'hypervisor.running' });
+  const { qmp } = runFiles(hardware.run);
+  await assert.rejects(connectQmp(qmp, { onEvent: () => {}, timeoutMs: 200 }), { code: 'qmp.timeout' });
+  await machine.kill();
+});
+
+test('the channel says that the guest has not booted, and that its daemon is gone', async () => {
+  const hardware = await emptyMachine('channel');
+  const machine = await hypervisor.start(hardware);
+  await assert.rejects(machine.connect(), { code: 'channel.refused' });
+  const [daemon] = await findProcesses((argv) => isOf(hardware, argv, 'vhost-device-vsock'));
+  assert.ok(daemon);
+  await killProcess(daemon);
+  await assert.rejects(machine.connect(), { code: 'vsock.gone' });
+  await machine.kill();
+});
+
+test('over TCP there is no daemon, and the port of a running machine is known to the next supervisor', async () => {
+  const hardware = await emptyMachine('tcp', { transport: 'tcp' });
+  const machine = await hypervisor.start(hardware);
+  assert.deepEqual(await processesOf(hardware), ['qemu-system-x86_64']);
+  assert.ok(machine.port);
+  machine.release();
+  const again = await hypervisor.adopt(hardware);
+  assert.equal(again?.port, machine.port);
+  await again?.kill();
+});
+
+test('a disk that another program has open is a clear failure, and nothing stays', async () => {
+  const hardware = await emptyMachine('locked');
+  const other = await emptyMachine('other', { disk: hardware.disk });
+  const machine = await hypervisor.start(hardware);
+  await assert.rejects(hypervisor.start(other), { code: 'hypervisor.disk-locked' });
+  assert.deepEqual(await processesOf(other), []);
+  await machine.kill();
+});
+
+test('what is missing or impossible is said before anything starts', async () => {
+  const hardware = await emptyMachine('missing');
+  const cases: [Partial<MachineHardware>, string, RegExp][] = [
+    [{ memory: (1024 * 1024 * GiB) as MachineHardware['memory'] }, 'hypervisor.memory', /are available/],
+    [{ disk: join(folder, 'none') }, 'hypervisor.start', /No such file/],
+    [{ variables: hardware.disk }, 'hypervisor.start', /./],
+    [{ run: join(folder, 'x'.repeat(108)) }, 'hypervisor.path-too-long', /107/],
+    [{ credentials: { 'a=b': join(folder, 'missing/secret') } }, 'credential.name', /./],
+  ];
+  for (const [change, code, why] of cases) {
+    await assert.rejects(hypervisor.start({ ...hardware, ...change }), (error) => {
+      assert.ok(error instanceof HoldfastError);
+      assert.equal(error.code, code);
+      assert.match(`${error.message} ${error.why}`, why);
+      return true;
+    });
+    assert.deepEqual(await processesOf(hardware), []);
+  }
+});
+
+test('a host without QEMU is told so', async () => {
+  const hardware = await emptyMachine('no-qemu');
+  const path = process.env.PATH;
+  process.env.PATH = folder;
+  try {
+    await assert.rejects(hypervisor.start(hardware), { code: 'process.missing' });
+  } finally {
+    process.env.PATH = path;
+  }
+});
