@@ -1,0 +1,42 @@
+import { availableParallelism, cpus } from 'node:os';
+import { type Bench, measure } from './measure.ts';
+import { report } from './report.ts';
+
+/** Each bench is loaded only when it runs: what one lacks must not stop another. */
+const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  verity: () => import('./verity.ts'),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !Object.hasOwn(benches, name));
+if (unknown.length > 0) {
+  console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  console.log(
+    `${availableParallelism()} processors (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}`,
+  );
+  for (const [name, load] of Object.entries(benches)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    try {
+      const { bench } = await load();
+      for (const line of await run(bench)) console.log(line);
+    } catch (error) {
+      console.error(`bench ${name} could not run:`, error);
+      process.exitCode = 1;
+    }
+  }
+}
+
+async function run(bench: Bench): Promise<string[]> {
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    const measured = [];
+    for (const comparison of await bench.prepare((step) => undo.push(step))) {
+      measured.push(await measure(comparison));
+    }
+    return report(bench.name, measured);
+  } finally {
+    for (const step of undo.reverse()) await step();
+  }
+}
