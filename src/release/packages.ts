@@ -25,8 +25,16 @@ export const packageLock = z.strictObject({
 export type PackageLock = z.infer<typeof packageLock>;
 
 /** For dpkg-query: one package a line, fields apart by tabs. */
-export const queryFormat =
-  '${Package}\\t${Version}\\t${Architecture}\\t${source:Package}\\t${source:Version}\\t${db:Status-Status}\\n';
+export const queryFormat = `${[
+  'Package',
+  'Version',
+  'Architecture',
+  'source:Package',
+  'source:Version',
+  'db:Status-Status',
+]
+  .map((field) => `\${${field}}`)
+  .join('\\t')}\\n`;
 
 /**
  * Reads what dpkg-query printed in `queryFormat`; sorted by name.

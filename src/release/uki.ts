@@ -65,10 +65,7 @@ export function freeAddress(headers: string): bigint {
     ([, size, address]) => BigInt(`0x${address}`) + BigInt(`0x${size}`),
   );
   if (ends.length === 0) throw failure('release.stub', 'the boot stub has no sections');
-  return roundUp(
-    ends.reduce((a, b) => (a > b ? a : b)),
-    alignment,
-  );
+  return roundUp(ends.toSorted((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n, alignment);
 }
 
 /** Signs an EFI program for Secure Boot (Authenticode). */
