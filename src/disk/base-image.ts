@@ -100,8 +100,9 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
 /** The file's size, when the partition has room for it. FAT's own tables need a little too: 1 in 64 is plenty. */
 async function checkFits(path: string, { name, size }: Partition): Promise<Bytes> {
   const file = await stat(path);
-  if (!file.isFile())
+  if (!file.isFile()) {
     throw failure('disk.source', `${path} cannot go into ${name}`, { why: 'it is no file' }); // mcopy would skip it
+  }
   const room = name.startsWith('Boot') ? size - size / 64 : size;
   if (file.size <= room) return file.size as Bytes;
   throw failure('disk.too-large', `${path} does not fit into ${name}`, {

@@ -24,8 +24,8 @@ export type GrowthStep =
   | { readonly kind: 'write'; readonly offset: number; readonly data: Buffer };
 
 /**
- * Makes Data larger; its file system is grown by the guest when it starts. The machine must be off. When it was cut off, it
- * can be done again, with the same or with another size; until then the disk is as it was.
+ * Makes Data larger; its file system is grown by the guest when it starts. The machine must be off. When this was cut
+ * off, it can be done again, with the same or with another size; until then the disk can be used.
  * @throws HoldfastError `disk.shrink` (exit code 2) when Data would become smaller, `disk.size` when it is out of range,
  *   `disk.partitions` when the disk is not one of ours; `process.failed`.
  */
@@ -61,8 +61,8 @@ export function currentTable({ primary, backup }: DiskTables): PartitionTable {
 }
 
 /**
- * The steps from a disk as it is to one with these sizes, none when it has them. After each step, whole or torn, one valid
- * table is where the kernel looks for it; and what Data grows over is zero, as the file system's new parts must be.
+ * The steps from a disk as it is to one with these sizes, none when it has them. After each step, whole or torn, one
+ * valid table is where the kernel looks for it; and what Data grows over is zero, as its file system's new parts must be.
  * Throws as `growDataPartition` does.
  */
 export function planGrowth(tables: DiskTables, sizes: DiskSizes): GrowthStep[] {

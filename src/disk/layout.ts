@@ -46,8 +46,8 @@ export const logSizes: Readonly<Record<LogSize, Bytes>> = { small: GiB, large: (
 const margin = MiB;
 
 /**
- * Partition types (UEFI specification 2.10, table 5.7; UAPI Discoverable Partitions Specification). Log and Data are plain
- * Linux file systems: the specification's types for them promise a PARTUUID that depends on the machine.
+ * Partition types (UEFI specification 2.10, table 5.7; UAPI Discoverable Partitions Specification). Log and Data are
+ * plain Linux file systems: the type for `/var` would promise a PARTUUID that depends on the machine.
  */
 const types = {
   /** EFI system partition: firmware looks here for a loader when its variables are lost. */

@@ -4,9 +4,9 @@ import { enrolSecureBoot, type SecureBootKeys } from './secure-boot.ts';
 import { parseVariableStore, serialiseVariableStore } from './store.ts';
 
 /**
- * Makes a new machine's variable store: Secure Boot on with our keys, the slots in boot order, no boot menu. For example
- * `createVariableStore(await readFile('/usr/share/OVMF/OVMF_VARS_4M.fd'), { pk, kek, db }, ['A'])`; the result is the file
- * for the second pflash drive, next to the read-only `OVMF_CODE_4M.secboot.fd`.
+ * Makes a new machine's variable store: Secure Boot on with our keys, the slots in boot order, no boot menu. The result
+ * is the file for the second pflash drive, next to the read-only `OVMF_CODE_4M.secboot.fd`. For example
+ * `createVariableStore(await readFile('/usr/share/OVMF/OVMF_VARS_4M.fd'), { pk, kek, db }, ['A'])`.
  *
  * The firmware obeys `BootOrder` only while the hypervisor passes it no order of its own: give no device a `bootindex`.
  * @param template the empty store that comes with the firmware.

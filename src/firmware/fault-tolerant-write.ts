@@ -4,8 +4,8 @@ import { blockSize, erased, geometry } from './geometry.ts';
 import { malformed } from './malformed.ts';
 
 /*
- * When the store is full, the firmware packs it anew: it writes the new blocks to the spare area, notes that in a log, and
- * only then replaces the old blocks (edk2: MdeModulePkg/Universal/FaultTolerantWriteDxe). A machine that was cut off in
+ * When the store is full, the firmware packs it anew: it writes the new blocks to the spare area, notes that in a log,
+ * and only then replaces the old blocks (edk2: MdeModulePkg/Universal/FaultTolerantWriteDxe). A machine that was cut off in
  * between has its variables in the spare area only, until the firmware finishes the write at the next start.
  */
 

@@ -21,7 +21,7 @@ const certificateSignature = guid('a5c059a1-94e4-4aa7-87b5-ab155c2bf072');
 /** Says who put a certificate there; firmware does not look at it. */
 const signatureOwner = guid('0f5c1d9e-6a37-4b82-9d11-3c7e58a2b40f');
 
-/** Any update that is signed later is newer than this; taken from no clock, so that the same keys give the same store. */
+/** Any update signed later is newer than this. Taken from no clock: the same keys give the same store. */
 const enrolmentTime = new Date('2000-01-01T00:00:00Z');
 
 /**

@@ -17,7 +17,7 @@ const empty = parseVariableStore(storeFile());
 const damaged = { code: 'firmware.variables' };
 const global = guid('8be4df61-93ca-11d2-aa0d-00e098032b8c');
 
-/** With these bytes OVMF said: loading Boot000A "Holdfast A" from HD(2,GPT,…,0x4800,0x60000)/\EFI\Linux\holdfast.efi. */
+/** With these bytes OVMF said: loading Boot000A from HD(2,GPT,…,0x4800,0x60000)/\EFI\Linux\holdfast.efi. */
 const slotA = Buffer.from(
   [
     '01000000', // LOAD_OPTION_ACTIVE

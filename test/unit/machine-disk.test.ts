@@ -149,7 +149,8 @@ test('ext4 checks find nothing to mend', async () => {
   for (const name of ['Log', 'Data'] as const) {
     const { offset, size } = partitionNamed(layout(small), name);
     const copy = join(folder, name);
-    const options = `driver=raw,offset=${offset},size=${size},file.driver=qcow2,file.file.filename=${path.replaceAll(',', ',,')}`;
+    const file = path.replaceAll(',', ',,');
+    const options = `driver=raw,offset=${offset},size=${size},file.driver=qcow2,file.file.filename=${file}`;
     await run('qemu-img', ['convert', '--image-opts', '-O', 'raw', options, copy]);
     await run('e2fsck', ['-f', '-n', copy]);
     rmSync(copy);
