@@ -38,7 +38,7 @@ async function installMissing(purposes: readonly Purpose[]): Promise<void> {
   try {
     await asRoot(install);
   } catch {
-    // the lists are missing or name versions that are gone
+    process.stdout.write('The package lists are missing or too old: fetching new ones\n');
     await asRoot([...aptGet, 'update']);
     await asRoot(install);
   }
