@@ -54,7 +54,8 @@ test('a flipped byte anywhere is found, and its block named', async () => {
   const region = (start: number, end: number) => fc.integer({ min: start, max: end - 1 });
   const positions = fc.oneof(
     region(0, expected.dataSize),
-    region(expected.dataSize, expected.dataSize + 512),
+    region(expected.dataSize + 16, expected.dataSize + 32), // UUID
+    region(expected.dataSize + 72, expected.dataSize + 80), // number of data blocks
     region(expected.dataSize, treeOffset),
     region(treeOffset, treeOffset + blockSize),
     region(treeOffset + blockSize, imageSize),
