@@ -166,7 +166,7 @@ async function buildInto(
       architecture: 'x86-64',
       sourceDateEpoch: epoch,
       kernel,
-      root: { ...(await describe(rootImage)), dataSize, rootHash: sha256.parse(rootHash), uuid },
+      root: { ...(await describe(rootImage)), dataSize, rootHash, uuid },
       uki: await describe(join(folder, 'holdfast.efi')),
       loader: await describe(join(folder, 'loader.efi')),
       sbom: await describe(join(folder, 'sbom.spdx.json')),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rootHash } from '../verity/root-hash.ts';
 
 /** Lower-case hex SHA-256. */
 export type Sha256 = string & { readonly __brand: 'Sha256' };
@@ -27,7 +28,7 @@ export const releaseManifest = z.strictObject({
   sourceDateEpoch: z.int().positive(),
   kernel: z.string(),
   /** EROFS, followed by its dm-verity tree: what goes to RootFS-A or -B as it is. */
-  root: file.extend({ dataSize: z.int().positive(), rootHash: sha256, uuid: z.uuid() }),
+  root: file.extend({ dataSize: z.int().positive(), rootHash, uuid: z.uuid() }),
   /** Signed unified kernel image. Its command line names `root.rootHash`. */
   uki: file,
   /** Signed systemd-boot: finds the UKI when the machine's UEFI variables were lost. */
