@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { misuse } from '../base/errors.ts';
 
 /** The name of a machine. Branded: it has been checked and is safe as a folder's name. */
@@ -23,9 +23,9 @@ export function parseMachineName(text: string): MachineName {
   return text;
 }
 
-/** `HOLDFAST_HOME`, or the XDG data folder (XDG Base Directory Specification, section 3). */
+/** `HOLDFAST_HOME`, or the XDG data folder (XDG Base Directory Specification, section 3). Absolute. */
 export function homeFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  if (environment.HOLDFAST_HOME) return environment.HOLDFAST_HOME;
+  if (environment.HOLDFAST_HOME) return resolve(environment.HOLDFAST_HOME);
   return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'holdfast');
 }
 

@@ -9,7 +9,8 @@ import type { MachineEnd } from '../hypervisor/hypervisor.ts';
  * - `stopped`: it was shut down
  * - `failed`: its processes ended without a shutdown
  */
-export type MachineState = 'starting' | 'booting' | 'running' | 'stopping' | 'stopped' | 'failed';
+export const machineStates = ['starting', 'booting', 'running', 'stopping', 'stopped', 'failed'] as const;
+export type MachineState = (typeof machineStates)[number];
 
 /**
  * What happens to a machine. `stop` is a wish, and `give-up` its end when the guest did not heed it; `shutdown`, `reboot`

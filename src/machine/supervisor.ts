@@ -4,7 +4,7 @@ import { failure, reasonOf } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { keepClock } from '../guest/clock-keeper.ts';
 import type { Hypervisor, MachineHardware, RunningMachine } from '../hypervisor/hypervisor.ts';
-import { type Connection, keepConnected } from './connection.ts';
+import { type GuestConnection, keepConnected } from './guest-connection.ts';
 import { type MachineEvent, type MachineState, next } from './state.ts';
 
 /** What the supervisor works with: handed in, so that tests need no machine. */
@@ -23,9 +23,9 @@ export interface SupervisorParts {
 export interface SupervisorStatus {
   readonly state: MachineState;
   /** Of the machine's process; absent while it is being started. */
-  readonly pid?: number;
-  readonly startedAt?: Date;
-  readonly accelerator?: string;
+  readonly pid?: number | undefined;
+  readonly startedAt?: Date | undefined;
+  readonly accelerator?: string | undefined;
 }
 
 /** How a supervisor's work ends: with the machine, or by leaving it to the next supervisor. */
@@ -57,7 +57,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   const ended = Promise.withResolvers<SupervisorEnd>();
   let state: MachineState = 'starting';
   let machine: RunningMachine | undefined;
-  let connection: Connection | undefined;
+  let connection: GuestConnection | undefined;
   let forced = false;
   let shuttingDown: Promise<void> | undefined;
 
@@ -154,7 +154,9 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   return {
     status: () => ({
       state,
-      ...(machine && { pid: machine.pid, startedAt: machine.startedAt, accelerator: machine.accelerator }),
+      pid: machine?.pid,
+      startedAt: machine?.startedAt,
+      accelerator: machine?.accelerator,
     }),
     session: () => connection?.session(),
     started,

@@ -10,7 +10,7 @@ import type {
   MachineHardware,
   RunningMachine,
 } from '../../src/hypervisor/hypervisor.ts';
-import { retryDelay } from '../../src/machine/connection.ts';
+import { retryDelay } from '../../src/machine/guest-connection.ts';
 import { type MachineEvent, type MachineState, next } from '../../src/machine/state.ts';
 import { supervise } from '../../src/machine/supervisor.ts';
 

@@ -11,7 +11,7 @@ export function retryDelay(away: number): number {
   return Math.min(away / 100, 5000);
 }
 
-export interface ConnectionEvents {
+export interface GuestEvents {
   connected(session: Session): void;
   disconnected(): void;
   /** A try failed; called when the reason differs from the one before. */
@@ -19,7 +19,7 @@ export interface ConnectionEvents {
 }
 
 /** The one session to a guest, opened again for ever whenever it ends. */
-export interface Connection {
+export interface GuestConnection {
   /** The session, while there is one. */
   session(): Session | undefined;
   /** Ends the session and tries no more. */
@@ -27,7 +27,7 @@ export interface Connection {
 }
 
 /** Keeps a session open through reboots of the guest, until closed. */
-export function keepConnected(open: () => Promise<Session>, events: ConnectionEvents): Connection {
+export function keepConnected(open: () => Promise<Session>, events: GuestEvents): GuestConnection {
   const closing = new AbortController();
   let session: Session | undefined;
 

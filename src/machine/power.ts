@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failure, HoldfastError } from '../base/errors.ts';
+import { exists } from '../base/files.ts';
+import { withLock } from '../base/lock.ts';
+import type { Progress } from '../base/progress.ts';
+import { readConfiguration } from './configuration.ts';
+import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
+import { hostHypervisor } from './host-hypervisor.ts';
+import { launchSupervisor } from './launch-supervisor.ts';
+import type { SupervisorStatus } from './supervisor.ts';
+import { askStatus, askStop } from './supervisor-client.ts';
+
+/** How often a machine that boots is looked at: milliseconds. */
+const pollEvery = 100;
+
+/** How long a machine may take until its channel answers: an emulated one on a busy host takes minutes. */
+export const bootLimit = 600_000;
+
+/**
+ * What a machine is doing. When it runs and its supervisor has died, it gets a new one first.
+ * @throws HoldfastError `machine.none`, and those of `readConfiguration`.
+ */
+export async function powerState(layout: HomeLayout, name: MachineName): Promise<SupervisorStatus> {
+  const files = machineLayout(layout, name);
+  await readConfiguration(layout, name);
+  const told = await askStatus(files.supervisorSocket);
+  if (told) return told;
+  // the supervisor removes this folder when the machine was shut down, and only then
+  if (!(await exists(files.run))) return { state: 'stopped' };
+  const found = await ifFree(files.supervisorLock, 'supervised', async () => {
+    const machine = await hostHypervisor(layout).adopt(files);
+    machine?.release();
+    return machine !== undefined;
+  });
+  if (found === 'supervised') return { state: 'starting' }; // it does not listen yet, or no longer
+  if (!found) return { state: 'failed' };
+  await launchSupervisor(layout, name, 'adopt');
+  return (await askStatus(files.supervisorSocket)) ?? { state: 'failed' };
+}
+
+/** Runs `work` under a lock, or answers `otherwise` when somebody holds it. */
+async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>): Promise<T | U> {
+  try {
+    return await withLock(path, 'status', work);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'lock.held') return otherwise;
+    throw error;
+  }
+}
+
+/** Whether none of a machine's processes runs, however it came to that. */
+export function isOff({ state }: SupervisorStatus): boolean {
+  return state === 'stopped' || state === 'failed';
+}
+
+/**
+ * Starts a machine; does not wait until it has booted.
+ * @returns false when it ran already.
+ * @throws HoldfastError `lock.held`, `machine.stopping`, and why it could not be started.
+ */
+export async function startMachine(layout: HomeLayout, name: MachineName): Promise<boolean> {
+  await readConfiguration(layout, name);
+  return withLock(machineLayout(layout, name).lock, 'start', () => startLocked(layout, name));
+}
+
+/** `startMachine` for a caller that holds the machine's lock. */
+export async function startLocked(layout: HomeLayout, name: MachineName): Promise<boolean> {
+  const power = await powerState(layout, name);
+  if (power.state === 'stopping') {
+    throw failure('machine.stopping', `the machine '${name}' is shutting down`, {
+      why: 'it was asked to a moment ago',
+      next: 'try again when it is off; `holdfast stop` waits for that',
+    });
+  }
+  if (!isOff(power)) return false;
+  await launchSupervisor(layout, name, 'start');
+  return true;
+}
+
+/**
+ * Waits until the machine's channel answers.
+ * @throws HoldfastError `machine.ended` when it goes off instead, `machine.boot-timeout`; the signal's reason.
+ */
+export async function waitUntilRunning(
+  layout: HomeLayout,
+  name: MachineName,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const { consoleLog } = machineLayout(layout, name);
+  const next = `see ${consoleLog}; \`holdfast logs --archive FILE\` collects all there is`;
+  await progress.step('Waiting for the machine', async (step) => {
+    const began = performance.now();
+    for (;;) {
+      const { state } = await powerState(layout, name);
+      if (state === 'running') return;
+      if (state === 'stopped' || state === 'failed' || state === 'stopping') {
+        throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
+          why: state === 'failed' ? 'its processes ended without a shutdown' : 'it was shut down',
+          next,
+        });
+      }
+      const waited = performance.now() - began;
+      if (waited > bootLimit) {
+        throw failure('machine.boot-timeout', `the machine '${name}' does not answer`, {
+          why: `its channel was silent for ${bootLimit / 60_000} minutes; it was left running`,
+          next,
+        });
+      }
+      step.update({ done: Math.floor(waited / 1000), unit: 'seconds' });
+      await sleep(pollEvery, undefined, { signal });
+    }
+  });
+}
+
+/**
+ * Shuts a machine down, or with `force` ends it at once, and waits until it is off.
+ * @returns false when it was off already.
+ * @throws HoldfastError `machine.stop-timeout`: the machine was left running.
+ */
+export async function stopMachine(layout: HomeLayout, name: MachineName, force: boolean): Promise<boolean> {
+  const { supervisorSocket } = machineLayout(layout, name);
+  for (let asked = false; ; asked = true) {
+    if (isOff(await powerState(layout, name))) return asked;
+    if (await isStopped(supervisorSocket, force)) {
+      await supervisorEnded(layout, name);
+      return true;
+    }
+    await sleep(pollEvery);
+  }
+}
+
+/**
+ * Ends a machine's processes at once, also when its supervisor is dead or its configuration damaged, and waits until they
+ * are gone.
+ */
+export async function killMachine(layout: HomeLayout, name: MachineName): Promise<void> {
+  const files = machineLayout(layout, name);
+  while (await exists(files.run)) {
+    if (await isStopped(files.supervisorSocket, true)) return supervisorEnded(layout, name);
+    const found = await ifFree(files.supervisorLock, 'supervised', async () => {
+      const machine = await hostHypervisor(layout).adopt(files);
+      await machine?.kill();
+    });
+    if (found !== 'supervised') return;
+    await sleep(pollEvery);
+  }
+}
+
+/** False when there is no supervisor that could be asked, not yet or no longer. */
+async function isStopped(socket: string, force: boolean): Promise<boolean> {
+  try {
+    return await askStop(socket, force);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'supervisor.lost') return false;
+    throw error;
+  }
+}
+
+/** Waits until the supervisor's process is gone and with it the last that belongs to a running machine. */
+async function supervisorEnded(layout: HomeLayout, name: MachineName): Promise<void> {
+  await withLock(machineLayout(layout, name).supervisorLock, 'stop', async () => {}, { wait: true });
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { HoldfastError } from '../base/errors.ts';
+import { ask } from './client.ts';
+import { protocolError } from './protocol.ts';
+import { machineStates } from './state.ts';
+import type { SupervisorStatus } from './supervisor.ts';
+
+const status = z.object({
+  state: z.enum(machineStates),
+  pid: z.int().positive().optional(),
+  startedAt: z.iso
+    .datetime()
+    .transform((text) => new Date(text))
+    .optional(),
+  accelerator: z.string().optional(),
+});
+
+/** What the supervisor says, or undefined when there is none. @throws what `ask` throws. */
+export async function askStatus(socket: string): Promise<SupervisorStatus | undefined> {
+  const reply = await askIfThere(socket, { verb: 'status' });
+  if (reply === undefined) return undefined;
+  const parsed = status.safeParse(reply);
+  if (parsed.success) return parsed.data;
+  throw protocolError('its status has another form');
+}
+
+/**
+ * Waits until the supervisor has started its machine; false when there is no supervisor.
+ * @throws HoldfastError why it could not be started.
+ */
+export async function askStarted(socket: string): Promise<boolean> {
+  return (await askIfThere(socket, { verb: 'started' })) !== undefined;
+}
+
+/**
+ * Waits until the supervisor has shut its machine down; false when there is no supervisor.
+ * @throws HoldfastError `machine.stop-timeout`.
+ */
+export async function askStop(socket: string, force: boolean): Promise<boolean> {
+  return (await askIfThere(socket, { verb: 'stop', force })) !== undefined;
+}
+
+/** Makes the supervisor end and its machine live on; false when there is no supervisor. */
+export async function askLeave(socket: string): Promise<boolean> {
+  return (await askIfThere(socket, { verb: 'leave' })) !== undefined;
+}
+
+/** The reply, which may be null, or undefined when nobody serves the socket. */
+async function askIfThere(socket: string, request: Parameters<typeof ask>[1]): Promise<unknown> {
+  try {
+    return await ask(socket, request);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'supervisor.absent') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The supervisor's process: `supervisor-main.ts start|adopt NAME`, with HOLDFAST_HOME set. One lives for each running
+ * machine. SIGTERM: it leaves, the machine lives on. SIGINT: it shuts the machine down first; systemd sends this one.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { HoldfastError, reasonOf } from '../base/errors.ts';
+import { type Lock, takeLock } from '../base/lock.ts';
+import { readIdentity } from '../channel/keys.ts';
+import { openSession } from '../channel/ssh.ts';
+import { readConfiguration } from './configuration.ts';
+import { machineHardware } from './hardware.ts';
+import { homeFolder, homeLayout, type MachineFiles, machineLayout, parseMachineName } from './home.ts';
+import { hostHypervisor } from './host-hypervisor.ts';
+import { openLogFile, rotateLog } from './log-file.ts';
+import { serve } from './serve.ts';
+import { supervise } from './supervisor.ts';
+import { askStatus } from './supervisor-client.ts';
+import { supervisorRequests } from './supervisor-requests.ts';
+
+/** The user whose keys the image accepts. */
+const guestUser = 'holdfast';
+
+/** How long a failed start can be asked about: milliseconds. Whoever started us asks within a fraction of it. */
+const askedWithin = 5000;
+
+const modes = z.enum(['start', 'adopt']);
+
+async function main(modeWord: string | undefined, nameWord: string | undefined): Promise<number> {
+  const mode = modes.parse(modeWord);
+  const name = parseMachineName(nameWord ?? '');
+  const layout = homeLayout(homeFolder());
+  const files = machineLayout(layout, name);
+  const configuration = await readConfiguration(layout, name);
+  const lock = await takeCharge(files);
+  if (!lock) return 0;
+  const log = openLogFile(files.supervisorLog);
+  log(`supervisor ${process.pid} (${mode})`);
+  await mkdir(files.run, { recursive: true, mode: 0o700 });
+  rotateLog(files.consoleLog);
+
+  const identity = await readIdentity(files.secrets, guestUser);
+  const supervisor = supervise(
+    {
+      hypervisor: hostHypervisor(layout),
+      hardware: machineHardware(files, configuration),
+      openSession: (stream) => openSession(stream, identity),
+      log,
+    },
+    mode,
+  );
+  const requests = supervisorRequests(supervisor);
+  const server = await serve(files.supervisorSocket, requests.handlers);
+  const tell = (error: unknown) => log(`not done: ${reasonOf(error)}`);
+  process.on('SIGTERM', () => supervisor.leave().catch(tell));
+  process.on('SIGINT', () => supervisor.stop({ force: false }).catch(tell));
+
+  const end = await supervisor.started.then(
+    () => supervisor.ended,
+    async (error: unknown) => {
+      log(`not started: ${reasonOf(error)}`);
+      if (mode === 'start') await Promise.race([requests.startAsked, sleep(askedWithin)]);
+      return 'unstarted' as const;
+    },
+  );
+  await requests.answered();
+  await server.close();
+  log(`supervisor ends: ${end}`);
+  // what stays there is the sign of a machine that runs, or that ended without a shutdown
+  if (end === 'stopped' || (end === 'unstarted' && mode === 'start'))
+    await rm(files.run, { recursive: true });
+  await lock.release();
+  return end === 'stopped' || end === 'left' ? 0 : 1;
+}
+
+/** The lock that says we are in charge, or undefined when another supervisor is. One that is ending is waited for. */
+async function takeCharge(files: MachineFiles): Promise<Lock | undefined> {
+  for (;;) {
+    try {
+      return await takeLock(files.supervisorLock, 'supervisor');
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'lock.held')) throw error;
+    }
+    if (await askStatus(files.supervisorSocket)) return undefined;
+    await sleep(50);
+  }
+}
+
+// a connection to the guest that hangs must not keep us
+process.exit(await main(process.argv[2], process.argv[3]));

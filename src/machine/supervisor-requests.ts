@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { failure } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+import { executeFor } from './execute.ts';
+import { answer, type Handler } from './serve.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** What a supervisor answers, and how to wait until it has. */
+export interface Requests {
+  readonly handlers: Readonly<Record<string, Handler>>;
+  /** Resolves once somebody has asked whether the machine was started. */
+  readonly startAsked: Promise<void>;
+  /** Resolves when all questions about the machine's power that came so far are answered. */
+  answered(): Promise<void>;
+}
+
+const nothing = z.object({});
+
+/** The requests that a supervisor serves: see `supervisor-client.ts` for the other end. */
+export function supervisorRequests(supervisor: Supervisor): Requests {
+  const startAsked = Promise.withResolvers<void>();
+  const pending = new Set<Promise<void>>();
+  /** The process may end only when it has told its client. */
+  const told =
+    (handler: Handler): Handler =>
+    async (request, connection) => {
+      const work = handler(request, connection);
+      const settled = work.catch(() => {}).finally(() => pending.delete(settled));
+      pending.add(settled);
+      await work;
+    };
+  const started = answer(nothing, async () => {
+    startAsked.resolve();
+    await supervisor.started;
+  });
+  return {
+    handlers: {
+      status: answer(nothing, async () => supervisor.status()),
+      started: told(started),
+      stop: told(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
+      leave: told(answer(nothing, () => supervisor.leave())),
+      exec: executeFor(async () => sessionOf(supervisor)),
+    },
+    startAsked: startAsked.promise,
+    answered: async () => {
+      await Promise.all(pending);
+    },
+  };
+}
+
+function sessionOf(supervisor: Supervisor): Session {
+  const session = supervisor.session();
+  if (session) return session;
+  throw failure('machine.not-ready', 'the machine does not answer yet', {
+    why: `it is ${supervisor.status().state}`,
+    next: 'wait until `holdfast status` says that it is running, or see its console log',
+  });
+}
