@@ -195,4 +195,10 @@ export const commandLine: readonly string[] = [
 ];
 
 /** The first user: sudo without a password, no password at all, keys only. */
-export const user = { name: 'holdfast', id: 1000, shell: '/bin/bash', home: '/home/holdfast' } as const;
+export const user = {
+  name: 'holdfast',
+  id: 1000,
+  shell: '/bin/bash',
+  home: '/home/holdfast',
+  groups: ['adm', 'systemd-journal'],
+} as const;

@@ -67,7 +67,11 @@ export async function finishRootTree(root: string, image: string, sourceDateEpoc
   const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', SOURCE_DATE_EPOCH: String(sourceDateEpoch) };
   // '*' is no password that could ever match, yet no lock either: sshd lets keys in
   const account = ['--create-home', '--home-dir', user.home, '--uid', String(user.id), '--shell', user.shell];
-  await run('chroot', [root, 'useradd', ...account, '--password', '*', user.name], { env: environment });
+  await run(
+    'chroot',
+    [root, 'useradd', ...account, '--groups', user.groups.join(','), '--password', '*', user.name],
+    { env: environment },
+  );
 
   const modules = join(root, 'usr/lib/modules');
   const [kernel = ''] = await readdir(modules);
