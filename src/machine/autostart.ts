@@ -96,9 +96,8 @@ export async function enableAutostart(
 }
 
 /**
- * The machine no longer comes up with the host. Does not stop it.
+ * The machine no longer comes up with the host. Does not stop it. Works without systemd, where nothing is to be told.
  * @returns false when it did not anyway.
- * @throws HoldfastError `autostart.systemd`.
  */
 export async function disableAutostart(
   layout: HomeLayout,
@@ -106,10 +105,9 @@ export async function disableAutostart(
   manager: ServiceManager,
 ): Promise<boolean> {
   if (!(await isAutostarted(layout, name, manager))) return false;
-  await requireSystemd(manager);
   await manager.systemctl('disable', unitName(name));
   await rm(join(manager.unitFolder, unitName(name)), { force: true });
-  await manager.systemctl('daemon-reload');
+  if (await manager.isRunning()) await manager.systemctl('daemon-reload');
   return true;
 }
 

@@ -51,20 +51,21 @@ export function checkCpus(cpus: number, host: HostResources): number {
  * than the host has free.
  */
 export function checkMemory(memory: Bytes, host: HostResources): Bytes {
+  const size = `${memory / MiB} MB`;
   if (memory < GiB) {
-    throw misuse('limit.memory', `${formatSize(memory)} of memory is too little`, {
+    throw misuse('limit.memory', `${size} of memory is too little`, {
       why: 'a machine needs at least 1024 MB',
       next: 'choose 1024MB or more',
     });
   }
   if (memory % (2 * MiB) !== 0) {
-    throw misuse('limit.memory', `${formatSize(memory)} of memory cannot be given`, {
+    throw misuse('limit.memory', `${size} of memory cannot be given`, {
       why: 'memory comes in even numbers of megabytes',
       next: `choose ${Math.ceil(memory / (2 * MiB)) * 2}MB`,
     });
   }
   if (memory > host.freeMemory) {
-    throw misuse('limit.memory', `${formatSize(memory)} of memory is more than the host has free`, {
+    throw misuse('limit.memory', `${size} of memory is more than the host has free`, {
       why: `${Math.floor(host.freeMemory / MiB)} MB are free`,
       next: 'choose less, or end other programs first',
     });

@@ -88,7 +88,7 @@ export async function waitUntilRunning(
   signal: AbortSignal,
 ): Promise<void> {
   const { consoleLog } = machineLayout(layout, name);
-  const next = `see ${consoleLog}; \`holdfast logs --archive FILE\` collects all there is`;
+  const next = `see ${consoleLog}, collect all logs with \`holdfast logs --archive FILE\`, or give up with \`holdfast remove\``;
   await progress.step('Waiting for the machine', async (step) => {
     const began = performance.now();
     for (;;) {
@@ -158,6 +158,6 @@ async function isStopped(socket: string, force: boolean): Promise<boolean> {
 }
 
 /** Waits until the supervisor's process is gone and with it the last that belongs to a running machine. */
-async function supervisorEnded(layout: HomeLayout, name: MachineName): Promise<void> {
+export async function supervisorEnded(layout: HomeLayout, name: MachineName): Promise<void> {
   await withLock(machineLayout(layout, name).supervisorLock, 'stop', async () => {}, { wait: true });
 }

@@ -161,7 +161,11 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     session: () => connection?.session(),
     started,
     async stop({ force }) {
-      await started;
+      const isOff = await started.then(
+        () => false,
+        () => true, // it could not be started
+      );
+      if (isOff) return;
       if (force) {
         forced = true;
         happen('stop');

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, isSystemError } from '../../base/errors.ts';
-import { readBounded, writeFileAtomic } from '../../base/files.ts';
+import { makePrivateFolder, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { run } from '../../base/process.ts';
 import { type Accelerator, chipsetArguments, processorArguments, qemuProgram } from './arguments.ts';
@@ -41,6 +41,7 @@ export async function chooseAccelerator(memory: string): Promise<AcceleratorChoi
   if (known && known.host.join('\n') === host.join('\n')) return choice(known.reason);
   const reason = await probeAccelerator('kvm');
   const answer: z.input<typeof remembered> = { format: 1, host, ...(reason !== undefined && { reason }) };
+  await makePrivateFolder(dirname(memory));
   await writeFileAtomic(memory, `${JSON.stringify(answer)}\n`, 0o600);
   return choice(reason);
 }

@@ -1,0 +1,74 @@
+import { join, resolve } from 'node:path';
+import { formatSize, parseSize } from '../base/size.ts';
+import { createMachine } from '../machine/deployment.ts';
+import { variablesTemplate } from '../machine/host-hypervisor.ts';
+import {
+  checkCpus,
+  checkDataSize,
+  checkMemory,
+  defaults,
+  hostResources,
+  logSizes,
+  transports,
+} from '../machine/limits.ts';
+import { startMachine, waitUntilRunning } from '../machine/power.ts';
+import { removeMachine } from '../machine/removal.ts';
+import { anyText, defineVerb, oneOf, setting, wholeNumber } from './verb.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {
+    release: setting('DIR', 'the release (default: what `holdfast build` made)', anyText),
+    cpus: setting('N', `processors, at most those of the host (default: ${defaults.cpus})`, (word) =>
+      checkCpus(wholeNumber(word), hostResources()),
+    ),
+    memory: setting('SIZE', `memory, 1024MB or more (default: ${formatSize(defaults.memory)})`, (word) =>
+      checkMemory(parseSize(word), hostResources()),
+    ),
+    dataSize: setting(
+      'SIZE',
+      `data partition, 2GB to 2TB (default: ${formatSize(defaults.dataSize)})`,
+      (word) => checkDataSize(parseSize(word)),
+    ),
+    logSize: setting('small|large', 'log partition, 1GB or 6GB (default: small)', oneOf(...logSizes)),
+    transport: setting(
+      'vsock|tcp',
+      'how the host reaches the guest: no network, or port 22 (default: vsock)',
+      oneOf(...transports),
+    ),
+  },
+  examples: [
+    ['holdfast deploy', 'create and start the machine `default` from what `holdfast build` made'],
+    [
+      'holdfast deploy --machine gateway-1 --cpus 2 --memory 2GB --data-size 50GB',
+      'a larger one of another name',
+    ],
+  ],
+  async run({ machine, layout, flags, progress, signal, output }) {
+    const { release } = flags;
+    const configuration = await createMachine({
+      name: machine,
+      settings: {
+        cpus: flags.cpus ?? defaults.cpus,
+        memory: flags.memory ?? defaults.memory,
+        dataSize: flags.dataSize ?? defaults.dataSize,
+        logSize: flags.logSize ?? defaults.logSize,
+        transport: flags.transport ?? defaults.transport,
+      },
+      release: release === undefined ? join(layout.home, 'build') : resolve(release),
+      variablesTemplate,
+      layout,
+      progress,
+      signal,
+    });
+    try {
+      await startMachine(layout, machine);
+      await waitUntilRunning(layout, machine, progress, signal);
+    } catch (error) {
+      // a deployment that is called off leaves nothing; one that fails leaves the machine, to find out why
+      if (signal.aborted) await removeMachine(layout, machine);
+      throw error;
+    }
+    output.result({ machine, state: 'running', configuration }, `${machine} runs`);
+  },
+});

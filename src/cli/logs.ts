@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { failure, misuse } from '../base/errors.ts';
+import { exists } from '../base/files.ts';
+import { journalCommand } from '../guest/journal.ts';
+import { startThrough } from '../machine/client.ts';
+import { readConfiguration } from '../machine/configuration.ts';
+import { machineLayout } from '../machine/home.ts';
+import { archiveLogs } from '../machine/log-archive.ts';
+import { isOff, powerState } from '../machine/power.ts';
+import { anyText, type Context, defineVerb, setting, toggle } from './verb.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {
+    follow: toggle('wait for more until interrupted'),
+    archive: setting(
+      'FILE',
+      'write host, machine, supervisor and guest logs into one tar.gz; no secrets',
+      anyText,
+    ),
+  },
+  examples: [
+    ['holdfast logs', "print the guest's journal"],
+    ['holdfast logs --follow', 'print it and wait for more'],
+    [
+      'holdfast logs --archive logs.tar.gz',
+      'collect everything for a report, also of a machine that is off or hangs',
+    ],
+  ],
+  async run({ flags, ...context }) {
+    if (flags.archive !== undefined && flags.follow) {
+      throw misuse('usage.conflict', '--archive and --follow do not go together', {
+        next: 'give one of them',
+      });
+    }
+    if (flags.archive === undefined) await showJournal(context, flags.follow);
+    else await writeArchiveTo(resolve(flags.archive), context);
+  },
+});
+
+async function writeArchiveTo(path: string, { machine, layout, progress, signal, output }: Context) {
+  // says that there is none; one that is damaged is archived all the same
+  if (!(await exists(machineLayout(layout, machine).folder))) await readConfiguration(layout, machine);
+  const contents = await archiveLogs(layout, machine, path, progress, signal);
+  const lines = contents.map(({ name, outcome }) => `  ${name.padEnd(24)} ${outcome}`);
+  output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));
+}
+
+async function showJournal(context: Context, follow: boolean): Promise<void> {
+  const { machine, layout, json, streams, signal } = context;
+  const power = await powerState(layout, machine);
+  if (isOff(power)) {
+    throw failure('machine.off', `the journal of '${machine}' cannot be read`, {
+      why: `the machine is ${power.state}, and its journal is on its own disk`,
+      next: 'run `holdfast start`, or collect what the host has with `holdfast logs --archive FILE`',
+    });
+  }
+  const start = startThrough(machineLayout(layout, machine).supervisorSocket);
+  const command = await start(journalCommand(json ? 'json' : 'text', follow));
+  const hangUp = () => command.hangUp();
+  signal.addEventListener('abort', hangUp);
+  try {
+    command.stdin.on('error', () => {}).end();
+    command.stderr.pipe(streams.stderr, { end: false });
+    await pipeline(command.stdout, streams.stdout, { end: false });
+    const end = await command.ended;
+    context.exitWith('code' in end ? end.code : 1);
+  } finally {
+    signal.removeEventListener('abort', hangUp);
+  }
+}

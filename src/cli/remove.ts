@@ -1,0 +1,20 @@
+import { removeMachine } from '../machine/removal.ts';
+import { defineVerb } from './verb.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    [
+      'holdfast remove --machine gateway-1',
+      'end the machine at once and remove its disk, keys and settings, for good',
+    ],
+  ],
+  async run({ machine, layout, progress, output }) {
+    const changed = await progress.step('Removing the machine', () => removeMachine(layout, machine));
+    output.result(
+      { machine, changed },
+      changed ? `${machine} is removed` : `there was no machine '${machine}'`,
+    );
+  },
+});

@@ -1,0 +1,92 @@
+import { formatSize } from '../base/size.ts';
+import type { MachineStatus } from '../machine/status.ts';
+
+/** A machine's status for people: one thing a line. */
+export function statusText(status: MachineStatus): string {
+  const { guest } = status;
+  const process = status.pid === undefined ? '' : ` (process ${status.pid}, ${status.accelerator})`;
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    ['machine', status.name],
+    ['state', stateText(status) + process],
+    ['release', status.release],
+    ['slot', status.slot],
+    ['verified boot', verifiedText(status)],
+    ['root hash', guest?.rootHash],
+    ['address', addressText(status)],
+    ['uptime', guest && durationText(guest.uptime)],
+    ['CPUs', String(status.cpus)],
+    ['memory', guest ? useText(guest.memory.total, guest.memory.available) : formatSize(status.memory)],
+    [
+      'data',
+      guest ? useText(guest.data.size, guest.data.size - guest.data.used) : formatSize(status.dataSize),
+    ],
+    ['logs', guest && useText(guest.logs.size, guest.logs.size - guest.logs.used)],
+    ['autostart', status.autostart ? 'on' : 'off'],
+    ['guest', status.guestProblem],
+  ];
+  return rows
+    .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${text}`))
+    .join('\n');
+}
+
+/** All machines for people: one a line. */
+export function listText(list: readonly MachineStatus[]): string {
+  if (list.length === 0) return 'no machines; `holdfast deploy` makes one';
+  const header = ['NAME', 'STATE', 'RELEASE', 'SLOT', 'VERIFIED', 'ADDRESS', 'UPTIME', 'MEMORY', 'DATA'];
+  const rows = list.map((status) => [
+    status.name,
+    status.state,
+    status.release ?? '-',
+    status.slot ?? '-',
+    status.verifiedBoot === undefined ? '-' : status.verifiedBoot ? 'yes' : 'NO',
+    addressText(status),
+    status.guest ? durationText(status.guest.uptime) : '-',
+    formatSize(status.memory),
+    formatSize(status.dataSize),
+  ]);
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return [header, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function stateText({ state }: MachineStatus): string {
+  return state === 'failed'
+    ? 'failed: its processes ended without a shutdown; `holdfast start` starts it again'
+    : state;
+}
+
+function verifiedText({ verifiedBoot, guest }: MachineStatus): string | undefined {
+  if (!guest) return undefined;
+  const parts = [
+    `Secure Boot ${guest.secureBoot ? 'on' : 'OFF'}`,
+    `lockdown ${guest.lockdown}`,
+    `root ${guest.verity}`,
+  ];
+  return `${verifiedBoot ? 'yes' : 'NO'} (${parts.join(', ')})`;
+}
+
+/** The machine is behind NAT with both transports; only the channel leads in. */
+function addressText({ guest, transport }: MachineStatus): string {
+  const [address] = guest?.addresses ?? [];
+  return address === undefined ? transport : `${address} (${transport})`;
+}
+
+function useText(size: number, available: number): string {
+  return `${formatSize(size - available)} of ${formatSize(size)} used`;
+}
+
+/** `3 days 4:05`, `4:05:06`. */
+export function durationText(seconds: number): string {
+  const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
+  const days = Math.floor(seconds / 86_400);
+  const clock = `${Math.floor((seconds % 86_400) / 3600)}:${two((seconds % 3600) / 60)}:${two(seconds % 60)}`;
+  return days === 0 ? clock : `${days} ${days === 1 ? 'day' : 'days'} ${clock}`;
+}

@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import type { Progress } from '../base/progress.ts';
+import { runToEnd } from '../channel/run.ts';
+import { journalCommand } from '../guest/journal.ts';
+import { type ArchiveEntry, type ArchiveOutcome, writeArchive } from './archive.ts';
+import { startThrough } from './client.ts';
+import type { HomeLayout, MachineFiles, MachineName } from './home.ts';
+import { machineLayout } from './home.ts';
+import { describeHost } from './host-description.ts';
+import { previousLog } from './log-file.ts';
+import { machineStatus } from './status.ts';
+
+/** How long the guest may take to hand over its journal: milliseconds. */
+const journalLimit = 120_000;
+
+/**
+ * Collects all that tells how a machine has been into one archive: also when it is off, hangs, or its configuration is
+ * damaged. The list is what goes in; keys and credentials are not on it.
+ */
+export function archiveLogs(
+  layout: HomeLayout,
+  name: MachineName,
+  target: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<readonly ArchiveOutcome[]> {
+  const files = machineLayout(layout, name);
+  const entries: readonly ArchiveEntry[] = [
+    { name: 'host.json', make: async () => json(await describeHost()) },
+    { name: 'status.json', make: async () => json(await machineStatus(layout, name)) },
+    { name: 'machine.json', copy: files.configuration },
+    ...logFiles(files).map((path) => ({
+      name: path.slice(files.folder.length + 1).replace('/', '-'),
+      copy: path,
+    })),
+    {
+      name: 'journal.txt',
+      make: async () =>
+        (
+          await runToEnd(startThrough(files.supervisorSocket), journalCommand('text', false), {
+            timeoutMs: journalLimit,
+          })
+        ).stdout,
+    },
+  ];
+  return writeArchive(target, `holdfast-${name}`, entries, progress, signal);
+}
+
+function logFiles(files: MachineFiles): readonly string[] {
+  const own = [files.supervisorLog, files.consoleLog].flatMap((path) => [path, previousLog(path)]);
+  return [...own, join(files.run, 'qemu.log'), join(files.run, 'vsock.log')];
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

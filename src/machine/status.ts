@@ -1,0 +1,88 @@
+import { reasonOf } from '../base/errors.ts';
+import type { Bytes } from '../base/size.ts';
+import { runToEnd } from '../channel/run.ts';
+import type { Slot } from '../disk/layout.ts';
+import { readBootState } from '../firmware/boot.ts';
+import { readVariableStore } from '../firmware/store-file.ts';
+import { askGuest, type GuestReport } from '../guest/report.ts';
+import type { Transport } from '../hypervisor/hypervisor.ts';
+import { storedManifest } from '../release/store.ts';
+import { hostServiceManager, isAutostarted } from './autostart.ts';
+import { startThrough } from './client.ts';
+import { readConfiguration } from './configuration.ts';
+import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
+import { powerState } from './power.ts';
+import type { MachineState } from './state.ts';
+
+/** How long a guest may take to answer: milliseconds. */
+const guestLimit = 20_000;
+
+/** All that can be known of a machine at this moment. */
+export interface MachineStatus {
+  readonly name: MachineName;
+  readonly state: MachineState;
+  /** Version of the release that runs, or when the machine is off, that it was deployed from. */
+  readonly release: string | undefined;
+  /** The slot that runs, or when the machine is off, that the firmware will boot. */
+  readonly slot: Slot | undefined;
+  /** Whether the chain from the firmware to the root holds, as the guest says; unknown while it does not answer. */
+  readonly verifiedBoot: boolean | undefined;
+  readonly cpus: number;
+  readonly memory: Bytes;
+  readonly dataSize: Bytes;
+  readonly transport: Transport;
+  readonly autostart: boolean;
+  /** Of the hypervisor's process. */
+  readonly pid: number | undefined;
+  readonly accelerator: string | undefined;
+  readonly guest: GuestReport | undefined;
+  /** Why the guest did not say anything about itself, although it runs. */
+  readonly guestProblem: string | undefined;
+}
+
+/**
+ * Finds out how a machine is. Nothing of it is stored: it is read off the processes, the variable store, the release and
+ * the guest.
+ * @throws HoldfastError those of `powerState`.
+ */
+export async function machineStatus(layout: HomeLayout, name: MachineName): Promise<MachineStatus> {
+  const files = machineLayout(layout, name);
+  const power = await powerState(layout, name);
+  const configuration = await readConfiguration(layout, name);
+  const [guest, manifest, boot, autostart] = await Promise.all([
+    reportOf(power.state, files.supervisorSocket),
+    storedManifest(layout, configuration.release),
+    readVariableStore(files.variables).then(readBootState),
+    isAutostarted(layout, name, hostServiceManager()),
+  ]);
+  const { cpus, memory, dataSize, transport } = configuration;
+  return {
+    name,
+    state: power.state,
+    release: guest.report?.release ?? manifest?.version,
+    slot: guest.report?.slot ?? boot.order[0],
+    verifiedBoot: guest.report && isVerified(guest.report),
+    ...{ cpus, memory, dataSize, transport, autostart },
+    pid: power.pid,
+    accelerator: power.accelerator,
+    guest: guest.report,
+    guestProblem: guest.problem,
+  };
+}
+
+function isVerified({ secureBoot, lockdown, verity }: GuestReport): boolean {
+  return secureBoot && lockdown !== 'none' && verity === 'verified';
+}
+
+async function reportOf(
+  state: MachineState,
+  socket: string,
+): Promise<{ report?: GuestReport; problem?: string }> {
+  if (state !== 'running') return {};
+  const start = startThrough(socket);
+  try {
+    return { report: await askGuest({ run: (argv, options) => runToEnd(start, argv, options) }, guestLimit) };
+  } catch (error) {
+    return { problem: reasonOf(error) };
+  }
+}
