@@ -188,6 +188,8 @@ export const commandLine: readonly string[] = [
   'console=ttyS0',
   'quiet',
   'panic=5',
+  // the host may be busy, and the watchdog then blames the clock
+  'tsc=reliable',
   'dm_verity.require_signatures=1',
   // without bpf, which systemd would load a program into at each boot for a setting (RestrictFileSystems=) nobody uses
   'lsm=landlock,lockdown,yama,ipe',
