@@ -10,9 +10,12 @@ export async function globalSetup(): Promise<void> {
   console.log(`release: ${await builtRelease()}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
 }
 
-/** Runs once after all test files: no machine stays. */
+let removal: Promise<void> | undefined;
+
+/** Runs after all test files, and twice when the run is cut off: no machine stays. */
 export async function globalTeardown(): Promise<void> {
-  await removeMachines();
+  removal ??= removeMachines();
+  await removal;
 }
 
 async function removeMachines(): Promise<void> {
