@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+
+const launcher = resolve(import.meta.dirname, '../../bin/holdfast');
+let folder: string;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));
+});
+
+after(() => rmSync(folder, { recursive: true }));
+
+function launch(program: string, ...words: string[]) {
+  const env = { PATH: process.env.PATH, HOME: folder, NO_COLOR: '1' };
+  return spawnSync(program, words, { encoding: 'utf8', env, cwd: folder });
+}
+
+test('starts through a link, from anywhere, and keeps compiled code in the cache folder only', () => {
+  const link = join(folder, 'hf');
+  symlinkSync(launcher, link);
+  const { status, stdout, stderr } = launch(link, '--version');
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  assert(existsSync(join(folder, '.cache/holdfast/node')));
+  assert(!existsSync(join(folder, '.local')), 'help and version make no HOLDFAST_HOME');
+});
+
+test('a mistake is exit code 2, told on standard error alone, without colours where there is no terminal', () => {
+  const { status, stdout, stderr } = launch(launcher, 'deplyo');
+  assert.equal(status, 2);
+  assert.equal(stdout, '');
+  assert.equal(stderr.split('\n')[0], "error: unknown verb 'deplyo'");
+});
+
+test("a machine's name with a slash is refused before anything is done", () => {
+  const { status, stderr } = launch(launcher, 'status', '--machine', '../x');
+  assert.equal(status, 2);
+  assert.match(stderr, /^error: '\.\.\/x' cannot be a machine's name\n/);
+});
+
+test('without the pinned Node it says how to get it', () => {
+  const bin = join(folder, 'project/bin');
+  mkdirSync(bin, { recursive: true });
+  copyFileSync(launcher, join(bin, 'holdfast'));
+  const { status, stderr } = launch(join(bin, 'holdfast'), 'status');
+  assert.equal(status, 2);
+  assert.match(
+    stderr,
+    /^error: Holdfast is not set up\n {2}why: .*node is missing\n {2}next: run `npm run setup`/,
+  );
+});
+
+test('a reader that goes away ends it quietly', () => {
+  const script = '"$0" --help | head -c 1 >/dev/null; echo "$PIPESTATUS"';
+  const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, launcher], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, HOME: folder },
+  });
+  assert.equal(stderr, '');
+  assert.match(stdout, /^(0|141)\n$/);
+});
