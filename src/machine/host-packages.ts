@@ -25,19 +25,33 @@ export const hostPackages: readonly HostPackage[] = z.array(hostPackage).parse(t
  */
 export async function missingPackages(wanted: readonly Purpose[]): Promise<readonly HostPackage[]> {
   const candidates = hostPackages.filter((each) => wanted.includes(each.for));
+  const installed = await installedVersions(candidates);
+  return candidates.filter((each) => !installed.has(each.package));
+}
+
+/**
+ * Of these packages those that are installed, with their versions.
+ * @throws HoldfastError `process.missing` when the host has no dpkg.
+ */
+export async function installedVersions(
+  packages: readonly HostPackage[],
+): Promise<ReadonlyMap<string, string>> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is dpkg-query's
-  const format = '${Package}\t${db:Status-Status}\n';
-  const names = candidates.map((each) => each.package);
+  const format = '${Package}\t${db:Status-Status}\t${Version}\n';
+  const names = packages.map((each) => each.package);
   // exit code 1: some are unknown to dpkg (dpkg-query(1))
   const { stdout } = await run('dpkg-query', ['--show', '--showformat', format, ...names], {
     accept: [0, 1],
   });
-  const installed = parseInstalled(stdout.toString());
-  return candidates.filter((each) => !installed.has(each.package));
+  return parseInstalled(stdout.toString());
 }
 
-/** The names of installed packages in lines of `name TAB status`. Others are half-installed, or only configured. */
-export function parseInstalled(text: string): ReadonlySet<string> {
+/** Name and version of installed packages in lines of `name TAB status TAB version`. Others are only in part installed. */
+export function parseInstalled(text: string): ReadonlyMap<string, string> {
   const lines = text.split('\n').map((line) => line.split('\t'));
-  return new Set(lines.flatMap(([name, status]) => (name && status === 'installed' ? [name] : [])));
+  return new Map(
+    lines.flatMap(([name, status, version]) =>
+      name && status === 'installed' ? [[name, version ?? ''] as const] : [],
+    ),
+  );
 }

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { hostPackages, parseInstalled } from '../../src/machine/host-packages.ts';
 
 test('only packages that are wholly installed count', () => {
-  const text = 'ovmf\tinstalled\nmtools\tconfig-files\nzstd\tnot-installed\nqemu-utils\thalf-configured\n';
-  assert.deepEqual([...parseInstalled(text)], ['ovmf']);
+  const text =
+    'ovmf\tinstalled\t2025.02-8\nmtools\tconfig-files\t4.0\nzstd\tnot-installed\t\nqemu-utils\thalf-configured\t1:10\n';
+  assert.deepEqual([...parseInstalled(text)], [['ovmf', '2025.02-8']]);
   assert.equal(parseInstalled('').size, 0);
 });
 

@@ -34,8 +34,8 @@ const remembered = z.strictObject({
  * @throws HoldfastError `process.missing` when QEMU is not installed.
  */
 export async function chooseAccelerator(memory: string): Promise<AcceleratorChoice> {
-  const unusable = await whyKvmCannotBeOpened();
-  if (unusable !== undefined) return { accelerator: 'tcg', reason: unusable };
+  const obstacle = await kvmObstacle();
+  if (obstacle) return { accelerator: 'tcg', reason: obstacle.reason };
   const host = await describeHost();
   const known = await recall(memory);
   if (known && known.host.join('\n') === host.join('\n')) return choice(known.reason);
@@ -74,19 +74,33 @@ export async function probeAccelerator(
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === 'process.missing') throw error;
     if (error.code === 'process.timeout') return 'a guest stops at its first instructions';
-    return error.why ?? error.message;
+    return (error.why ?? error.message).split(' | ', 1)[0]?.replace(/^[\w-]+: (?:error: )?/, '');
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-async function whyKvmCannotBeOpened(): Promise<string | undefined> {
+/** Why KVM cannot even be tried, and how to mend it. */
+export interface Obstacle {
+  readonly reason: string;
+  readonly mend: string;
+}
+
+/** What keeps this user from KVM; undefined when it can be tried. */
+export async function kvmObstacle(): Promise<Obstacle | undefined> {
   try {
     await access(kvmDevice, constants.R_OK | constants.W_OK);
     return undefined;
   } catch (error) {
-    if (isSystemError(error, 'EACCES')) return `you may not open ${kvmDevice}`;
-    return `${kvmDevice} is not there`;
+    if (isSystemError(error, 'EACCES'))
+      return {
+        reason: `you may not open ${kvmDevice}`,
+        mend: 'run `sudo adduser $USER kvm`, and log in again',
+      };
+    return {
+      reason: `${kvmDevice} is not there`,
+      mend: 'turn virtualization on in the firmware of the host, or nested virtualization if it is a virtual machine',
+    };
   }
 }
 
