@@ -91,26 +91,28 @@ function outputOf(source: Readable): Readable {
 }
 
 /**
- * Keeps what is buffered bounded. Both outputs share one window (RFC 4254 section 5.2), and ssh2 opens it again when
- * either is read, however full the other is; and it believes a guest that sends more than the window.
+ * Keeps what is buffered bounded. Both outputs share one window (RFC 4254 section 5.2). ssh2 opens it again when one has
+ * room, however full the other is; here both must have room. And it believes a guest that sends more than the window.
  */
 function holdWindow(channel: ClientChannel, onOverflow: () => void): void {
-  const outputs: readonly Readable[] = [channel, channel.stderr];
   const limit = windowsBuffered * channel.readableHighWaterMark;
-  for (const output of outputs) {
+  for (const [output, other] of [
+    [channel, channel.stderr],
+    [channel.stderr, channel],
+  ] satisfies [Readable, Readable][]) {
+    const isOtherFull = () => other.readableLength >= other.readableHighWaterMark;
     const read = output._read.bind(output);
     output._read = (size) => {
-      const isOtherFull = outputs.some(
-        (other) => other !== output && other.readableLength >= other.readableHighWaterMark,
-      );
-      if (!isOtherFull) read(size);
+      if (!isOtherFull()) read(size);
     };
     const push = output.push.bind(output);
     output.push = (chunk, encoding) => {
-      const buffered = outputs.reduce((sum, each) => sum + each.readableLength, 0);
-      if (chunk === null || buffered <= limit) return push(chunk, encoding);
-      onOverflow();
-      return false;
+      if (chunk !== null && output.readableLength + other.readableLength > limit) {
+        onOverflow();
+        return false;
+      }
+      const hasRoom = push(chunk, encoding);
+      return hasRoom && !isOtherFull(); // false: ssh2 waits for a read
     };
   }
 }

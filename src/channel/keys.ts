@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure } from '../base/errors.ts';
+import { failure, type HoldfastError } from '../base/errors.ts';
 import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import type { Identity } from './session.ts';
@@ -71,10 +71,15 @@ export function parsePublicKey(text: string): Buffer {
   const [, base64] = /^ssh-ed25519 ([A-Za-z0-9+/]+=*)(?: [^\n]*)?\n?$/.exec(text) ?? [];
   const key = Buffer.from(base64 ?? '', 'base64');
   if (key.length !== publicKeyLength || !key.subarray(0, publicKeyPrefix.length).equals(publicKeyPrefix)) {
-    throw failure('channel.key', 'the public key of the channel is damaged', {
-      why: 'it is not an Ed25519 key in OpenSSH format',
-      next: 'restore the machine’s folder from a backup, or deploy the machine again',
-    });
+    throw damagedKey('the host key of the guest', 'it is not an Ed25519 public key in OpenSSH’s format');
   }
   return key;
+}
+
+/** @param why never has anything of the key in it. */
+export function damagedKey(which: string, why: string): HoldfastError {
+  return failure('channel.key', `${which} is damaged`, {
+    why,
+    next: 'restore the machine’s folder from a backup, or deploy the machine again',
+  });
 }

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { Client, type ClientCallback, type ConnectConfig } from 'ssh2';
+import ssh2, { Client, type ClientCallback, type ConnectConfig } from 'ssh2';
 import { failure, type HoldfastError, misuse, reasonOf } from '../base/errors.ts';
 import { debug, quoteWord } from '../base/log.ts';
 import { commandOver } from './command.ts';
-import { parsePublicKey } from './keys.ts';
+import { damagedKey, parsePublicKey } from './keys.ts';
 import { runToEnd } from './run.ts';
 import type { GuestCommand, Identity, OpenSession, Session, StartCommand, Terminal } from './session.ts';
 
@@ -51,6 +51,9 @@ export const openSession: OpenSession = async (stream, identity) => {
 
 async function handshake(client: Client, stream: Duplex, identity: Identity): Promise<void> {
   const pinned = parsePublicKey(identity.hostKey);
+  if (ssh2.utils.parseKey(identity.privateKey) instanceof Error) {
+    throw damagedKey('the private key of this host', 'it is not a private key in OpenSSH’s format');
+  }
   let isOtherHost = false;
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve);

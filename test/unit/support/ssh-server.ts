@@ -26,7 +26,7 @@ export interface SshServer {
   close(): Promise<void>;
 }
 
-/** sshd refuses signals for root's own sessions, so root runs it as this user, who exists nowhere else. */
+/** sshd refuses signals for root's own sessions, so root runs it as this user, who exists nowhere else; `tty` is for terminals. */
 const guest = { name: 'holdfast', id: 4711 };
 const mountPasswd = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
 
@@ -65,16 +65,18 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
   }
 
   const sshd = ['/usr/sbin/sshd', '-i', '-E', logFile, '-f', files.configuration];
-  const ids = [`--reuid=${guest.id}`, `--regid=${guest.id}`, '--clear-groups'];
+  const ids = [`--reuid=${guest.id}`, `--regid=${guest.id}`, '--groups', 'tty'];
   const command = isRoot
     ? ['unshare', '--mount', 'sh', '-c', mountPasswd, 'sh', files.passwd, 'setpriv', ...ids, ...sshd]
     : sshd;
   const children = new Set<ChildProcess>();
+  const sockets = new Set<Socket>();
   const serveSsh = (socket: Socket) => {
     const [program = '', ...args] = command;
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     children.add(child);
-    child.on('close', () => children.delete(child));
+    child.on('exit', () => children.delete(child));
+    sockets.add(socket);
     child.stdin.on('error', () => {});
     socket.pipe(child.stdin);
     child.stdout.pipe(socket);
@@ -110,7 +112,8 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
     close: async () => {
       front.close();
       kill();
-      for (const child of children) await once(child, 'close');
+      for (const child of children) await once(child, 'exit');
+      for (const socket of sockets) socket.destroy();
       await rm(folder, { recursive: true, force: true });
     },
   };
