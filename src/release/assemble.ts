@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { failure } from '../base/errors.ts';
+import { run } from '../base/process.ts';
+import type { Progress } from '../base/progress.ts';
+import { formatSize, GiB } from '../base/size.ts';
+import { type FormattedImage, formatImage } from '../verity/format.ts';
+import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
+import { type KeyPair, signManifest } from './keys.ts';
+import { type ReleaseManifest, sha256 } from './manifest.ts';
+import type { PackageLock } from './packages.ts';
+import * as recipe from './recipe.ts';
+import { finishRootTree, installPackages, takeBootParts } from './root-tree.ts';
+import { spdxDocument } from './sbom.ts';
+import { assembleUki, signEfi, signRootHash } from './uki.ts';
+
+/** RootFS-A and -B are this large; the release must fit with its verity tree. */
+const rootPartition = 4 * GiB;
+
+/** Data and digests come in blocks of this many bytes. */
+const blockSize = 4096;
+
+export interface Assembly {
+  /** An existing, empty folder for the release's files. */
+  readonly folder: string;
+  /** An existing folder for everything else. */
+  readonly scratch: string;
+  /** The project's `image/`. */
+  readonly image: string;
+  /** Lines of sources.list(5). */
+  readonly sources: readonly string[];
+  /** Versions to take; undefined: the newest. */
+  readonly lock: PackageLock | undefined;
+  /** Time stamp of everything inside, seconds since 1970. */
+  readonly epoch: number;
+  readonly key: KeyPair;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Makes a release from nothing: packages, root image, boot image, manifest. Needs root (mmdebstrap, chroot). */
+export async function assembleRelease(assembly: Assembly): Promise<ReleaseManifest> {
+  const { progress, scratch, epoch } = assembly;
+  const root = join(scratch, 'root');
+  const parts = join(scratch, 'parts');
+  const initrd = join(scratch, 'initrd-tree');
+
+  const packages = await progress.step('Installing packages', (step) =>
+    installPackages({ ...assembly, sourceDateEpoch: epoch }, step),
+  );
+  const lock: PackageLock = { format: 1, suite: recipe.suite, sourceDateEpoch: epoch, packages };
+  const version = await versionOf(root, epoch);
+  const kernel = await progress.step('Finishing the root', async () => {
+    await takeBootParts(root, parts);
+    await takeInitrdPrograms(root, initrd);
+    await writeFile(join(root, 'usr/lib/os-release'), osRelease(version));
+    return finishRootTree(root, assembly.image, epoch);
+  });
+  const uuid = uuidFrom(JSON.stringify(lock));
+  const formatted = await progress.step('Making the root image and its verity tree', () =>
+    makeRootImage(assembly, root, uuid),
+  );
+  return progress.step('Making the boot image', async () => {
+    await makeBootImages(assembly, { root, parts, initrd, kernel, version, formatted });
+    return writeManifest(assembly, lock, { version, kernel, uuid, formatted });
+  });
+}
+
+async function makeRootImage(assembly: Assembly, root: string, uuid: string): Promise<FormattedImage> {
+  const path = join(assembly.folder, 'root.img');
+  // 4096-byte clusters: what changes in one file changes no block of another, which keeps deltas small
+  const options = ['-zlz4hc', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
+  await run('mkfs.erofs', [...options, path, root], { signal: assembly.signal });
+  await truncate(path, Math.ceil((await stat(path)).size / blockSize) * blockSize);
+  const formatted = await formatImage(path, uuid);
+  const { size } = await stat(path);
+  if (size > rootPartition) {
+    throw failure('release.too-large', 'the release does not fit', {
+      why: `the root image has ${formatSize(size)}, RootFS-A and -B ${formatSize(rootPartition)}`,
+      next: 'take packages out of src/release/recipe.ts',
+    });
+  }
+  return formatted;
+}
+
+/** What the boot image is made from: folders, and what it says. */
+interface BootParts {
+  readonly root: string;
+  readonly parts: string;
+  readonly initrd: string;
+  readonly kernel: string;
+  readonly version: string;
+  readonly formatted: FormattedImage;
+}
+
+async function makeBootImages(
+  { folder, scratch, image, epoch, key }: Assembly,
+  boot: BootParts,
+): Promise<void> {
+  const { rootHash, dataSize } = boot.formatted;
+  const initrd = await buildInitrd(boot.initrd, {
+    ...{ root: boot.root, kernel: boot.kernel, image, scratch },
+    rootHashSignature: await signRootHash(rootHash, key),
+    sourceDateEpoch: epoch,
+  });
+  const words = [
+    ...recipe.commandLine,
+    `holdfast.root=${rootHash}`,
+    `holdfast.blocks=${dataSize / blockSize}`,
+  ];
+  const uki = await assembleUki(
+    {
+      stub: join(boot.parts, 'linuxx64.efi.stub'),
+      linux: join(boot.parts, 'linux'),
+      initrd,
+      commandLine: words.join(' '),
+      osRelease: osRelease(boot.version),
+      kernel: boot.kernel,
+      epoch,
+    },
+    scratch,
+  );
+  await signEfi(uki, join(folder, 'holdfast.efi'), key, epoch);
+  await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(folder, 'loader.efi'), key, epoch);
+}
+
+async function writeManifest(
+  { folder, epoch, key }: Assembly,
+  lock: PackageLock,
+  facts: { version: string; kernel: string; uuid: string; formatted: FormattedImage },
+): Promise<ReleaseManifest> {
+  const { version, kernel, uuid, formatted } = facts;
+  const text = (value: object) => `${JSON.stringify(value, null, 1)}\n`;
+  await writeFile(join(folder, 'sbom.spdx.json'), text(spdxDocument(lock, version)));
+  await writeFile(join(folder, 'packages.json'), text(lock));
+  const manifest: ReleaseManifest = {
+    format: 1,
+    version,
+    architecture: 'x86-64',
+    sourceDateEpoch: epoch,
+    kernel,
+    root: { ...(await describe(join(folder, 'root.img'))), ...formatted, uuid },
+    uki: await describe(join(folder, 'holdfast.efi')),
+    loader: await describe(join(folder, 'loader.efi')),
+    sbom: await describe(join(folder, 'sbom.spdx.json')),
+    packages: await describe(join(folder, 'packages.json')),
+  };
+  const bytes = Buffer.from(text(manifest));
+  await writeFile(join(folder, 'release.json'), bytes);
+  await writeFile(join(folder, 'release.json.sig'), await signManifest(bytes, key));
+  return manifest;
+}
+
+/** Debian's point release and the day of the newest suite: `13.2.20261122`. */
+async function versionOf(root: string, epoch: number): Promise<string> {
+  const debian = (await readFile(join(root, 'etc/debian_version'), 'utf8')).trim();
+  return `${debian}.${new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll('-', '')}`;
+}
+
+/** os-release(5). `IMAGE_VERSION` is what tells one release from the next. */
+function osRelease(version: string): string {
+  return [
+    'PRETTY_NAME="Holdfast (Debian 13)"',
+    'NAME="Holdfast"',
+    'ID=holdfast',
+    'ID_LIKE=debian',
+    'VERSION_ID="13"',
+    'VERSION_CODENAME=trixie',
+    'IMAGE_ID=holdfast',
+    `IMAGE_VERSION=${version}`,
+    '',
+  ].join('\n');
+}
+
+/** A file as the manifest lists it. */
+async function describe(
+  path: string,
+): Promise<{ name: string; size: number; sha256: ReleaseManifest['uki']['sha256'] }> {
+  const digest = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), digest);
+  return { name: basename(path), size: (await stat(path)).size, sha256: sha256.parse(digest.digest('hex')) };
+}
+
+/** A UUID (RFC 9562, version 8) that is always the same for the same text. */
+function uuidFrom(text: string): string {
+  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
