@@ -4,6 +4,7 @@ import { report } from './report.ts';
 
 /** Each bench is loaded only when it runs: what one lacks must not stop another. */
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  boot: () => import('./boot.ts'),
   verity: () => import('./verity.ts'),
 };
 

@@ -14,6 +14,8 @@ export interface Comparison {
   /** Measures once, in `unit`. What must be prepared anew for each run is done here, outside the measured part. */
   ours(): Promise<number>;
   peer(): Promise<number>;
+  /** Lines that say more about what was measured: printed under the figures. */
+  notes?(): readonly string[];
 }
 
 /** Registers what must be undone after the bench, whatever happens; the last registered is undone first. */

@@ -49,10 +49,12 @@ function resultOf({ comparison, ours, peer }: Measured): Result {
 
 function describe({ comparison, ours, peer }: Measured, result: Result): string[] {
   const { name, peerName, unit, runs } = comparison;
+  const notes = comparison.notes?.() ?? [];
   return [
     `${name}, against ${peerName}: medians of ${runs} runs each, in turn`,
     `  ours ${round(result.ours)} ${unit} (${spread(ours)})`,
     `  peer ${round(result.peer)} ${unit} (${spread(peer)})`,
+    ...notes.map((note) => `  ${note}`),
     `  ${result.goal?.text ?? 'for information: no target'}`,
   ];
 }

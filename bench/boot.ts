@@ -1,0 +1,69 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../src/base/process.ts';
+import { readIdentity } from '../src/channel/keys.ts';
+import type { Identity } from '../src/channel/session.ts';
+import type { MachineHardware } from '../src/hypervisor/hypervisor.ts';
+import { machineHardware } from '../src/machine/hardware.ts';
+import { machineFiles } from '../src/machine/home.ts';
+import { hostHypervisor } from '../src/machine/host-hypervisor.ts';
+import { user } from '../src/release/recipe.ts';
+import { storedManifest } from '../src/release/store.ts';
+import { plainDebian } from './boot/plain-debian.ts';
+import { measureBoot, type Timeline } from './boot/timeline.ts';
+import { type Bench, type Comparison, type Defer, median } from './measure.ts';
+import { builtRelease, cache, createBenchMachine, layout } from './support/home.ts';
+
+const runs = 4;
+
+/**
+ * A machine of ours against a plain Debian with the same packages and kernel, under the same QEMU with the same
+ * hardware, both reached over vsock by the same client: from the start of QEMU to the end of the first command. The
+ * first boot of each, which sets things up, is the one that is not counted.
+ */
+export const bench: Bench = { name: 'boot', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  const { configuration, files } = await createBenchMachine('bench-boot', await builtRelease(), defer);
+  const manifest = await storedManifest(layout, configuration.release);
+  const debian = await plainDebian(cache, manifest?.kernel ?? '');
+
+  const folder = await mkdtemp(join(layout.machines, '.bench-'));
+  defer(() => rm(folder, { recursive: true }));
+  const ours = machineHardware(files, configuration);
+  const peer: MachineHardware = {
+    ...machineHardware(machineFiles(folder), configuration),
+    name: 'plain-debian',
+    credentials: {},
+  };
+  // like ours: what the machine writes, over an image that is not written
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
+  await copyFile(debian.variables, peer.variables);
+
+  const hypervisor = hostHypervisor(layout);
+  const boots = { ours: [] as Timeline[], peer: [] as Timeline[] };
+  const boot = async (side: keyof typeof boots, hardware: MachineHardware, identity: Identity) => {
+    const timeline = await measureBoot(hypervisor, hardware, identity);
+    boots[side].push(timeline);
+    return timeline.total;
+  };
+  const ourIdentity = await readIdentity(files.secrets, user.name);
+  const peerIdentity = await readIdentity(debian.secrets, 'root');
+  return [
+    {
+      name: 'boot',
+      peerName: 'a plain Debian with the same packages and kernel',
+      unit: 'ms',
+      target: 0.6,
+      runs,
+      ours: () => boot('ours', ours, ourIdentity),
+      peer: () => boot('peer', peer, peerIdentity),
+      notes: () => Object.entries(boots).map(([side, timelines]) => phases(side, timelines.slice(1))),
+    },
+  ];
+}
+
+function phases(side: string, boots: readonly Timeline[]): string {
+  const middle = (phase: keyof Timeline) => median(boots.map((boot) => boot[phase])).toFixed(0);
+  return `${side}: firmware and loader ${middle('firmware')} ms, kernel and initrd ${middle('kernel')} ms, user space ${middle('userSpace')} ms`;
+}

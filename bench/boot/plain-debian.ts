@@ -1,0 +1,171 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { copyFile, mkdtemp, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { exists, makePrivateFolder } from '../../src/base/files.ts';
+import { guid } from '../../src/base/guid.ts';
+import { run } from '../../src/base/process.ts';
+import { type Bytes, GiB, KiB, MiB } from '../../src/base/size.ts';
+import { channelKeyFiles, makeChannelKeys } from '../../src/channel/keys.ts';
+import { serialiseTable, type TableEntry } from '../../src/disk/gpt.ts';
+import { sectorSize } from '../../src/disk/layout.ts';
+import { setBootEntry, setBootOrder, setNoBootMenu } from '../../src/firmware/boot.ts';
+import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
+import { variablesTemplate } from '../../src/machine/host-hypervisor.ts';
+import { packages, suite } from '../../src/release/recipe.ts';
+import { findSources } from '../../src/release/sources.ts';
+
+/** The peer of a boot: a machine that somebody makes who wants Debian and no more. */
+export interface PlainDebian {
+  /** Raw, sparse; not to be written. */
+  readonly disk: string;
+  /** UEFI variable store; not to be written. */
+  readonly variables: string;
+  /** Keys of both ends, as a machine of ours has them: root may log in with this host's. */
+  readonly secrets: string;
+}
+
+/** Needed only by our boot image. */
+const notPlain: readonly string[] = ['busybox-static', 'keyutils'];
+/** What a plain Debian boots with. */
+const plainBoot: readonly string[] = ['initramfs-tools', 'systemd-boot'];
+const peerPackages = [...packages.filter((name) => !notPlain.includes(name)), ...plainBoot];
+
+const esp: TableEntry = {
+  number: 1,
+  name: 'esp',
+  type: guid('c12a7328-f81f-11d2-ba4b-00a0c93ec93b'),
+  uuid: guid('3f0c7f0e-52f5-4d0b-9a9d-5be1c4b8f101'),
+  offset: MiB,
+  size: (512 * MiB) as Bytes,
+};
+const root: TableEntry = {
+  number: 2,
+  name: 'root',
+  type: guid('4f68bce3-e8cd-4db1-96e7-fbcaf984b709'),
+  uuid: guid('3f0c7f0e-52f5-4d0b-9a9d-5be1c4b8f102'),
+  offset: (esp.offset + esp.size) as Bytes,
+  size: (8 * GiB) as Bytes,
+};
+const diskSize = (root.offset + root.size + MiB) as Bytes;
+
+const loaderPath = '\\EFI\\systemd\\systemd-bootx64.efi';
+
+/** Files of the root, as an installation leaves them. */
+const rootFiles: Readonly<Record<string, string>> = {
+  'etc/fstab': `PARTUUID=${root.uuid} / ext4 defaults 0 1\n`,
+  'etc/hostname': 'debian\n',
+  'etc/hosts': '127.0.0.1 localhost\n127.0.1.1 debian\n',
+  'etc/resolv.conf': 'nameserver 10.0.2.3\n',
+  'etc/systemd/network/20-wired.network': '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n',
+};
+
+/** Files of the EFI system partition (UAPI Boot Loader Specification, type #1). */
+const espFiles: Readonly<Record<string, string>> = {
+  'loader.conf': 'timeout 0\n',
+  'debian.conf': [
+    'title Debian',
+    'linux /debian/linux',
+    'initrd /debian/initrd.img',
+    `options root=PARTUUID=${root.uuid} ro quiet console=ttyS0`,
+    '',
+  ].join('\n'),
+};
+
+/**
+ * Makes a plain Debian, or finds the one made before: the release's packages on ext4, started by systemd-boot and
+ * initramfs-tools, without Secure Boot. Needs root.
+ * @param cache a folder that stays. @param kernel the kernel's version of the release it is compared with.
+ */
+export async function plainDebian(cache: string, kernel: string): Promise<PlainDebian> {
+  const what = [kernel, ...peerPackages, JSON.stringify([rootFiles, espFiles, esp, root])];
+  const digest = createHash('sha256').update(what.join('\n')).digest('hex').slice(0, 16);
+  const folder = join(cache, `plain-debian-${digest}`);
+  if (!(await exists(folder))) await makePlainDebian(folder);
+  return plainDebianIn(folder);
+}
+
+function plainDebianIn(folder: string): PlainDebian {
+  return {
+    disk: join(folder, 'disk.raw'),
+    variables: join(folder, 'variables.fd'),
+    secrets: join(folder, 'secrets'),
+  };
+}
+
+async function makePlainDebian(folder: string): Promise<void> {
+  console.log(`making the plain Debian in ${folder}`);
+  await makePrivateFolder(dirname(folder));
+  const scratch = await mkdtemp(join(dirname(folder), '.plain-debian-'));
+  try {
+    const draft = join(scratch, 'draft');
+    await makePrivateFolder(draft);
+    const parts = plainDebianIn(draft);
+    await makeChannelKeys(parts.secrets);
+    const tree = join(scratch, 'root');
+    await makeTree(tree, scratch, parts.secrets);
+    await makeDisk(parts.disk, tree, scratch);
+    await writeFile(parts.variables, await variables());
+    await rename(draft, folder);
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+}
+
+async function makeTree(tree: string, scratch: string, secrets: string): Promise<void> {
+  const { lines } = await findSources(undefined, scratch);
+  const options = ['--mode=root', '--variant=essential', '--format=directory'];
+  const include = ['--aptopt=APT::Install-Recommends "false"', `--include=${peerPackages.join(',')}`];
+  await run('mmdebstrap', [...options, ...include, suite, tree, ...lines]);
+  const files = { ...rootFiles, 'etc/machine-id': `${randomUUID().replaceAll('-', '')}\n` };
+  for (const [path, text] of Object.entries(files)) {
+    await rm(join(tree, path), { force: true });
+    await writeFile(join(tree, path), text);
+  }
+  const keys = channelKeyFiles(secrets);
+  await makePrivateFolder(join(tree, 'root/.ssh'));
+  await copyFile(keys.identityPublic, join(tree, 'root/.ssh/authorized_keys'));
+  await copyFile(keys.hostKey, join(tree, 'etc/ssh/ssh_host_ed25519_key'));
+  await copyFile(keys.hostKeyPublic, join(tree, 'etc/ssh/ssh_host_ed25519_key.pub'));
+  await run('systemctl', [`--root=${tree}`, 'enable', 'systemd-networkd.service', 'ssh.service']);
+}
+
+async function makeDisk(disk: string, tree: string, scratch: string): Promise<void> {
+  const table = serialiseTable({ diskGuid: guid(randomUUID()), diskSize, partitions: [esp, root] });
+  await writeFile(disk, table.primary);
+  await truncate(disk, diskSize);
+  const file = await open(disk, 'r+');
+  try {
+    await file.write(table.backup, 0, table.backup.length, diskSize - table.backup.length);
+  } finally {
+    await file.close();
+  }
+  // as the kernel would find it in a fresh file: nothing is left for the guest to zero in the background
+  const place = `offset=${root.offset},assume_storage_prezeroed=1`;
+  await run('mkfs.ext4', ['-q', '-F', '-d', tree, '-E', place, disk, `${root.size / KiB}k`]);
+  await run('mkfs.fat', [
+    ...['-F', '32', '-s', '8', '-n', 'ESP', '--offset', String(esp.offset / sectorSize)],
+    ...[disk, String(esp.size / KiB)],
+  ]);
+  const drive = ['-i', `${disk}@@${esp.offset}`];
+  await run('mmd', [...drive, '::/EFI', '::/EFI/systemd', '::/debian', '::/loader', '::/loader/entries']);
+  for (const [name, text] of Object.entries(espFiles)) await writeFile(join(scratch, name), text);
+  const copies: readonly (readonly [string, string])[] = [
+    [join(tree, 'usr/lib/systemd/boot/efi/systemd-bootx64.efi'), loaderPath.replaceAll('\\', '/')],
+    [join(tree, 'vmlinuz'), '/debian/linux'],
+    [join(tree, 'initrd.img'), '/debian/initrd.img'],
+    [join(scratch, 'loader.conf'), '/loader/loader.conf'],
+    [join(scratch, 'debian.conf'), '/loader/entries/debian.conf'],
+  ];
+  for (const [source, target] of copies) await run('mcopy', [...drive, source, `::${target}`]);
+}
+
+/** With the boot entry that `bootctl install` would make, and no waiting for a key. */
+async function variables(): Promise<Buffer> {
+  const { number, offset, size, uuid } = esp;
+  const store = setBootEntry(parseVariableStore(await readFile(variablesTemplate)), 'A', {
+    description: 'Linux Boot Manager',
+    partition: { number, firstSector: BigInt(offset / sectorSize), sectors: BigInt(size / sectorSize), uuid },
+    file: loaderPath,
+  });
+  return serialiseVariableStore(setNoBootMenu(setBootOrder(store, ['A'])));
+}

@@ -1,0 +1,58 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { makePrivateFolder } from '../../src/base/files.ts';
+import { type RunResult, run } from '../../src/base/process.ts';
+import { silent } from '../../src/base/progress.ts';
+import { createMachine } from '../../src/machine/deployment.ts';
+import {
+  homeFolder,
+  homeLayout,
+  type MachineName,
+  machineLayout,
+  parseMachineName,
+} from '../../src/machine/home.ts';
+import { variablesTemplate } from '../../src/machine/host-hypervisor.ts';
+import { defaults } from '../../src/machine/limits.ts';
+import { removeMachine } from '../../src/machine/removal.ts';
+import type { Defer } from '../measure.ts';
+
+/** What takes minutes to make, and stays between runs. Not in /tmp, which is memory on many hosts. */
+export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/bench');
+
+/** The HOLDFAST_HOME of benches, unless one is given: its release is built only when something changed. */
+export const layout = homeLayout(process.env.HOLDFAST_HOME ? homeFolder() : join(cache, 'home'));
+
+export const project = resolve(import.meta.dirname, '../..');
+export const program = join(project, 'bin/holdfast');
+
+/** Runs `holdfast` as a user would. @throws HoldfastError `process.failed`. */
+export function holdfast(home: string, ...words: string[]): Promise<RunResult> {
+  return run(program, words, { env: { ...process.env, HOLDFAST_HOME: home } });
+}
+
+/** Builds the release unless it stands; answers its folder. */
+export async function builtRelease(): Promise<string> {
+  await makePrivateFolder(layout.home);
+  const folder = join(layout.home, 'build');
+  console.log(`building the release in ${folder}, unless it stands`);
+  await holdfast(layout.home, 'build', '--out', folder);
+  return folder;
+}
+
+/** Makes a machine as `holdfast deploy` does without further flags, but does not start it; it goes with the bench. */
+export async function createBenchMachine(name: string, release: string, defer: Defer) {
+  const machine = parseMachineName(name);
+  await removeMachine(layout, machine); // what a bench left that was killed
+  defer(() => removeMachine(layout, machine).then(() => {}));
+  const configuration = await deployOnly(machine, release);
+  return { machine, configuration, files: machineLayout(layout, machine) };
+}
+
+/** What `holdfast deploy` does before it starts the machine. */
+export function deployOnly(name: MachineName, release: string) {
+  const signal = new AbortController().signal;
+  return createMachine({
+    ...{ name, settings: defaults, release, variablesTemplate, layout },
+    ...{ progress: silent, signal },
+  });
+}
