@@ -72,7 +72,7 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
 async function makeRootImage(assembly: Assembly, root: string, uuid: string): Promise<FormattedImage> {
   const path = join(assembly.folder, 'root.img');
   // 4096-byte clusters: what changes in one file changes no block of another, which keeps deltas small
-  const options = ['-zlz4hc', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
+  const options = ['-zlz4hc,3', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
   await run('mkfs.erofs', [...options, path, root], { signal: assembly.signal });
   await truncate(path, Math.ceil((await stat(path)).size / blockSize) * blockSize);
   const formatted = await formatImage(path, uuid);
