@@ -65,7 +65,7 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
   const options = ['--create', '--null', '--format=newc', '--reproducible', '--owner=0:0', '--quiet'];
   const archive = await run('cpio', options, { cwd: tree, input: paths.map((path) => `${path}\0`).join('') });
   const packed = join(request.scratch, 'initrd');
-  await run('zstd', ['-19', '--quiet', '--force', '-', '-o', packed], { input: archive.stdout });
+  await run('zstd', ['-12', '--quiet', '--force', '-', '-o', packed], { input: archive.stdout });
   return packed;
 }
 
