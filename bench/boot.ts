@@ -36,11 +36,12 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
     name: 'plain-debian',
     credentials: {},
   };
+  const hypervisor = hostHypervisor(layout);
+  defer(async () => (await hypervisor.adopt(peer))?.kill());
   // like ours: what the machine writes, over an image that is not written
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
   await copyFile(debian.variables, peer.variables);
 
-  const hypervisor = hostHypervisor(layout);
   const boots = { ours: [] as Timeline[], peer: [] as Timeline[] };
   const boot = async (side: keyof typeof boots, hardware: MachineHardware, identity: Identity) => {
     const timeline = await measureBoot(hypervisor, hardware, identity);

@@ -5,8 +5,17 @@ import { report } from './report.ts';
 /** Each bench is loaded only when it runs: what one lacks must not stop another. */
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   boot: () => import('./boot.ts'),
+  build: () => import('./build.ts'),
+  deploy: () => import('./deploy.ts'),
+  exec: () => import('./exec.ts'),
   verity: () => import('./verity.ts'),
 };
+
+/** Aborted when somebody stops us: no machine must stay behind. */
+const interruption = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM']) {
+  process.once(name, () => interruption.abort(new Error(`stopped by ${name}`)));
+}
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(benches, name));
@@ -26,17 +35,24 @@ if (unknown.length > 0) {
       console.error(`bench ${name} could not run:`, error);
       process.exitCode = 1;
     }
+    if (interruption.signal.aborted) process.exit(); // what was under way is given up
   }
 }
 
 async function run(bench: Bench): Promise<string[]> {
   const undo: (() => Promise<void>)[] = [];
-  try {
+  const measureAll = async () => {
     const measured = [];
     for (const comparison of await bench.prepare((step) => undo.push(step))) {
       measured.push(await measure(comparison));
     }
     return report(bench.name, measured);
+  };
+  const stopped = new Promise<never>((_resolve, reject) => {
+    interruption.signal.addEventListener('abort', () => reject(interruption.signal.reason));
+  });
+  try {
+    return await Promise.race([measureAll(), stopped]);
   } finally {
     for (const step of undo.reverse()) await step();
   }

@@ -1,0 +1,55 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makePrivateFolder } from '../src/base/files.ts';
+import { run } from '../src/base/process.ts';
+import { excludedPaths, packages, suite } from '../src/release/recipe.ts';
+import { findSources } from '../src/release/sources.ts';
+import { type Bench, type Comparison, type Defer, median, timed } from './measure.ts';
+import { cache, holdfast } from './support/home.ts';
+
+/**
+ * `holdfast build` from nothing (no keys, no cache, no release) against mmdebstrap alone, with the same packages from
+ * the same mirror and the same paths left out, into a folder; then `holdfast build` again, when nothing has changed.
+ */
+export const bench: Bench = { name: 'build', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  await makePrivateFolder(cache);
+  const folder = await mkdtemp(join(cache, 'build-'));
+  defer(() => rm(folder, { recursive: true }));
+  const { lines } = await findSources(undefined, folder);
+  const home = join(folder, 'home');
+  const tree = join(folder, 'tree');
+  const options = [
+    ...['--mode=root', '--variant=essential', '--format=directory', `--include=${packages.join(',')}`],
+    '--aptopt=APT::Install-Recommends "false"',
+    ...excludedPaths.map((path) => `--dpkgopt=path-exclude=${path}`),
+  ];
+  const peerTimes: number[] = [];
+  return [
+    {
+      ...{ name: 'fresh', peerName: 'mmdebstrap alone', unit: 's', target: 1.5, runs: 2 },
+      ours: async () => {
+        await rm(home, { recursive: true, force: true });
+        await mkdir(home, { mode: 0o700 });
+        return seconds(() => holdfast(home, 'build'));
+      },
+      peer: async () => {
+        await rm(tree, { recursive: true, force: true });
+        const time = await seconds(() => run('mmdebstrap', [...options, suite, tree, ...lines]));
+        peerTimes.push(time);
+        return time;
+      },
+    },
+    {
+      ...{ name: 'unchanged', unit: 's', target: 5, targetOf: 'ours', runs: 3 },
+      peerName: 'mmdebstrap alone, as measured before',
+      ours: () => seconds(() => holdfast(home, 'build')),
+      peer: () => Promise.resolve(median(peerTimes.slice(1))),
+    },
+  ];
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  return (await timed(work)) / 1000;
+}

@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../src/base/process.ts';
+import { MiB } from '../src/base/size.ts';
+import { parseMachineName } from '../src/machine/home.ts';
+import { removeMachine } from '../src/machine/removal.ts';
+import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
+import { builtRelease, createBenchMachine, deployOnly, layout } from './support/home.ts';
+
+const runs = 7;
+
+/**
+ * Another machine from a release that one runs from already, up to where it would start, against a copy of the
+ * release's raw image by `cp`, which makes no keys, no file systems and no variable store. Ours is called inside a
+ * program that runs already; disk use is what is allocated, below HOLDFAST_HOME and in the copy.
+ */
+export const bench: Bench = { name: 'deploy', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  const release = await builtRelease();
+  const { configuration } = await createBenchMachine('bench-deploy-1', release, defer);
+  const second = parseMachineName('bench-deploy-2');
+  await removeMachine(layout, second); // what a bench left that was killed
+  defer(() => removeMachine(layout, second).then(() => {}));
+  const folder = await mkdtemp(join(layout.machines, '.bench-'));
+  defer(() => rm(folder, { recursive: true }));
+  const copy = join(folder, 'copy.raw');
+
+  const deployAnew = async () => {
+    await removeMachine(layout, second);
+    return timed(() => deployOnly(second, release));
+  };
+  const copyAnew = async () => {
+    await rm(copy, { force: true });
+    return timed(() => run('cp', [join(layout.releases, configuration.release, 'base.raw'), copy]));
+  };
+  const peerName = 'cp of the raw image';
+  return [
+    {
+      ...{ name: 'time', unit: 'ms', target: 2000, targetOf: 'ours', runs },
+      ...{ peerName, ours: deployAnew, peer: copyAnew },
+    },
+    {
+      ...{ name: 'disk', unit: 'MB', target: 64, targetOf: 'ours', runs: 2, peerName },
+      ours: () => growth(layout.home, () => removeMachine(layout, second), deployAnew),
+      peer: () => growth(folder, () => rm(copy, { force: true }), copyAnew),
+    },
+  ];
+}
+
+/** Megabytes that are allocated below a folder after `work`, and were not after `clear`. */
+async function growth(
+  folder: string,
+  clear: () => Promise<unknown>,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  await clear();
+  const before = await allocated(folder);
+  await work();
+  return ((await allocated(folder)) - before) / MiB;
+}
+
+/** Bytes, as the file system counts its blocks. */
+async function allocated(folder: string): Promise<number> {
+  const { stdout } = await run('du', ['--summarize', '--block-size=1', folder]);
+  return Number.parseInt(stdout.toString(), 10);
+}

@@ -1,0 +1,36 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSsh } from './exec/openssh.ts';
+import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
+import { builtRelease, createBenchMachine, holdfast, layout } from './support/home.ts';
+
+const runs = 40;
+
+/**
+ * `holdfast exec -- true`, the whole process, against OpenSSH's client in the same guest over the same vsock: with a new
+ * connection for each command, and over the socket of a ControlMaster.
+ */
+export const bench: Bench = { name: 'exec', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  const { machine, files } = await createBenchMachine('bench-exec', await builtRelease(), defer);
+  await holdfast(layout.home, 'start', '--machine', machine);
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
+  defer(() => rm(folder, { recursive: true }));
+  const peer = await openSsh(files, folder, defer);
+
+  const ours = () => timed(() => holdfast(layout.home, 'exec', '--machine', machine, '--', 'true'));
+  return [
+    {
+      ...{ name: 'new-connection', peerName: 'ssh with a new connection', unit: 'ms', target: 0.3, runs },
+      ours,
+      peer: () => timed(peer.withNewConnection),
+    },
+    {
+      ...{ name: 'control-master', peerName: 'ssh over a ControlMaster', unit: 'ms', target: 2, runs },
+      ours,
+      peer: () => timed(peer.overControlMaster),
+    },
+  ];
+}
