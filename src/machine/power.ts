@@ -13,6 +13,9 @@ import { askStatus, askStop } from './supervisor-client.ts';
 /** How often a machine that boots is looked at: milliseconds. */
 const pollEvery = 100;
 
+/** How long a supervisor may take until it listens: milliseconds. */
+const listensWithin = 10_000;
+
 /** How long a machine may take until its channel answers: an emulated one on a busy host takes minutes. */
 export const bootLimit = 600_000;
 
@@ -21,21 +24,23 @@ export const bootLimit = 600_000;
  * @throws HoldfastError `machine.none`, and those of `readConfiguration`.
  */
 export async function powerState(layout: HomeLayout, name: MachineName): Promise<SupervisorStatus> {
-  const files = machineLayout(layout, name);
   await readConfiguration(layout, name);
-  const told = await askStatus(files.supervisorSocket);
-  if (told) return told;
-  // the supervisor removes this folder when the machine was shut down, and only then
-  if (!(await exists(files.run))) return { state: 'stopped' };
-  const found = await ifFree(files.supervisorLock, 'supervised', async () => {
-    const machine = await hostHypervisor(layout).adopt(files);
-    machine?.release();
-    return machine !== undefined;
-  });
-  if (found === 'supervised') return { state: 'starting' }; // it does not listen yet, or no longer
-  if (!found) return { state: 'failed' };
-  await launchSupervisor(layout, name, 'adopt');
-  return (await askStatus(files.supervisorSocket)) ?? { state: 'failed' };
+  const files = machineLayout(layout, name);
+  for (let waited = 0; waited < listensWithin; waited += pollEvery) {
+    const told = await askStatus(files.supervisorSocket);
+    if (told) return told;
+    // the supervisor removes this folder when the machine was shut down, and only then
+    if (!(await exists(files.run))) return { state: 'stopped' };
+    const found = await ifFree(files.supervisorLock, 'supervised', async () => {
+      const machine = await hostHypervisor(layout).adopt(files);
+      machine?.release();
+      return machine !== undefined;
+    });
+    if (found === false) return { state: 'failed' };
+    if (found === true) await launchSupervisor(layout, name, 'adopt');
+    else await sleep(pollEvery); // a supervisor lives that does not listen yet, or no longer
+  }
+  return { state: 'starting' };
 }
 
 /** Runs `work` under a lock, or answers `otherwise` when somebody holds it. */

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from '../../src/base/process.ts';
+import { findProcesses } from '../../src/base/process-table.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { keyPair } from '../../src/release/keys.ts';
+import { makeFakeRelease } from '../support/fake-release.ts';
+
+/*
+ * The life of a machine's processes, with a real QEMU whose firmware finds nothing to boot: it stays in `booting`, and that
+ * is all these tests need. Over TCP, so that no vsock daemon is needed.
+ */
+
+const program = resolve(import.meta.dirname, '../../bin/holdfast');
+// other machines of this host must not be taken for ours
+const name = parseMachineName(`life-${process.pid}`);
+let home: string;
+let files: ReturnType<typeof machineLayout>;
+
+before(async () => {
+  home = await mkdtemp(join(tmpdir(), 'holdfast-life-'));
+  const layout = homeLayout(home);
+  files = machineLayout(layout, name);
+  await makeFakeRelease(join(home, 'build'), await keyPair(layout.keys, 'release'));
+});
+after(async () => {
+  await holdfast('remove');
+  await rm(home, { recursive: true });
+});
+
+interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function holdfast(...words: string[]): Promise<Answer> {
+  const accept = Array.from({ length: 256 }, (_, code) => code);
+  const { code, stdout, stderr } = await run(program, [...words, '--machine', name], {
+    accept,
+    env: { ...process.env, HOLDFAST_HOME: home },
+  });
+  return { code, stdout: stdout.toString(), stderr };
+}
+
+/** @throws when the command fails. */
+async function json(...words: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await holdfast('--json', ...words);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+async function errorCodes(...words: string[]): Promise<string[]> {
+  const { code, stderr } = await holdfast('--json', ...words);
+  assert.notEqual(code, 0);
+  return JSON.parse(stderr).errors.map((error: { code: string }) => error.code);
+}
+
+/** Processes that name the machine's folder: QEMU and supervisors. */
+async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
+  const found = await findProcesses((argv) => {
+    const isQemu = argv.some((word) => word.includes(files.run));
+    const isSupervisor = argv.some((word) => word.endsWith('supervisor-main.ts')) && argv.at(-1) === name;
+    return (isQemu && what !== 'supervisor') || (isSupervisor && what !== 'qemu');
+  });
+  return found.map(({ pid }) => pid);
+}
+
+async function onlyProcess(what: 'qemu' | 'supervisor'): Promise<number> {
+  const [pid, ...more] = await processes(what);
+  assert.ok(pid !== undefined && more.length === 0, `${more.length + (pid ? 1 : 0)} processes`);
+  return pid;
+}
+
+async function kill(what: 'qemu' | 'supervisor', signal: NodeJS.Signals): Promise<void> {
+  const pid = await onlyProcess(what);
+  process.kill(pid, signal);
+  for (let waited = 0; (await processes(what)).includes(pid); waited += 20) {
+    assert.ok(waited < 10_000, `process ${pid} lives on`);
+    await sleep(20);
+  }
+}
+
+/** Creates the machine and starts its processes; what waits for its guest is interrupted, which `start` allows. */
+async function deployAndStart(): Promise<void> {
+  await deployOff();
+  await startProcesses();
+}
+
+async function deployOff(): Promise<void> {
+  // the guest of a release that boots nothing is never ready; the machine is kept
+  const child = command('deploy', '--transport', 'tcp');
+  await stateBecomes('booting');
+  assert.equal((await holdfast('stop', '--force')).code, 0);
+  await child.closed;
+}
+
+async function startProcesses(): Promise<void> {
+  const child = command('start');
+  await stateBecomes('booting');
+  child.interrupt();
+  await child.closed;
+}
+
+function command(...words: string[]) {
+  const child = spawn(program, [...words, '--machine', name], {
+    env: { ...process.env, HOLDFAST_HOME: home },
+    stdio: 'ignore',
+  });
+  return { closed: once(child, 'close'), interrupt: () => child.kill('SIGINT') };
+}
+
+async function stateBecomes(state: string): Promise<void> {
+  for (let waited = 0; ; waited += 100) {
+    const { code, stdout } = await holdfast('--json', 'status');
+    if (code === 0 && JSON.parse(stdout).state === state) return;
+    assert.ok(waited < 30_000, `it did not become ${state}: ${stdout}`);
+    await sleep(100);
+  }
+}
+
+beforeEach(async () => {
+  await holdfast('remove');
+});
+
+test('a killed supervisor is replaced, and its machine found again', async () => {
+  await deployAndStart();
+  const qemu = await onlyProcess('qemu');
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    const supervisor = await onlyProcess('supervisor');
+    await kill('supervisor', signal);
+    assert.equal((await json('status')).pid, qemu);
+    assert.notEqual(await onlyProcess('supervisor'), supervisor);
+  }
+  await holdfast('stop', '--force');
+  assert.deepEqual(await processes('any'), []);
+});
+
+test('several commands that miss the supervisor start one together', async () => {
+  await deployAndStart();
+  await kill('supervisor', 'SIGKILL');
+  const answers = await Promise.all([json('status'), json('status'), json('list')]);
+  assert.equal(answers[0].state, 'booting');
+  assert.equal(answers[1].pid, answers[0].pid);
+  await onlyProcess('supervisor');
+});
+
+test('a killed QEMU shows, and start mends it', async () => {
+  await deployAndStart();
+  const before = await onlyProcess('qemu');
+  await kill('qemu', 'SIGKILL');
+  await stateBecomes('failed');
+  assert.deepEqual(await processes('any'), []);
+  await startProcesses();
+  assert.notEqual(await onlyProcess('qemu'), before);
+});
+
+test('a killed QEMU shows also when its supervisor was killed before it', async () => {
+  await deployAndStart();
+  await kill('supervisor', 'SIGKILL');
+  await kill('qemu', 'SIGKILL');
+  await stateBecomes('failed');
+  await startProcesses();
+  await onlyProcess('supervisor');
+});
+
+test('what is already so is left so', async () => {
+  assert.deepEqual(await json('remove'), { machine: name, changed: false });
+  await deployOff();
+  assert.deepEqual(await json('stop'), { machine: name, state: 'stopped', changed: false });
+  await startProcesses();
+  const qemu = await onlyProcess('qemu');
+  await startProcesses();
+  assert.equal(await onlyProcess('qemu'), qemu);
+});
+
+test('remove leaves nothing of a machine that runs', async () => {
+  await deployAndStart();
+  assert.deepEqual(await json('remove'), { machine: name, changed: true });
+  assert.deepEqual(await processes('any'), []);
+  assert.deepEqual(readdirSync(join(home, 'machines')), []);
+  assert.deepEqual(readdirSync(join(home, 'releases')), ['.lock']);
+  assert.deepEqual(await errorCodes('status'), ['machine.none']);
+});
+
+test('remove works without the supervisor and with a damaged configuration', async () => {
+  await deployAndStart();
+  await kill('supervisor', 'SIGKILL');
+  await writeFile(files.configuration, '{');
+  assert.deepEqual(await errorCodes('list'), ['machine.damaged']);
+  assert.deepEqual(await json('remove'), { machine: name, changed: true });
+  assert.deepEqual(await processes('any'), []);
+});
+
+test('Ctrl-C while the new machine boots leaves nothing', async () => {
+  const child = command('deploy', '--transport', 'tcp');
+  await stateBecomes('booting');
+  child.interrupt();
+  const [code] = await child.closed;
+  assert.equal(code, 130);
+  assert.deepEqual(await processes('any'), []);
+  assert.deepEqual(readdirSync(join(home, 'machines')), []);
+});
+
+test('settings change while the machine is off, and only those that are named', async () => {
+  await deployOff();
+  const before = JSON.parse(readFileSync(files.configuration, 'utf8'));
+  assert.equal((await json('set', '--memory', '1026MB', '--data-size', '11GB')).changed, true);
+  assert.equal((await json('set', '--memory', '1026MB', '--data-size', '11GB')).changed, false);
+  const expected = { ...before, memory: 1026 * 1024 ** 2, dataSize: 11 * 1024 ** 3 };
+  assert.deepEqual(JSON.parse(readFileSync(files.configuration, 'utf8')), expected);
+  assert.deepEqual(await errorCodes('set', '--data-size', '10GB'), ['disk.shrink']);
+  assert.deepEqual(await errorCodes('set', '--cpus', '0', '--memory', '1025MB'), [
+    'limit.cpus',
+    'limit.memory',
+  ]);
+  assert.deepEqual(await errorCodes('set'), ['set.nothing']);
+  await startProcesses();
+  assert.deepEqual(await errorCodes('set', '--memory', '1024MB'), ['machine.running']);
+  assert.deepEqual(JSON.parse(readFileSync(files.configuration, 'utf8')), expected);
+});
+
+test('an archive can be had of a machine that does not answer, and of one that is off; no secret is in it', async () => {
+  await deployAndStart();
+  const archive = join(home, 'logs.tar.gz');
+  await json('logs', '--archive', archive);
+  const unpack = ['--extract', '--to-stdout', '--file', archive];
+  const all = (await run('tar', unpack)).stdout.toString();
+  assert.match(all, /supervisor \d+ \(start\)/);
+  assert.match(all, /"kernel"/);
+  assert.match(all, /^journal\.txt: failed: the machine does not answer yet$/m);
+  assert.match(all, /"transport": "tcp"/);
+  const secrets = readdirSync(files.secrets).map((file) => readFileSync(join(files.secrets, file), 'utf8'));
+  assert.ok(
+    secrets.some((secret) => secret.includes('PRIVATE KEY')),
+    'the search finds what it looks for',
+  );
+  assert.doesNotMatch(all, /PRIVATE KEY/);
+  for (const secret of secrets.flatMap((text) => text.split('\n')).filter((line) => line.length > 30))
+    assert.ok(!all.includes(secret), 'a line of a secret is in the archive');
+  await holdfast('stop', '--force');
+  await json('logs', '--archive', archive);
+  assert.match(
+    (await run('tar', unpack)).stdout.toString(),
+    /^journal\.txt: failed: the machine is not running$/m,
+  );
+  assert.deepEqual(await errorCodes('logs'), ['machine.off']);
+});
+
+test('without QEMU the error says so, and the machine is off', async () => {
+  await deployOff();
+  // a private mount of an empty file over QEMU: a host without it, for this command alone
+  const hide = 'mount --bind /dev/null "$(command -v qemu-system-x86_64)" && exec "$@"';
+  const wrapped = [
+    '--map-root-user',
+    '--mount',
+    'sh',
+    '-c',
+    hide,
+    'sh',
+    program,
+    '--json',
+    'start',
+    '--machine',
+    name,
+  ];
+  const { stderr } = await run('unshare', wrapped, {
+    accept: [1],
+    env: { ...process.env, HOLDFAST_HOME: home },
+  });
+  assert.match(JSON.parse(stderr).errors[0].message, /qemu-system-x86_64/);
+  assert.equal((await json('status')).state, 'stopped');
+});
+
+test('autostart says that it needs systemd', { skip: existsSync('/run/systemd/system') }, async () => {
+  await deployOff();
+  assert.deepEqual(await errorCodes('autostart', 'enable'), ['autostart.systemd']);
+  assert.equal((await json('autostart', 'disable')).changed, false);
+  assert.equal((await holdfast('autostart', 'maybe')).code, 2);
+});
