@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { z } from 'zod';
+import { readIdentity } from '../../src/channel/keys.ts';
+import { openSession } from '../../src/channel/ssh.ts';
+import { connectVsock } from '../../src/channel/vsock.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { machineLayout } from '../../src/machine/home.ts';
+import { releaseManifest } from '../../src/release/manifest.ts';
+import { askGuest } from './guest.ts';
+import { builtRelease, layout, sharedMachine, sharedName } from './machine.ts';
+
+/*
+ * What the running machine itself says about how it is locked down. All is asked at once; each test reads its answers.
+ */
+
+const packageManagers =
+  'apt apt-* aptitude dpkg dpkg-* rpm rpm2cpio yum dnf dnf5 zypper pacman apk snap flatpak pip pip3 python* perl perl5* gem npm cpan';
+
+const questions = {
+  // verified boot
+  root: 'findmnt -no SOURCE,FSTYPE,OPTIONS /',
+  verity: 'dmsetup status root',
+  verityTable: 'dmsetup table root',
+  commandLine: 'cat /proc/cmdline',
+  signatures: 'cat /sys/module/dm_verity/parameters/require_signatures',
+  secureBoot: 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
+  setupMode: 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c',
+  lockdown: 'cat /sys/kernel/security/lockdown',
+  unsignedRoot: `
+    truncate -s 1M /run/unsigned; device=$(losetup --find --show /run/unsigned)
+    dmsetup create unsigned --readonly --table "0 8 verity 1 $device $device 4096 4096 1 2 sha256 $(printf %064d 0) -"
+    losetup --detach "$device"; rm /run/unsigned`,
+  kernelMemory: 'head -c 1 /dev/mem',
+  // a signature is at the end of a module: the last byte off, and there is none
+  modules: `
+    cp "$(modinfo -n dummy)" /run/signed.ko && head -c -1 /run/signed.ko >/run/unsigned.ko
+    for kind in unsigned signed; do insmod /run/$kind.ko && echo "$kind: loaded" && rmmod dummy; rm /run/$kind.ko; done`,
+  // disk
+  partitions: 'lsblk --json --bytes --output NAME,PARTLABEL,SIZE,PARTTYPE,START /dev/vda',
+  mounts: 'findmnt --json --output TARGET,SOURCE,FSTYPE,OPTIONS --list',
+  journals:
+    'journalctl --sync; find /var/log/journal /logs/journal -name system.journal -exec stat -c %d {} +',
+  logDevice: 'stat -c %d /logs',
+  writes: `
+    for path in /usr/bin/x /usr/lib/x /opt/x /boot/x /x /usr/lib/systemd/systemd /usr/bin/sudo; do
+      (echo >>$path) && echo "written: $path"
+    done`,
+  // software
+  packageManagers: `find / -xdev \\( -name bash ${packageManagers
+    .split(' ')
+    .map((name) => `-o -name '${name}'`)
+    .join(' ')} \\) \\( -type f -o -type l \\) -perm /111`,
+  // access
+  passwords: 'getent shadow',
+  sshd: 'sshd -T',
+  sudo: 'sudo -l -U holdfast',
+  hostKey: 'ssh-keygen -y -f /run/credentials/@system/holdfast.host-key',
+  hostKeyMode: 'stat -c "%a %U" /run/credentials/@system /run/credentials/@system/holdfast.host-key',
+  otherHostKeys: 'find /etc/ssh /var/.eflow -name "ssh_host_*"',
+  sockets: 'ss -Hltun',
+  vsockSockets: 'ss -Hl --vsock',
+  filter4: 'iptables -S',
+  filter6: 'ip6tables -S',
+  processes: 'ps -eo args',
+  // services
+  running: 'systemctl is-system-running --wait',
+  failed: 'systemctl list-units --failed --plain --no-legend',
+  identity: 'hostname; cat /etc/machine-id',
+} as const;
+
+const files = machineLayout(layout, sharedName);
+let answers: Record<keyof typeof questions, string>;
+
+before(async () => {
+  answers = await askGuest(await sharedMachine(), questions);
+});
+
+test('the root is read-only EROFS on dm-verity, and its root hash is that of the release', async () => {
+  const text = await readFile(join(await builtRelease(), 'release.json'), 'utf8');
+  const { rootHash } = releaseManifest.parse(JSON.parse(text)).root;
+  assert.match(answers.root, /^\/dev\/dm-0 +erofs +ro,/);
+  assert.match(answers.verity, /^0 \d+ verity V/);
+  assert.ok(answers.verityTable.includes(` sha256 ${rootHash} `));
+  assert.ok(answers.commandLine.split(' ').includes(`holdfast.root=${rootHash}`));
+});
+
+test('the kernel demands a signed root hash, and panics when a block is not what was signed', () => {
+  assert.match(answers.verityTable, / root_hash_sig_key_desc /);
+  assert.match(answers.verityTable, / panic_on_corruption /);
+  assert.equal(answers.signatures, 'Y');
+  assert.match(
+    answers.unsignedRoot,
+    /device-mapper: reload ioctl on unsigned .*failed: Required key not available/i,
+  );
+});
+
+test('Secure Boot is on with our keys, and the kernel locked down', () => {
+  assert.equal(answers.secureBoot.trim(), '1');
+  assert.equal(answers.setupMode.trim(), '0');
+  assert.equal(answers.lockdown, 'none [integrity] confidentiality');
+});
+
+test('the disk has the eight partitions of the design, in order', () => {
+  const table = z.object({
+    blockdevices: z.tuple([
+      z.object({
+        children: z.array(
+          z.object({ partlabel: z.string(), size: z.number(), parttype: z.string(), start: z.number() }),
+        ),
+      }),
+    ]),
+  });
+  const [{ children }] = table.parse(JSON.parse(answers.partitions)).blockdevices;
+  const [MB, GB] = [2 ** 20, 2 ** 30];
+  const system = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
+  const boot = 'bc13c2ff-59e6-4262-a352-b275fd6f7172';
+  const root = '4f68bce3-e8cd-4db1-96e7-fbcaf984b709';
+  const linux = '0fc63daf-8483-4772-8e79-3d69d8477de4';
+  assert.deepEqual(
+    children.map(({ partlabel, size, parttype }) => [partlabel, size, parttype]),
+    [
+      ['BootEFIA', 8 * MB, system],
+      ['BootA', 192 * MB, boot],
+      ['RootFS-A', 4 * GB, root],
+      ['BootEFIB', 8 * MB, system],
+      ['BootB', 192 * MB, boot],
+      ['RootFS-B', 4 * GB, root],
+      ['Log', 1 * GB, linux],
+      ['Data', 10 * GB, linux],
+    ],
+  );
+  const starts = children.map(({ start }) => start);
+  assert.deepEqual(
+    starts,
+    starts.toSorted((one, other) => one - other),
+  );
+});
+
+test('Log is at /logs and holds the journal; Data is at /var and holds what changes in /etc, /home and /root', () => {
+  const table = z.object({
+    filesystems: z.array(
+      z.object({ target: z.string(), source: z.string(), fstype: z.string(), options: z.string() }),
+    ),
+  });
+  const { filesystems } = table.parse(JSON.parse(answers.mounts));
+  const at = (target: string) => {
+    const mount = filesystems.find((mount) => mount.target === target);
+    assert.ok(mount, `${target} is no mount point`);
+    return mount;
+  };
+  for (const [target, source] of [
+    ['/logs', '/dev/vda7'],
+    ['/var', '/dev/vda8'],
+  ] as const) {
+    const mount = at(target);
+    assert.deepEqual([mount.source, mount.fstype], [source, 'ext4']);
+    assert.match(mount.options, /^rw,nosuid,nodev,/);
+  }
+  const journals = answers.journals.split('\n');
+  for (const journal of journals) assert.equal(journal, answers.logDevice);
+  for (const name of ['etc', 'home', 'root']) {
+    const { fstype, options } = at(`/${name}`);
+    assert.equal(fstype, 'overlay');
+    assert.match(options, new RegExp(`upperdir=(/sysroot)?/var/\\.eflow/overlays/${name}/upper,`));
+  }
+});
+
+test('nothing outside the overlays and Data can be written, not even by root', () => {
+  assert.doesNotMatch(answers.writes, /written/);
+  assert.equal(answers.writes.match(/Read-only file system/g)?.length, 7);
+});
+
+test('no package manager is there', () => {
+  assert.deepEqual(answers.packageManagers.split('\n'), ['/usr/bin/bash']);
+});
+
+test('nobody has a password', () => {
+  const fields = answers.passwords.split('\n').map((line) => line.split(':'));
+  assert.ok(fields.some(([user]) => user === 'root'));
+  assert.ok(fields.some(([user]) => user === 'holdfast'));
+  for (const [user, password = ''] of fields) assert.match(password, /^(\*|!|!\*)$/, user);
+});
+
+test('SSH takes one key of one user, and root not at all', async () => {
+  const settings = answers.sshd.split('\n');
+  for (const line of [
+    'permitrootlogin no',
+    'passwordauthentication no',
+    'kbdinteractiveauthentication no',
+    'authenticationmethods publickey',
+    'allowusers holdfast',
+    'permitemptypasswords no',
+  ])
+    assert.ok(settings.includes(line), line);
+  assert.match(answers.sudo, /\(ALL : ALL\) NOPASSWD: ALL/);
+
+  const { vsockHost } = runFiles(files.run);
+  const open = async (user: string) =>
+    openSession(await connectVsock(vsockHost, 22), await readIdentity(files.secrets, user));
+  const session = await open('holdfast'); // the key is good
+  assert.equal((await session.run(['id', '-un'])).stdout.toString(), 'holdfast\n');
+  await session.close();
+  await assert.rejects(open('root'), { code: 'channel.identity' });
+});
+
+test('the host key and the identity are those made at deployment, and there is no other', async () => {
+  const ours = await readFile(join(files.secrets, 'machine-id'), 'utf8');
+  assert.equal(answers.identity, `${sharedName}\n${ours}`);
+  const { hostKey } = await readIdentity(files.secrets, 'holdfast');
+  assert.equal(
+    answers.hostKey.split(' ').slice(0, 2).join(' '),
+    hostKey.trim().split(' ').slice(0, 2).join(' '),
+  );
+  assert.equal(answers.hostKeyMode, '700 root\n400 root');
+  assert.equal(answers.otherHostKeys, '');
+});
+
+test('nothing listens on the network but for DHCP answers, and only SSH on the channel', () => {
+  const dhcpClient = /^udp .* \S+:(68|546) +\S+$/;
+  for (const line of answers.sockets.split('\n')) if (line !== '') assert.match(line, dhcpClient);
+  assert.match(answers.vsockSockets, /^v_str +LISTEN +0 +0 +\*:22 /);
+  assert.equal(answers.vsockSockets.split('\n').length, 1);
+});
+
+test('the packet filter drops what comes in and what would pass through', () => {
+  for (const rules of [answers.filter4, answers.filter6]) {
+    const lines = rules.split('\n');
+    assert.ok(lines.includes('-P INPUT DROP'));
+    assert.ok(lines.includes('-P FORWARD DROP'));
+    assert.deepEqual(
+      lines.filter((line) => / -j ACCEPT/.test(line) && / --dport | -s /.test(line)),
+      [],
+      'nobody is let in',
+    );
+  }
+});
+
+test('no console asks for a login', async () => {
+  assert.match(answers.processes, /systemd-journald/, 'processes are listed');
+  assert.doesNotMatch(answers.processes, /getty|\blogin\b(?!d)/);
+  const console = await readFile(files.consoleLog, 'latin1');
+  assert.match(console, /Holdfast A/, 'the firmware writes there');
+  assert.doesNotMatch(console, /login: *$/im);
+});
+
+test('every unit came up', async () => {
+  assert.equal(answers.failed, '');
+  assert.equal(answers.running, 'running');
+});
+
+test('not even root reads kernel memory or loads a module that is not signed', () => {
+  assert.match(answers.kernelMemory, /Operation not permitted/);
+  assert.match(answers.modules, /^signed: loaded$/m, 'loading works');
+  assert.match(answers.modules, /not permitted|Key was rejected/);
+  assert.doesNotMatch(answers.modules, /^unsigned: loaded/m);
+});
