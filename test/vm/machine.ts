@@ -28,7 +28,10 @@ interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-const program = resolve(import.meta.dirname, '../../bin/holdfast');
+/** For tests that need more of a process than its end. */
+export const program = resolve(import.meta.dirname, '../../bin/holdfast');
+export const environment: NodeJS.ProcessEnv = { ...process.env, HOLDFAST_HOME: home };
+
 const anyCode = Array.from({ length: 256 }, (_, code) => code);
 
 /** Runs `holdfast` as a user would, and answers whatever came of it. */
@@ -37,7 +40,7 @@ export async function holdfast(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const { code, stdout, stderr } = await run(program, words, {
-    env: { ...process.env, HOLDFAST_HOME: home, ...options.env },
+    env: { ...environment, ...options.env },
     timeoutMs: options.timeoutMs ?? 600_000,
     accept: anyCode,
     ...(options.input === undefined ? {} : { input: options.input }),
