@@ -55,7 +55,7 @@ test('a machine is what the design says: secure variables, one disk, one way out
   assert.deepEqual(valuesOf(argv, '-device'), [
     'virtio-blk-pci,id=disk0,drive=disk',
     'virtio-rng-pci',
-    'virtio-net-pci,netdev=network,romfile=',
+    'virtio-net-pci,id=nic,netdev=network,romfile=',
     'vhost-user-vsock-pci,id=vsock,chardev=vsock',
   ]);
   assert.deepEqual(valuesOf(argv, '-netdev'), ['user,id=network']);

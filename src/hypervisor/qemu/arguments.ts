@@ -159,7 +159,7 @@ function networkArguments(port: number | undefined): readonly string[] {
     optionList('user', { id: 'network', ...forward }),
     '-device',
     // without its option ROM: the firmware has its own driver, and nothing boots from the network
-    optionList('virtio-net-pci', { netdev: 'network', romfile: '' }),
+    optionList('virtio-net-pci', { id: networkDevice, netdev: 'network', romfile: '' }),
   ];
 }
 
@@ -167,7 +167,9 @@ function hostForward(port: number): string {
   return `tcp:127.0.0.1:${port}-:22`;
 }
 
+/** Their names in QEMU's object tree. */
 export const vsockDevice = 'vsock';
+export const networkDevice = 'nic';
 
 function vsockDeviceArguments(files: RunFiles): readonly string[] {
   return [

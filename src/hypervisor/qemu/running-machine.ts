@@ -5,10 +5,10 @@ import { failure, HoldfastError } from '../../base/errors.ts';
 import { isGone, isRunning, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
 import { connectVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
-import { readLaunch, vsockDevice } from './arguments.ts';
+import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 import type { RunFiles } from './run-folder.ts';
-import { connectForwarded } from './tcp.ts';
+import { ForwardedPort } from './tcp.ts';
 
 /** The port of the guest's SSH server, over either transport. */
 const sshPort = 22;
@@ -59,6 +59,7 @@ export async function runningMachine(
   const { qemu, vsock } = processes;
   const { accelerator, port } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
+  const forwarded = port === undefined ? undefined : new ForwardedPort(port);
   let released = false;
 
   const watch = async () => {
@@ -80,15 +81,16 @@ export async function runningMachine(
     port,
     ended: ended.promise,
     connect: async (): Promise<Duplex> => {
-      if (port !== undefined) return connectForwarded(port);
-      if (!vsock || !(await isRunning(vsock))) throw channelGone();
-      if (!(await isGuestListening(qmp))) {
-        throw failure('channel.refused', 'the machine has not booted so far', {
-          why: 'its kernel does not serve the channel yet',
-          next: 'wait; the console log shows what it is doing',
-        });
+      if (forwarded) {
+        if (await isInterfaceUp(qmp)) return forwarded.connect();
+      } else {
+        if (!vsock || !(await isRunning(vsock))) throw channelGone();
+        if (await isVsockStarted(qmp)) return connectVsock(files.vsockHost, sshPort);
       }
-      return connectVsock(files.vsockHost, sshPort);
+      throw failure('channel.refused', 'the machine has not booted so far', {
+        why: 'its kernel does not serve the channel yet',
+        next: 'wait; the console log shows what it is doing',
+      });
     },
     powerDown: async () => {
       await qmp.execute('system_powerdown', {}, z.object({}));
@@ -115,7 +117,7 @@ const virtioStatus = z.object({ 'vhost-started': z.boolean() });
  * Whether the guest's driver has the vsock device going. vhost-device-vsock 0.3.0 ends its worker, for good, when
  * somebody connects at the moment the device is between stopped and started; so it is not touched before.
  */
-async function isGuestListening(qmp: Qmp): Promise<boolean> {
+async function isVsockStarted(qmp: Qmp): Promise<boolean> {
   const path = `/machine/peripheral/${vsockDevice}/virtio-backend`;
   try {
     return (await qmp.execute('x-query-virtio-status', { path }, virtioStatus))['vhost-started'];
@@ -124,6 +126,14 @@ async function isGuestListening(qmp: Qmp): Promise<boolean> {
     if (error instanceof HoldfastError && error.code === 'qmp.refused') return true;
     throw error;
   }
+}
+
+const rxFilters = z.array(z.object({ 'multicast-table': z.array(z.string()) }));
+
+/** Whether the guest has brought its network up: it then listens for groups, which the firmware's driver does not. */
+async function isInterfaceUp(qmp: Qmp): Promise<boolean> {
+  const filters = await qmp.execute('query-rx-filter', { name: networkDevice }, rxFilters);
+  return filters.some((filter) => filter['multicast-table'].length > 0);
 }
 
 function channelGone(): HoldfastError {
