@@ -72,10 +72,12 @@ export async function understand(
   return request;
 }
 
-/** `help VERB` is `VERB --help`. */
-function helpAsFlag([first, ...others]: readonly string[]): string[] {
-  if (first === undefined) return [];
-  return first === 'help' ? [...others.slice(0, 1), '--help'] : [first, ...others];
+/** `help VERB` is `VERB --help`; a verb that does not exist stays alone and is refused. */
+function helpAsFlag(words: readonly string[]): string[] {
+  const [first, name] = words;
+  if (first !== 'help') return [...words];
+  if (name === undefined) return ['--help'];
+  return Object.hasOwn(verbs, name) ? [name, '--help'] : [name];
 }
 
 /** Commander's words for what we call flags and verbs. */
