@@ -33,12 +33,15 @@ export async function writeArchive(
   try {
     const content = join(scratch, folder);
     await mkdir(content);
-    const outcomes: ArchiveOutcome[] = [];
-    for (const entry of entries) {
-      signal.throwIfAborted();
-      const outcome = await progress.step(`Collecting ${entry.name}`, () => collect(entry, content));
-      outcomes.push({ name: entry.name, outcome });
-    }
+    const outcomes = await progress.step('Collecting logs', async (step) => {
+      const collected: ArchiveOutcome[] = [];
+      for (const entry of entries) {
+        signal.throwIfAborted();
+        step.note(entry.name);
+        collected.push({ name: entry.name, outcome: await collect(entry, content) });
+      }
+      return collected;
+    });
     const lines = outcomes.map(({ name, outcome }) => `${name}: ${outcome}\n`);
     await writeFile(join(content, 'contents.txt'), lines.join(''));
     const file = join(scratch, 'archive.tar.gz');

@@ -1,5 +1,11 @@
 import { withLock } from '../base/lock.ts';
-import { disableAutostart, enableAutostart, hostServiceManager, isAutostarted } from './autostart.ts';
+import {
+  disableAutostart,
+  enableAutostart,
+  hostServiceManager,
+  isAutostarted,
+  type ServiceManager,
+} from './autostart.ts';
 import { readConfiguration } from './configuration.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { launchSupervisor } from './launch-supervisor.ts';
@@ -13,10 +19,14 @@ import { askLeave } from './supervisor-client.ts';
  * @returns false when it was so already.
  * @throws HoldfastError `machine.none`, `lock.held`, and those of `enableAutostart`.
  */
-export async function switchAutostart(layout: HomeLayout, name: MachineName, on: boolean): Promise<boolean> {
+export async function switchAutostart(
+  layout: HomeLayout,
+  name: MachineName,
+  on: boolean,
+  manager: ServiceManager = hostServiceManager(),
+): Promise<boolean> {
   await readConfiguration(layout, name);
   const files = machineLayout(layout, name);
-  const manager = hostServiceManager();
   const change = () => (on ? enableAutostart : disableAutostart)(layout, name, manager);
   return withLock(files.lock, 'autostart', async () => {
     const runs = !isOff(await powerState(layout, name));
@@ -26,7 +36,7 @@ export async function switchAutostart(layout: HomeLayout, name: MachineName, on:
     try {
       return await change();
     } finally {
-      await launchSupervisor(layout, name, 'adopt');
+      await launchSupervisor(layout, name, 'adopt', manager);
     }
   });
 }

@@ -2,7 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import { start, started } from '../base/process.ts';
-import { hostServiceManager, isAutostarted, supervisorCommand } from './autostart.ts';
+import { hostServiceManager, isAutostarted, type ServiceManager, supervisorCommand } from './autostart.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { askStarted } from './supervisor-client.ts';
 import { unitName } from './systemd-unit.ts';
@@ -22,9 +22,10 @@ export async function launchSupervisor(
   layout: HomeLayout,
   name: MachineName,
   mode: 'start' | 'adopt',
+  manager: ServiceManager = hostServiceManager(),
 ): Promise<void> {
   const { supervisorSocket, supervisorLog } = machineLayout(layout, name);
-  const hasFailed = await spawnSupervisor(layout, name, mode);
+  const hasFailed = await spawnSupervisor(layout, name, mode, manager);
   for (let waited = 0; waited < listensWithin; waited += pollEvery) {
     const failed = hasFailed(); // looked at first, as it may answer and end in between
     if (await askStarted(supervisorSocket)) return;
@@ -47,8 +48,8 @@ async function spawnSupervisor(
   layout: HomeLayout,
   name: MachineName,
   mode: 'start' | 'adopt',
+  manager: ServiceManager,
 ): Promise<() => boolean> {
-  const manager = hostServiceManager();
   if ((await manager.isRunning()) && (await isAutostarted(layout, name, manager))) {
     await manager.systemctl('start', unitName(name));
     return () => false;

@@ -36,7 +36,7 @@ export interface MachineStatus {
   readonly pid: number | undefined;
   readonly accelerator: string | undefined;
   readonly guest: GuestReport | undefined;
-  /** Why the guest did not say anything about itself, although it runs. */
+  /** Why the guest says nothing about itself, although it runs. */
   readonly guestProblem: string | undefined;
 }
 
@@ -66,7 +66,7 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
     pid: power.pid,
     accelerator: power.accelerator,
     guest: guest.report,
-    guestProblem: guest.problem,
+    guestProblem: guest.problem ?? power.channelProblem,
   };
 }
 

@@ -13,6 +13,7 @@ const status = z.object({
     .transform((text) => new Date(text))
     .optional(),
   accelerator: z.string().optional(),
+  channelProblem: z.string().optional(),
 });
 
 /** What the supervisor says, or undefined when there is none. @throws what `ask` throws. */

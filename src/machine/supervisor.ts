@@ -26,6 +26,8 @@ export interface SupervisorStatus {
   readonly pid?: number | undefined;
   readonly startedAt?: Date | undefined;
   readonly accelerator?: string | undefined;
+  /** While it boots: why the channel did not answer the last time. */
+  readonly channelProblem?: string | undefined;
 }
 
 /** How a supervisor's work ends: with the machine, or by leaving it to the next supervisor. */
@@ -58,6 +60,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   let state: MachineState = 'starting';
   let machine: RunningMachine | undefined;
   let connection: GuestConnection | undefined;
+  let channelProblem: string | undefined;
   let forced = false;
   let shuttingDown: Promise<void> | undefined;
 
@@ -85,6 +88,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     happen('started');
     connection = keepConnected(async () => parts.openSession(await running.connect()), {
       connected: (session) => {
+        channelProblem = undefined;
         happen('connected');
         keepClock(session, {
           checked: ({ offset, corrected }) => corrected && log(`clock was ${Math.round(offset)} ms off: set`),
@@ -92,7 +96,10 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
         });
       },
       disconnected: () => happen('disconnected'),
-      failed: (reason) => log(`channel does not answer: ${reason}`),
+      failed: (reason) => {
+        channelProblem = reason;
+        log(`channel does not answer: ${reason}`);
+      },
     });
   };
 
@@ -157,6 +164,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       pid: machine?.pid,
       startedAt: machine?.startedAt,
       accelerator: machine?.accelerator,
+      channelProblem,
     }),
     session: () => connection?.session(),
     started,

@@ -9,7 +9,10 @@ import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
+import type { ServiceManager } from '../../src/machine/autostart.ts';
+import { switchAutostart } from '../../src/machine/autostart-switch.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { unitName } from '../../src/machine/systemd-unit.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
 
@@ -277,6 +280,44 @@ test('without QEMU the error says so, and the machine is off', async () => {
   });
   assert.match(JSON.parse(stderr).errors[0].message, /qemu-system-x86_64/);
   assert.equal((await json('status')).state, 'stopped');
+});
+
+test("a machine that runs goes on when its supervisor becomes systemd's, and when it is no longer", async () => {
+  await deployAndStart();
+  const qemu = await onlyProcess('qemu');
+  const own = await onlyProcess('supervisor');
+  const commands: string[] = [];
+  const unitFolder = await mkdtemp(join(home, 'units-'));
+  /** Stands in for systemd: its `start` does what the unit says. */
+  const systemd: ServiceManager = {
+    scope: 'system',
+    unitFolder,
+    isRunning: async () => true,
+    isLingering: async () => true,
+    systemctl: async (...words) => {
+      commands.push(words.join(' '));
+      if (words[0] !== 'start') return;
+      const text = readFileSync(join(unitFolder, unitName(name)), 'utf8');
+      const [node = '', ...args] = [
+        ...(/^ExecStart=(.*)$/m.exec(text)?.[1] ?? '').matchAll(/"([^"]*)"/g),
+      ].map(([, word = '']) => word);
+      const env = { ...process.env, HOLDFAST_HOME: home };
+      spawn(node, args, { env, detached: true, stdio: 'ignore' }).unref();
+    },
+  };
+  const layout = homeLayout(home);
+  assert.equal(await switchAutostart(layout, name, true, systemd), true);
+  assert.equal(commands.at(-1), `start ${unitName(name)}`);
+  assert.equal(await onlyProcess('qemu'), qemu);
+  const systemds = await onlyProcess('supervisor');
+  assert.notEqual(systemds, own);
+  assert.equal(await switchAutostart(layout, name, true, systemd), false);
+  assert.equal(await onlyProcess('supervisor'), systemds);
+
+  assert.equal(await switchAutostart(layout, name, false, systemd), true);
+  assert.equal(commands.at(-1), 'daemon-reload');
+  assert.equal(await onlyProcess('qemu'), qemu);
+  assert.notEqual(await onlyProcess('supervisor'), systemds);
 });
 
 test('autostart says that it needs systemd', { skip: existsSync('/run/systemd/system') }, async () => {
