@@ -14,7 +14,7 @@ import { measureBoot, type Timeline } from './boot/timeline.ts';
 import { type Bench, type Comparison, type Defer, median } from './measure.ts';
 import { builtRelease, cache, createBenchMachine, layout } from './support/home.ts';
 
-const runs = 4;
+const runs = 3;
 
 /**
  * A machine of ours against a plain Debian with the same packages and kernel, under the same QEMU with the same
