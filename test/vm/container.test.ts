@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { exampleImage } from '../../src/cli/example-image.ts';
+import { asRoot } from './guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+
+/*
+ * Containers without any network to fetch from: an image is copied in, as a user would. Podman takes seconds for each
+ * container of an emulated machine, so there are three.
+ */
+
+before(async () => {
+  const image = await exampleImage(layout);
+  await sharedMachine();
+  await expectDone(['copy', image, ':/tmp/example.tar']);
+  await asRoot(sharedName, 'podman import --quiet /tmp/example.tar example; rm /tmp/example.tar');
+});
+
+after(async () => {
+  await asRoot(sharedName, 'podman rm --all --force --time 0; podman system prune --all --volumes --force');
+});
+
+test('a container runs, and hands on its output, input and exit code', async () => {
+  const podman = ['sudo', 'podman', 'run', '--rm', '--interactive', '--network=none', 'example'];
+  const command = ['sh', '-c', 'read -r line; echo "got $line"; exit 7'];
+  const { code, stdout } = await holdfast(['exec', '--', ...podman, ...command], { input: 'a line\n' });
+  assert.equal(stdout, 'got a line\n');
+  assert.equal(code, 7);
+});
+
+test('containers have a network: names resolve, and the machine reaches published ports', async () => {
+  const page = '/bin/busybox mkdir /www && echo "from a container" >/www/index.html';
+  const output = await asRoot(
+    sharedName,
+    `
+    podman network create inside >/dev/null
+    podman run --detach --name server --network inside --publish 8080:80 example \
+      sh -c '${page} && exec /bin/busybox httpd -f -h /www -p 80' >/dev/null
+    curl --silent --retry 20 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/
+    podman exec server /bin/busybox wget -q -O - http://server/
+    iptables --list-rules INPUT | head -n 1
+    podman rm --force --time 0 server >/dev/null
+    podman network rm inside >/dev/null`,
+  );
+  assert.equal(output, 'from a container\nfrom a container\n-P INPUT DROP');
+});
+
+test('after a restart volumes, containers that always restart, and changes of /etc are there again', async () => {
+  const device = await asRoot(
+    sharedName,
+    `
+    podman volume create store >/dev/null
+    podman run --detach --restart=always --network=none --volume store:/data --name service example \
+      sh -c 'echo started >>/data/starts; exec /bin/busybox sleep 100000' >/dev/null
+    echo kept >/etc/kept
+    stat -c %m "$(podman volume inspect --format '{{.Mountpoint}}' store)"`,
+  );
+  assert.equal(device, '/var', 'the volume is on Data');
+
+  await expectDone(['restart']);
+
+  const output = await asRoot(
+    sharedName,
+    `
+    systemctl is-system-running --wait
+    podman ps --format '{{.Names}}'
+    cat "$(podman volume inspect --format '{{.Mountpoint}}' store)/starts" /etc/kept
+    rm /etc/kept`,
+  );
+  assert.equal(output, 'running\nservice\nstarted\nstarted\nkept');
+});
