@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { failure } from '../base/errors.ts';
-import { type CommandEnd, type GuestCommand, isSignalName } from './session.ts';
+import { type CommandEnd, type GuestCommand, type GuestSignal, isSignalName } from './session.ts';
 
 /** Four windows: both outputs full, one window on its way, and one to spare. Only a guest that cheats sends more. */
 const windowsBuffered = 4;
@@ -14,21 +14,20 @@ const windowsBuffered = 4;
 export function commandOver(channel: ClientChannel, onOverflow: () => void): GuestCommand {
   holdWindow(channel, onOverflow);
   const requests = requestsOf(channel);
-  let open = true;
   const stdin = inputOf(channel);
   const stdout = outputOf(channel);
   const stderr = outputOf(channel.stderr);
-  const closed = new Promise<CommandEnd>((resolve, reject) => {
-    // Once both directions are closed: a code, or null and a signal, or nothing if neither came.
-    channel.on('close', (code?: number | null, signal?: string) => {
-      open = false;
-      stdin.destroy();
-      if (typeof code === 'number') resolve({ code });
-      else if (signal !== undefined) resolve({ signal: isSignalName(signal) ? signal : 'unknown' });
-      else reject(lost());
-    });
+  const closed = Promise.withResolvers<CommandEnd>();
+  // Once both directions are closed: a code, or null and a signal, or nothing if neither came.
+  channel.on('close', (code?: number | null, signal?: string) => {
+    stdin.destroy();
+    if (typeof code === 'number') closed.resolve({ code });
+    else if (signal !== undefined) closed.resolve({ signal: isSignalName(signal) ? signal : 'unknown' });
+    else closed.reject(lost());
   });
-  const ended = Promise.all([closed, once(stdout, 'close'), once(stderr, 'close')]).then(([end]) => end);
+  const ended = Promise.all([closed.promise, once(stdout, 'close'), once(stderr, 'close')]).then(
+    ([end]) => end,
+  );
   ended.catch(() => {}); // whoever waits for it sees it; nobody has to
 
   return {
@@ -36,18 +35,13 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
     stdout,
     stderr,
     ended,
-    signal: (name) => {
-      if (open) requests.signal(name);
-    },
-    resize: (columns, rows) => {
-      if (open) requests.windowChange(columns, rows);
-    },
+    signal: requests.signal,
+    resize: requests.resize,
     hangUp: () => {
-      if (!open) return;
       requests.signal('SIGHUP');
-      open = false;
-      channel.close();
+      channel.close(); // no-op when it is closed
       for (const stream of [stdin, stdout, stderr]) stream.destroy();
+      closed.reject(lost()); // a command that stays may take its time
     },
   };
 }
@@ -119,7 +113,7 @@ function holdWindow(channel: ClientChannel, onOverflow: () => void): void {
 
 /** The part of ssh2 that `requestsOf` needs and its types leave out. */
 interface ChannelInternals {
-  readonly outgoing: { readonly id: number };
+  readonly outgoing: { readonly id: number; readonly state: string };
   readonly _client: {
     readonly _protocol: {
       signal(channel: number, name: string): void;
@@ -130,13 +124,17 @@ interface ChannelInternals {
 
 /**
  * Signals and window sizes may follow the end of the input (RFC 4254 section 5.3). ssh2's channel drops them silently
- * then, its protocol does not.
+ * then, its protocol does not. After a channel's close they must not be sent: sshd would end the whole connection.
  */
 function requestsOf(channel: ClientChannel) {
   const { outgoing, _client: client } = channel as unknown as ChannelInternals;
+  const isOpen = () => outgoing.state === 'open' || outgoing.state === 'eof';
   return {
-    signal: (name: string) => client._protocol.signal(outgoing.id, name),
-    windowChange: (columns: number, rows: number) =>
-      client._protocol.windowChange(outgoing.id, rows, columns, 0, 0),
+    signal: (name: GuestSignal) => {
+      if (isOpen()) client._protocol.signal(outgoing.id, name);
+    },
+    resize: (columns: number, rows: number) => {
+      if (isOpen()) client._protocol.windowChange(outgoing.id, rows, columns, 0, 0);
+    },
   };
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
-import { failure } from '../base/errors.ts';
+import { failure, type HoldfastError } from '../base/errors.ts';
 import { quoteCommand } from '../base/log.ts';
-import type { CommandResult, Session, StartCommand } from './session.ts';
+import type { CommandResult, RunOptions, StartCommand } from './session.ts';
 
 /** At most so much of a command's output is kept: what the guest sends is not ours to trust. */
 const stdoutLimit = 64 * 1024 * 1024;
@@ -9,32 +9,27 @@ const stderrLimit = 64 * 1024;
 
 /**
  * Runs a command in the guest to its end: `Session.run` over any way to start one.
- * @throws HoldfastError `guest.command` (its code is not accepted), `guest.timeout`, `guest.output`, `channel.lost`.
+ * @throws HoldfastError `guest.command` (its code is not accepted), `guest.timeout`, `guest.output`, `channel.lost`; the
+ * signal's reason.
  */
 export async function runToEnd(
   start: StartCommand,
   argv: readonly string[],
-  options: Parameters<Session['run']>[1] = {},
+  options: RunOptions = {},
 ): Promise<CommandResult> {
   const line = quoteCommand(argv[0] ?? '', argv.slice(1));
   const command = await start(argv);
-  let timer: NodeJS.Timeout | undefined;
+  const cut = cutOff(options, () =>
+    failure('guest.timeout', `${argv[0]} in the guest took too long`, {
+      why: `no end after ${options.timeoutMs} ms: ${line}`,
+    }),
+  );
   try {
     command.stdin.on('error', () => {}); // the command may end before it has read its input
     command.stdin.end(options.input);
-    const late = new Promise<never>((_resolve, reject) => {
-      if (options.timeoutMs === undefined) return;
-      timer = setTimeout(() => {
-        reject(
-          failure('guest.timeout', `${argv[0]} in the guest took too long`, {
-            why: `no end after ${options.timeoutMs} ms: ${line}`,
-          }),
-        );
-      }, options.timeoutMs);
-    });
     const [stdout, stderr, end] = await Promise.race([
-      late,
-      Promise.all([collect(command.stdout, line), tail(command.stderr), command.ended]),
+      cut.off,
+      Promise.all([collect(command.stdout, line), readTail(command.stderr), command.ended]),
     ]);
     if ('code' in end && (options.accept ?? [0]).includes(end.code))
       return { code: end.code, stdout, stderr };
@@ -42,14 +37,30 @@ export async function runToEnd(
       'guest.command',
       `${argv[0]} in the guest failed (${'code' in end ? `exit code ${end.code}` : end.signal})`,
       {
-        why: stderr.trim().split('\n').slice(-3).join(' | ') || 'it printed no reason',
+        why: printable(stderr.trim().split('\n').slice(-3).join(' | ')) || 'it printed no reason',
         next: `run it by hand to see more: holdfast exec -- ${line}`,
       },
     );
   } finally {
-    clearTimeout(timer);
+    cut.forget();
     command.hangUp();
   }
+}
+
+/** Rejects when the time is over or the signal aborts, until it is told to forget about it. */
+function cutOff({ timeoutMs, signal }: RunOptions, late: () => HoldfastError) {
+  const { promise: off, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal?.reason);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => reject(late()), timeoutMs);
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  return {
+    off,
+    forget: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
 }
 
 async function collect(stream: Readable, line: string): Promise<Buffer> {
@@ -64,11 +75,16 @@ async function collect(stream: Readable, line: string): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The end of what it says: where programs tell why they failed. */
-async function tail(stream: Readable): Promise<string> {
+/** The end of what a program says, where it tells why it failed: also when the stream is cut off. */
+export function readTail(stream: Readable): Promise<string> {
   let kept = Buffer.alloc(0);
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  stream.on('data', (chunk: Buffer) => {
     kept = Buffer.concat([kept, chunk]).subarray(-stderrLimit);
-  }
-  return kept.toString();
+  });
+  return new Promise((resolve) => stream.once('close', () => resolve(kept.toString())));
+}
+
+/** What the guest says, fit for a line on a terminal: short, and without what a terminal would obey. */
+export function printable(text: string): string {
+  return text.slice(0, 500).replace(/\p{C}/gu, '\u{fffd}');
 }

@@ -57,6 +57,14 @@ export interface GuestCommand {
   hangUp(): void;
 }
 
+export interface RunOptions {
+  readonly input?: string | Uint8Array;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Exit codes that are an answer, not a failure. Default: 0 only. */
+  readonly accept?: readonly number[];
+}
+
 export interface CommandResult {
   readonly code: number;
   readonly stdout: Buffer;
@@ -73,10 +81,7 @@ export type StartCommand = (
 export interface Session {
   readonly start: StartCommand;
   /** Runs a command to its end with bounded output. Rejects with `guest.command` unless the code is accepted (0). */
-  run(
-    argv: readonly string[],
-    options?: { input?: string | Uint8Array; timeoutMs?: number; accept?: readonly number[] },
-  ): Promise<CommandResult>;
+  run(argv: readonly string[], options?: RunOptions): Promise<CommandResult>;
   /** Resolves when the connection is gone, whatever the reason. */
   readonly ended: Promise<void>;
   close(): Promise<void>;

@@ -192,6 +192,16 @@ test('who hangs up leaves nothing behind', async () => {
   command.hangUp();
 });
 
+test('a signal that comes after the end harms nobody', async () => {
+  const command = await session.start(['echo', 'unread']);
+  await sleep(50); // it has ended, and what it printed waits
+  command.signal('SIGTERM');
+  command.resize(1, 1);
+  command.hangUp();
+  await assert.rejects(command.ended, { code: 'channel.lost' });
+  await session.run(['true']);
+});
+
 test('run tells failures with what the command said, and ends what takes too long', async () => {
   await assert.rejects(session.run(['sh', '-c', 'echo "no space" >&2; exit 1']), {
     code: 'guest.command',
@@ -203,6 +213,8 @@ test('run tells failures with what the command said, and ends what takes too lon
     message: 'sh in the guest failed (SIGKILL)',
   });
   await assert.rejects(session.run(['sleep', '60'], { timeoutMs: 100 }), { code: 'guest.timeout' });
+  const reason = new Error('interrupted');
+  await assert.rejects(session.run(['sleep', '60'], { signal: AbortSignal.abort(reason) }), reason);
 });
 
 test('what cannot be a command is refused before it is sent', async () => {

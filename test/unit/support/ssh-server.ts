@@ -15,6 +15,8 @@ export interface SshServer {
   /** The home of the user in this "guest". */
   readonly home: string;
   readonly secrets: string;
+  /** A file system of 1 MB in the "guest"; undefined unless root runs the test. */
+  readonly tiny: string | undefined;
   readonly identity: Identity;
   readonly vsockSocket: string;
   connect(): Promise<Duplex>;
@@ -28,7 +30,8 @@ export interface SshServer {
 
 /** sshd refuses signals for root's own sessions, so root runs it as this user, who exists nowhere else; `tty` is for terminals. */
 const guest = { name: 'holdfast', id: 4711 };
-const mountPasswd = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
+const mountAll =
+  'mount --bind "$1" /etc/passwd && mount -t tmpfs -o size=1m,mode=777 none "$2" && shift 2 && exec "$@"';
 
 /** @param settings more lines for sshd_config. */
 export async function startSshServer(settings: readonly string[] = []): Promise<SshServer> {
@@ -38,6 +41,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
   const home = isRoot ? join(folder, 'home') : userInfo().homedir;
   const secrets = join(folder, 'secrets');
   const files = { configuration: join(folder, 'sshd_config'), passwd: join(folder, 'passwd') };
+  const tiny = join(folder, 'tiny');
   const hostKey = join(folder, 'host-key');
   const authorizedKeys = join(folder, 'authorized-keys');
   const logFile = join(folder, 'sshd.log');
@@ -46,6 +50,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
   await copyFile(channelKeyFiles(secrets).hostKey, hostKey);
   await copyFile(channelKeyFiles(secrets).identityPublic, authorizedKeys);
   await mkdir(join(folder, 'home'));
+  await mkdir(tiny);
   await writeFile(files.passwd, `${guest.name}:x:${guest.id}:${guest.id}::${home}:/bin/bash\n`);
   const lines = [
     `HostKey ${hostKey}`,
@@ -67,7 +72,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
   const sshd = ['/usr/sbin/sshd', '-i', '-E', logFile, '-f', files.configuration];
   const ids = [`--reuid=${guest.id}`, `--regid=${guest.id}`, '--groups', 'tty'];
   const command = isRoot
-    ? ['unshare', '--mount', 'sh', '-c', mountPasswd, 'sh', files.passwd, 'setpriv', ...ids, ...sshd]
+    ? ['unshare', '--mount', 'sh', '-c', mountAll, 'sh', files.passwd, tiny, 'setpriv', ...ids, ...sshd]
     : sshd;
   const children = new Set<ChildProcess>();
   const sockets = new Set<Socket>();
@@ -103,6 +108,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
     folder,
     home,
     secrets,
+    tiny: isRoot ? tiny : undefined,
     vsockSocket,
     identity: await readIdentity(secrets, user),
     connect: () => connectVsock(vsockSocket, 22),

@@ -1,0 +1,174 @@
+import { chmod, lstat, mkdir, mkdtemp, opendir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { debug } from '../base/log.ts';
+import { run } from '../base/process.ts';
+import type { Progress, Step } from '../base/progress.ts';
+import { type Source, sourceOf } from './copy-paths.ts';
+import {
+  archiveArguments,
+  copyError,
+  isArchived,
+  meter,
+  parseSizeLine,
+  sizeCommand,
+  startUnpack,
+} from './copy-tar.ts';
+import { readTail, runToEnd } from './run.ts';
+import type { StartCommand } from './session.ts';
+
+/**
+ * Copies a file or folder of the guest to this host, as `cp -r` does: into a folder that exists, or to a new name. The
+ * guest is not trusted: its archive is unpacked in a fresh folder that nobody else may enter, and only what is asked for,
+ * and is a file, a folder or a symbolic link, moves from there to its place.
+ * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.unsafe`, and what `start` throws; the signal's reason.
+ */
+export async function copyOut(
+  start: StartCommand,
+  guestPath: string,
+  hostPath: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = sourceOf(guestPath);
+  const isInto = await isFolder(hostPath);
+  const target = isInto ? resolve(hostPath, source.name) : resolve(hostPath);
+  const stage = await makeStage(dirname(target));
+  try {
+    const folder = join(stage, 'new');
+    await mkdir(folder);
+    await progress.step(`Copying :${guestPath}`, (step) => unpack(start, source, folder, step, signal));
+    const item = join(folder, source.name);
+    await checkKinds(item);
+    if (!isInto && hostPath.endsWith('/') && !(await lstat(item)).isDirectory())
+      throw notWritten(hostPath, 'it is not a folder');
+    // the dot has cp follow a link that the user named, but not one of the same name in there
+    await moveInto(item, source.name === '.' && isInto ? `${target}/.` : target);
+  } finally {
+    await removeStage(stage);
+  }
+}
+
+async function unpack(
+  start: StartCommand,
+  source: Source,
+  folder: string,
+  step: Step,
+  signal: AbortSignal,
+): Promise<void> {
+  const measuring = new AbortController();
+  const command = await start(['tar', ...archiveArguments(source)]);
+  signal.addEventListener('abort', command.hangUp);
+  try {
+    signal.throwIfAborted();
+    const tar = await startUnpack(folder);
+    const said = readTail(command.stderr);
+    command.stdin.end();
+    command.stdout.pipe(tar.input);
+    command.stdout.once('close', () => tar.input.end()); // also when it was cut off
+    tar.input.once('close', () => command.stdout.resume()); // tar may end at the archive's end mark, before the stream's
+    meter(command.stdout, step, guestSize(start, source, measuring.signal));
+    let isFull = false;
+    const [hostCode, guestEnd] = await Promise.all([
+      tar.ended.then((code) => {
+        isFull = code !== 0 && !command.stdout.readableEnded;
+        if (isFull) command.hangUp();
+        return code;
+      }),
+      command.ended.catch((error: unknown) => ({ error })),
+    ]);
+    signal.throwIfAborted();
+    if ('error' in guestEnd && !isFull) throw guestEnd.error;
+    if ('signal' in guestEnd || ('code' in guestEnd && !isArchived(guestEnd.code))) {
+      throw copyError('the guest could not read what was to be copied', await said);
+    }
+    if (hostCode !== 0) throw copyError('what the guest sent could not be unpacked', await tar.said);
+  } finally {
+    measuring.abort();
+    signal.removeEventListener('abort', command.hangUp);
+    command.hangUp();
+  }
+}
+
+async function guestSize(
+  start: StartCommand,
+  source: Source,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    return parseSizeLine(
+      (await runToEnd(start, sizeCommand(source), { accept: [0, 1], signal })).stdout.toString(),
+    );
+  } catch (error) {
+    debug(`size not known: ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+/** A folder beside the destination, so that moving there is but a rename. mkdtemp gives it mode 0700. */
+async function makeStage(parent: string): Promise<string> {
+  try {
+    return await mkdtemp(join(parent, '.holdfast-copy.'));
+  } catch (error) {
+    throw notWritten(parent, reasonOf(error));
+  }
+}
+
+async function removeStage(stage: string): Promise<void> {
+  try {
+    await rm(stage, { recursive: true, force: true });
+  } catch (error) {
+    if (!isSystemError(error, 'EACCES')) throw error;
+    await run('chmod', ['-R', 'u+rwX', '--', stage]); // folders that came without the right to change them
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/** A guest could have sent device files, which root would have made here. */
+async function checkKinds(item: string): Promise<void> {
+  const found = await lstat(item).catch(() => undefined);
+  if (!found) throw unsafe('it did not send what it was asked for');
+  if (found.isFile() || found.isSymbolicLink()) return;
+  if (!found.isDirectory()) throw unsafe('it sent a device, socket or pipe');
+  for await (const entry of await opendir(item)) {
+    if (entry.isFile() || entry.isSymbolicLink()) continue;
+    await checkKinds(join(item, entry.name));
+  }
+}
+
+function unsafe(why: string) {
+  return failure('copy.unsafe', 'what the guest sent was not taken', {
+    why,
+    next: 'copy files and folders; `holdfast exec -- tar -c …` prints an archive of anything',
+  });
+}
+
+async function moveInto(item: string, target: string): Promise<void> {
+  try {
+    const found = await lstat(item);
+    if (found.isDirectory() && (await isFolder(target))) {
+      await run('cp', ['--archive', '--remove-destination', '--no-target-directory', '--', item, target]);
+    } else if (found.isDirectory()) {
+      await chmod(item, found.mode | 0o200); // or it could not be moved
+      await rename(item, target);
+      await chmod(target, found.mode);
+    } else {
+      await rename(item, target);
+    }
+  } catch (error) {
+    throw notWritten(target, (error instanceof HoldfastError && error.why) || reasonOf(error));
+  }
+}
+
+function notWritten(path: string, why: string) {
+  return failure('copy.destination', `${path} cannot be written`, {
+    why,
+    next: 'choose a place on this host where you may write',
+  });
+}
+
+/** Also through a symbolic link. */
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ?? false;
+}
