@@ -123,7 +123,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
   };
   const tell = (error: unknown) => {
     debug(`supervisor: ${reasonOf(error)}`);
-    socket.end(encodeFrame(frameTypes.error, encodeError(error)));
+    if (socket.writable) socket.end(encodeFrame(frameTypes.error, encodeError(error)));
   };
   const handle = async (request: unknown) => {
     try {
@@ -134,10 +134,10 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
     }
   };
   socket.on('data', (piece: Buffer) => {
+    if (gone.signal.aborted) return; // refused, and yet it sends
     try {
       for (const frame of decoder.decode(piece)) take(frame);
     } catch (error) {
-      socket.pause();
       tell(error);
       gone.abort();
     }

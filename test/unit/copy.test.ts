@@ -25,19 +25,25 @@ import { openSession } from '../../src/channel/ssh.ts';
 import { startSshServer } from './support/ssh-server.ts';
 
 const server = await startSshServer();
-after(() => server.close());
 const session = await openSession(await server.connect(), server.identity);
 const never = new AbortController().signal;
+const hostFolder = await mkdtemp(join(tmpdir(), 'holdfast-copy-test-'));
 let host = '';
 let guest = '';
 let count = 0;
 
 beforeEach(async () => {
-  host = await mkdtemp(join(tmpdir(), 'holdfast-copy-test-'));
-  guest = join(server.home, String(count++));
+  count++;
+  host = join(hostFolder, String(count));
+  guest = join(server.home, String(count));
+  await mkdir(host);
   await session.run(['mkdir', guest]);
 });
-after(() => session.close());
+after(async () => {
+  await session.close();
+  await server.close();
+  await rm(hostFolder, { recursive: true });
+});
 
 const toGuest = (from: string, to: string, progress: Progress = silent, signal = never) =>
   copyIn(session.start, `${host}/${from}`, to, progress, signal).finally(cleanly);
