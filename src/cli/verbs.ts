@@ -22,6 +22,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   shell: { summary: 'open a shell in the machine', load: () => import('./shell.ts') },
   copy: { summary: 'copy files into or out of the machine', load: () => import('./copy.ts') },
   logs: { summary: "show the machine's journal, or archive all logs", load: () => import('./logs.ts') },
+  audit: {
+    summary: 'test every security claim on the machine',
+    load: () => import('./audit.ts'),
+  },
   autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
   completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
 };

@@ -14,11 +14,18 @@ export interface Range {
 const imageInformation = z.object({ 'virtual-size': z.int().positive(), format: z.string() });
 
 /**
- * The size of the disk that a qcow2 file holds. The file must not be in use.
+ * The size of the disk that a qcow2 file holds, also while a machine runs from it.
  * @throws HoldfastError `disk.image` when it is no qcow2 file, `process.failed` when qemu-img cannot read it.
  */
 export async function imageSize(path: string): Promise<Bytes> {
-  const { stdout } = await run('qemu-img', ['info', '--output=json', '-f', 'qcow2', resolve(path)]);
+  const { stdout } = await run('qemu-img', [
+    'info',
+    '--force-share',
+    '--output=json',
+    '-f',
+    'qcow2',
+    resolve(path),
+  ]);
   const parsed = imageInformation.safeParse(JSON.parse(stdout.toString()));
   if (!parsed.success) {
     throw failure('disk.image', `${path} cannot be used as a disk`, {
@@ -33,11 +40,15 @@ export async function enlargeImage(path: string, size: Bytes): Promise<void> {
   await run('qemu-img', ['resize', '-q', '-f', 'qcow2', resolve(path), String(size)]);
 }
 
-/** Reads a part of the disk that a qcow2 file holds. */
+/**
+ * Reads a part of the disk that a qcow2 file holds. While a machine runs from it, what the machine wrote may be missing or
+ * half there; what it left alone is right.
+ */
 export async function readImage(path: string, range: Range): Promise<Buffer> {
   return withScratch(path, async (scratch) => {
     const file = join(scratch, 'part');
-    await run('qemu-img', ['convert', '--image-opts', '-O', 'raw', rangeOptions(path, range), file]);
+    const flags = ['--force-share', '--image-opts', '-O', 'raw'];
+    await run('qemu-img', ['convert', ...flags, rangeOptions(path, range), file]);
     return readFile(file);
   });
 }

@@ -1,0 +1,111 @@
+import { bootEntry, readBootState } from '../../firmware/boot.ts';
+import { serialiseLoadOption } from '../../firmware/load-option.ts';
+import { vendors } from '../../firmware/names.ts';
+import { enrolSecureBoot } from '../../firmware/secure-boot.ts';
+import { findVariable } from '../../firmware/store.ts';
+import { defineClaim, fail, pass, unless } from '../claim.ts';
+import { matching, type Probe } from '../guest-probe.ts';
+import { slot } from '../shared-probes.ts';
+
+const notAltered =
+  'This feature assures the virtual machine base software image it’s the same and it wasn’t altered.';
+
+/** UEFI specification 2.10, section 3.3. In efivarfs four bytes of attributes come first. */
+const secureBoot: Probe<{ readonly on: boolean; readonly setup: boolean }> = {
+  name: 'secure-boot',
+  command: `for name in SecureBoot SetupMode; do
+    od -An -tu1 -j4 -N1 "/sys/firmware/efi/efivars/$name-${vendors.global}"
+  done`,
+  form: matching(/^ *([01])\n *([01])$/, ([on, setup]) => ({ on: on === '1', setup: setup === '1' })),
+};
+
+const lockdown: Probe<string> = {
+  name: 'lockdown',
+  command: 'cat /sys/kernel/security/lockdown',
+  form: matching(
+    /^(?=[^[]*\[[^[]*$)[a-z []*\[(none|integrity|confidentiality)\][a-z ]*$/,
+    ([level = '']) => level,
+  ),
+};
+
+const slots = ['A', 'B'] as const;
+
+export const bootClaims = [
+  defineClaim({
+    id: 'secure-boot',
+    sentence: notAltered,
+    since: '0.1',
+    notStopped: 'The firmware itself is the host’s: who owns the host can start the machine with another.',
+    guest: { secureBoot },
+    host: [],
+    judge: ({ secureBoot: { on, setup } }) =>
+      unless(
+        [...(on ? [] : ['Secure Boot is off']), ...(setup ? ['the firmware takes keys from anybody'] : [])],
+        'the firmware says SecureBoot 1, SetupMode 0',
+      ),
+  }),
+  defineClaim({
+    id: 'secure-boot-keys',
+    sentence: notAltered,
+    since: '0.2',
+    notStopped:
+      'Who can write the host’s variable store file can put other keys there while the machine is off.',
+    guest: {},
+    host: ['variables', 'certificates'],
+    judge: (_guest, { variables, certificates }) => {
+      const expected = enrolSecureBoot({ headers: Buffer.alloc(0), variables: [] }, certificates).variables;
+      const wrong = expected.filter(({ name, vendor, attributes, data }) => {
+        const found = findVariable(variables, vendor, name);
+        return !found?.data.equals(data) || found.attributes !== attributes;
+      });
+      return unless(
+        wrong.map(({ name }) => `${name} is not what the machine was deployed with`),
+        `${expected.map(({ name }) => name).join(', ')} are as deployed; db holds the release key alone`,
+      );
+    },
+  }),
+  defineClaim({
+    id: 'boot-order',
+    sentence: 'BootA, BootB: Contains the bootloader for A partition',
+    since: '0.2',
+    notStopped:
+      'When no slot can be started, the firmware tries what it found by itself; Secure Boot refuses what is not signed.',
+    guest: { slot },
+    host: ['variables'],
+    judge: (guest, { variables }) => {
+      const { entries, order, next } = readBootState(variables);
+      const raw = findVariable(variables, vendors.global, 'BootOrder')?.data ?? Buffer.alloc(0);
+      const numbers = (raw.toString('hex').match(/..../g) ?? []).map(
+        (pair) => `${pair.slice(2)}${pair.slice(0, 2)}`,
+      );
+      const [first] = numbers;
+      const ours = order.map((each) => `000${each.toLowerCase()}`);
+      const problems: string[] = [];
+      if (first === undefined) problems.push('there is no boot order');
+      else if (!ours.includes(first)) problems.push(`Boot${first}, which is no slot, is tried first`);
+      for (const each of slots) {
+        const entry = entries[each];
+        if (entry && !serialiseLoadOption(entry).equals(serialiseLoadOption(bootEntry(each))))
+          problems.push(`the entry of slot ${each} leads elsewhere`);
+      }
+      for (const each of order) if (!entries[each]) problems.push(`slot ${each} has no entry`);
+      if (order[0] !== guest.slot && next === undefined)
+        problems.push(`slot ${guest.slot} runs, and slot ${order[0] ?? 'none'} is committed`);
+      return unless(problems, `slot ${order.join(', then ')}; order ${numbers.join(' ')}`);
+    },
+  }),
+  defineClaim({
+    id: 'lockdown',
+    sentence:
+      'dm-verity helps prevent persistent rootkits that can hold onto root privileges and compromise devices.',
+    since: '0.1',
+    notStopped:
+      'A fault in the kernel; root can still read kernel memory where confidentiality would forbid it.',
+    guest: { lockdown },
+    host: [],
+    judge: ({ lockdown }) => {
+      const evidence = `the kernel's lockdown is ${lockdown}`;
+      return lockdown === 'none' ? fail(evidence) : pass(evidence);
+    },
+  }),
+] as const;

@@ -1,0 +1,107 @@
+import { formatSize } from '../../base/size.ts';
+import { parseTable, type TableEntry } from '../../disk/gpt.ts';
+import { currentTable } from '../../disk/growth.ts';
+import { layout, type PartitionName, sectorSize } from '../../disk/layout.ts';
+import { type Claim, defineClaim, unless } from '../claim.ts';
+import { lines, matching, type Probe } from '../guest-probe.ts';
+
+/** A partition as the guest's kernel has it. Bytes. */
+interface KernelPartition {
+  readonly number: number;
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** sysfs counts in sectors of 512 bytes, whatever the disk's are (kernel documentation, ABI/stable/sysfs-block). */
+const kernelPartitions: Probe<readonly KernelPartition[]> = {
+  name: 'partitions',
+  command: `for folder in /sys/class/block/vda*; do
+    [ -e "$folder/partition" ] || continue
+    name=; while IFS== read -r key value; do if [ "$key" = PARTNAME ]; then name=$value; fi; done <"$folder/uevent"
+    echo "$(<"$folder/partition") $(<"$folder/start") $(<"$folder/size") $name"
+  done`,
+  form: lines(
+    matching(/^(\d{1,3}) (\d{1,14}) (\d{1,14}) (.{0,72})$/, ([number, start, size, name = '']) => ({
+      number: Number(number),
+      name,
+      offset: Number(start) * sectorSize,
+      size: Number(size) * sectorSize,
+    })),
+  ),
+};
+
+/** The rows of the document's table. */
+const rows: Readonly<Record<PartitionName, string>> = {
+  BootEFIA: 'BootEFIA 8 MB Firmware partition A for future GRUBless boot',
+  BootA: 'BootA 192 MB Contains the bootloader for A partition',
+  'RootFS-A': 'RootFS A 4 GB One of two active/passive partitions holding the root file system',
+  BootEFIB: 'BootEFIB 8 MB Firmware partition B for future GRUBless boot',
+  BootB: 'BootB 192 MB Contains the bootloader for B partition',
+  'RootFS-B': 'RootFS B 4 GB One of two active/passive partitions holding the root file system',
+  Log: 'Log 1 GB or 6 GB Logs specific partition mounted under /logs',
+  Data: 'Data 2 GB to 2 TB Stateful partition for storing persistent data across updates. Expandable according to the deployment configuration',
+};
+
+function partitionClaim(name: PartitionName): Claim {
+  return defineClaim({
+    id: `partition-${name.toLowerCase()}`,
+    sentence: rows[name],
+    since: '0.1',
+    notStopped:
+      'Root in the guest can write to the disk itself; what the root partitions hold is checked as it is read.',
+    guest: { kernelPartitions },
+    host: ['configuration', 'tables'],
+    judge: (guest, { configuration, tables }) => {
+      const expected = layout(configuration).find((each) => each.name === name);
+      if (!expected) throw new TypeError(`the layout has no ${name}`);
+      const { number, offset, size, type, uuid } = expected;
+      const entry = currentTable(tables).partitions.find((each) => each.number === number);
+      const seen = guest.kernelPartitions.find((each) => each.number === number);
+      const problems: string[] = [];
+      if (!entry) problems.push(`the disk has no partition ${number}`);
+      else problems.push(...differences(entry, expected, 'the disk'));
+      if (entry && (entry.type !== type || entry.uuid !== uuid))
+        problems.push(`its type is ${entry.type} and its PARTUUID ${entry.uuid}`);
+      if (!seen) problems.push(`the guest has no partition ${number}`);
+      else problems.push(...differences(seen, expected, 'the guest'));
+      return unless(
+        problems,
+        `partition ${number}, ${formatSize(size)} at ${formatSize(offset)}, type ${type}, on the disk and in the guest`,
+      );
+    },
+  });
+}
+
+function differences(
+  { name, offset, size }: Pick<TableEntry, 'name'> & { readonly offset: number; readonly size: number },
+  expected: Pick<TableEntry, 'number' | 'name' | 'offset' | 'size'>,
+  whose: string,
+): string[] {
+  if (name === expected.name && offset === expected.offset && size === expected.size) return [];
+  return [`${whose} has '${name}' as ${expected.number}, ${formatSize(size)} at ${formatSize(offset)}`];
+}
+
+export const diskClaims = [
+  defineClaim({
+    id: 'partition-table',
+    sentence:
+      'The partition layout represents the logical disk size and does not indicate the physical space the virtual machine will occupy on the host OS disk.',
+    since: '0.1',
+    notStopped: 'The host is believed about its own files.',
+    guest: { kernelPartitions },
+    host: ['configuration', 'tables'],
+    judge: (guest, { configuration, tables }) => {
+      const expected = layout(configuration);
+      const copies = [parseTable('primary', tables.primary), parseTable('backup', tables.backup)];
+      const counts = [...copies.map(({ partitions }) => partitions.length), guest.kernelPartitions.length];
+      const problems = counts.some((count) => count !== expected.length)
+        ? [`there are ${counts.join(', ')} partitions (primary table, backup table, guest) instead of 8`]
+        : [];
+      const [primary, backup] = copies.map((table) => JSON.stringify(table));
+      if (primary !== backup) problems.push('the two tables of the disk differ');
+      return unless(problems, `both tables of the disk are whole and name ${expected.length} partitions`);
+    },
+  }),
+  ...(Object.keys(rows) as PartitionName[]).map(partitionClaim),
+] as const;

@@ -1,0 +1,51 @@
+import { defineClaim, notApplicable, unless } from '../claim.ts';
+import type { FileAccess } from '../host-facts.ts';
+
+/** Public by their nature, whatever their mode. */
+const publicFile = /(?:\.pub|certificate\.pem)$/;
+
+function problemOf({ path, kind, mode }: FileAccess): string[] {
+  const text = mode.toString(8).padStart(4, '0');
+  if (kind === 'other') return [`${path} is neither file nor folder`];
+  if (publicFile.test(path)) return (mode & 0o022) === 0 ? [] : [`others may write ${path} (${text})`];
+  return (mode & 0o077) === 0 ? [] : [`others may use ${path} (${text})`];
+}
+
+export const hostClaims = [
+  defineClaim({
+    id: 'secrets-private',
+    sentence:
+      'The certificate is created during EFLOW deployment process, and is unique for each EFLOW installation.',
+    since: '0.2',
+    notStopped: 'Root on the host, and every program of the user who owns HOLDFAST_HOME.',
+    guest: {},
+    host: ['access'],
+    judge: (_guest, { access }) => {
+      const secrets = access.filter(({ path }) => path.includes('/secrets/'));
+      const problems = access.flatMap(problemOf);
+      if (secrets.length === 0) problems.push('the machine has no secrets');
+      return unless(problems, `${access.length} files and folders are their owner's alone`);
+    },
+  }),
+  defineClaim({
+    id: 'elevated-module',
+    sentence:
+      'This module requires an elevated session to run, and it’s signed using a Microsoft Corporation certificate.',
+    since: 'not yet',
+    notStopped: 'Who owns HOLDFAST_HOME commands its machines.',
+    guest: {},
+    host: [],
+    judge: () =>
+      notApplicable('there is no PowerShell module; machines belong to the user who owns HOLDFAST_HOME'),
+  }),
+  defineClaim({
+    id: 'tpm',
+    sentence:
+      'The EFLOW virtual machine doesn’t support vTPM. However the user can enable/disable the TPM passthrough feature, that allows the EFLOW virtual machine to use the Windows host OS TPM.',
+    since: 'not yet',
+    notStopped: 'Nothing is sealed to the machine’s state.',
+    guest: {},
+    host: [],
+    judge: () => notApplicable('this version gives a machine no TPM, neither a virtual one nor the host’s'),
+  }),
+] as const;

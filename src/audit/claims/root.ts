@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import { type Slot, slotPartition } from '../../disk/layout.ts';
+import { rootHash } from '../../verity/root-hash.ts';
+import { defineClaim, unless } from '../claim.ts';
+import { matching, type Probe } from '../guest-probe.ts';
+import { missingOptions, mountAt, mounts } from '../mounts.ts';
+import { slot } from '../shared-probes.ts';
+
+/** `created`: what should be impossible was possible; it is undone. */
+const rootWrites: Probe<readonly string[]> = {
+  name: 'root-writes',
+  command: `for file in /holdfast-audit /usr/bin/holdfast-audit /usr/lib/holdfast-audit; do
+    if { : >"$file"; } 2>/dev/null; then rm -f "$file"; echo "$file"; fi
+  done`,
+  form: z
+    .string()
+    .max(200)
+    .regex(/^(?:\/[a-z/-]+(?:\n|$))*$/)
+    .transform((text) => text.split('\n').filter((line) => line !== '')),
+};
+
+interface VerityTable {
+  readonly device: string;
+  readonly rootHash: string;
+  readonly options: readonly string[];
+}
+
+/** Kernel documentation, device-mapper/verity: the table's line. */
+export const verityTable: Probe<VerityTable> = {
+  name: 'verity-table',
+  command: 'dmsetup table root',
+  form: matching(
+    /^0 \d+ verity 1 (\S+) \S+ 4096 4096 \d+ \d+ sha256 ([0-9a-f]{64}) \S+(?: \d+((?: \S+)+))?$/,
+    ([device = '', hash = '', options = '']) => ({
+      device,
+      rootHash: hash,
+      options: options.split(' ').filter((word) => word !== ''),
+    }),
+  ),
+};
+
+/** `V`: every block that was read so far was what it should be. */
+const verityStatus: Probe<'V' | 'C'> = {
+  name: 'verity-status',
+  command: 'dmsetup status root',
+  form: matching(/^0 \d+ verity ([VC])(?: .*)?$/, ([state]) => (state === 'V' ? 'V' : 'C')),
+};
+
+const bootedHash: Probe<string> = {
+  name: 'booted-root-hash',
+  command: 'tr " " "\\n" </proc/cmdline | sed -n s/^holdfast.root=//p',
+  form: rootHash,
+};
+
+/** The device-mapper name of the device that `/` is on, and the partitions it has below it. */
+const rootDevice: Probe<{ readonly name: string; readonly below: string }> = {
+  name: 'root-device',
+  command: `device=/sys/dev/block/$(stat -c %Hd:%Ld /); echo "$(<"$device/dm/name")"; cat "$device"/slaves/*/partition`,
+  form: matching(/^(\S{1,128})\n(\d{1,3})$/, ([name = '', below = '']) => ({ name, below })),
+};
+
+const preload: Probe<'none' | 'present'> = {
+  name: 'preload',
+  command: 'if [ -e /etc/ld.so.preload ]; then echo present; else echo none; fi',
+  form: z.enum(['none', 'present']),
+};
+
+/** Where something may be mounted: what is not the root's own content, or made to be written. */
+const mountable = /^\/(?:(?:dev|proc|sys|run|var|tmp)(?:\/.*)?|logs|etc|home|root)?$/;
+
+export const rootClaims = [
+  defineClaim({
+    id: 'root-read-only',
+    sentence:
+      'The rootFS-A or rootFS-B partitions are interchangeable and one of the two is mounted as a read-only filesystem at /, which means that no changes are allowed on files stored inside this partition.',
+    since: '0.1',
+    notStopped:
+      'What runs as root can still change /etc, /home, /root and /var, which are made to be changed, and what is in memory.',
+    guest: { mounts, rootWrites },
+    host: [],
+    judge: (guest) => {
+      const { found, problems } = mountAt(guest.mounts, '/');
+      if (found) {
+        if (found.type !== 'erofs') problems.push(`/ is ${found.type} instead of erofs`);
+        problems.push(...missingOptions(found, ['ro']));
+      }
+      problems.push(...guest.rootWrites.map((path) => `${path} could be written`));
+      return unless(problems, `/ is erofs, ro, on ${found?.source}; root could create no file in it`);
+    },
+  }),
+  defineClaim({
+    id: 'root-not-shadowed',
+    sentence:
+      'This feature assures the virtual machine base software image it’s the same and it wasn’t altered.',
+    since: '0.2',
+    notStopped: 'A process of root may see mounts of its own; the mounts of the first process are looked at.',
+    guest: { mounts, preload },
+    host: [],
+    judge: (guest) => {
+      const over = guest.mounts.filter(({ target }) => !mountable.test(target));
+      const problems = over.map(({ target, type }) => `${type} is mounted over ${target}`);
+      if (guest.preload === 'present')
+        problems.push('/etc/ld.so.preload puts a library ahead of every program');
+      return unless(
+        problems,
+        `none of ${guest.mounts.length} mounts lies over the root; nothing is preloaded`,
+      );
+    },
+  }),
+  defineClaim({
+    id: 'root-verity',
+    sentence:
+      'The virtual machine uses the dm-verity feature to check specific block device, the underlying storage layer of the file system, and determine if it matches its expected configuration.',
+    since: '0.1',
+    notStopped:
+      'A block is checked when it is read, not before; a block that does not fit ends the machine instead of being read.',
+    guest: { verityTable, verityStatus, bootedHash, rootDevice, slot },
+    host: ['release'],
+    judge: ({ verityTable, verityStatus, bootedHash, rootDevice, slot }, { release }) => {
+      const expected: string = release.manifest.root.rootHash;
+      const number = partitionOf(slot);
+      const problems = [
+        ...(rootDevice.name === 'root' ? [] : [`/ is on ${rootDevice.name}, not on the verified device`]),
+        ...(rootDevice.below === number ? [] : [`it stands on partition ${rootDevice.below}, not ${number}`]),
+        ...(verityTable.rootHash === expected ? [] : [`its root hash is ${verityTable.rootHash}`]),
+        ...(bootedHash === expected ? [] : [`the command line names ${bootedHash}`]),
+        ...(verityStatus === 'V' ? [] : ['a block did not fit']),
+        ...(verityTable.options.includes('panic_on_corruption')
+          ? []
+          : ['a block that does not fit is let by']),
+      ];
+      if (problems.length > 0) problems.push(`the release's root hash is ${expected}`);
+      return unless(problems, `RootFS-${slot} on dm-verity, root hash ${expected} is the release's`);
+    },
+  }),
+  defineClaim({
+    id: 'root-signature',
+    sentence:
+      'dm-verity helps prevent persistent rootkits that can hold onto root privileges and compromise devices.',
+    since: '0.1',
+    notStopped: 'Who has the release key can sign another root.',
+    guest: {
+      verityTable,
+      required: {
+        name: 'verity-signatures',
+        command: 'cat /sys/module/dm_verity/parameters/require_signatures',
+        form: z.enum(['Y', 'N']),
+      } satisfies Probe<'Y' | 'N'>,
+    },
+    host: [],
+    judge: ({ verityTable, required }) =>
+      unless(
+        [
+          ...(required === 'Y' ? [] : ['the kernel takes root hashes without a signature']),
+          ...(verityTable.options.includes('root_hash_sig_key_desc') ? [] : ['the root came without one']),
+        ],
+        'dm_verity.require_signatures is Y, and the root was opened with a signature',
+      ),
+  }),
+] as const;
+
+function partitionOf(slot: Slot): string {
+  return String(slotPartition(slot, 'root').number);
+}

@@ -1,0 +1,78 @@
+import { readBootState } from '../../firmware/boot.ts';
+import { defineClaim, notApplicable, unless } from '../claim.ts';
+import { lines, matching, type Probe } from '../guest-probe.ts';
+
+/** Programs that install software, by the names that their makers gave them. */
+export const packageManagers: readonly string[] = [
+  ...['apt', 'apt-get', 'apt-cache', 'aptitude', 'dpkg', 'dpkg-deb', 'rpm', 'rpm2cpio', 'yum', 'dnf', 'dnf5'],
+  ...['microdnf', 'tdnf', 'zypper', 'pacman', 'apk', 'opkg', 'snap', 'flatpak', 'nix', 'brew', 'pip', 'pip3'],
+  ...['npm', 'gem', 'cpan'],
+];
+
+/** `bash` is looked for too: a search that does not find it found nothing because it did not work. */
+const found: Probe<readonly string[]> = {
+  name: 'package-managers',
+  command: `find / -xdev \\( -name bash ${packageManagers
+    .map((name) => `-o -name ${name}`)
+    .join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
+  for folder in /etc /home /root /var/.eflow /usr/local /opt; do
+    find "$folder" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
+  done`,
+  form: lines(matching(/^(\/.{1,1000})$/, ([path = '']) => path)),
+};
+
+const version: Probe<string> = {
+  name: 'release-version',
+  command:
+    'while IFS== read -r key value; do [ "$key" != IMAGE_VERSION ] || echo "$value"; done </usr/lib/os-release',
+  form: matching(/^"?([0-9.]{1,64})"?$/, ([text = '']) => text),
+};
+
+export const servicingClaims = [
+  defineClaim({
+    id: 'no-package-manager',
+    sentence:
+      'The virtual machine has no package manager, so it’s not possible to manually download and install RPM packages.',
+    since: '0.1',
+    notStopped:
+      'Programs copied to /home or /var can be run there, and containers bring theirs: they are not part of the system. Containers’ own files are not searched.',
+    guest: { found },
+    host: [],
+    judge: (guest) => {
+      const paths = [...new Set(guest.found)];
+      const problems = paths.filter((path) => path !== '/usr/bin/bash').map((path) => `there is ${path}`);
+      if (!paths.includes('/usr/bin/bash')) problems.push('the search found nothing at all');
+      return unless(problems, `none of ${packageManagers.length} known ones in /, /etc, /home, /root`);
+    },
+  }),
+  defineClaim({
+    id: 'release-signed',
+    sentence: 'All updates to the virtual machine are installed using EFLOW A/B update mechanism.',
+    since: '0.1',
+    notStopped: 'Who has the release key of this host can make releases that it accepts.',
+    guest: { version },
+    host: ['configuration', 'release'],
+    judge: (guest, { configuration, release }) => {
+      const problems: string[] = [];
+      if (release.digest !== configuration.release) problems.push('release.json is not the one deployed');
+      if (guest.version !== release.manifest.version)
+        problems.push(`${guest.version} runs, and ${release.manifest.version} was deployed`);
+      return unless(problems, `${guest.version} runs; its release.json (${release.digest}) is signed`);
+    },
+  }),
+  defineClaim({
+    id: 'ab-servicing',
+    sentence:
+      'The data stored on this partition isn’t manipulated by the update process and hence won’t be modified across updates.',
+    since: 'not yet',
+    notStopped: 'Without updates, a fault that is found stays until the machine is deployed again.',
+    guest: {},
+    host: ['variables'],
+    judge: (_guest, { variables }) => {
+      const { order } = readBootState(variables);
+      return notApplicable(
+        `this version cannot update a machine yet; slots that can be booted: ${order.join(', ') || 'none'}`,
+      );
+    },
+  }),
+] as const;

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { type Claim, defineClaim, fail, unless } from '../claim.ts';
+import { matching, type Probe } from '../guest-probe.ts';
+import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
+
+/** Writes a file there, and removes it. */
+function writeProbe(folder: string): Probe<'written'> {
+  return {
+    name: `write-${folder.slice(1)}`,
+    command: `file=$(mktemp ${folder}/.holdfast-audit-XXXXXXXX) && echo audit >"$file" && rm "$file" && echo written`,
+    form: z.literal('written'),
+  };
+}
+
+/** Where the journal that is written now lies: the device of its file, and whether there is one. */
+const journal: Probe<string> = {
+  name: 'journal',
+  command: 'stat -c %Hd:%Ld "/var/log/journal/$(</etc/machine-id)/system.journal"',
+  form: matching(/^(\d+:\d+)$/, ([device = '']) => device),
+};
+
+/** Where the writable file systems of the initrd are. */
+const disks = { '/var': '/dev/vda8', '/logs': '/dev/vda7' } as const;
+
+function wrongMount(all: readonly Mount[], target: keyof typeof disks): string[] {
+  const { found, problems } = mountAt(all, target);
+  if (!found) return problems;
+  const { source, type, root } = found;
+  if (source !== disks[target] || type !== 'ext4' || root !== '/')
+    problems.push(`${target} is ${type} from ${source}, folder ${root}`);
+  problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
+  return problems;
+}
+
+function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): Claim {
+  const target = `/${name}`;
+  const layers = `/var/.eflow/overlays/${name}`;
+  return defineClaim({
+    id: `overlay-${name}`,
+    sentence:
+      'Because you may need write access to /etc, /home, /root, /var for specific use cases, write access for these directories is done by overlaying them onto our data partition specifically to the directory /var/.eflow/overlays.',
+    since: '0.1',
+    notStopped: `What was changed in ${target} counts on every later start: it is the machine’s own, and not verified. That it lasts over a restart is tested before a version ships, not here.`,
+    guest: { mounts, writes },
+    host: [],
+    judge: (guest) => {
+      const { found, problems } = mountAt(guest.mounts, target);
+      if (!found) return fail(problems.join('; '));
+      if (found.type !== 'overlay') problems.push(`${target} is ${found.type} from ${found.source}`);
+      const wanted = ['upperdir', 'workdir'].map((option) => {
+        const folder = `${layers}/${option.slice(0, -3)}`;
+        return { option, accepted: [`${option}=${folder}`, `${option}=/sysroot${folder}`] };
+      });
+      for (const { option, accepted } of wanted) {
+        const has = found.options.find((each) => each.startsWith(`${option}=`));
+        if (has === undefined || !accepted.includes(has)) problems.push(has ?? `it has no ${option}`);
+      }
+      if (!found.options.some((each) => each === `lowerdir=/sysroot/${name}`))
+        problems.push('the release’s folder is not below it');
+      problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
+      problems.push(...wrongMount(guest.mounts, '/var'));
+      return unless(problems, `a file could be written; it is kept in ${layers}/upper, on Data`);
+    },
+  });
+}
+
+export const writableClaims = [
+  defineClaim({
+    id: 'data-writable',
+    sentence:
+      'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
+    since: '0.1',
+    notStopped: 'Data is not encrypted: who can read the host’s disk file can read it.',
+    guest: { mounts, writes: writeProbe('/var') },
+    host: [],
+    judge: (guest) =>
+      unless(wrongMount(guest.mounts, '/var'), '/var is ext4 on Data (/dev/vda8); a file could be written'),
+  }),
+  defineClaim({
+    id: 'logs-on-log',
+    sentence: 'Log 1 GB or 6 GB Logs specific partition mounted under /logs',
+    since: '0.1',
+    notStopped: 'Root in the guest can delete its journal.',
+    guest: { mounts, journal, writes: writeProbe('/logs') },
+    host: [],
+    judge: (guest) => {
+      const problems = wrongMount(guest.mounts, '/logs');
+      const device = mountAt(guest.mounts, '/logs').found?.device;
+      if (guest.journal !== device)
+        problems.push(`the journal is on device ${guest.journal}, and /logs on ${device ?? 'none'}`);
+      return unless(problems, '/logs is ext4 on Log (/dev/vda7); the journal is kept there');
+    },
+  }),
+  overlayClaim('etc', writeProbe('/etc')),
+  overlayClaim('home', writeProbe('/home')),
+  overlayClaim('root', writeProbe('/root')),
+] as const;

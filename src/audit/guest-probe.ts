@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { failure } from '../base/errors.ts';
+import { printable } from '../channel/run.ts';
+
+/** One question to the guest. */
+export interface Probe<T> {
+  /** Unique among all probes: claims may share one. */
+  readonly name: string;
+  /** Lines of bash, run as root. Only programs of the verified root; nothing is changed that is not put back. */
+  readonly command: string;
+  /** The form of what it prints, without the last newline. Anything else is no answer. */
+  readonly form: z.ZodType<T, string>;
+}
+
+/** What a command printed and how it ended. */
+export interface GuestAnswer {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** Answers by the name of the probe; a probe whose answer was cut off or garbled is not there. */
+export type GuestAnswers = ReadonlyMap<string, GuestAnswer>;
+
+/** At most so much of one answer is taken: bytes. */
+const answerLimit = 64 * 1024;
+
+/**
+ * One script that runs every probe, each in a shell of its own. Each answer stands between two lines with `mark`; one that
+ * is too long loses its last line, and so is none.
+ * @param mark a word that nobody can foresee, so that no answer can contain another.
+ */
+export function probeScript(probes: readonly Probe<unknown>[], mark: string): string {
+  const sections = [...new Map(probes.map((probe) => [probe.name, probe])).values()].map(
+    ({ name, command }) =>
+      `{ printf '%s\\n' '${mark} begin ${name}'; (\n${command}\n) 2>&1 </dev/null; ` +
+      `printf '\\n${mark} end ${name} %d\\n' "$?"; } | head -c ${answerLimit}; echo`,
+  );
+  return ['export PATH=/usr/sbin:/usr/bin LC_ALL=C', ...sections].join('\n');
+}
+
+/** Takes the answers out of what the script printed. What stands outside of the marks is dropped. */
+export function parseAnswers(output: string, mark: string): GuestAnswers {
+  const section = new RegExp(`^${mark} begin ([a-z0-9-]+)\n(.*?)\n${mark} end \\1 (\\d{1,3})$`, 'gms');
+  const answers = new Map<string, GuestAnswer>();
+  const repeated = new Set<string>();
+  for (const [, name = '', text = '', code] of output.matchAll(section)) {
+    if (answers.has(name)) repeated.add(name);
+    answers.set(name, { code: Number(code), text: text.replace(/\n$/, '') });
+  }
+  for (const name of repeated) answers.delete(name); // which of them is true?
+  return answers;
+}
+
+/** @throws HoldfastError `audit.probe` unless the probe answered, ended well, and in its form. */
+export function readAnswer<T>({ name, form }: Probe<T>, answers: GuestAnswers): T {
+  const answer = answers.get(name);
+  if (answer === undefined) throw unreadable(name, 'it gave no answer');
+  if (answer.code !== 0)
+    throw unreadable(name, `it ended with ${answer.code}: ${printable(answer.text.slice(-200))}`);
+  const parsed = form.safeParse(answer.text);
+  if (parsed.success) return parsed.data;
+  throw unreadable(name, printable(parsed.error.issues.map(({ message }) => message).join('; ')));
+}
+
+function unreadable(name: string, why: string) {
+  return failure('audit.probe', `the guest's answer to '${name}' cannot be read`, { why });
+}
+
+/** Form: what the groups of `pattern`, which must match all of the text, make. */
+export function matching<T>(pattern: RegExp, make: (groups: readonly string[]) => T): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    const match = pattern.exec(text);
+    if (match) return make(match.slice(1).map((group) => group ?? ''));
+    context.addIssue({ code: 'custom', message: `unexpected ${JSON.stringify(text.slice(0, 120))}` });
+    return z.NEVER;
+  });
+}
+
+/** Form: any number of lines, each as `line` says. */
+export function lines<T>(line: z.ZodType<T, string>): z.ZodType<T[], string> {
+  return z
+    .string()
+    .transform((text) => (text === '' ? [] : text.split('\n')))
+    .pipe(z.array(line));
+}

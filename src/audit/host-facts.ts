@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { lstat, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { readBounded } from '../base/files.ts';
+import { channelKeyFiles, parsePublicKey } from '../channel/keys.ts';
+import { type DiskTables, readTables } from '../disk/growth.ts';
+import type { SecureBootKeys } from '../firmware/secure-boot.ts';
+import type { VariableStore } from '../firmware/store.ts';
+import { readVariableStore } from '../firmware/store-file.ts';
+import { type MachineConfiguration, machineNames, readConfiguration } from '../machine/configuration.ts';
+import { type HomeLayout, type MachineName, machineLayout } from '../machine/home.ts';
+import { certificateDer } from '../release/keys.ts';
+import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
+import { trustedCertificate } from '../release/store.ts';
+import { readRelease } from '../release/verify.ts';
+
+/** Who may do what with a file of the host's. */
+export interface FileAccess {
+  /** Relative to HOLDFAST_HOME. */
+  readonly path: string;
+  readonly kind: 'folder' | 'file' | 'other';
+  /** The permission bits. */
+  readonly mode: number;
+}
+
+/** The public halves of a machine's channel keys, as digests of their wire format in hexadecimal. */
+export interface ChannelKeyDigests {
+  readonly identity: string;
+  readonly hostKey: string;
+}
+
+/** What the host knows of a machine without asking the guest. */
+export interface HostFactTypes {
+  readonly configuration: MachineConfiguration;
+  /** Read from the store of releases; the signature was checked. */
+  readonly release: { readonly digest: Sha256; readonly manifest: ReleaseManifest };
+  readonly variables: VariableStore;
+  /** The certificates that the machine should have been deployed with. */
+  readonly certificates: SecureBootKeys;
+  readonly tables: DiskTables;
+  /** Everything below the machine's secrets and the home's keys, and the folders above them. */
+  readonly access: readonly FileAccess[];
+  readonly channelKeys: ChannelKeyDigests;
+  /** Those of the other machines of this home, by name. */
+  readonly otherKeys: Readonly<Record<string, ChannelKeyDigests>>;
+}
+
+type Fact<T> = { readonly value: T } | { readonly problem: string };
+export type HostFacts = { readonly [Name in keyof HostFactTypes]: Fact<HostFactTypes[Name]> };
+
+/** @throws HoldfastError `audit.fact` when it could not be found out. */
+export function readFact<Name extends keyof HostFactTypes>(
+  facts: HostFacts,
+  name: Name,
+): HostFactTypes[Name] {
+  const fact: Fact<HostFactTypes[Name]> = facts[name];
+  if ('value' in fact) return fact.value;
+  throw failure('audit.fact', `what the host knows (${name}) cannot be read`, { why: fact.problem });
+}
+
+/** Looks everything up at once. What cannot be read is a problem of the claims that need it. */
+export async function gatherHostFacts(layout: HomeLayout, name: MachineName): Promise<HostFacts> {
+  const files = machineLayout(layout, name);
+  const [configuration, release, variables, certificates, tables, access, channelKeys, otherKeys] =
+    await Promise.all([
+      fact(readConfiguration(layout, name)),
+      fact(readDeployedRelease(layout, name)),
+      fact(readVariableStore(files.variables)),
+      fact(readCertificates(layout)),
+      fact(readTables(files.disk)),
+      fact(readAccess(layout, name)),
+      fact(readKeyDigests(files.secrets)),
+      fact(readOtherKeys(layout, name)),
+    ]);
+  return { configuration, release, variables, certificates, tables, access, channelKeys, otherKeys };
+}
+
+async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
+  try {
+    return { value: await work };
+  } catch (error) {
+    const why = error instanceof HoldfastError && error.why !== undefined ? `: ${error.why}` : '';
+    return { problem: `${reasonOf(error)}${why}` };
+  }
+}
+
+async function readDeployedRelease(layout: HomeLayout, name: MachineName): Promise<HostFactTypes['release']> {
+  const { release } = await readConfiguration(layout, name);
+  return readRelease(join(layout.releases, release), trustedCertificate(layout));
+}
+
+async function readCertificates(layout: HomeLayout): Promise<SecureBootKeys> {
+  const platform = await certificateDer(join(layout.keys, 'platform', 'certificate.pem'));
+  return { pk: platform, kek: platform, db: await certificateDer(trustedCertificate(layout)) };
+}
+
+async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAccess[]> {
+  const { folder, secrets, configuration, variables } = machineLayout(layout, name);
+  const paths = [layout.home, layout.keys, layout.machines, folder, secrets, configuration, variables];
+  for (const parent of [layout.keys, secrets]) {
+    const names = await readdir(parent, { recursive: true });
+    paths.push(...names.map((each) => join(parent, each)));
+  }
+  return Promise.all(
+    paths.map(async (path) => {
+      const found = await lstat(path);
+      const kind = found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'other';
+      return { path: relative(layout.home, path) || '.', kind, mode: found.mode & 0o7777 } as const;
+    }),
+  );
+}
+
+async function readKeyDigests(secrets: string): Promise<ChannelKeyDigests> {
+  const { identityPublic, hostKeyPublic } = channelKeyFiles(secrets);
+  const digest = async (path: string) => keyDigest((await readBounded(path, 4096)).toString('latin1'));
+  return { identity: await digest(identityPublic), hostKey: await digest(hostKeyPublic) };
+}
+
+/**
+ * A public key in OpenSSH's format, without its comment, as something that can be compared.
+ * @throws HoldfastError `channel.key`.
+ */
+export function keyDigest(text: string): string {
+  return createHash('sha256').update(parsePublicKey(text)).digest('hex');
+}
+
+async function readOtherKeys(layout: HomeLayout, name: MachineName): Promise<HostFactTypes['otherKeys']> {
+  const others = (await machineNames(layout)).filter((other) => other !== name);
+  const entries = await Promise.all(
+    others.map(async (other) => {
+      try {
+        return [[other, await readKeyDigests(machineLayout(layout, other).secrets)] as const];
+      } catch (error) {
+        if (isSystemError(error, 'ENOENT')) return []; // removed at this moment, or never whole
+        throw error;
+      }
+    }),
+  );
+  return Object.fromEntries(entries.flat());
+}
