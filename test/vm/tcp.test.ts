@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from '../../src/base/process.ts';
+import { findProcesses, readProcess } from '../../src/base/process-table.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import type { MachineStatus } from '../../src/machine/status.ts';
+import { askGuest } from './guest.ts';
+import { builtRelease, expectDone, layout } from './machine.ts';
+
+/*
+ * The alternative to the channel over vsock: one TCP port, and few connections a minute. The machine also has every size
+ * other than the default.
+ */
+
+const name = parseMachineName('tcp');
+const files = machineLayout(layout, name);
+const sizes = ['--cpus', '2', '--memory', '1200MB', '--data-size', '3GB', '--log-size', 'large'];
+
+before(async () => {
+  await expectDone([
+    'deploy',
+    '--machine',
+    name,
+    '--release',
+    await builtRelease(),
+    '--transport',
+    'tcp',
+    ...sizes,
+  ]);
+});
+after(async () => {
+  await expectDone(['remove', '--machine', name]);
+});
+
+test('the machine has the sizes that were asked for', async () => {
+  const { cpus, memory, data, log } = await askGuest(name, {
+    cpus: 'nproc',
+    memory: 'grep MemTotal /proc/meminfo',
+    data: 'lsblk --bytes --noheadings --output SIZE /dev/vda8',
+    log: 'lsblk --bytes --noheadings --output SIZE /dev/vda7',
+  });
+  assert.equal(cpus, '2');
+  const kilobytes = Number(/ (\d+) kB$/.exec(memory)?.[1]);
+  assert.ok(kilobytes > 1_100_000 && kilobytes < 1200 * 1024, memory);
+  assert.equal(data.trim(), String(3 * 2 ** 30));
+  assert.equal(log.trim(), String(6 * 2 ** 30));
+});
+
+test('only SSH can be reached, over TCP, and from this host alone', async () => {
+  const { sockets, devices, filter, failed } = await askGuest(name, {
+    sockets: 'ss -Hltun',
+    devices: 'ls /sys/bus/virtio/drivers/vmw_vsock_virtio_transport',
+    filter: 'iptables -S INPUT; ip6tables -S INPUT',
+    failed: 'systemctl list-units --failed --plain --no-legend',
+  });
+  const open = sockets.split('\n').filter((line) => !/^udp .* \S+:(68|546) +\S+$/.test(line));
+  assert.ok(open.length > 0);
+  for (const line of open) assert.match(line, /^tcp +LISTEN .* \S+:22 +\S+$/);
+  assert.doesNotMatch(devices, /^virtio\d/m, 'there is a vsock device');
+  assert.equal(filter.match(/^-P INPUT DROP$/gm)?.length, 2);
+  assert.equal(failed, '');
+
+  const { pid, guest, transport } = await status();
+  assert.equal(transport, 'tcp');
+  assert.deepEqual(guest?.addresses.slice(0, 1), ['10.0.2.15']);
+  assert.match(await expectDone(['status', '--machine', name]), /^address +10\.0\.2\.15 \(tcp\)$/m);
+  const { stdout } = await run('ss', ['-Hltnp']);
+  const ours = stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line.includes(`pid=${pid},`));
+  assert.equal(ours.length, 1);
+  assert.match(ours[0] ?? '', / 127\.0\.0\.1:\d+ /);
+  const daemons = await findProcesses((argv) => argv.some((word) => word.includes(files.run)));
+  assert.deepEqual(
+    daemons.map((entry) => entry.pid),
+    [pid],
+  );
+});
+
+test('the fourth new connection within a minute is dropped; those that stand are not', async () => {
+  const { pid } = await status();
+  const argv = (await readProcess(pid ?? Number.NaN))?.argv.join(' ') ?? '';
+  const port = Number(/hostfwd=tcp:127\.0\.0\.1:(\d+)-:22/.exec(argv)?.[1]);
+  await sleep(61_000); // the supervisor's own connection counts too
+  const greetings = [];
+  for (let count = 0; count < 5; count++) greetings.push(await greeting(port));
+  assert.deepEqual(greetings, [
+    'SSH-2.0-OpenSSH',
+    'SSH-2.0-OpenSSH',
+    'SSH-2.0-OpenSSH',
+    undefined,
+    undefined,
+  ]);
+  assert.equal((await askGuest(name, { alive: 'echo yes' })).alive, 'yes');
+});
+
+async function status(): Promise<MachineStatus> {
+  return JSON.parse(await expectDone(['status', '--machine', name, '--json']));
+}
+
+/** What the server says first, or undefined when it is silent. QEMU itself takes any connection. */
+async function greeting(port: number): Promise<string | undefined> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(12_000) })) as [Buffer];
+    return data.toString('latin1', 0, 15);
+  } catch {
+    return undefined;
+  } finally {
+    socket.destroy();
+  }
+}
