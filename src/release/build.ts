@@ -103,7 +103,7 @@ async function readLock(path: string): Promise<PackageLock> {
 
 /** What is replaced must be a release, or nothing: a slip of the pen must not cost somebody a folder. */
 async function checkTarget(out: string): Promise<void> {
-  const names = await readdir(out).catch((error) => {
+  const names = await readdir(out).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   });

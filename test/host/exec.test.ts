@@ -10,7 +10,7 @@ import { openSession } from '../../src/channel/ssh.ts';
 import { executeFor } from '../../src/machine/execute.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
 import { serve } from '../../src/machine/serve.ts';
-import { startSshServer } from './support/ssh-server.ts';
+import { startSshServer } from '../support/ssh-server.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 const sshd = await startSshServer();

@@ -22,7 +22,7 @@ import { copyIn } from '../../src/channel/copy-in.ts';
 import { copyOut } from '../../src/channel/copy-out.ts';
 import { parsePlace, sourceOf } from '../../src/channel/copy-paths.ts';
 import { openSession } from '../../src/channel/ssh.ts';
-import { startSshServer } from './support/ssh-server.ts';
+import { startSshServer } from '../support/ssh-server.ts';
 
 const server = await startSshServer();
 const session = await openSession(await server.connect(), server.identity);

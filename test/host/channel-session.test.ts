@@ -9,7 +9,7 @@ import ssh2 from 'ssh2';
 import { makeChannelKeys, readIdentity } from '../../src/channel/keys.ts';
 import type { GuestCommand } from '../../src/channel/session.ts';
 import { openSession } from '../../src/channel/ssh.ts';
-import { startSshServer } from './support/ssh-server.ts';
+import { startSshServer } from '../support/ssh-server.ts';
 
 const MiB = 1024 * 1024;
 // keys are exchanged anew all the time, so that every stream runs through it

@@ -22,7 +22,7 @@ import {
   inputWindow,
 } from '../../src/machine/protocol.ts';
 import { answer, serve } from '../../src/machine/serve.ts';
-import { startSshServer } from './support/ssh-server.ts';
+import { startSshServer } from '../support/ssh-server.ts';
 
 const MiB = 1024 * 1024;
 const sshd = await startSshServer();

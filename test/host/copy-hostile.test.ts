@@ -6,8 +6,8 @@ import { after, beforeEach, test } from 'node:test';
 import { silent } from '../../src/base/progress.ts';
 import { copyOut } from '../../src/channel/copy-out.ts';
 import { openSession } from '../../src/channel/ssh.ts';
-import { startSshServer } from './support/ssh-server.ts';
-import { type TarEntry, tarOf } from './support/tar-writer.ts';
+import { startSshServer } from '../support/ssh-server.ts';
+import { type TarEntry, tarOf } from '../support/tar-writer.ts';
 
 // the guest's tar is the attacker's: it prints what it likes, and says that all is well
 const programs = await mkdtemp(join(tmpdir(), 'holdfast-attacker-'));

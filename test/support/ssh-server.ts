@@ -5,9 +5,9 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { channelKeyFiles, makeChannelKeys, readIdentity } from '../../../src/channel/keys.ts';
-import type { Identity } from '../../../src/channel/session.ts';
-import { connectVsock } from '../../../src/channel/vsock.ts';
+import { channelKeyFiles, makeChannelKeys, readIdentity } from '../../src/channel/keys.ts';
+import type { Identity } from '../../src/channel/session.ts';
+import { connectVsock } from '../../src/channel/vsock.ts';
 
 /** A real OpenSSH server behind a UNIX socket that speaks like vhost-device-vsock. */
 export interface SshServer {
