@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { failure, HoldfastError } from '../base/errors.ts';
 import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../channel/session.ts';
 import { report } from './report.ts';
-import { makeTerminalRaw, terminalOf } from './terminal.ts';
+import { terminalOf } from './terminal.ts';
 import type { Context } from './verb.ts';
 
 /** As ssh: the connection was lost, so nobody knows how the command ended. */
@@ -79,7 +79,8 @@ async function joinStreams(
     const { columns, rows } = terminalOf(streams);
     command.resize(columns, rows);
   };
-  const restore = terminal && (await makeTerminalRaw());
+  // loaded only here: a command without a terminal should not wait for it
+  const restore = terminal && (await (await import('./raw-terminal.ts')).makeTerminalRaw());
   if (terminal) streams.stdout.on('resize', resize);
   const releaseInput = joinInput(command, streams);
   try {
