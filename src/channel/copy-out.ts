@@ -63,7 +63,7 @@ async function unpack(
     signal.throwIfAborted();
     const tar = await startUnpack(folder);
     const said = readTail(command.stderr);
-    command.stdin.end();
+    if (command.stdin.writable) command.stdin.end(); // the guest's tar may have ended already
     command.stdout.pipe(tar.input);
     command.stdout.once('close', () => tar.input.end()); // also when it was cut off
     tar.input.once('close', () => command.stdout.resume()); // tar may end at the archive's end mark, before the stream's
