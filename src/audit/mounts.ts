@@ -9,8 +9,10 @@ export interface Mount {
   /** What of the file system is seen: `/` unless it is a bind mount of a part. */
   readonly root: string;
   readonly target: string;
-  /** Options of the mount and of its file system. */
+  /** Of this mount. */
   readonly options: readonly string[];
+  /** Of its file system: all its mounts share them. */
+  readonly fileSystemOptions: readonly string[];
   readonly type: string;
   readonly source: string;
 }
@@ -19,7 +21,8 @@ const mount = matching(
   /^\d+ \d+ (\d+:\d+) (\S+) (\S+) (\S+)(?: [a-z_]+(?::\d+)?)* - (\S+) (\S+) (\S+)$/,
   ([device = '', root = '', target = '', options = '', type = '', source = '', more = '']): Mount => ({
     ...{ device, root, target, type, source },
-    options: [...options.split(','), ...more.split(',')],
+    options: options.split(','),
+    fileSystemOptions: more.split(','),
   }),
 );
 

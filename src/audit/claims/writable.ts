@@ -52,10 +52,10 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
         return { option, accepted: [`${option}=${folder}`, `${option}=/sysroot${folder}`] };
       });
       for (const { option, accepted } of wanted) {
-        const has = found.options.find((each) => each.startsWith(`${option}=`));
+        const has = found.fileSystemOptions.find((each) => each.startsWith(`${option}=`));
         if (has === undefined || !accepted.includes(has)) problems.push(has ?? `it has no ${option}`);
       }
-      if (!found.options.some((each) => each === `lowerdir=/sysroot/${name}`))
+      if (!found.fileSystemOptions.includes(`lowerdir=/sysroot/${name}`))
         problems.push('the release’s folder is not below it');
       problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
       problems.push(...wrongMount(guest.mounts, '/var'));
