@@ -64,7 +64,14 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   ];
 }
 
+const shown: readonly (readonly [phase: keyof Timeline, text: string])[] = [
+  ['firmware', 'firmware and loader'],
+  ['kernel', 'kernel and initrd'],
+  ['userSpace', 'user space'],
+  ['processor', 'processor time of QEMU'],
+];
+
 function phases(side: string, boots: readonly Timeline[]): string {
   const middle = (phase: keyof Timeline) => median(boots.map((boot) => boot[phase])).toFixed(0);
-  return `${side}: firmware and loader ${middle('firmware')} ms, kernel and initrd ${middle('kernel')} ms, user space ${middle('userSpace')} ms`;
+  return `${side}: ${shown.map(([phase, text]) => `${text} ${middle(phase)} ms`).join(', ')}`;
 }

@@ -11,6 +11,9 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   verity: () => import('./verity.ts'),
 };
 
+/** Comparisons with more runs than this are quick: nobody wants a line for each. */
+const chattyRuns = 5;
+
 /** Aborted when somebody stops us: no machine must stay behind. */
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM']) {
@@ -44,7 +47,12 @@ async function run(bench: Bench): Promise<string[]> {
   const measureAll = async () => {
     const measured = [];
     for (const comparison of await bench.prepare((step) => undo.push(step))) {
-      measured.push(await measure(comparison));
+      const { name, unit, runs } = comparison;
+      const tell = (turn: number, ours: number, peer: number) =>
+        console.log(
+          `${bench.name}.${name} ${turn} of ${runs}: ours ${ours.toFixed(1)} ${unit}, peer ${peer.toFixed(1)} ${unit}`,
+        );
+      measured.push(await measure(comparison, runs > chattyRuns ? undefined : tell));
     }
     return report(bench.name, measured);
   };

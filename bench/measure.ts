@@ -33,13 +33,20 @@ export interface Measured {
   readonly peer: readonly number[];
 }
 
-/** Measures both sides in turn, ours first, so that what else the host does meets both alike. */
-export async function measure(comparison: Comparison): Promise<Measured> {
+/**
+ * Measures both sides in turn, ours first, so that what else the host does meets both alike.
+ * @param onPair sees both figures of each turn as they come; turn 0 is the one that is not counted.
+ */
+export async function measure(
+  comparison: Comparison,
+  onPair: (turn: number, ours: number, peer: number) => void = () => {},
+): Promise<Measured> {
   const ours: number[] = [];
   const peer: number[] = [];
   for (let run = 0; run <= comparison.runs; run++) {
     ours.push(await comparison.ours());
     peer.push(await comparison.peer());
+    onPair(run, ours.at(-1) ?? 0, peer.at(-1) ?? 0);
   }
   return { comparison, ours: ours.slice(1), peer: peer.slice(1) };
 }
