@@ -63,12 +63,14 @@ export async function builtRelease(): Promise<string> {
   return release;
 }
 
-/** Makes sure that the shared machine runs. Tests that change or break a machine deploy one of their own. */
+/** Makes sure that the shared machine runs and has booted. Tests that change or break a machine deploy their own. */
 export async function sharedMachine(): Promise<MachineName> {
   if (await exists(machineLayout(layout, sharedName).configuration)) {
     await expectDone(['start', '--machine', sharedName]);
   } else {
     await expectDone(['deploy', '--machine', sharedName, '--release', await builtRelease()]);
   }
+  // the channel answers while systemd still starts the rest
+  await expectDone(['exec', '--', 'sudo', 'systemctl', 'is-system-running', '--wait']);
   return sharedName;
 }

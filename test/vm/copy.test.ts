@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { inGuest } from './guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+
+/*
+ * Files in and out of a machine: what tar, sh and cp of the guest make of it. The rest is in the unit tests.
+ */
+
+const inside = '/var/tmp/copy-test';
+let folder: string;
+
+before(async () => {
+  await sharedMachine();
+  folder = await mkdtemp(join(layout.home, 'copy-'));
+  await inGuest(sharedName, ['mkdir', inside]);
+});
+after(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await inGuest(sharedName, ['sh', '-c', `chmod -R u+w ${inside}; rm -r ${inside}`]);
+});
+
+test('megabytes go in and out unchanged', async () => {
+  const [there, back] = [join(folder, 'large'), join(folder, 'back')];
+  const bytes = randomBytes(8 * 2 ** 20);
+  await writeFile(there, bytes);
+  await expectDone(['copy', there, `:${inside}/large`]);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  assert.equal((await inGuest(sharedName, ['sha256sum', `${inside}/large`])).split(' ')[0], digest);
+  await expectDone(['copy', `:${inside}/large`, back]);
+  assert.ok((await readFile(back)).equals(bytes));
+});
+
+test('a folder goes in and out with its modes, links and names', async () => {
+  const tree = join(folder, 'tree');
+  await mkdir(join(tree, 'sub folder/ünïcode'), { recursive: true });
+  await writeFile(join(tree, 'sub folder/ünïcode/-n'), '#!/bin/sh\n');
+  await chmod(join(tree, 'sub folder/ünïcode/-n'), 0o751);
+  await writeFile(join(tree, 'secret'), 'x', { mode: 0o600 });
+  await symlink('../nowhere', join(tree, 'sub folder/link'));
+  await mkdir(join(tree, 'empty'), { mode: 0o500 });
+
+  await expectDone(['copy', tree, `:${inside}/tree`]);
+  const listing = await inGuest(sharedName, ['find', `${inside}/tree`, '-printf', '%U %y %m %P %l\\n']);
+  assert.deepEqual(listing.trimEnd().split('\n').sort(), [
+    '1000 d 500 empty ',
+    '1000 d 755  ',
+    '1000 d 755 sub folder ',
+    '1000 d 755 sub folder/ünïcode ',
+    '1000 f 600 secret ',
+    '1000 f 751 sub folder/ünïcode/-n ',
+    '1000 l 777 sub folder/link ../nowhere',
+  ]);
+
+  const back = join(folder, 'tree-back');
+  await expectDone(['copy', `:${inside}/tree`, back]);
+  assert.deepEqual(await describe(back), await describe(tree));
+});
+
+test('what cannot be copied is said, and leaves nothing', async () => {
+  const target = join(folder, 'target');
+  const cases = [
+    [['copy', join(folder, 'none'), ':'], 1, /cannot be copied\n.*no such file/is],
+    [['copy', `:${inside}/none`, target], 1, /No such file/],
+    [['copy', ':/etc/shadow', target], 1, /Permission denied/],
+    [['copy', join(folder, 'tree'), ':/usr/tree'], 1, /Read-only|Permission denied/],
+    [['copy', join(folder, 'tree'), target], 2, /both SRC and DST are on this host/],
+    [['copy', ':one', ':two'], 2, /both SRC and DST are in the guest/],
+  ] as const;
+  for (const [words, expected, message] of cases) {
+    const { code, stderr } = await holdfast(words);
+    assert.equal(code, expected, words.join(' '));
+    assert.match(stderr, message);
+  }
+  assert.ok(!(await readdir(folder)).includes('target'));
+});
+
+/** Every path below, with type and mode and what it holds. */
+async function describe(path: string): Promise<string[]> {
+  const names = (await readdir(path, { recursive: true })).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const stat = await lstat(join(path, name));
+      const content = stat.isSymbolicLink()
+        ? await readlink(join(path, name))
+        : stat.isFile()
+          ? await readFile(join(path, name), 'utf8')
+          : '';
+      return `${name} ${stat.mode.toString(8)} ${content}`;
+    }),
+  );
+}
