@@ -65,6 +65,7 @@ export async function copyIn(
   await lstat(join(source.folder, source.name)).catch((error: unknown) => {
     throw failure('copy.source', `${hostPath} cannot be copied`, { why: reasonOf(error), cause: error });
   });
+  const measuring = new AbortController();
   const command = await start(['sh', '-c', receive, 'sh', guestPath, source.name]);
   signal.addEventListener('abort', command.hangUp);
   try {
@@ -74,7 +75,7 @@ export async function copyIn(
     command.stdout.resume();
     command.stdin.on('error', () => {}); // the guest tells by its exit code
     const [hostCode, guestEnd] = await progress.step(`Copying ${hostPath}`, (step) => {
-      meter(tar.output, step, hostSize(source));
+      meter(tar.output, step, hostSize(source, measuring.signal));
       tar.output.pipe(command.stdin, { end: false });
       return Promise.all([
         tar.ended.then((code) => {
@@ -92,6 +93,7 @@ export async function copyIn(
     }
     if (!isDone(guestEnd)) throw copyError(`:${guestPath} could not be written in the guest`, await said);
   } finally {
+    measuring.abort();
     signal.removeEventListener('abort', command.hangUp);
     command.hangUp();
   }
@@ -101,10 +103,10 @@ function isDone(end: CommandEnd): boolean {
   return 'code' in end && end.code === 0;
 }
 
-async function hostSize(source: Source): Promise<number | undefined> {
+async function hostSize(source: Source, signal: AbortSignal): Promise<number | undefined> {
   const [program, ...args] = sizeCommand(source);
   try {
-    return parseSizeLine((await run(program, args, { accept: [0, 1] })).stdout.toString());
+    return parseSizeLine((await run(program, args, { accept: [0, 1], signal })).stdout.toString());
   } catch (error) {
     debug(`size not known: ${reasonOf(error)}`);
     return undefined;
