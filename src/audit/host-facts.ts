@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
@@ -104,7 +104,7 @@ async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAc
   }
   return Promise.all(
     paths.map(async (path) => {
-      const found = await lstat(path);
+      const found = await stat(path);
       const kind = found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'other';
       return { path: relative(layout.home, path) || '.', kind, mode: found.mode & 0o7777 } as const;
     }),

@@ -8,7 +8,7 @@ import { matching, type Probe } from '../guest-probe.ts';
 import { slot } from '../shared-probes.ts';
 
 const notAltered =
-  'This feature assures the virtual machine base software image it’s the same and it wasn’t altered.';
+  "This feature assures the virtual machine base software image it's the same and it wasn't altered.";
 
 /** UEFI specification 2.10, section 3.3. In efivarfs four bytes of attributes come first. */
 const secureBoot: Probe<{ readonly on: boolean; readonly setup: boolean }> = {
@@ -35,7 +35,7 @@ export const bootClaims = [
     id: 'secure-boot',
     sentence: notAltered,
     since: '0.1',
-    notStopped: 'The firmware itself is the host’s: who owns the host can start the machine with another.',
+    notStopped: "The firmware itself is the host's: who owns the host can start the machine with another.",
     guest: { secureBoot },
     host: [],
     judge: ({ secureBoot: { on, setup } }) =>
@@ -49,7 +49,7 @@ export const bootClaims = [
     sentence: notAltered,
     since: '0.2',
     notStopped:
-      'Who can write the host’s variable store file can put other keys there while the machine is off.',
+      "Who can write the host's variable store file can put other keys there while the machine is off.",
     guest: {},
     host: ['variables', 'certificates'],
     judge: (_guest, { variables, certificates }) => {
@@ -66,7 +66,7 @@ export const bootClaims = [
   }),
   defineClaim({
     id: 'boot-order',
-    sentence: 'BootA, BootB: Contains the bootloader for A partition',
+    sentence: 'BootA 192 MB Contains the bootloader for A partition',
     since: '0.2',
     notStopped:
       'When no slot can be started, the firmware tries what it found by itself; Secure Boot refuses what is not signed.',

@@ -30,7 +30,7 @@ export const hostClaims = [
   defineClaim({
     id: 'elevated-module',
     sentence:
-      'This module requires an elevated session to run, and it’s signed using a Microsoft Corporation certificate.',
+      "This module requires an elevated session to run, and it's signed using a Microsoft Corporation certificate.",
     since: 'not yet',
     notStopped: 'Who owns HOLDFAST_HOME commands its machines.',
     guest: {},
@@ -41,11 +41,11 @@ export const hostClaims = [
   defineClaim({
     id: 'tpm',
     sentence:
-      'The EFLOW virtual machine doesn’t support vTPM. However the user can enable/disable the TPM passthrough feature, that allows the EFLOW virtual machine to use the Windows host OS TPM.',
+      "The EFLOW virtual machine doesn't support vTPM. However the user can enable/disable the TPM passthrough feature, that allows the EFLOW virtual machine to use the Windows host OS TPM.",
     since: 'not yet',
-    notStopped: 'Nothing is sealed to the machine’s state.',
+    notStopped: "Nothing is sealed to the machine's state.",
     guest: {},
     host: [],
-    judge: () => notApplicable('this version gives a machine no TPM, neither a virtual one nor the host’s'),
+    judge: () => notApplicable("this version gives a machine no TPM, neither a virtual one nor the host's"),
   }),
 ] as const;

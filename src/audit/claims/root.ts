@@ -91,7 +91,7 @@ export const rootClaims = [
   defineClaim({
     id: 'root-not-shadowed',
     sentence:
-      'This feature assures the virtual machine base software image it’s the same and it wasn’t altered.',
+      "This feature assures the virtual machine base software image it's the same and it wasn't altered.",
     since: '0.2',
     notStopped: 'A process of root may see mounts of its own; the mounts of the first process are looked at.',
     guest: { mounts, preload },

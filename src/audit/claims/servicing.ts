@@ -32,10 +32,10 @@ export const servicingClaims = [
   defineClaim({
     id: 'no-package-manager',
     sentence:
-      'The virtual machine has no package manager, so it’s not possible to manually download and install RPM packages.',
+      "The virtual machine has no package manager, so it's not possible to manually download and install RPM packages.",
     since: '0.1',
     notStopped:
-      'Programs copied to /home or /var can be run there, and containers bring theirs: they are not part of the system. Containers’ own files are not searched.',
+      "Programs copied to /home or /var can be run there, and containers bring theirs: they are not part of the system. Containers' own files are not searched.",
     guest: { found },
     host: [],
     judge: (guest) => {
@@ -63,7 +63,7 @@ export const servicingClaims = [
   defineClaim({
     id: 'ab-servicing',
     sentence:
-      'The data stored on this partition isn’t manipulated by the update process and hence won’t be modified across updates.',
+      "The data stored on this partition isn't manipulated by the update process and hence won't be modified across updates.",
     since: 'not yet',
     notStopped: 'Without updates, a fault that is found stays until the machine is deployed again.',
     guest: {},

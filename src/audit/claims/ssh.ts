@@ -83,7 +83,7 @@ const theOneKey = {
 const unique =
   'The certificate is created during EFLOW deployment process, and is unique for each EFLOW installation.';
 const noPasswords =
-  'By default, the virtual machine SSH service won’t allow authentication via username and password, and it’s limited to certificate authentication.';
+  "By default, the virtual machine SSH service won't allow authentication via username and password, and it's limited to certificate authentication.";
 const hostOnly =
   'This limits the access of the SSH service, restricting connections to only the Windows host OS.';
 
@@ -92,7 +92,7 @@ export const sshClaims = [
     id: 'ssh-no-passwords',
     sentence: noPasswords,
     since: '0.1',
-    notStopped: 'Who has the host’s channel key and can reach the machine’s socket on the host.',
+    notStopped: "Who has the host's channel key and can reach the machine's socket on the host.",
     guest: { sshd },
     host: [],
     judge: (guest) => unless(wrongSettings(guest.sshd, keysOnly), 'sshd takes public keys, and nothing else'),
@@ -132,7 +132,7 @@ export const sshClaims = [
     id: 'ssh-keys-unique',
     sentence: unique,
     since: '0.2',
-    notStopped: 'Copies of the machine’s folder made by hand on other hosts: they cannot be seen from here.',
+    notStopped: "Copies of the machine's folder made by hand on other hosts: they cannot be seen from here.",
     guest: {},
     host: ['channelKeys', 'otherKeys'],
     judge: (_guest, { channelKeys, otherKeys }) => {
@@ -150,7 +150,7 @@ export const sshClaims = [
     id: 'ssh-keys-pinned',
     sentence: unique,
     since: '0.1',
-    notStopped: 'Root in the guest can read the guest’s host key, and pass for the guest.',
+    notStopped: "Root in the guest can read the guest's host key, and pass for the guest.",
     guest: { guestKeys },
     host: ['channelKeys'],
     judge: ({ guestKeys }, { channelKeys }) => {
@@ -170,7 +170,7 @@ export const sshClaims = [
       'All communication over Hyper-V sockets runs between the Windows host OS and the EFLOW virtual machine, without using networking.',
     since: '0.1',
     notStopped:
-      'Other programs of the same user on the host can open the machine’s socket; they need the key.',
+      "Other programs of the same user on the host can open the machine's socket; they need the key.",
     guest: { vsockListeners },
     host: ['configuration'],
     judge: ({ vsockListeners }, { configuration }) => {

@@ -40,7 +40,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
     sentence:
       'Because you may need write access to /etc, /home, /root, /var for specific use cases, write access for these directories is done by overlaying them onto our data partition specifically to the directory /var/.eflow/overlays.',
     since: '0.1',
-    notStopped: `What was changed in ${target} counts on every later start: it is the machine’s own, and not verified. That it lasts over a restart is tested before a version ships, not here.`,
+    notStopped: `What was changed in ${target} counts on every later start: it is the machine's own, and not verified. That it lasts over a restart is tested before a version ships, not here.`,
     guest: { mounts, writes },
     host: [],
     judge: (guest) => {
@@ -56,7 +56,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
         if (has === undefined || !accepted.includes(has)) problems.push(has ?? `it has no ${option}`);
       }
       if (!found.fileSystemOptions.includes(`lowerdir=/sysroot/${name}`))
-        problems.push('the release’s folder is not below it');
+        problems.push("the release's folder is not below it");
       problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
       problems.push(...wrongMount(guest.mounts, '/var'));
       return unless(problems, `a file could be written; it is kept in ${layers}/upper, on Data`);
@@ -70,7 +70,7 @@ export const writableClaims = [
     sentence:
       'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
     since: '0.1',
-    notStopped: 'Data is not encrypted: who can read the host’s disk file can read it.',
+    notStopped: "Data is not encrypted: who can read the host's disk file can read it.",
     guest: { mounts, writes: writeProbe('/var') },
     host: [],
     judge: (guest) =>
