@@ -20,19 +20,26 @@ after(async () => {
   await session.close();
   await server.close();
   await rm(programs, { recursive: true });
+  await rm(victims, { recursive: true });
 });
 
+const victims = await mkdtemp(join(tmpdir(), 'holdfast-victim-'));
+let count = 0;
 let folder = '';
 let outside = '';
 let destination = '';
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'holdfast-victim-'));
+beforeEach(makeVictim);
+
+/** A destination, and beside it what must not change. */
+async function makeVictim(): Promise<void> {
+  folder = join(victims, String(count++));
+  await mkdir(folder);
   outside = join(folder, 'outside');
   destination = join(folder, 'destination');
   await mkdir(outside);
   await mkdir(destination);
   await writeFile(join(outside, 'precious'), 'precious');
-});
+}
 
 /** Copies `wanted` from the attacker; whatever comes of it, nothing outside changes, and no staging folder stays. */
 async function copyFrom(bytes: Buffer): Promise<unknown> {
@@ -44,12 +51,11 @@ async function copyFrom(bytes: Buffer): Promise<unknown> {
     silent,
     new AbortController().signal,
   ).catch((thrown: unknown) => thrown);
-  assert.deepEqual(await readdir(folder), ['destination', 'outside']);
+  assert.deepEqual((await readdir(folder)).sort(), ['destination', 'outside']);
   assert.deepEqual(await readdir(outside), ['precious']);
   assert.equal(await readFile(join(outside, 'precious'), 'utf8'), 'precious');
   const arrived = await readdir(destination);
   assert.ok(arrived.length === 0 || (arrived.length === 1 && arrived[0] === 'wanted'), String(arrived));
-  await rm(folder, { recursive: true });
   return error;
 }
 
@@ -111,7 +117,6 @@ test('a link that leads elsewhere is copied as a link, and never read', async ()
   await writeFile(archive, tarOf([{ name: 'wanted', type: '2', target: join(outside, 'precious') }]));
   await copyOut(session.start, 'wanted', destination, silent, new AbortController().signal);
   assert.ok((await lstat(join(destination, 'wanted'))).isSymbolicLink());
-  await rm(folder, { recursive: true });
 });
 
 test('pipes and devices are refused', async () => {
@@ -119,9 +124,7 @@ test('pipes and devices are refused', async () => {
     const error = await copyFrom(tarOf([{ name: 'wanted', type }]));
     // without root, tar cannot even make a device
     assert.match((error as { code: string }).code, /^copy\.(unsafe|failed)$/);
-    await mkdir(destination, { recursive: true });
-    await mkdir(outside);
-    await writeFile(join(outside, 'precious'), 'precious');
+    await makeVictim();
   }
   const within = [
     { name: 'wanted/', type: '5', mode: 0o755 },
@@ -136,7 +139,6 @@ test('no file comes with the right to be another user', async () => {
   const { mode, uid } = await lstat(join(destination, 'wanted'));
   assert.equal(mode & 0o7777, 0o755);
   assert.equal(uid, process.getuid?.());
-  await rm(folder, { recursive: true });
 });
 
 test('what was not asked for is not taken', async () => {
@@ -148,8 +150,6 @@ test('nonsense, half an archive and nothing at all are told', async () => {
   const whole = tarOf([{ name: 'wanted', content: 'x'.repeat(100_000) }]);
   for (const bytes of [Buffer.from('nonsense'.repeat(100)), whole.subarray(0, 50_000), Buffer.alloc(0)]) {
     assert.match(((await copyFrom(bytes)) as { code: string }).code, /^copy\.(failed|unsafe)$/);
-    await mkdir(destination, { recursive: true });
-    await mkdir(outside);
-    await writeFile(join(outside, 'precious'), 'precious');
+    await makeVictim();
   }
 });
