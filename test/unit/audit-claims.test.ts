@@ -48,7 +48,7 @@ test('every claim that is tested has a sabotage that it fails', () => {
 test('SSH over TCP, chosen at deployment: its rules are expected, and the channel is off the socket by choice', () => {
   const rule = (
     mask: string,
-  ) => `-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 60 --hitcount 4 --name ssh --mask ${mask} --rsource -j DROP
+  ) => `-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 60 --hitcount 3 --name ssh --mask ${mask} --rsource -j DROP
 -A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --set --name ssh --mask ${mask} --rsource -j ACCEPT`;
   const verdicts = verdictsOf(
     {

@@ -47,7 +47,7 @@ export const bootClaims = [
   defineClaim({
     id: 'secure-boot-keys',
     sentence: notAltered,
-    since: '0.2',
+    since: '0.1',
     notStopped:
       "Who can write the host's variable store file can put other keys there while the machine is off.",
     guest: {},
@@ -67,7 +67,7 @@ export const bootClaims = [
   defineClaim({
     id: 'boot-order',
     sentence: 'BootA 192 MB Contains the bootloader for A partition',
-    since: '0.2',
+    since: '0.1',
     notStopped:
       'When no slot can be started, the firmware tries what it found by itself; Secure Boot refuses what is not signed.',
     guest: { slot },

@@ -16,7 +16,7 @@ export const hostClaims = [
     id: 'secrets-private',
     sentence:
       'The certificate is created during EFLOW deployment process, and is unique for each EFLOW installation.',
-    since: '0.2',
+    since: '0.1',
     notStopped: 'Root on the host, and every program of the user who owns HOLDFAST_HOME.',
     guest: {},
     host: ['access'],

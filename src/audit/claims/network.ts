@@ -20,7 +20,7 @@ const filters = { ipv4: filterProbe('ipv4'), ipv6: filterProbe('ipv6') };
 
 /** `firewall/ssh.rules` of the image: the fourth new connection of an address within a minute is dropped. */
 const bruteForceRules = [
-  '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 60 --hitcount 4 --name ssh --mask MASK --rsource -j DROP',
+  '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 60 --hitcount 3 --name ssh --mask MASK --rsource -j DROP',
   '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --set --name ssh --mask MASK --rsource -j ACCEPT',
 ];
 

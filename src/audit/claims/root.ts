@@ -92,7 +92,7 @@ export const rootClaims = [
     id: 'root-not-shadowed',
     sentence:
       "This feature assures the virtual machine base software image it's the same and it wasn't altered.",
-    since: '0.2',
+    since: '0.1',
     notStopped: 'A process of root may see mounts of its own; the mounts of the first process are looked at.',
     guest: { mounts, preload },
     host: [],

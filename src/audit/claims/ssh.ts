@@ -131,7 +131,7 @@ export const sshClaims = [
   defineClaim({
     id: 'ssh-keys-unique',
     sentence: unique,
-    since: '0.2',
+    since: '0.1',
     notStopped: "Copies of the machine's folder made by hand on other hosts: they cannot be seen from here.",
     guest: {},
     host: ['channelKeys', 'otherKeys'],
