@@ -1,11 +1,15 @@
 import type { Session } from '../channel/session.ts';
-import { type ClockCheck, hasJumped, type Instant, synchronizeClock } from './clock.ts';
-
-/** The guest's clock is read so often: milliseconds. Cheap enough for an emulated guest. */
-const checkEvery = 60_000;
+import {
+  type ClockCheck,
+  hasJumped,
+  type Instant,
+  longestWait,
+  nextCheck,
+  synchronizeClock,
+} from './clock.ts';
 
 /** The host's clocks are compared so often: milliseconds. Costs the guest nothing. */
-const watchEvery = 2_000;
+const watchEvery = 1_000;
 
 export interface ClockEvents {
   checked(check: ClockCheck): void;
@@ -13,31 +17,40 @@ export interface ClockEvents {
 }
 
 /**
- * Keeps the guest's clock with the host's until the session ends: checks now, every minute, and at once after the host
- * slept or its clock was set.
+ * Keeps the guest's clock with the host's until the session ends: checks now, then every minute or, when it goes wrong
+ * quickly, more often; and at once after the host slept or its clock was set.
  */
 export function keepClock(session: Session, events: ClockEvents, instant: () => Instant = hostInstant): void {
-  let checkedAt = Number.NEGATIVE_INFINITY;
+  let last: { readonly at: number; readonly offset: number } | undefined;
+  let dueAt = Number.NEGATIVE_INFINITY;
   let seen = instant();
   let busy = false;
-  const watch = async () => {
-    const now = instant();
-    const due = hasJumped(seen, now) || now.monotonic - checkedAt >= checkEvery;
-    seen = now;
-    if (!due) return;
-    if (busy) {
-      checkedAt = Number.NEGATIVE_INFINITY; // the check under way may have read before the jump: check again
-      return;
-    }
+
+  const check = async (now: Instant) => {
     busy = true;
-    checkedAt = now.monotonic;
+    dueAt = now.monotonic + longestWait;
     try {
-      events.checked(await synchronizeClock(session, () => instant().wall));
+      const result = await synchronizeClock(session, () => instant().wall);
+      if (last) {
+        const elapsed = now.monotonic - last.at;
+        dueAt = Math.min(dueAt, now.monotonic + nextCheck(result.offset - last.offset, elapsed));
+      }
+      last = { at: now.monotonic, offset: result.corrected ? 0 : result.offset };
+      events.checked(result);
     } catch (error) {
       events.failed(error);
     } finally {
       busy = false;
     }
+  };
+  const watch = async () => {
+    const now = instant();
+    if (hasJumped(seen, now)) {
+      dueAt = Number.NEGATIVE_INFINITY; // also when a check is under way: it may have read before the jump
+      last = undefined; // what the guest lost while the host slept says nothing about its clock
+    }
+    seen = now;
+    if (!busy && now.monotonic >= dueAt) await check(now);
   };
   const timer = setInterval(watch, watchEvery);
   void session.ended.finally(() => clearInterval(timer));

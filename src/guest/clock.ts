@@ -37,6 +37,20 @@ export function hasJumped(earlier: Instant, later: Instant): boolean {
   return Math.abs(later.wall - earlier.wall - (later.monotonic - earlier.monotonic)) > tolerance;
 }
 
+/** The bounds of the time between two checks: milliseconds. */
+const shortestWait = 5_000;
+export const longestWait = 60_000;
+
+/**
+ * When to check again, so that the clock stays within the tolerance though it goes wrong at the rate it did: an emulated
+ * guest that measured its processor on a busy host loses seconds in a minute.
+ * @param gained how much the guest's clock has gained, or lost, since the last check, and in which time: milliseconds.
+ */
+export function nextCheck(gained: number, elapsed: number): number {
+  const wanted = (tolerance * elapsed) / Math.abs(gained);
+  return Math.min(Math.max(wanted, shortestWait), longestWait);
+}
+
 /** What became of the guest's clock: its offset before, and whether it was set. Milliseconds. */
 export interface ClockCheck {
   readonly offset: number;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
@@ -15,6 +16,10 @@ export interface Requests {
 }
 
 const nothing = z.object({});
+
+/** How long a command waits for a guest that boots, and how often it looks: milliseconds. */
+const sessionLimit = 30_000;
+const pollEvery = 50;
 
 /** The requests that a supervisor serves: see `supervisor-client.ts` for the other end. */
 export function supervisorRequests(supervisor: Supervisor): Requests {
@@ -39,7 +44,7 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       started: told(started),
       stop: told(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
       leave: told(answer(nothing, () => supervisor.leave())),
-      exec: executeFor(async () => sessionOf(supervisor)),
+      exec: executeFor(() => sessionOf(supervisor)),
     },
     startAsked: startAsked.promise,
     answered: async () => {
@@ -48,11 +53,21 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
   };
 }
 
-function sessionOf(supervisor: Supervisor): Session {
-  const session = supervisor.session();
-  if (session) return session;
-  throw failure('machine.not-ready', 'the machine does not answer yet', {
-    why: `it is ${supervisor.status().state}`,
-    next: 'wait until `holdfast status` says that it is running, or see its console log',
-  });
+/**
+ * The session, once the guest answers: it does not for a moment when it reboots, or when a new supervisor takes charge.
+ * @throws HoldfastError `machine.not-ready`.
+ */
+async function sessionOf(supervisor: Supervisor): Promise<Session> {
+  for (let waited = 0; ; waited += pollEvery) {
+    const session = supervisor.session();
+    if (session) return session;
+    const { state, channelProblem } = supervisor.status();
+    if (waited >= sessionLimit || !['starting', 'booting'].includes(state)) {
+      throw failure('machine.not-ready', 'the machine does not answer', {
+        why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,
+        next: 'wait until `holdfast status` says that it is running, or see its console log',
+      });
+    }
+    await sleep(pollEvery);
+  }
 }

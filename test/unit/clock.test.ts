@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { CommandResult, Session } from '../../src/channel/session.ts';
-import { hasJumped, judge, synchronizeClock } from '../../src/guest/clock.ts';
+import { hasJumped, judge, nextCheck, synchronizeClock } from '../../src/guest/clock.ts';
 import { keepClock } from '../../src/guest/clock-keeper.ts';
 
 /** A guest whose clock is `offset` off; each command takes `trips[n]` ms, and the guest acts half-way. */
@@ -19,7 +19,7 @@ function simulate(offset: number, trips: readonly number[]) {
       wall += trip / 2;
       let stdout = '';
       if (argv[0] === 'date') {
-        const time = wall + guest.offset;
+        const time = Math.round(wall + guest.offset);
         stdout = `${Math.floor(time / 1000)}.${String(time % 1000).padStart(3, '0')}000000\n`;
       } else {
         guest.offset = Number(argv.at(-1)?.slice(1)) * 1000 - wall;
@@ -81,34 +81,62 @@ test('sleep and a set clock show as a jump; time that passes does not', () => {
   assert.equal(hasJumped(start, { wall: 990_000, monotonic: 2_500 }), true);
 });
 
-test('the clock is checked at once, every minute, and when the host wakes up', async (context) => {
+test('a clock that goes wrong is checked as often as that needs, within bounds', () => {
+  assert.equal(nextCheck(0, 60_000), 60_000);
+  assert.equal(nextCheck(100, 60_000), 60_000);
+  assert.equal(nextCheck(-1000, 60_000), 12_000);
+  assert.equal(nextCheck(1000, 60_000), 12_000);
+  assert.equal(nextCheck(60_000, 60_000), 5000);
+});
+
+/** A guest that is watched; time passes for it and for the host as the test says. */
+function watched(context: TestContext, drift = 0) {
   context.mock.timers.enable({ apis: ['setInterval'] });
   const { session, guest, commands, now } = simulate(0, [0]);
   const host = { slept: 0, awake: 0 };
   const offsets: number[] = [];
-  keepClock(session, { checked: ({ offset }) => offsets.push(offset), failed: assert.fail }, () => ({
-    wall: now() + host.slept + host.awake,
-    monotonic: host.awake,
-  }));
-  const pass = async (ms: number) => {
-    for (let step = 0; step < ms; step += 2000) {
-      host.awake += 2000;
-      guest.offset += 2000; // the guest's clock goes as the host's
-      context.mock.timers.tick(2000);
+  keepClock(
+    session,
+    { checked: ({ offset }) => offsets.push(Math.round(offset)), failed: assert.fail },
+    () => ({
+      wall: now() + host.slept + host.awake,
+      monotonic: host.awake,
+    }),
+  );
+  const pass = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      host.awake += 1000;
+      guest.offset += 1000 * (1 + drift);
+      context.mock.timers.tick(1000);
       await new Promise(setImmediate);
     }
   };
-  await pass(58_000);
+  return { session, commands, host, offsets, pass };
+}
+
+test('the clock is checked at once, every minute, and when the host wakes up', async (context) => {
+  const { session, commands, host, offsets, pass } = watched(context);
+  await pass(59);
   assert.deepEqual(offsets, [0]);
-  await pass(2000);
+  await pass(1);
   assert.deepEqual(offsets, [0, 0]);
   host.slept = 3_600_000;
-  await pass(2000);
+  await pass(1);
   assert.deepEqual(offsets, [0, 0, -3_600_000]);
   assert.match(commands.at(-1) ?? '', /^sudo -n date --utc --set @\d+\.\d{3}$/);
+  await pass(60);
+  assert.deepEqual(offsets, [0, 0, -3_600_000, 0], 'sleep is not taken for a clock that goes wrong');
   await session.close();
   await new Promise(setImmediate);
   const count = commands.length;
-  await pass(120_000);
+  await pass(120);
   assert.equal(commands.length, count);
+});
+
+test('a clock that loses two seconds a minute is soon kept within the tolerance', async (context) => {
+  const { offsets, pass } = watched(context, -2 / 60);
+  await pass(600);
+  assert.equal(offsets[1], -2000);
+  for (const offset of offsets.slice(2)) assert.ok(Math.abs(offset) <= 240, `${offset} ms off`);
+  assert.ok(offsets.length > 60 && offsets.length < 120, `${offsets.length} checks`);
 });
