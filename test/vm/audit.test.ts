@@ -96,8 +96,8 @@ const inGuest: readonly {
   },
   {
     what: 'a package manager in an overlay',
-    sabotage: 'printf "#!/bin/sh\\n" >/etc/dpkg; chmod +x /etc/dpkg',
-    undo: 'rm /etc/dpkg',
+    sabotage: 'printf "#!/bin/sh\\n" >/etc/apt-get; chmod +x /etc/apt-get',
+    undo: 'rm /etc/apt-get',
     fails: ['no-package-manager'],
   },
   {
