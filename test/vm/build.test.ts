@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { builtRelease, expectDone, holdfast, home } from './machine.ts';
+
+/*
+ * Whole builds from Debian's packages.
+ */
+
+const again = join(home, 'build-again');
+after(() => rm(again, { recursive: true, force: true }));
+
+test('an unchanged rebuild says so, without building', async () => {
+  const release = await builtRelease();
+  const before = await digests(release);
+  const startedAt = performance.now();
+  const { built } = JSON.parse(await expectDone(['build', '--json', '--out', release]));
+  assert.equal(built, false);
+  assert.ok(performance.now() - startedAt < 20_000, 'a build takes longer');
+  assert.deepEqual(await digests(release), before);
+});
+
+test('the same package lock gives the same bytes', async () => {
+  const release = await builtRelease();
+  await expectDone(['build', '--out', again, '--lock', join(release, 'packages.json')]);
+  const [first, second] = [await digests(release), await digests(again)];
+  // what a build was made from, so that the next one knows whether anything changed: a lock is not the newest packages
+  for (const files of [first, second]) assert.ok(files.delete('inputs'));
+  assert.ok(first.size >= 7);
+  assert.deepEqual(second, first);
+});
+
+test('a folder with something else is not replaced, and a file that is no lock not built from', async () => {
+  for (const [words, message] of [
+    [['--out', home], /holds something else than a release/],
+    [['--out', join(home, 'none'), '--lock', import.meta.filename], /is not a package lock/],
+  ] as const) {
+    const { code, stderr } = await holdfast(['build', ...words]);
+    assert.equal(code, 2);
+    assert.match(stderr, message);
+  }
+});
+
+async function digests(folder: string): Promise<Map<string, string>> {
+  const names = (await readdir(folder)).sort();
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => {
+        const content = await readFile(join(folder, name));
+        return [name, createHash('sha256').update(content).digest('hex')] as const;
+      }),
+    ),
+  );
+}
