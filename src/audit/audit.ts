@@ -8,8 +8,11 @@ import { claims } from './claims.ts';
 import { type GuestAnswers, parseAnswers, probeScript } from './guest-probe.ts';
 import { gatherHostFacts, type HostFacts } from './host-facts.ts';
 
-/** How long the guest may take for all probes: seconds. What it has answered by then counts. */
-const guestLimit = 60;
+/** How long the guest may take to finish its boot and for all probes: seconds. What it has answered by then counts. */
+const guestLimit = 180;
+
+/** The channel answers before the packet filter is loaded and the network is up: only then is there something to audit. */
+const waitForBoot = 'systemctl is-system-running --wait >/dev/null 2>&1';
 
 /** What timeout(1) ends with when it had to cut off. */
 const timedOut = 124;
@@ -64,7 +67,16 @@ async function askGuest(layout: HomeLayout, name: MachineName, signal: AbortSign
     claims.flatMap(({ probes }) => probes),
     mark,
   );
-  const argv = ['sudo', '-n', 'timeout', String(guestLimit), 'bash', '--norc', '-c', script];
+  const argv = [
+    'sudo',
+    '-n',
+    'timeout',
+    String(guestLimit),
+    'bash',
+    '--norc',
+    '-c',
+    `${waitForBoot}\n${script}`,
+  ];
   const { stdout } = await runToEnd(startIn(layout, name), argv, {
     timeoutMs: (guestLimit + 30) * 1000,
     accept: [0, timedOut],
