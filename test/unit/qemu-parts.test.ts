@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { oemString, writeOemStrings } from '../../src/hypervisor/qemu/credentials.ts';
-import { EventListener } from '../../src/hypervisor/qemu/running-machine.ts';
+import { GuestEvents } from '../../src/hypervisor/qemu/guest-events.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-credentials-'));
 after(() => rm(folder, { recursive: true }));
 
 test('how a machine ends follows from what QEMU says last', () => {
   const endAfter = (...reasons: unknown[]) => {
-    const listener = new EventListener();
+    const listener = new GuestEvents();
     for (const reason of reasons) listener.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason } });
     return listener.end;
   };
@@ -21,7 +21,7 @@ test('how a machine ends follows from what QEMU says last', () => {
   assert.equal(endAfter('host-qmp-system-reset'), 'reboot');
   for (const reason of ['host-signal', 'host-qmp-quit', 'host-error', undefined, 7, {}])
     assert.equal(endAfter(reason), 'killed', String(reason));
-  const listener = new EventListener();
+  const listener = new GuestEvents();
   listener.onEvent({ name: 'POWERDOWN', data: undefined });
   listener.onEvent({ name: 'SHUTDOWN', data: undefined });
   assert.equal(listener.end, 'killed');

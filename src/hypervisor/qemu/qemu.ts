@@ -8,10 +8,11 @@ import type { Hypervisor, MachineHardware } from '../hypervisor.ts';
 import { chooseAccelerator } from './accelerator.ts';
 import { firmwarePath, isQemuOf, qemuArguments } from './arguments.ts';
 import { writeOemStrings } from './credentials.ts';
+import { GuestEvents } from './guest-events.ts';
 import { freePort, startQemu, startVsockDaemon } from './launch.ts';
 import { connectQmp } from './qmp.ts';
 import { type RunFiles, runFiles } from './run-folder.ts';
-import { EventListener, removeSockets, runningMachine } from './running-machine.ts';
+import { removeSockets, runningMachine } from './running-machine.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
 export interface QemuOptions {
@@ -51,9 +52,9 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         const port = hardware.transport === 'tcp' ? await freePort() : undefined;
         vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
         const launch = { hardware, accelerator, firmware: firmwarePath, files, oemStrings, port };
-        const listener = new EventListener();
-        const { entry, qmp } = await startQemu(qemuArguments(launch), files, listener.onEvent);
-        return await runningMachine({ qemu: entry, vsock }, qmp, files, listener);
+        const events = new GuestEvents();
+        const { entry, qmp } = await startQemu(qemuArguments(launch), files, events.onEvent);
+        return await runningMachine({ qemu: entry, vsock, qmp, events, files, isNew: true });
       } catch (error) {
         await clear(vsock, files);
         throw error;
@@ -69,9 +70,9 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         await clear(vsock, files);
         return undefined;
       }
-      const listener = new EventListener();
-      const qmp = await connectQmp(files.qmp, { onEvent: listener.onEvent });
-      return runningMachine({ qemu, vsock }, qmp, files, listener);
+      const events = new GuestEvents();
+      const qmp = await connectQmp(files.qmp, { onEvent: events.onEvent });
+      return runningMachine({ qemu, vsock, qmp, events, files, isNew: false });
     },
   };
 }

@@ -1,65 +1,38 @@
 import { rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { failure, HoldfastError } from '../../base/errors.ts';
-import { isGone, isRunning, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
+import { HoldfastError } from '../../base/errors.ts';
+import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
 import { connectVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
 import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
-import type { Qmp, QmpEvent } from './qmp.ts';
+import type { GuestEvents } from './guest-events.ts';
+import type { Qmp } from './qmp.ts';
 import type { RunFiles } from './run-folder.ts';
 import { ForwardedPort } from './tcp.ts';
+import { daemonState, notBooted, VsockChannel } from './vsock-channel.ts';
 
 /** The port of the guest's SSH server, over either transport. */
 const sshPort = 22;
 
-export interface MachineProcesses {
+/** What a running machine consists of. */
+export interface MachineParts {
   readonly qemu: ProcessEntry;
-  /** Absent over TCP, and when it died. */
+  /** vhost-device-vsock; absent over TCP, and when it died. */
   readonly vsock: ProcessEntry | undefined;
-}
-
-const shutdownEvent = z.object({ reason: z.string() });
-const writeFailedEvent = z.object({ action: z.literal('stop') });
-
-/** Hears QEMU's events, from the first on: QMP reference, `SHUTDOWN`, `ShutdownCause` and `BLOCK_IO_ERROR`. */
-export class EventListener {
-  /** Why QEMU ends, as far as it has said. */
-  end: MachineEnd = 'killed';
-  /** Called when the guest was paused because the host's disk is full. */
-  onDiskFull = (): void => {};
-
-  readonly onEvent = ({ name, data }: QmpEvent): void => {
-    if (name === 'BLOCK_IO_ERROR' && writeFailedEvent.safeParse(data).success) this.onDiskFull();
-    if (name !== 'SHUTDOWN') return;
-    const reason = shutdownEvent.safeParse(data).data?.reason;
-    if (reason === 'guest-shutdown') this.end = 'shutdown';
-    else if (reason === 'guest-reset' || reason === 'host-qmp-system-reset') this.end = 'reboot';
-  };
-}
-
-/** How long a guest rests whose write did not fit on the host's disk: milliseconds. */
-const diskFullPause = 5000;
-
-/** Lets a guest go on, now and then, that was paused for lack of space on the host: the write is tried again. */
-async function resumeWhenDiskFull(qmp: Qmp, listener: EventListener): Promise<void> {
-  const goOn = () => qmp.execute('cont', {}, z.object({})).catch(() => {}); // QEMU may be gone
-  listener.onDiskFull = () => setTimeout(goOn, diskFullPause).unref();
-  const { status } = await qmp.execute('query-status', {}, z.object({ status: z.string() }));
-  if (status === 'io-error') listener.onDiskFull();
+  readonly qmp: Qmp;
+  readonly events: GuestEvents;
+  readonly files: RunFiles;
+  /** True when it was started just now: nothing runs in the guest that a restart could harm. */
+  readonly isNew: boolean;
 }
 
 /** A machine by its processes and the control socket of its QEMU. */
-export async function runningMachine(
-  processes: MachineProcesses,
-  qmp: Qmp,
-  files: RunFiles,
-  listener: EventListener,
-): Promise<RunningMachine> {
-  const { qemu, vsock } = processes;
+export async function runningMachine(parts: MachineParts): Promise<RunningMachine> {
+  const { qemu, vsock, qmp, events, files } = parts;
   const { accelerator, port } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
-  const forwarded = port === undefined ? undefined : new ForwardedPort(port);
+  const connect = port === undefined ? vsockConnector(parts) : tcpConnector(qmp, port);
   let released = false;
 
   const watch = async () => {
@@ -68,11 +41,11 @@ export async function runningMachine(
     await isGone(qemu, Number.POSITIVE_INFINITY);
     if (vsock) await killProcess(vsock);
     await removeSockets(files);
-    ended.resolve(listener.end);
+    ended.resolve(events.end);
   };
   watch().catch(ended.reject);
-  await resumeWhenDiskFull(qmp, listener);
   ended.promise.catch(() => {}); // for those who do not wait for the end
+  await events.attend(qmp);
 
   return {
     pid: qemu.pid,
@@ -80,18 +53,7 @@ export async function runningMachine(
     accelerator,
     port,
     ended: ended.promise,
-    connect: async (): Promise<Duplex> => {
-      if (forwarded) {
-        if (await isInterfaceUp(qmp)) return forwarded.connect();
-      } else {
-        if (!vsock || !(await isRunning(vsock))) throw channelGone();
-        if (await isVsockStarted(qmp)) return connectVsock(files.vsockHost, sshPort);
-      }
-      throw failure('channel.refused', 'the machine has not booted so far', {
-        why: 'its kernel does not serve the channel yet',
-        next: 'wait; the console log shows what it is doing',
-      });
-    },
+    connect,
     powerDown: async () => {
       await qmp.execute('system_powerdown', {}, z.object({}));
     },
@@ -111,12 +73,29 @@ export async function removeSockets(files: RunFiles): Promise<void> {
   for (const path of [files.qmp, files.vsockDevice, files.vsockHost]) await rm(path, { force: true });
 }
 
+function vsockConnector({ qmp, vsock, events, files, isNew }: MachineParts): () => Promise<Duplex> {
+  const channel = new VsockChannel({
+    isStarted: () => isVsockStarted(qmp),
+    daemon: () => daemonState(vsock),
+    open: () => connectVsock(files.vsockHost, sshPort),
+    now: () => performance.now(),
+  });
+  let wasReached = !isNew;
+  return async () => {
+    try {
+      const stream = await channel.connect();
+      wasReached = true;
+      return stream;
+    } catch (error) {
+      // while it boots nobody uses it, and nobody ever could: start it anew
+      if (error instanceof HoldfastError && error.code === 'vsock.gone' && !wasReached) events.restart();
+      throw error;
+    }
+  };
+}
+
 const virtioStatus = z.object({ 'vhost-started': z.boolean() });
 
-/**
- * Whether the guest's driver has the vsock device going. vhost-device-vsock 0.3.0 ends its worker, for good, when
- * somebody connects at the moment the device is between stopped and started; so it is not touched before.
- */
 async function isVsockStarted(qmp: Qmp): Promise<boolean> {
   const path = `/machine/peripheral/${vsockDevice}/virtio-backend`;
   try {
@@ -128,17 +107,18 @@ async function isVsockStarted(qmp: Qmp): Promise<boolean> {
   }
 }
 
+function tcpConnector(qmp: Qmp, port: number): () => Promise<Duplex> {
+  const forwarded = new ForwardedPort(port);
+  return async () => {
+    if (await isInterfaceUp(qmp)) return forwarded.connect();
+    throw notBooted();
+  };
+}
+
 const rxFilters = z.array(z.object({ 'multicast-table': z.array(z.string()) }));
 
 /** Whether the guest has brought its network up: it then listens for groups, which the firmware's driver does not. */
 async function isInterfaceUp(qmp: Qmp): Promise<boolean> {
   const filters = await qmp.execute('query-rx-filter', { name: networkDevice }, rxFilters);
   return filters.some((filter) => filter['multicast-table'].length > 0);
-}
-
-function channelGone(): HoldfastError {
-  return failure('vsock.gone', 'the channel to the machine is lost until the machine is restarted', {
-    why: 'vhost-device-vsock has ended, and QEMU cannot be given another',
-    next: 'run `holdfast restart`',
-  });
 }
