@@ -19,7 +19,7 @@ export function parseSize(text: string): Bytes {
   const bytes = match ? Number(match[1]) * (units[match[2]?.toUpperCase() ?? ''] ?? Number.NaN) : Number.NaN;
   if (!Number.isSafeInteger(bytes)) {
     throw misuse('size.malformed', `'${text}' is not a size`, {
-      why: 'a size is a number with a unit',
+      why: match ? 'it is too large, or not a whole number of bytes' : 'a size is a number with a unit',
       next: 'write for example 1024MB, 10GB or 2TB',
     });
   }

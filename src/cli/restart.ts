@@ -6,7 +6,7 @@ export const verb = defineVerb({
   flags: {},
   examples: [['holdfast restart', 'shut the machine down if it runs, start it, and wait until it is ready']],
   async run({ machine, layout, progress, signal, output }) {
-    await progress.step('Stopping the machine', () => stopMachine(layout, machine, false));
+    await progress.step('Stopping the machine', () => stopMachine(layout, machine, false, signal));
     await startMachine(layout, machine);
     await waitUntilRunning(layout, machine, progress, signal);
     output.result({ machine, state: 'running', changed: true }, `${machine} runs`);

@@ -8,9 +8,9 @@ export const verb = defineVerb({
     ['holdfast stop', 'shut the machine down and wait until it is off, at most 90 seconds'],
     ['holdfast stop --force', 'end a machine that hangs'],
   ],
-  async run({ machine, layout, flags, progress, output }) {
+  async run({ machine, layout, flags, progress, signal, output }) {
     const changed = await progress.step('Stopping the machine', () =>
-      stopMachine(layout, machine, flags.force),
+      stopMachine(layout, machine, flags.force, signal),
     );
     output.result(
       { machine, state: 'stopped', changed },

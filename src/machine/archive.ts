@@ -1,6 +1,6 @@
-import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isSystemError, reasonOf } from '../base/errors.ts';
+import { isSystemError, misuse, reasonOf } from '../base/errors.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
 
@@ -29,7 +29,7 @@ export async function writeArchive(
   signal: AbortSignal,
 ): Promise<readonly ArchiveOutcome[]> {
   const path = resolve(target);
-  const scratch = await mkdtemp(join(dirname(path), '.archive-'));
+  const scratch = await makeScratch(path);
   try {
     const content = join(scratch, folder);
     await mkdir(content);
@@ -53,6 +53,26 @@ export async function writeArchive(
     return outcomes;
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A folder beside the archive, made before anything is collected: so what cannot be written is told at once. */
+async function makeScratch(path: string): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const cannot = (why: string, cause?: unknown) =>
+    misuse('archive.target', `${path} cannot be written`, {
+      why,
+      next: 'give a file in a folder that exists, such as ./logs.tar.gz',
+      cause,
+    });
+  if (isFolder) throw cannot('it is a folder');
+  try {
+    return await mkdtemp(join(dirname(path), '.archive-'));
+  } catch (error) {
+    throw cannot(reasonOf(error), error);
   }
 }
 

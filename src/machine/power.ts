@@ -99,11 +99,15 @@ export async function waitUntilRunning(
     for (;;) {
       const { state } = await powerState(layout, name);
       if (state === 'running') return;
-      if (state === 'stopped' || state === 'failed' || state === 'stopping') {
+      if (state === 'stopped' || state === 'stopping') {
         throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
-          why: state === 'failed' ? 'its processes ended without a shutdown' : 'it was shut down',
-          next,
+          why: `somebody stopped it; it is ${state}`,
+          next: 'run `holdfast start` when it is off',
         });
+      }
+      if (state === 'failed') {
+        const why = 'its processes ended without a shutdown';
+        throw failure('machine.ended', `the machine '${name}' went off before it was ready`, { why, next });
       }
       const waited = performance.now() - began;
       if (waited > bootLimit) {
@@ -120,14 +124,24 @@ export async function waitUntilRunning(
 
 /**
  * Shuts a machine down, or with `force` ends it at once, and waits until it is off.
+ * @param signal ends the waiting; what was asked for goes on.
  * @returns false when it was off already.
- * @throws HoldfastError `machine.stop-timeout`: the machine was left running.
+ * @throws HoldfastError `machine.stop-timeout`: the machine was left running; the signal's reason.
  */
-export async function stopMachine(layout: HomeLayout, name: MachineName, force: boolean): Promise<boolean> {
+export async function stopMachine(
+  layout: HomeLayout,
+  name: MachineName,
+  force: boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { supervisorSocket } = machineLayout(layout, name);
+  const interrupted = Promise.withResolvers<never>();
+  interrupted.promise.catch(() => {}); // also when nobody waits any more
+  signal.addEventListener('abort', () => interrupted.reject(signal.reason), { once: true });
   for (let asked = false; ; asked = true) {
+    signal.throwIfAborted();
     if (isOff(await powerState(layout, name))) return asked;
-    if (await isStopped(supervisorSocket, force)) {
+    if (await Promise.race([isStopped(supervisorSocket, force), interrupted.promise])) {
       await supervisorEnded(layout, name);
       return true;
     }

@@ -133,7 +133,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     try {
       const session = connection?.session();
       if (session)
-        await session.run(['sudo', '-n', 'systemctl', '--no-block', 'poweroff'], { timeoutMs: 10_000 });
+        await session.run(['sudo', '-n', 'systemctl', '--no-block', 'poweroff'], { timeoutMs: 30_000 });
       else await machine?.powerDown();
     } catch (error) {
       log(`shutdown not taken: ${reasonOf(error)}`);
@@ -143,10 +143,16 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
 
   const shutDown = async () => {
     const deadline = parts.stopDeadline ?? 90_000;
-    const giveUpAt = performance.now() + deadline;
+    let giveUpAt = performance.now() + deadline;
+    let heard = connection?.session() !== undefined;
     const off = ended.promise.then(() => true);
     happen('stop');
     while (performance.now() < giveUpAt) {
+      // firmware and early boot hear nothing: a guest that begins to answer has the whole time from then on
+      if (!heard && connection?.session()) {
+        heard = true;
+        giveUpAt = performance.now() + deadline;
+      }
       const asked = askToShutDown().then(() => sleep(parts.askEvery ?? 5000, false, { ref: false }));
       if (await Promise.race([off, asked])) return;
     }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure, isSystemError, misuse, reasonOf } from '../base/errors.ts';
 import { exists, makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
@@ -107,11 +107,25 @@ async function checkTarget(out: string): Promise<void> {
     if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   });
-  if (names.length === 0 || names.includes('release.json')) return;
+  if (names.length === 0 || names.includes('release.json')) return checkWritable(dirname(out));
   throw misuse('release.out', `${out} holds something else than a release`, {
     why: 'a build replaces the whole folder',
     next: 'give --out a folder that is new or empty',
   });
+}
+
+/** Found out before the build, which takes minutes. */
+async function checkWritable(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await rmdir(await mkdtemp(join(folder, '.holdfast-')));
+  } catch (error) {
+    throw misuse('release.out', `the release cannot be written into ${folder}`, {
+      why: reasonOf(error),
+      next: 'give --out a folder that can be written',
+      cause: error,
+    });
+  }
 }
 
 /** Everything that decides what a build makes. */

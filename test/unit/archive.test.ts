@@ -61,9 +61,14 @@ test('Ctrl-C leaves an older archive as it was, and nothing else', async () => {
   assert.ok(!readdirSync(folder).some((name) => name.startsWith('.archive-')));
 });
 
+test('a folder in place of the archive is told before anything is collected', async () => {
+  const never = { name: 'never', make: () => assert.fail('collected') };
+  await assert.rejects(writeArchive(folder, 'x', [never], silent, signal), { code: 'archive.target' });
+});
+
 test('a folder that does not exist is an error, not a new folder', async () => {
   await assert.rejects(writeArchive(join(folder, 'none', 'x.tar.gz'), 'x', [], silent, signal), {
-    code: 'ENOENT',
+    code: 'archive.target',
   });
   assert.equal(existsSync(join(folder, 'none')), false);
 });
