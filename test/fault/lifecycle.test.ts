@@ -150,8 +150,9 @@ test('several commands that miss the supervisor start one together', async () =>
   await deployAndStart();
   await kill('supervisor', 'SIGKILL');
   const answers = await Promise.all([json('status'), json('status'), json('list')]);
-  assert.equal(answers[0].state, 'booting');
-  assert.equal(answers[1].pid, answers[0].pid);
+  // the new supervisor may be asked before it has found the machine
+  for (const { state } of answers.slice(0, 2)) assert.match(state, /^(starting|booting)$/);
+  await stateBecomes('booting');
   await onlyProcess('supervisor');
 });
 
