@@ -54,5 +54,5 @@ export interface Hypervisor {
   /** Starts the machine in processes of their own session, which outlive the caller. */
   start(hardware: MachineHardware): Promise<RunningMachine>;
   /** Finds the machine that an earlier supervisor started; undefined when none runs. */
-  adopt(hardware: Pick<MachineHardware, 'run'>): Promise<RunningMachine | undefined>;
+  adopt(hardware: Pick<MachineHardware, 'run' | 'consoleLog'>): Promise<RunningMachine | undefined>;
 }

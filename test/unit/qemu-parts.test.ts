@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { boundConsoleLog } from '../../src/hypervisor/qemu/console-log.ts';
 import { oemString, writeOemStrings } from '../../src/hypervisor/qemu/credentials.ts';
 import { GuestEvents } from '../../src/hypervisor/qemu/guest-events.ts';
 
@@ -44,4 +45,22 @@ test('a credential cannot pass for another, or fill the tables', async () => {
   await writeFile(source, Buffer.alloc(20 * 1024));
   const target = join(folder, 'full');
   await assert.rejects(writeOemStrings({ a: source, b: source }, target), { code: 'credential.too-large' });
+});
+
+test('a console log that grew too large is put aside while its writer goes on', async () => {
+  const path = join(folder, 'console.log');
+  await boundConsoleLog(path, 10);
+  const writer = await open(path, 'a');
+  try {
+    await writer.write('0123456789');
+    await boundConsoleLog(path, 10);
+    assert.equal(await readFile(path, 'utf8'), '0123456789');
+    await writer.write('x');
+    await boundConsoleLog(path, 10);
+    await writer.write('new');
+  } finally {
+    await writer.close();
+  }
+  assert.equal(await readFile(path, 'utf8'), 'new');
+  assert.equal(await readFile(`${path}.1`, 'utf8'), '0123456789x');
 });

@@ -53,8 +53,9 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
         const launch = { hardware, accelerator, firmware: firmwarePath, files, oemStrings, port };
         const events = new GuestEvents();
+        const { consoleLog } = hardware;
         const { entry, qmp } = await startQemu(qemuArguments(launch), files, events.onEvent);
-        return await runningMachine({ qemu: entry, vsock, qmp, events, files, isNew: true });
+        return await runningMachine({ qemu: entry, vsock, qmp, events, files, consoleLog, isNew: true });
       } catch (error) {
         await clear(vsock, files);
         throw error;
@@ -63,8 +64,8 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
       }
     },
 
-    async adopt(hardware) {
-      const files = runFiles(hardware.run);
+    async adopt({ run, consoleLog }) {
+      const files = runFiles(run);
       const { qemu, vsock } = await findMachine(files);
       if (!qemu) {
         await clear(vsock, files);
@@ -72,7 +73,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
       }
       const events = new GuestEvents();
       const qmp = await connectQmp(files.qmp, { onEvent: events.onEvent });
-      return runningMachine({ qemu, vsock, qmp, events, files, isNew: false });
+      return runningMachine({ qemu, vsock, qmp, events, files, consoleLog, isNew: false });
     },
   };
 }

@@ -6,6 +6,7 @@ import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/pr
 import { connectVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
 import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
+import { watchConsoleLog } from './console-log.ts';
 import type { GuestEvents } from './guest-events.ts';
 import type { Qmp } from './qmp.ts';
 import type { RunFiles } from './run-folder.ts';
@@ -23,6 +24,7 @@ export interface MachineParts {
   readonly qmp: Qmp;
   readonly events: GuestEvents;
   readonly files: RunFiles;
+  readonly consoleLog: string;
   /** True when it was started just now: nothing runs in the guest that a restart could harm. */
   readonly isNew: boolean;
 }
@@ -33,10 +35,12 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
   const { accelerator, port } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
   const connect = port === undefined ? vsockConnector(parts) : tcpConnector(qmp, port);
+  const unwatchLog = watchConsoleLog(parts.consoleLog);
   let released = false;
 
   const watch = async () => {
     await qmp.closed;
+    unwatchLog();
     if (released) return;
     await isGone(qemu, Number.POSITIVE_INFINITY);
     if (vsock) await killProcess(vsock);
