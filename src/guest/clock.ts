@@ -58,7 +58,7 @@ export interface ClockCheck {
 }
 
 /**
- * Reads the guest's clock and, when it is off, sets it to the host's. One command when all is well.
+ * Reads the guest's clock and, when it is off for certain, moves it to the host's. One command when all is well.
  * @param now the host's clock, in milliseconds since 1970.
  * @throws HoldfastError `guest.output`, and those of `Session.run`.
  */
@@ -68,13 +68,11 @@ export async function synchronizeClock(session: Session, now: () => number = Dat
     const next = await read(session, now);
     if (next.after - next.before < best.after - best.before) best = next;
   }
-  const { offset } = judge(best);
-  if (Math.abs(offset) <= tolerance) return { offset, corrected: false };
-  // the guest sets its clock about half a round trip after we have read ours
-  const target = now() + (best.after - best.before) / 2;
-  await session.run(['sudo', '-n', 'date', '--utc', '--set', `@${(target / 1000).toFixed(3)}`], {
-    timeoutMs: 30_000,
-  });
+  const { offset, verdict } = judge(best);
+  if (verdict !== 'off') return { offset, corrected: false };
+  // by how much, not to which time: sudo alone may take seconds to start on a busy host
+  const change = `${offset < 0 ? '+' : '-'}${(Math.abs(offset) / 1000).toFixed(3)} seconds`;
+  await session.run(['sudo', '-n', 'date', '--utc', `--set=${change}`], { timeoutMs: 30_000 });
   return { offset, corrected: true };
 }
 
