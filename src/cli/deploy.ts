@@ -11,8 +11,10 @@ import {
   logSizes,
   transports,
 } from '../machine/limits.ts';
-import { startMachine, waitUntilRunning } from '../machine/power.ts';
+import { startMachine } from '../machine/power.ts';
+import { waitUntilReady } from '../machine/readiness.ts';
 import { removeMachine } from '../machine/removal.ts';
+import { readyText } from './status-text.ts';
 import { anyText, defineVerb, oneOf, setting, wholeNumber } from './verb.ts';
 
 export const verb = defineVerb({
@@ -63,12 +65,12 @@ export const verb = defineVerb({
     });
     try {
       await startMachine(layout, machine);
-      await waitUntilRunning(layout, machine, progress, signal);
+      const boot = await waitUntilReady(layout, machine, progress, signal);
+      output.result({ machine, state: 'running', boot, configuration }, readyText(machine, boot, true));
     } catch (error) {
       // a deployment that is called off leaves nothing; one that fails leaves the machine, to find out why
       if (signal.aborted) await removeMachine(layout, machine);
       throw error;
     }
-    output.result({ machine, state: 'running', configuration }, `${machine} runs`);
   },
 });

@@ -1,4 +1,6 @@
-import { startMachine, stopMachine, waitUntilRunning } from '../machine/power.ts';
+import { startMachine, stopMachine } from '../machine/power.ts';
+import { waitUntilReady } from '../machine/readiness.ts';
+import { readyText } from './status-text.ts';
 import { defineVerb } from './verb.ts';
 
 export const verb = defineVerb({
@@ -8,7 +10,7 @@ export const verb = defineVerb({
   async run({ machine, layout, progress, signal, output }) {
     await progress.step('Stopping the machine', () => stopMachine(layout, machine, false, signal));
     await startMachine(layout, machine);
-    await waitUntilRunning(layout, machine, progress, signal);
-    output.result({ machine, state: 'running', changed: true }, `${machine} runs`);
+    const boot = await waitUntilReady(layout, machine, progress, signal);
+    output.result({ machine, state: 'running', boot, changed: true }, readyText(machine, boot, true));
   },
 });

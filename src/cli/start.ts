@@ -1,4 +1,6 @@
-import { startMachine, waitUntilRunning } from '../machine/power.ts';
+import { startMachine } from '../machine/power.ts';
+import { waitUntilReady } from '../machine/readiness.ts';
+import { readyText } from './status-text.ts';
 import { defineVerb } from './verb.ts';
 
 export const verb = defineVerb({
@@ -7,7 +9,7 @@ export const verb = defineVerb({
   examples: [['holdfast start', 'start the machine and wait until it is ready; no-op when it is']],
   async run({ machine, layout, progress, signal, output }) {
     const changed = await startMachine(layout, machine);
-    await waitUntilRunning(layout, machine, progress, signal);
-    output.result({ machine, state: 'running', changed }, `${machine} ${changed ? 'runs' : 'runs already'}`);
+    const boot = await waitUntilReady(layout, machine, progress, signal);
+    output.result({ machine, state: 'running', boot, changed }, readyText(machine, boot, changed));
   },
 });

@@ -1,4 +1,6 @@
 import { formatSize } from '../base/size.ts';
+import type { BootState } from '../guest/boot.ts';
+import type { MachineName } from '../machine/home.ts';
 import type { MachineStatus } from '../machine/status.ts';
 
 /** A machine's status for people: one thing a line. */
@@ -27,6 +29,13 @@ export function statusText(status: MachineStatus): string {
   return rows
     .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${text}`))
     .join('\n');
+}
+
+/** What became of a start. */
+export function readyText(name: MachineName, boot: BootState, changed: boolean): string {
+  const text = `${name} ${changed ? 'runs' : 'runs already'}`;
+  if (boot === 'running') return text;
+  return `${text}, but not all of it started; \`holdfast exec -- systemctl --failed\` tells what did not`;
 }
 
 /** All machines for people: one a line. */

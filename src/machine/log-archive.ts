@@ -4,8 +4,9 @@ import { runToEnd } from '../channel/run.ts';
 import { journalCommand } from '../guest/journal.ts';
 import { type ArchiveEntry, type ArchiveOutcome, writeArchive } from './archive.ts';
 import { startThrough } from './client.ts';
-import type { HomeLayout, MachineFiles, MachineName } from './home.ts';
-import { machineLayout } from './home.ts';
+import { examineHost } from './doctor.ts';
+import { type HomeLayout, type MachineFiles, type MachineName, machineLayout } from './home.ts';
+import { hostChecks } from './host-checks.ts';
 import { describeHost } from './host-description.ts';
 import { previousLog } from './log-file.ts';
 import { machineStatus } from './status.ts';
@@ -27,6 +28,7 @@ export function archiveLogs(
   const files = machineLayout(layout, name);
   const entries: readonly ArchiveEntry[] = [
     { name: 'host.json', make: async () => json(await describeHost()) },
+    { name: 'doctor.json', make: async () => json(await examineHost(hostChecks(layout))) },
     { name: 'status.json', make: async () => json(await machineStatus(layout, name)) },
     { name: 'machine.json', copy: files.configuration },
     ...logFiles(files).map((path) => ({

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unlessAborted } from '../base/abort.ts';
 import { failure, HoldfastError } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
-import type { Progress } from '../base/progress.ts';
 import { readConfiguration } from './configuration.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
@@ -15,9 +15,6 @@ const pollEvery = 100;
 
 /** How long a supervisor may take until it listens: milliseconds. */
 const listensWithin = 10_000;
-
-/** How long a machine may take until its channel answers: an emulated one on a busy host takes minutes. */
-export const bootLimit = 600_000;
 
 /**
  * What a machine is doing. When it runs and its supervisor has died, it gets a new one first.
@@ -83,46 +80,6 @@ export async function startLocked(layout: HomeLayout, name: MachineName): Promis
 }
 
 /**
- * Waits until the machine's channel answers.
- * @throws HoldfastError `machine.ended` when it goes off instead, `machine.boot-timeout`; the signal's reason.
- */
-export async function waitUntilRunning(
-  layout: HomeLayout,
-  name: MachineName,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const { consoleLog } = machineLayout(layout, name);
-  const next = `see ${consoleLog}, collect all logs with \`holdfast logs --archive FILE\`, or give up with \`holdfast remove\``;
-  await progress.step('Waiting for the machine', async (step) => {
-    const began = performance.now();
-    for (;;) {
-      const { state } = await powerState(layout, name);
-      if (state === 'running') return;
-      if (state === 'stopped' || state === 'stopping') {
-        throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
-          why: `somebody stopped it; it is ${state}`,
-          next: 'run `holdfast start` when it is off',
-        });
-      }
-      if (state === 'failed') {
-        const why = 'its processes ended without a shutdown';
-        throw failure('machine.ended', `the machine '${name}' went off before it was ready`, { why, next });
-      }
-      const waited = performance.now() - began;
-      if (waited > bootLimit) {
-        throw failure('machine.boot-timeout', `the machine '${name}' does not answer`, {
-          why: `its channel was silent for ${bootLimit / 60_000} minutes; it was left running`,
-          next,
-        });
-      }
-      step.update({ done: Math.floor(waited / 1000), unit: 'seconds' });
-      await sleep(pollEvery, undefined, { signal });
-    }
-  });
-}
-
-/**
  * Shuts a machine down, or with `force` ends it at once, and waits until it is off.
  * @param signal ends the waiting; what was asked for goes on.
  * @returns false when it was off already.
@@ -135,17 +92,13 @@ export async function stopMachine(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { supervisorSocket } = machineLayout(layout, name);
-  const interrupted = Promise.withResolvers<never>();
-  interrupted.promise.catch(() => {}); // also when nobody waits any more
-  signal.addEventListener('abort', () => interrupted.reject(signal.reason), { once: true });
   for (let asked = false; ; asked = true) {
-    signal.throwIfAborted();
     if (isOff(await powerState(layout, name))) return asked;
-    if (await Promise.race([isStopped(supervisorSocket, force), interrupted.promise])) {
+    if (await unlessAborted(isStopped(supervisorSocket, force), signal)) {
       await supervisorEnded(layout, name);
       return true;
     }
-    await sleep(pollEvery);
+    await sleep(pollEvery, undefined, { signal });
   }
 }
 
