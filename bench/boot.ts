@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from '../src/base/process.ts';
 import { readIdentity } from '../src/channel/keys.ts';
 import type { Identity } from '../src/channel/session.ts';
-import type { MachineHardware } from '../src/hypervisor/hypervisor.ts';
+import type { Hypervisor, MachineHardware, RunningMachine } from '../src/hypervisor/hypervisor.ts';
 import { machineHardware } from '../src/machine/hardware.ts';
 import { machineFiles } from '../src/machine/home.ts';
 import { hostHypervisor } from '../src/machine/host-hypervisor.ts';
@@ -36,8 +36,16 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
     name: 'plain-debian',
     credentials: {},
   };
-  const hypervisor = hostHypervisor(layout);
-  defer(async () => (await hypervisor.adopt(peer))?.kill());
+  let running: RunningMachine | undefined;
+  const host = hostHypervisor(layout);
+  const hypervisor: Hypervisor = {
+    ...host,
+    start: async (hardware) => {
+      running = await host.start(hardware);
+      return running;
+    },
+  };
+  defer(async () => running?.kill());
   // like ours: what the machine writes, over an image that is not written
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
   await copyFile(debian.variables, peer.variables);
