@@ -41,7 +41,7 @@ export async function measureBoot(
     try {
       return await boot(hypervisor, hardware, identity);
     } catch (error) {
-      if (!isChannelLost(error) || tries === triesPerBoot) throw error;
+      if (!hasCode(error, 'vsock.gone') || tries === triesPerBoot) throw error;
       console.log(`the channel to ${hardware.name} was lost: booting it again`);
     }
   }
@@ -82,15 +82,14 @@ async function firstCommand(machine: RunningMachine, identity: Identity): Promis
       await session.run(['true']);
       return session;
     } catch (error) {
-      if (isChannelLost(error) || performance.now() > giveUpAt) throw error;
+      if (hasCode(error, 'vsock.gone', 'qmp.closed') || performance.now() > giveUpAt) throw error;
       await sleep(pollMs);
     }
   }
 }
 
-/** The vsock daemon has failed, and QEMU, if it still runs, cannot be given another. */
-function isChannelLost(error: unknown): boolean {
-  return error instanceof HoldfastError && ['vsock.gone', 'qmp.closed'].includes(error.code);
+function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof HoldfastError && codes.includes(error.code);
 }
 
 /** Milliseconds of processor time that a process has used (proc_pid_stat(5): in hundredths of a second on Linux). */
