@@ -48,7 +48,9 @@ test('a machine is what the design says: secure variables, one disk, one way out
     'driver=cfi.pflash01,property=secure,value=on',
     'ICH9-LPC.disable_s3=1',
   ]);
-  assert.deepEqual(valuesOf(argv, '-cpu'), ['max,vendor=AuthenticAMD,la57=off']);
+  assert.deepEqual(valuesOf(argv, '-cpu'), [
+    'max,vendor=GenuineIntel,family=6,model=28,stepping=10,la57=off,erms=off',
+  ]);
   assert.deepEqual(valuesOf(argv, '-smp'), ['2']);
   assert.deepEqual(valuesOf(argv, '-m'), ['1024M']);
   assert.deepEqual(valuesOf(argv, '-object'), ['memory-backend-memfd,id=memory,size=1024M,share=on']);
