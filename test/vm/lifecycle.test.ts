@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run, start } from '../../src/base/process.ts';
+import { findProcesses } from '../../src/base/process-table.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import type { MachineStatus } from '../../src/machine/status.ts';
+import { releaseManifest } from '../../src/release/manifest.ts';
+import { asRoot } from './guest.ts';
+import { builtRelease, environment, expectDone, holdfast, layout, program } from './machine.ts';
+
+/*
+ * One machine of its own through all that can happen to it, in order: each test finds it running and leaves it running,
+ * the last one excepted.
+ */
+
+const name = parseMachineName('lifecycle');
+const files = machineLayout(layout, name);
+const kept = '/var/kept';
+const bootId = 'cat /proc/sys/kernel/random/boot_id';
+
+before(async () => {
+  await expectDone(['deploy', '--machine', name, '--release', await builtRelease(), '--data-size', '2GB']);
+  await asRoot(name, `echo precious > ${kept}; sync`);
+});
+after(async () => {
+  await expectDone(['remove', '--machine', name]);
+});
+
+async function status(): Promise<MachineStatus> {
+  return JSON.parse(await expectDone(['status', '--machine', name, '--json']));
+}
+
+async function supervisorLog(): Promise<string> {
+  return readFile(files.supervisorLog, 'utf8');
+}
+
+async function until(what: string, condition: () => Promise<boolean>, seconds = 300): Promise<void> {
+  const giveUpAt = performance.now() + seconds * 1000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < giveUpAt, `not within ${seconds} seconds: ${what}`);
+    await sleep(500);
+  }
+}
+
+/** How far the guest's clock is from ours, in seconds, at least. */
+async function clockOffset(): Promise<number> {
+  const before = Date.now() / 1000;
+  const guest = Number(await asRoot(name, 'date +%s.%N'));
+  const after = Date.now() / 1000;
+  return guest < before ? before - guest : Math.max(guest - after, 0);
+}
+
+test('status says what runs, as the release and the guest have it', async () => {
+  const text = await readFile(join(await builtRelease(), 'release.json'), 'utf8');
+  const manifest = releaseManifest.parse(JSON.parse(text));
+  const { state, release, slot, verifiedBoot, guest, dataSize } = await status();
+  assert.deepEqual(
+    { state, release, slot, verifiedBoot, dataSize },
+    { state: 'running', release: manifest.version, slot: 'A', verifiedBoot: true, dataSize: 2 * 1024 ** 3 },
+  );
+  assert.equal(guest?.rootHash, manifest.root.rootHash);
+  assert.ok((guest?.uptime ?? 0) > 1);
+  assert.match(
+    await expectDone(['list']),
+    new RegExp(`^${name} +running +${manifest.version} +A +yes `, 'm'),
+  );
+});
+
+test('the clock follows the host without a network', async () => {
+  const link = 'ip link set dev "$(basename /sys/class/net/e*)"';
+  await asRoot(name, `${link} down; date --utc --set @1000000000 >/dev/null`);
+  await until('the clock is set', async () => (await clockOffset()) < 0.5, 120);
+  assert.match(await supervisorLog(), /clock was -\d{9,} ms off: set/);
+  await asRoot(name, `${link} up`);
+});
+
+test('logs shows the journal, follows it, and archives it without secrets', async () => {
+  await asRoot(name, 'echo "a line to be found" | systemd-cat; journalctl --sync');
+  assert.match(await expectDone(['logs', '--machine', name]), /a line to be found$/m);
+
+  const child = start(program, ['logs', '--follow', '--json', '--machine', name], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: environment,
+  });
+  const closed = once(child, 'close');
+  let followed = '';
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    followed += chunk;
+  });
+  await until('old lines come', async () => followed.includes('a line to be found'), 60);
+  await asRoot(name, 'echo "a new line" | systemd-cat');
+  await until('a new line comes', async () => followed.includes('a new line'), 60);
+  child.kill('SIGINT');
+  assert.deepEqual(await closed, [130, null]);
+
+  const archive = join(layout.cache, 'lifecycle-logs.tar.gz');
+  await expectDone(['logs', '--archive', archive, '--machine', name]);
+  const { stdout } = await run('tar', ['--extract', '--to-stdout', '--file', archive]);
+  const content = stdout.toString();
+  assert.match(content, /a line to be found/);
+  assert.match(content, /^journal\.txt: included$/m);
+  for (const file of ['identity', 'guest-host-key']) {
+    const secret = await readFile(join(files.secrets, file), 'utf8');
+    for (const line of secret.trim().split('\n')) assert.ok(!content.includes(line), `${file} is in it`);
+  }
+});
+
+test('a killed supervisor is replaced by the next command that needs it', async () => {
+  const { pid } = await status();
+  const supervisors = await findProcesses(
+    (argv) => argv.some((word) => word.endsWith('supervisor-main.ts')) && argv.at(-1) === name,
+  );
+  assert.equal(supervisors.length, 1);
+  process.kill(supervisors[0]?.pid ?? Number.NaN, 'SIGKILL');
+  assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
+  assert.equal((await status()).pid, pid);
+});
+
+test('a reboot from inside comes back', async () => {
+  const boot = await asRoot(name, bootId);
+  await holdfast(['exec', '--machine', name, '--', 'sudo', 'systemctl', 'reboot']);
+  await until('the machine is rebooted', async () => {
+    const { code, stdout } = await holdfast(['exec', '--machine', name, '--', ...bootId.split(' ')]);
+    return code === 0 && stdout.trim() !== boot;
+  });
+  assert.match(await supervisorLog(), /reboot: starting/);
+  assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
+});
+
+test('a full data partition harms nothing: the machine is reached, stops and starts', async () => {
+  await asRoot(name, 'fallocate -l 1G /var/fill1; cat /dev/zero > /var/fill2 || true; sync');
+  const { guest } = await status();
+  assert.ok(guest && guest.data.used / guest.data.size > 0.95, JSON.stringify(guest?.data));
+  await expectDone(['restart', '--machine', name]);
+  assert.equal(await asRoot(name, `rm /var/fill1 /var/fill2; cat ${kept}`), 'precious');
+});
+
+test('data grows while the machine is off, and what is stored stays', async () => {
+  await expectDone(['stop', '--machine', name]);
+  assert.equal((await status()).state, 'stopped');
+  await expectDone(['set', '--data-size', '4GB', '--machine', name]);
+  await expectDone(['start', '--machine', name]);
+  assert.ok(((await status()).guest?.data.size ?? 0) > 3.5 * 1024 ** 3);
+  assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
+});
+
+test('a killed QEMU shows; start mends it, and nothing that was written out is lost', async () => {
+  const { pid } = await status();
+  process.kill(pid ?? Number.NaN, 'SIGKILL');
+  await until('the failure shows', async () => (await status()).state === 'failed', 30);
+  const { code, stderr } = await holdfast(['exec', '--machine', name, '--', 'true']);
+  assert.equal(code, 1);
+  assert.match(stderr, /not running/);
+  await expectDone(['start', '--machine', name]);
+  assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
+});
+
+test('a stop during boot shuts the guest down', async () => {
+  await expectDone(['stop', '--machine', name]);
+  const starting = holdfast(['start', '--machine', name]);
+  await until('it boots', async () => (await status()).state === 'booting', 30);
+  await expectDone(['stop', '--machine', name]);
+  const { code, stderr } = await starting;
+  assert.equal(code, 1);
+  assert.match(stderr, /went off before it was ready/);
+  assert.equal((await status()).state, 'stopped');
+  assert.match(await supervisorLog(), /shutdown: stopped\n.*supervisor ends: stopped\n$/);
+});
