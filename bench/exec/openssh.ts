@@ -15,6 +15,9 @@ import type { Defer } from '../measure.ts';
 const sshPort = 22;
 const masterLimitMs = 60_000;
 
+/** The program, as `holdfast exec` runs it: a bare `true` is a builtin of the guest's shell, and starts nothing. */
+const command = 'exec true';
+
 /** The ways in which OpenSSH's client runs `true` in a guest. */
 export interface OpenSsh {
   withNewConnection(): Promise<unknown>;
@@ -38,8 +41,8 @@ export async function openSsh(files: MachineFiles, folder: string, defer: Defer)
   const shared = ['-o', `ControlPath=${join(folder, 'master')}`, ...options];
   await startMaster(shared, defer);
   return {
-    withNewConnection: () => run('ssh', [...options, '127.0.0.1', 'true']),
-    overControlMaster: () => run('ssh', [...shared, '127.0.0.1', 'true']),
+    withNewConnection: () => run('ssh', [...options, '127.0.0.1', command]),
+    overControlMaster: () => run('ssh', [...shared, '127.0.0.1', command]),
   };
 }
 
