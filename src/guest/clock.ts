@@ -43,7 +43,7 @@ export const longestWait = 60_000;
 
 /**
  * When to check again, so that the clock stays within the tolerance though it goes wrong at the rate it did: an emulated
- * guest that measured its processor on a busy host loses seconds in a minute.
+ * guest measures its processor's speed while it boots, and the busier the host, the worse.
  * @param gained how much the guest's clock has gained, or lost, since the last check, and in which time: milliseconds.
  */
 export function nextCheck(gained: number, elapsed: number): number {
