@@ -119,7 +119,8 @@ async function withTimeout<T>(work: Promise<T>, timeoutMs: number, what: string)
   const expired = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     const why = `no answer to ${what} within ${timeoutMs} ms: it hangs, or serves another supervisor`;
-    expired.reject(failure('qmp.timeout', 'QEMU does not answer', { why }));
+    const next = 'try again; if that does not help, end the machine with `holdfast stop --force`';
+    expired.reject(failure('qmp.timeout', 'QEMU does not answer', { why, next }));
   }, timeoutMs);
   try {
     return await Promise.race([work, expired.promise]);
