@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { failure } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import { journalCommand } from '../guest/journal.ts';
@@ -9,6 +10,7 @@ import { type HomeLayout, type MachineFiles, type MachineName, machineLayout } f
 import { hostChecks } from './host-checks.ts';
 import { describeHost } from './host-description.ts';
 import { previousLog } from './log-file.ts';
+import { powerState } from './power.ts';
 import { machineStatus } from './status.ts';
 
 /** How long the guest may take to hand over its journal: milliseconds. */
@@ -35,17 +37,17 @@ export function archiveLogs(
       name: path.slice(files.folder.length + 1).replace('/', '-'),
       copy: path,
     })),
-    {
-      name: 'journal.txt',
-      make: async () =>
-        (
-          await runToEnd(startThrough(files.supervisorSocket), journalCommand('text', false), {
-            timeoutMs: journalLimit,
-          })
-        ).stdout,
-    },
+    { name: 'journal.txt', make: () => readJournal(layout, name) },
   ];
   return writeArchive(target, `holdfast-${name}`, entries, progress, signal);
+}
+
+/** A guest that does not answer now is not waited for: who archives a machine that hangs wants the rest. */
+async function readJournal(layout: HomeLayout, name: MachineName): Promise<Uint8Array> {
+  const { state } = await powerState(layout, name);
+  if (state !== 'running') throw failure('machine.not-ready', `the machine is ${state}`);
+  const start = startThrough(machineLayout(layout, name).supervisorSocket);
+  return (await runToEnd(start, journalCommand('text', false), { timeoutMs: journalLimit })).stdout;
 }
 
 function logFiles(files: MachineFiles): readonly string[] {
