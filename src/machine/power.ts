@@ -65,8 +65,8 @@ export async function startMachine(layout: HomeLayout, name: MachineName): Promi
   return withLock(machineLayout(layout, name).lock, 'start', () => startLocked(layout, name));
 }
 
-/** `startMachine` for a caller that holds the machine's lock. */
-export async function startLocked(layout: HomeLayout, name: MachineName): Promise<boolean> {
+/** With the machine's lock held. */
+async function startLocked(layout: HomeLayout, name: MachineName): Promise<boolean> {
   const power = await powerState(layout, name);
   if (power.state === 'stopping') {
     throw failure('machine.stopping', `the machine '${name}' is shutting down`, {
