@@ -14,20 +14,30 @@ test('the median is the middle, or the mean of the two in the middle', () => {
 test('both sides are measured in turn, and the first of each is not counted', async () => {
   const calls: string[] = [];
   const side = (name: string) => async () => calls.push(name);
-  const measured = await measure({
-    ...comparison,
-    ours: side('ours'),
-    peer: side('peer'),
-  } satisfies Comparison);
+  const told: number[][] = [];
+  const measured = await measure(
+    { ...comparison, ours: side('ours'), peer: side('peer') } satisfies Comparison,
+    (...pair) => told.push(pair),
+  );
   assert.deepEqual(calls, ['ours', 'peer', 'ours', 'peer', 'ours', 'peer', 'ours', 'peer']);
   assert.deepEqual(measured.ours, [3, 5, 7]);
   assert.deepEqual(measured.peer, [4, 6, 8]);
+  assert.deepEqual(told, [
+    [0, 1, 2],
+    [1, 3, 4],
+    [2, 5, 6],
+    [3, 7, 8],
+  ]);
 });
 
 test('the last line is the comparison that is worst against its target', () => {
   const never = { ours: () => Promise.reject(), peer: () => Promise.reject() };
   const lines = report('deploy', [
-    { comparison: { ...comparison, ...never, target: 0.5 }, ours: [1, 2, 3], peer: [10, 10, 10] },
+    {
+      comparison: { ...comparison, ...never, target: 0.5, notes: () => ['firmware 5 s'] },
+      ours: [1, 2, 3],
+      peer: [10, 10, 10],
+    },
     {
       comparison: { ...comparison, ...never, name: 'disk', unit: 'MB', target: 64, targetOf: 'ours' },
       ours: [65, 66, 80],
@@ -37,6 +47,7 @@ test('the last line is the comparison that is worst against its target', () => {
   ]);
   assert.ok(lines.includes('deploy.time ours=2 peer=10 ratio=0.2 target=0.5'));
   assert.ok(lines.includes('  ratio at most 0.5: target met'));
+  assert.ok(lines.includes('  firmware 5 s'));
   assert.ok(lines.includes('  ours at most 64 MB: target missed'));
   assert.ok(lines.includes('deploy.extra ours=9 peer=1 ratio=9 target=none'));
   assert.equal(lines.at(-1), 'deploy ours=66 peer=4321 ratio=0.0153 target=64');
