@@ -4,6 +4,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { HoldfastError } from '../../src/base/errors.ts';
+import { makePrivateFolder } from '../../src/base/files.ts';
 import { run, start, started } from '../../src/base/process.ts';
 import { findProcesses, killProcess, readProcess } from '../../src/base/process-table.ts';
 import { GiB, MiB } from '../../src/base/size.ts';
@@ -19,7 +20,7 @@ import { layout } from './machine.ts';
  * go, and takes a second per machine instead of a boot.
  */
 
-await mkdir(layout.home, { recursive: true });
+await makePrivateFolder(layout.home);
 const folder = await mkdtemp(join(layout.home, 'qemu-'));
 const hypervisor = qemuHypervisor({
   tools: layout.tools,

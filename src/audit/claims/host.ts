@@ -1,13 +1,13 @@
 import { defineClaim, notApplicable, unless } from '../claim.ts';
 import type { FileAccess } from '../host-facts.ts';
 
-/** Public by their nature, whatever their mode. */
-const publicFile = /(?:\.pub|certificate\.pem)$/;
+/** Others may read these: public keys, and HOLDFAST_HOME itself, whose folders are closed each on its own. */
+const readable = /(?:\.pub|certificate\.pem|^\.)$/;
 
 function problemOf({ path, kind, mode }: FileAccess): string[] {
   const text = mode.toString(8).padStart(4, '0');
   if (kind === 'other') return [`${path} is neither file nor folder`];
-  if (publicFile.test(path)) return (mode & 0o022) === 0 ? [] : [`others may write ${path} (${text})`];
+  if (readable.test(path)) return (mode & 0o022) === 0 ? [] : [`others may write ${path} (${text})`];
   return (mode & 0o077) === 0 ? [] : [`others may use ${path} (${text})`];
 }
 

@@ -156,7 +156,7 @@ export const goodFacts: HostFactTypes = {
   certificates,
   tables: { size, ...table },
   access: [
-    { path: '.', kind: 'folder', mode: 0o700 },
+    { path: '.', kind: 'folder', mode: 0o755 },
     { path: 'keys/release/certificate.pem', kind: 'file', mode: 0o644 },
     { path: 'keys/release/private.pem', kind: 'file', mode: 0o600 },
     { path: 'machines/default/secrets/identity', kind: 'file', mode: 0o600 },

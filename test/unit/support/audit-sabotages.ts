@@ -292,5 +292,12 @@ export const sabotages: readonly Sabotage[] = [
     },
     fails: ['secrets-private'],
   },
+  {
+    what: 'a home that others can write',
+    host: {
+      access: goodFacts.access.map((each) => (each.path === '.' ? { ...each, mode: 0o777 } : each)),
+    },
+    fails: ['secrets-private'],
+  },
   { what: 'no secrets', host: { access: [] }, fails: ['secrets-private'] },
 ];
