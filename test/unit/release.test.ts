@@ -7,7 +7,6 @@ import { test } from 'node:test';
 import { GiB } from '../../src/base/size.ts';
 import { layout, slotPartitions } from '../../src/disk/layout.ts';
 import { moduleOrder } from '../../src/release/initrd.ts';
-import { keyPair, signManifest, verifyManifest } from '../../src/release/keys.ts';
 import {
   checkAgainstLock,
   type PackageLock,
@@ -109,22 +108,6 @@ test("a suite's date comes from its Release file", () => {
   assert.equal(suiteDate('Suite: stable\nDate: Sat, 21 Nov 2026 02:10:46 UTC\n'), 1_795_227_046);
   assert.throws(() => suiteDate('<html>'), { code: 'release.mirror' });
 });
-
-test('the manifest is trusted by one key and in one form only', () =>
-  inScratch(async (folder) => {
-    const ours = await keyPair(join(folder, 'ours'), 'release');
-    const theirs = await keyPair(join(folder, 'theirs'), 'release');
-    const manifest = Buffer.from('{"format":1}');
-    const signature = await signManifest(manifest, ours);
-    await verifyManifest(manifest, signature, ours.certificate);
-    await assert.rejects(verifyManifest(manifest, signature, theirs.certificate), {
-      code: 'release.signature',
-    });
-    await assert.rejects(verifyManifest(Buffer.from('{"format":2}'), signature, ours.certificate), {
-      code: 'release.signature',
-    });
-    assert.deepEqual(await signManifest(manifest, ours), signature, 'the same bytes each time');
-  }));
 
 test('what decides a build changes its digest', () =>
   inScratch(async (folder) => {

@@ -1,39 +1,20 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { appendFile, copyFile, open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { run } from '../../src/base/process.ts';
 import { formatImage } from '../../src/verity/format.ts';
 import { blockSize, layOut } from '../../src/verity/geometry.ts';
 import type { RootHash } from '../../src/verity/root-hash.ts';
 import { type ExpectedImage, verifyImage } from '../../src/verity/verify.ts';
+import { formattedImage, uuid } from '../support/formatted-image.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const uuid = '2d1f6c0a-5a0e-4b1e-9b0c-6f1d8a7e4c35';
-
-/** One block; a full and an overfull tree block; chunks of reading that end inside the image; three levels. */
-for (const blocks of [1, 2, 127, 128, 129, 257, 600, 128 ** 2 + 1]) {
-  test(`an image of ${blocks} blocks is formatted as veritysetup does it, and each accepts the other's`, async () => {
-    const { path, expected } = await formatted(`ours-${blocks}`, blocks);
-    const peer = join(folder, `peer-${blocks}`);
-    await copyFile(path, peer);
-    await truncate(peer, expected.dataSize);
-    const offset = `--hash-offset=${expected.dataSize}`;
-    const { stdout } = await run('veritysetup', ['format', '--salt=-', `--uuid=${uuid}`, offset, peer, peer]);
-
-    assert.equal(/^Root hash:\s+(\w+)$/m.exec(stdout.toString())?.[1], expected.rootHash);
-    assert.ok((await readFile(path)).equals(await readFile(peer)));
-    await verifyImage(peer, expected);
-    await run('veritysetup', ['verify', offset, path, path, expected.rootHash]);
-    rmSync(path);
-    rmSync(peer);
-  });
-}
+const formatted = (name: string, blocks: number) => formattedImage(join(folder, name), blocks);
 
 test('a flipped byte anywhere is found, and its block named', async () => {
   const { path, expected } = await formatted('flipped', 300);
@@ -125,20 +106,6 @@ test('what cannot be formatted is left as it was', async () => {
   assert.equal((await stat(path)).size, blockSize);
   await assert.rejects(formatImage(join(folder, 'absent'), uuid), { code: 'verity.io', why: /ENOENT/ });
 });
-
-/** An image whose blocks differ, made sparsely: most of a block is zeros. */
-async function formatted(name: string, blocks: number): Promise<{ path: string; expected: ExpectedImage }> {
-  const path = join(folder, name);
-  const file = await open(path, 'w');
-  try {
-    await file.truncate(blocks * blockSize);
-    for (let block = 0; block < blocks; block += Math.ceil(blocks / 500))
-      await file.write(`block ${block}`, block * blockSize + (block % 4000));
-  } finally {
-    await file.close();
-  }
-  return { path, expected: { uuid, ...(await formatImage(path, uuid)) } };
-}
 
 async function flip(path: string, position: number, mask: number): Promise<void> {
   const file = await open(path, 'r+');

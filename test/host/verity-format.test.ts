@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFile, readFile, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { run } from '../../src/base/process.ts';
+import { verifyImage } from '../../src/verity/verify.ts';
+import { formattedImage, uuid } from '../support/formatted-image.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** One block; a full and an overfull tree block; chunks of reading that end inside the image; three levels. */
+for (const blocks of [1, 2, 127, 128, 129, 257, 600, 128 ** 2 + 1]) {
+  test(`an image of ${blocks} blocks is formatted as veritysetup does it, and each accepts the other's`, async () => {
+    const { path, expected } = await formattedImage(join(folder, `ours-${blocks}`), blocks);
+    const peer = join(folder, `peer-${blocks}`);
+    await copyFile(path, peer);
+    await truncate(peer, expected.dataSize);
+    const offset = `--hash-offset=${expected.dataSize}`;
+    const { stdout } = await run('veritysetup', ['format', '--salt=-', `--uuid=${uuid}`, offset, peer, peer]);
+
+    assert.equal(/^Root hash:\s+(\w+)$/m.exec(stdout.toString())?.[1], expected.rootHash);
+    assert.ok((await readFile(path)).equals(await readFile(peer)));
+    await verifyImage(peer, expected);
+    await run('veritysetup', ['verify', offset, path, path, expected.rootHash]);
+    rmSync(path);
+    rmSync(peer);
+  });
+}
