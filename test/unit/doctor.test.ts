@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
 import { firmwarePath, qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
 import { examineHost, type Finding, type HostCheck } from '../../src/machine/doctor.ts';
-import { homeLayout } from '../../src/machine/home.ts';
-import { hostChecks, memoryFinding, packageFinding, spaceFinding } from '../../src/machine/host-checks.ts';
+import { memoryFinding, packageFinding, spaceFinding } from '../../src/machine/host-checks.ts';
 import { type HostPackage, hostPackages } from '../../src/machine/host-packages.ts';
 
 const well: Finding = { verdict: 'ok', found: 'there' };
@@ -58,14 +57,4 @@ test('what the hypervisor uses is what the list of packages provides', () => {
   const provided = hostPackages.filter((each) => each.for === 'run').map((each) => each.provides);
   assert.ok(provided.includes(firmwarePath));
   assert.ok(provided.includes(qemuProgram));
-});
-
-test('a home whose sockets would have too long a path is found out', async () => {
-  const channel = (home: string) =>
-    examineHost(hostChecks(homeLayout(home)).filter(({ name }) => name === 'private channel'));
-  const [long] = await channel(`/${'x'.repeat(60)}`);
-  assert.equal(long?.verdict, 'missing');
-  assert.match(long?.mend ?? '', /HOLDFAST_HOME/);
-  const [short] = await channel('/h');
-  assert.notEqual(short?.verdict, 'missing');
 });
