@@ -128,12 +128,19 @@ function givenTo(command: Command, verb: Verb): Given {
 }
 
 /** Commander's `error: what\n(Did you mean this?)` as our what, why and next. */
-function usageError({ message }: CommanderError, command: Command): HoldfastError {
+function usageError({ code, message }: CommanderError, command: Command): HoldfastError {
   const [what = '', suggestion] = inOurTerms(message)
     .replace(/^error: /, '')
     .split('\n');
   const likely = suggestion?.match(/^\(Did you mean (?:one of )?(.*)\?\)$/)?.[1];
   const help = command.parent ? `holdfast ${command.name()} --help` : 'holdfast --help';
+  const [, flag] = /^flag '([^']+)' argument missing$/.exec(what) ?? [];
+  if (code === 'commander.optionMissingArgument' && flag) {
+    return misuse('usage', `${flag} has no value`, {
+      why: 'the flag is the last word',
+      next: `\`${help}\` shows what can be given`,
+    });
+  }
   return misuse('usage', what, {
     why: command.parent
       ? `\`${command.name()}\` takes ${inOurTerms(command.usage())}`

@@ -18,8 +18,6 @@ async function quickstart(): Promise<void> {
   const { configuration } = machineLayout(layout, parseMachineName('default'));
   await holdfast('build');
   await holdfast((await exists(configuration)) ? 'start' : 'deploy');
-  // the channel answers before the rest of the system has started
-  await holdfast('exec', '--', 'sudo', 'systemctl', 'is-system-running', '--wait');
   if ((await tryHoldfast('exec', '--', 'sudo', 'podman', 'image', 'exists', 'example')) !== 0) {
     const image = await progress.step('Making a container image', () => exampleImage(layout));
     await holdfast('copy', image, ':/tmp/example.tar');

@@ -40,7 +40,7 @@ test('what is wrong is said, with a suggestion and exit code 2', async () => {
     [['xyzzy'], /^unknown verb 'xyzzy'$/, /^`holdfast --help`/],
     [['--jsn', 'status'], /^unknown flag '--jsn'$/, /did you mean --json\?/],
     [['deploy', '--cpu', '2'], /^unknown flag '--cpu'$/, /did you mean --cpus\?/],
-    [['deploy', '--cpus'], /^flag '--cpus <.*>' argument missing$/, /deploy --help/],
+    [['deploy', '--cpus'], /^--cpus <N> has no value$/, /deploy --help/],
     [['status', 'extra'], /^too many arguments for 'status'/, /status --help/],
     [['copy', 'only-one'], /^missing required argument/, /copy --help/],
     [['exec'], /^missing required argument/, /exec --help/],
