@@ -7,13 +7,15 @@ import { syncFolder } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import { type Bytes, formatSize, KiB, MiB } from '../base/size.ts';
 import { syncFile, withScratch } from './image.ts';
-import { type Partition, sectorSize, slotPartition, ukiPath } from './layout.ts';
+import { type Partition, sectorSize, slotPartition, ukiPaths } from './layout.ts';
 
 export interface BaseImage {
   /** Where the raw file is made. */
   readonly path: string;
   /** Signed unified kernel image: goes to BootA. */
   readonly uki: string;
+  /** The one for who switched verity off: beside it. */
+  readonly unverifiedUki: string;
   /** Root file system with its verity tree: goes to RootFS-A as it is. */
   readonly root: string;
   /** Signed loader for a machine whose variables were lost: goes to BootEFIA. */
@@ -25,14 +27,14 @@ export interface BaseImage {
 /** Where firmware without variables looks (UEFI specification 2.10, section 3.5.1.1). */
 const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
 
-/** A FAT file system with one file in it. */
+/** A FAT file system with few files in it. */
 interface BootFileSystem {
   readonly partition: Partition;
   readonly label: string;
   /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5); few large ones are read quickest. */
   readonly sectorsPerCluster: number;
-  readonly source: string;
-  readonly target: string;
+  /** Source by target, which is as firmware writes paths. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /**
@@ -44,6 +46,7 @@ interface BootFileSystem {
 export async function createBaseImage({
   path,
   uki,
+  unverifiedUki,
   root,
   loader,
   sourceDateEpoch,
@@ -54,19 +57,17 @@ export async function createBaseImage({
       partition: slotPartition('A', 'loader'),
       label: 'BOOTEFIA',
       sectorsPerCluster: 2,
-      source: loader,
-      target: removableMediaPath,
+      files: { [removableMediaPath]: loader },
     },
     {
       partition: slotPartition('A', 'boot'),
       label: 'BOOTA',
       sectorsPerCluster: 8,
-      source: uki,
-      target: ukiPath,
+      files: { [ukiPaths.on]: uki, [ukiPaths.off]: unverifiedUki },
     },
   ];
-  for (const { source, partition } of fileSystems) await checkFits(source, partition);
-  const rootSize = await checkFits(root, rootPartition);
+  for (const { files, partition } of fileSystems) await checkFits(Object.values(files), partition);
+  const rootSize = await checkFits([root], rootPartition);
   await withScratch(path, async (scratch) => {
     const image = join(scratch, 'raw');
     await writeFile(image, '');
@@ -84,29 +85,42 @@ export async function createBaseImage({
 }
 
 async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, epoch: number): Promise<void> {
-  const { partition, label, sectorsPerCluster, source, target } = fileSystem;
+  const { partition, label, sectorsPerCluster } = fileSystem;
   const place = ['--offset', String(partition.offset / sectorSize)];
   const format = ['-F', '16', '-s', String(sectorsPerCluster), '-n', label, '--invariant'];
   await run('mkfs.fat', [...format, ...place, image, String(partition.size / KiB)]);
   // mtools takes the time of new files from SOURCE_DATE_EPOCH, and writes local time.
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(epoch), TZ: 'UTC', MTOOLSRC: '/dev/null' };
   const drive = ['-i', `${image}@@${partition.offset}`];
-  const names = target.split('\\').filter((name) => name !== '');
-  const folders = names.slice(0, -1).map((_, index) => `::/${names.slice(0, index + 1).join('/')}`);
-  await run('mmd', [...drive, ...folders], { env });
-  await run('mcopy', [...drive, resolve(source), `::/${names.join('/')}`], { env });
+  const files = Object.entries(fileSystem.files).map(
+    ([target, source]) => [resolve(source), target.split('\\').filter((name) => name !== '')] as const,
+  );
+  const folders = files.flatMap(([, names]) =>
+    names.slice(0, -1).map((_, index) => `::/${names.slice(0, index + 1).join('/')}`),
+  );
+  await run('mmd', [...drive, ...new Set(folders)], { env });
+  for (const [source, names] of files)
+    await run('mcopy', [...drive, source, `::/${names.join('/')}`], { env });
 }
 
-/** The file's size, when the partition has room for it. FAT's own tables need a little too: 1 in 64 is plenty. */
-async function checkFits(path: string, { name, size }: Partition): Promise<Bytes> {
-  const file = await stat(path);
-  if (!file.isFile()) {
-    throw failure('disk.source', `${path} cannot go into ${name}`, { why: 'it is no file' }); // mcopy would skip it
+/** The files' size, when the partition has room for them. FAT's own tables need a little too: 1 in 64 is plenty. */
+async function checkFits(paths: readonly string[], { name, size }: Partition): Promise<Bytes> {
+  let total = 0;
+  for (const path of paths) {
+    const file = await stat(path);
+    if (!file.isFile()) {
+      throw failure('disk.source', `${path} cannot go into ${name}`, { why: 'it is no file' }); // mcopy would skip it
+    }
+    total += file.size;
   }
   const room = name.startsWith('Boot') ? size - size / 64 : size;
-  if (file.size <= room) return file.size as Bytes;
-  throw failure('disk.too-large', `${path} does not fit into ${name}`, {
-    why: `it has ${formatSize(file.size)}; there is room for ${formatSize(room)}`,
-    next: 'build the release with less in it',
-  });
+  if (total <= room) return total as Bytes;
+  throw failure(
+    'disk.too-large',
+    `${paths.join(' and ')} ${paths.length > 1 ? 'do' : 'does'} not fit into ${name}`,
+    {
+      why: `${formatSize(total)} are needed; there is room for ${formatSize(room)}`,
+      next: 'build the release with less in it',
+    },
+  );
 }

@@ -127,8 +127,17 @@ export const slotPartitions = {
   B: { loader: 'BootEFIB', boot: 'BootB', root: 'RootFS-B' },
 } as const satisfies Readonly<Record<Slot, Readonly<Record<string, PartitionName>>>>;
 
-/** Where `slotPartitions[slot].boot` keeps the UKI, as firmware writes paths. */
-export const ukiPath = '\\EFI\\Linux\\holdfast.efi';
+/**
+ * Where `slotPartitions[slot].boot` keeps the UKIs, as firmware writes paths: the one whose root is verified, and the one
+ * for who switched that off. The fallback loader scans `\EFI\Linux` alone, and so never starts the second.
+ */
+export const ukiPaths = {
+  on: '\\EFI\\Linux\\holdfast.efi',
+  off: '\\EFI\\Holdfast\\unverified.efi',
+} as const;
+
+/** Whether dm-verity checks the root. */
+export type Verity = keyof typeof ukiPaths;
 
 /**
  * Lays out a machine's disk.

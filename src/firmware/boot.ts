@@ -1,4 +1,4 @@
-import { type Slot, sectorSize, slotPartition, ukiPath } from '../disk/layout.ts';
+import { type Slot, sectorSize, slotPartition, ukiPaths, type Verity } from '../disk/layout.ts';
 import { type LoadOption, parseLoadOption, serialiseLoadOption } from './load-option.ts';
 import { malformed } from './malformed.ts';
 import { attributes, vendors } from './names.ts';
@@ -23,7 +23,7 @@ export interface BootState {
 }
 
 /** The entry that starts a slot's signed UKI. @param file where the UKI is on the slot's boot partition. */
-export function bootEntry(slot: Slot, file: string = ukiPath): LoadOption {
+export function bootEntry(slot: Slot, file: string = ukiPaths.on): LoadOption {
   const { number, offset, size, uuid } = slotPartition(slot, 'boot');
   return {
     description: `Holdfast ${slot}`,
@@ -35,6 +35,13 @@ export function bootEntry(slot: Slot, file: string = ukiPath): LoadOption {
 /** Makes or replaces the entry of a slot. Whether it is used is said by `setBootOrder` and `setBootNext`. */
 export function setBootEntry(store: VariableStore, slot: Slot, entry: LoadOption): VariableStore {
   return setVariables(store, shared(entryName(slot), serialiseLoadOption(entry)));
+}
+
+/** Makes every entry of ours that there is, damaged or not, lead to the UKI with or without verity. */
+export function setVerity(store: VariableStore, verity: Verity): VariableStore {
+  return slots
+    .filter((slot) => findVariable(store, vendors.global, entryName(slot)))
+    .reduce((changed, slot) => setBootEntry(changed, slot, bootEntry(slot, ukiPaths[verity])), store);
 }
 
 /** Commits: the firmware tries these slots in this order, and what it finds by itself after them. */

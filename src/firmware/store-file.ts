@@ -18,14 +18,21 @@ export async function writeVariableStore(path: string, store: VariableStore): Pr
 }
 
 /**
- * Finishes what the firmware was cut off in, before a machine is started. OVMF does so by itself, except when the cut hit
- * the first blocks: then it does not start at all (seen with edk2 2022.11).
- * @returns whether there was anything to mend. Throws as `readVariableStore` does.
+ * Makes a variable store ready for a start of its machine: finishes what the firmware was cut off in, and applies
+ * `change`. OVMF finishes by itself, except when the cut hit the first blocks: then it does not start at all (seen with edk2
+ * 2022.11).
+ * @returns whether there was anything to do. Throws as `readVariableStore` and `writeVariableStore` do.
  */
-export async function mendVariableStore(path: string): Promise<boolean> {
+export async function mendVariableStore(
+  path: string,
+  change: (store: VariableStore) => VariableStore,
+): Promise<boolean> {
   const image = await readBounded(path, geometry.size);
-  const store = parseVariableStore(image);
-  const wasCut = finishInterruptedWrite(image) !== image;
-  if (wasCut) await writeVariableStore(path, store);
-  return wasCut;
+  const found = parseVariableStore(image);
+  const wanted = change(found);
+  const isReady =
+    finishInterruptedWrite(image) === image &&
+    serialiseVariableStore(wanted).equals(serialiseVariableStore(found));
+  if (!isReady) await writeVariableStore(path, wanted);
+  return !isReady;
 }

@@ -7,6 +7,7 @@ import { failure } from '../base/errors.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
 import { formatSize, GiB } from '../base/size.ts';
+import type { Verity } from '../disk/layout.ts';
 import { type FormattedImage, formatImage } from '../verity/format.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
 import { type KeyPair, signManifest } from './keys.ts';
@@ -19,6 +20,9 @@ import { assembleUki, signEfi, signRootHash } from './uki.ts';
 
 /** RootFS-A and -B are this large; the release must fit with its verity tree. */
 const rootPartition = 4 * GiB;
+
+const ukiNames: Readonly<Record<Verity, string>> = { on: 'holdfast.efi', off: 'unverified.efi' };
+const verities = ['on', 'off'] as const satisfies readonly Verity[];
 
 /** Data and digests come in blocks of this many bytes. */
 const blockSize = 4096;
@@ -106,24 +110,22 @@ async function makeBootImages(
     rootHashSignature: await signRootHash(rootHash, key),
     sourceDateEpoch: epoch,
   });
-  const words = [
-    ...recipe.commandLine,
-    `holdfast.root=${rootHash}`,
-    `holdfast.blocks=${dataSize / blockSize}`,
-  ];
-  const uki = await assembleUki(
-    {
-      stub: join(boot.parts, 'linuxx64.efi.stub'),
-      linux: join(boot.parts, 'linux'),
-      initrd,
-      commandLine: words.join(' '),
-      osRelease: osRelease(boot.version),
-      kernel: boot.kernel,
-      epoch,
-    },
-    scratch,
-  );
-  await signEfi(uki, join(folder, 'holdfast.efi'), key, epoch);
+  const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];
+  for (const verity of verities) {
+    const uki = await assembleUki(
+      {
+        stub: join(boot.parts, 'linuxx64.efi.stub'),
+        linux: join(boot.parts, 'linux'),
+        initrd,
+        commandLine: [...recipe.commandLine, ...recipe.verityWords[verity], ...root].join(' '),
+        osRelease: osRelease(boot.version),
+        kernel: boot.kernel,
+        epoch,
+      },
+      scratch,
+    );
+    await signEfi(uki, join(folder, ukiNames[verity]), key, epoch);
+  }
   await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(folder, 'loader.efi'), key, epoch);
 }
 
@@ -143,7 +145,8 @@ async function writeManifest(
     sourceDateEpoch: epoch,
     kernel,
     root: { ...(await describe(join(folder, 'root.img'))), ...formatted, uuid },
-    uki: await describe(join(folder, 'holdfast.efi')),
+    uki: await describe(join(folder, ukiNames.on)),
+    unverifiedUki: await describe(join(folder, ukiNames.off)),
     loader: await describe(join(folder, 'loader.efi')),
     sbom: await describe(join(folder, 'sbom.spdx.json')),
     packages: await describe(join(folder, 'packages.json')),

@@ -13,6 +13,7 @@ import { type ReleaseManifest, releaseManifest } from './manifest.ts';
 import { type PackageLock, packageLock } from './packages.ts';
 import { findSources, type Sources } from './sources.ts';
 import { digestInputs } from './tree.ts';
+import { releaseFiles } from './verify.ts';
 
 /** A package lock of thousands of packages is smaller. */
 const lockLimit = 16 * MiB;
@@ -146,8 +147,7 @@ async function findUnchanged(out: string, inputs: string): Promise<ReleaseManife
   if ((await readFile(join(out, 'inputs'), 'utf8').catch(() => '')).trim() !== inputs) return undefined;
   const parsed = releaseManifest.safeParse(JSON.parse(await readFile(join(out, 'release.json'), 'utf8')));
   if (!parsed.success) return undefined;
-  const { root, uki, loader, sbom, packages } = parsed.data;
-  for (const { name, size } of [root, uki, loader, sbom, packages]) {
+  for (const { name, size } of releaseFiles(parsed.data)) {
     const found = await stat(join(out, name)).catch(() => undefined);
     if (found?.size !== size) return undefined;
   }

@@ -31,6 +31,8 @@ export const releaseManifest = z.strictObject({
   root: file.extend({ dataSize: z.int().positive(), rootHash, uuid: z.uuid() }),
   /** Signed unified kernel image. Its command line names `root.rootHash`. */
   uki: file,
+  /** The same, but that its command line switches verity off: started only for who asked for that. */
+  unverifiedUki: file,
   /** Signed systemd-boot: finds the UKI when the machine's UEFI variables were lost. */
   loader: file,
   sbom: file,

@@ -1,6 +1,7 @@
 /**
  * What a release is made of. Data only: change it here, and the next build differs.
  */
+import type { Verity } from '../disk/layout.ts';
 
 /** Debian's release that the root is made from, and the suites that its packages come from. */
 export const suite = 'trixie';
@@ -182,7 +183,7 @@ export const initrdModules: readonly string[] = [
 ];
 
 /**
- * The kernel's command line, ahead of the root hash. Signed as part of the UKI: nobody adds to it.
+ * The kernel's command line, ahead of what follows from verity. Signed as part of the UKI: nobody adds to it.
  */
 export const commandLine: readonly string[] = [
   'console=ttyS0',
@@ -190,11 +191,16 @@ export const commandLine: readonly string[] = [
   'panic=5',
   // the host may be busy, and the watchdog then blames the clock
   'tsc=reliable',
-  'dm_verity.require_signatures=1',
   // without bpf, which systemd would load a program into at each boot for a setting (RestrictFileSystems=) nobody uses
   'lsm=landlock,lockdown,yama,ipe',
   'systemd.firstboot=off',
 ];
+
+/** What the command line of the UKI with verity, and of that without, says about it. */
+export const verityWords: Readonly<Record<Verity, readonly string[]>> = {
+  on: ['dm_verity.require_signatures=1'],
+  off: ['holdfast.verity=off'],
+};
 
 /** The first user: sudo without a password, no password at all, keys only. */
 export const user = {

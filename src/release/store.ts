@@ -63,8 +63,8 @@ export async function importRelease(
   if (await isComplete(stored)) return stored;
   await verifyFiles(release, certificate, progress, signal);
   await progress.step('Importing the release', async () => {
-    const { root, uki, loader } = release.manifest;
-    const needed = (root.size + uki.size + loader.size + baseImageOverhead) as Bytes;
+    const { root, uki, unverifiedUki, loader } = release.manifest;
+    const needed = (root.size + uki.size + unverifiedUki.size + loader.size + baseImageOverhead) as Bytes;
     await removeLeftovers(folders);
     await requireSpace(folders.releases, needed, 'the release');
     await store(release, folders, signal);
@@ -81,6 +81,7 @@ async function store(release: SignedRelease, folders: StoreFolders, signal: Abor
       path: baseImagePath(draft),
       root: join(folder, manifest.root.name),
       uki: join(folder, manifest.uki.name),
+      unverifiedUki: join(folder, manifest.unverifiedUki.name),
       loader: join(folder, manifest.loader.name),
       sourceDateEpoch: manifest.sourceDateEpoch,
     });

@@ -20,8 +20,13 @@ export interface SignedRelease {
 }
 
 /** The files that a manifest names. */
-export function releaseFiles({ root, uki, loader, sbom, packages }: ReleaseManifest) {
-  return [root, uki, loader, sbom, packages];
+export function releaseFiles({ root, uki, unverifiedUki, loader, sbom, packages }: ReleaseManifest) {
+  return [root, uki, unverifiedUki, loader, sbom, packages];
+}
+
+/** Those that the firmware loads, and so checks the signature of. */
+function signedPrograms({ uki, unverifiedUki, loader }: ReleaseManifest) {
+  return [uki, unverifiedUki, loader];
 }
 
 /**
@@ -95,7 +100,7 @@ export async function verifyFiles(
     };
     const problems = await Promise.all([
       ...files.map((file) => problemOf(release.folder, file, count, signal)),
-      ...[release.manifest.uki, release.manifest.loader].map(({ name }) =>
+      ...signedPrograms(release.manifest).map(({ name }) =>
         efiProblem(join(release.folder, name), certificate, signal),
       ),
     ]);

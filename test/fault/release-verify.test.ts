@@ -85,7 +85,7 @@ test('a signed manifest that is none is refused', async () => {
   }
 });
 
-for (const name of ['root.img', 'holdfast.efi', 'loader.efi', 'packages.json'])
+for (const name of ['root.img', 'holdfast.efi', 'unverified.efi', 'loader.efi', 'packages.json'])
   test(`one changed bit is found in ${name}`, async () => {
     const folder = await changed((path) => flipByte(join(path, name), 1));
     await assert.rejects(check(folder), { code: 'release.damaged', why: new RegExp(`${name} was changed`) });
@@ -103,14 +103,19 @@ test('every damaged file is named at once', async () => {
   });
 });
 
-test('a program that the firmware would refuse is refused here, though the manifest vouches for it', async () => {
-  const folder = await changed(async (path) => {
-    const foreign = await makeFakeRelease(join(path, 'foreign'), others);
-    await cp(join(path, 'foreign', 'holdfast.efi'), join(path, 'holdfast.efi'));
-    await signRelease(path, { ...manifest, uki: foreign.uki }, ours);
+for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
+  test(`${part}: what the firmware would refuse is refused here, though the manifest vouches for it`, async () => {
+    const { name } = manifest[part];
+    const folder = await changed(async (path) => {
+      const foreign = await makeFakeRelease(join(path, 'foreign'), others);
+      await cp(join(path, 'foreign', name), join(path, name));
+      await signRelease(path, { ...manifest, [part]: foreign[part] }, ours);
+    });
+    await assert.rejects(check(folder), {
+      code: 'release.damaged',
+      why: new RegExp(`${name} is not signed`),
+    });
   });
-  await assert.rejects(check(folder), { code: 'release.damaged', why: /holdfast\.efi is not signed/ });
-});
 
 test('Ctrl-C ends the check', async () => {
   const release = await readRelease(good, ours.certificate);

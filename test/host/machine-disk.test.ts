@@ -25,6 +25,7 @@ const largest: DiskSizes = { logSize: 'large', dataSize: (2 * TiB) as Bytes };
 const release: BaseImage = {
   path: join(folder, 'release', 'base.raw'),
   uki: source('uki', 'a kernel'.repeat(100_000)),
+  unverifiedUki: source('unverified-uki', 'another kernel'.repeat(100_000)),
   root: source('root', 'the root'.repeat(64 * 1024)),
   loader: source('loader', 'a loader'),
   sourceDateEpoch: 1_700_000_000,
@@ -57,6 +58,7 @@ test('the base image has each file where firmware and kernel look for it', async
   const places = [
     ['loader', '::/EFI/BOOT/BOOTX64.EFI', release.loader],
     ['boot', '::/EFI/Linux/holdfast.efi', release.uki],
+    ['boot', '::/EFI/Holdfast/unverified.efi', release.unverifiedUki],
   ] as const;
   for (const [part, path, original] of places) {
     const { stdout } = await run('mtype', [
@@ -74,6 +76,12 @@ test('the base image has each file where firmware and kernel look for it', async
       .equals(root),
   );
   assert.equal(statSync(release.path).mode & 0o777, 0o444);
+});
+
+test('the fallback loader finds the verified UKI alone', async () => {
+  const { offset } = slotPartition('A', 'boot');
+  const { stdout } = await run('mdir', ['-b', '-i', `${release.path}@@${offset}`, '::/EFI/Linux']);
+  assert.equal(stdout.toString().trim(), '::/EFI/Linux/holdfast.efi');
 });
 
 test('the file systems of the base image are sound', async () => {
@@ -101,7 +109,7 @@ test('the same release gives the same base image, in any time zone', async () =>
 });
 
 test('a file that is too large is refused, and nothing is left behind', async () => {
-  const limits = { loader: 8 * MiB, uki: 192 * MiB, root: 4 * GiB + 1 };
+  const limits = { loader: 8 * MiB, uki: 192 * MiB, unverifiedUki: 189 * MiB, root: 4 * GiB + 1 };
   for (const [which, size] of Object.entries(limits)) {
     const large = source('large', '');
     await truncate(large, size);
@@ -122,6 +130,7 @@ test('a file that is too large is refused, and nothing is left behind', async ()
     'loader',
     'root',
     'uki',
+    'unverified-uki',
   ]);
 });
 

@@ -12,7 +12,7 @@ import { type ReleaseManifest, releaseManifest } from '../../src/release/manifes
 export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'): Promise<ReleaseManifest> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'root.img'), Buffer.alloc(256 * 4096, seed));
-  for (const name of ['holdfast.efi', 'loader.efi']) {
+  for (const name of ['holdfast.efi', 'unverified.efi', 'loader.efi']) {
     const unsigned = join(folder, `${name}.unsigned`);
     await writeFile(unsigned, tinyEfiProgram(`${seed}${name}`));
     const signing = ['--key', key.privateKey, '--cert', key.certificate, '--output', join(folder, name)];
@@ -34,6 +34,7 @@ export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'):
       uuid: '00000000-0000-8000-8000-000000000000',
     },
     uki: await describe(folder, 'holdfast.efi'),
+    unverifiedUki: await describe(folder, 'unverified.efi'),
     loader: await describe(folder, 'loader.efi'),
     sbom: await describe(folder, 'sbom.spdx.json'),
     packages: await describe(folder, 'packages.json'),

@@ -8,6 +8,7 @@ import {
   setBootEntry,
   setBootNext,
   setBootOrder,
+  setVerity,
 } from '../../src/firmware/boot.ts';
 import { parseLoadOption, serialiseLoadOption } from '../../src/firmware/load-option.ts';
 import { parseVariableStore, serialiseVariableStore, setVariables } from '../../src/firmware/store.ts';
@@ -48,6 +49,21 @@ test('the slots differ in partition and description only', () => {
   assert.notEqual(bootEntry('B').partition.uuid, bootEntry('A').partition.uuid);
   assert.equal(bootEntry('B').file, bootEntry('A').file);
   assert.equal(bootEntry('B', '\\x.efi').file, '\\x.efi');
+});
+
+test('verity is switched in the entries that there are, damaged ones too, and nowhere else', () => {
+  const both = setBootOrder(setBootEntry(setBootEntry(empty, 'B', bootEntry('B')), 'A', bootEntry('A')), [
+    'B',
+    'A',
+  ]);
+  const off = setVerity(both, 'off');
+  assert.equal(readBootState(off).entries.A?.file, '\\EFI\\Holdfast\\unverified.efi');
+  assert.equal(readBootState(off).entries.B?.file, '\\EFI\\Holdfast\\unverified.efi');
+  assert.deepEqual(readBootState(off).order, ['B', 'A']);
+  assert.deepEqual(setVerity(off, 'on'), both);
+  assert.deepEqual(setVerity(empty, 'off'), empty);
+  const damage = { name: 'Boot000A', vendor: global, attributes: 7, data: Buffer.of(1) };
+  assert.deepEqual(setVerity(setVariables(empty, damage), 'on'), setBootEntry(empty, 'A', bootEntry('A')));
 });
 
 test('any entry survives being written and read', () => {
