@@ -1,0 +1,103 @@
+import { failure, type HoldfastError } from '../base/errors.ts';
+
+/*
+ * The messages of NBD that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle
+ * negotiation with NBD_OPT_GO, then reads, writes and flushes with simple replies. All numbers are big-endian.
+ */
+
+const greetingMagic = 0x4e42444d41474943n; // NBDMAGIC
+const optionMagic = 0x49484156454f5054n; // IHAVEOPT
+const optionReplyMagic = 0x0003e889045565a9n;
+const requestMagic = 0x25609513;
+const simpleReplyMagic = 0x67446698;
+
+const fixedNewstyle = 1;
+const noZeroes = 2;
+const optionGo = 7;
+
+/** What QEMU takes at most in one request. */
+export const requestLimit = 32 * 1024 * 1024;
+
+/** An answer to an option has a few numbers, or a sentence about an error. */
+const optionReplyLimit = 4096;
+
+export const greetingLength = 18;
+export const optionReplyHeaderLength = 20;
+export const simpleReplyLength = 16;
+
+export const commands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
+export type Command = keyof typeof commands;
+
+export function nbdError(why: string): HoldfastError {
+  return failure('disk.device', 'the disk cannot be reached', {
+    why,
+    next: 'see `holdfast status`; what was begun can be begun again',
+  });
+}
+
+/** @throws HoldfastError `disk.device` unless the server speaks the fixed newstyle. */
+export function checkGreeting(bytes: Buffer): void {
+  if (bytes.readBigUInt64BE(0) !== greetingMagic || bytes.readBigUInt64BE(8) !== optionMagic)
+    throw nbdError('what listens there does not speak NBD');
+  if ((bytes.readUInt16BE(16) & fixedNewstyle) === 0) throw nbdError('the server is too old');
+}
+
+/** The client's flags, and the wish to go on with this export. */
+export function encodeGo(exportName: string): Buffer {
+  const name = Buffer.from(exportName);
+  const bytes = Buffer.alloc(4 + 16 + 4 + name.length + 2);
+  bytes.writeUInt32BE(fixedNewstyle | noZeroes, 0);
+  bytes.writeBigUInt64BE(optionMagic, 4);
+  bytes.writeUInt32BE(optionGo, 12);
+  bytes.writeUInt32BE(4 + name.length + 2, 16);
+  bytes.writeUInt32BE(name.length, 20);
+  name.copy(bytes, 24); // and no requests for information: the size comes unasked
+  return bytes;
+}
+
+export type OptionReplyKind = 'ack' | 'info' | 'error';
+
+/** @throws HoldfastError `disk.device` for an answer to something else, or one that is too long. */
+export function decodeOptionReplyHeader(bytes: Buffer): { kind: OptionReplyKind; length: number } {
+  const [option, type, length] = [bytes.readUInt32BE(8), bytes.readUInt32BE(12), bytes.readUInt32BE(16)];
+  if (bytes.readBigUInt64BE(0) !== optionReplyMagic || option !== optionGo)
+    throw nbdError('the server answered something that was not asked');
+  if (length > optionReplyLimit) throw nbdError(`the server's answer has ${length} bytes`);
+  if (type >= 2 ** 31) return { kind: 'error', length };
+  if (type === 1) return { kind: 'ack', length };
+  if (type === 3) return { kind: 'info', length };
+  throw nbdError(`the server answered with the unknown type ${type}`);
+}
+
+/** The size of the export out of NBD_INFO_EXPORT; undefined for other information. */
+export function decodeExportSize(bytes: Buffer): number | undefined {
+  if (bytes.length < 2 || bytes.readUInt16BE(0) !== 0) return undefined;
+  if (bytes.length !== 12) throw nbdError('the server describes the disk in an unknown way');
+  const size = Number(bytes.readBigUInt64BE(2));
+  if (!Number.isSafeInteger(size)) throw nbdError('the disk is larger than can be counted');
+  return size;
+}
+
+export interface NbdRequest {
+  readonly command: Command;
+  readonly cookie: bigint;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The header of a request; the data of a write follows. */
+export function encodeRequest({ command, cookie, offset, length }: NbdRequest): Buffer {
+  const bytes = Buffer.alloc(28);
+  bytes.writeUInt32BE(requestMagic, 0);
+  bytes.writeUInt16BE(commands[command], 6);
+  bytes.writeBigUInt64BE(cookie, 8);
+  bytes.writeBigUInt64BE(BigInt(offset), 16);
+  bytes.writeUInt32BE(length, 24);
+  return bytes;
+}
+
+/** @param error an errno, 0 when all went well. @throws HoldfastError `disk.device` for anything but a simple reply. */
+export function decodeSimpleReply(bytes: Buffer): { error: number; cookie: bigint } {
+  if (bytes.readUInt32BE(0) !== simpleReplyMagic) throw nbdError('the server sent no reply');
+  return { error: bytes.readUInt32BE(4), cookie: bytes.readBigUInt64BE(8) };
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { exists } from '../../src/base/files.ts';
+import { start } from '../../src/base/process.ts';
+import { connectNbd } from '../../src/disk/nbd.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
+after(() => rm(folder, { recursive: true }));
+const size = 8 * 1024 * 1024;
+
+/** Serves a file as qemu-nbd does, for the time of `work`. */
+async function served(work: (socket: string, file: string, stop: () => void) => Promise<void>) {
+  const file = join(folder, 'disk');
+  const socket = join(folder, 'nbd.sock');
+  await writeFile(file, Buffer.alloc(size, 'abc'));
+  const server = start('qemu-nbd', ['-t', '-f', 'raw', '-k', socket, '-x', 'disk', file], {});
+  const ended = once(server, 'exit');
+  try {
+    while (!(await exists(socket))) await sleep(20);
+    await work(socket, file, () => server.kill());
+  } finally {
+    server.kill();
+    await ended;
+  }
+}
+
+test('what is written is there, and what is read is what was there', () =>
+  served(async (socket, file) => {
+    const disk = await connectNbd(socket, 'disk');
+    assert.equal(disk.size, size);
+    const content = await readFile(file);
+    const offsets = Array.from({ length: 64 }, (_, index) => index * 100_003);
+    const pieces = await Promise.all(offsets.map((offset) => disk.read(offset, 5000)));
+    for (const [index, offset] of offsets.entries())
+      assert.ok(pieces[index]?.equals(content.subarray(offset, offset + 5000)));
+    await disk.write(4096, Buffer.alloc(3 * 1024 * 1024, 'new'));
+    await disk.flush();
+    assert.ok((await disk.read(4096, 3)).equals(Buffer.from('new')));
+    await disk.close();
+    assert.ok((await readFile(file)).subarray(4096, 4099).equals(Buffer.from('new')));
+  }));
+
+test('what is beyond the end is refused before it is asked for', () =>
+  served(async (socket) => {
+    const disk = await connectNbd(socket, 'disk');
+    await assert.rejects(disk.read(size - 1, 2), RangeError);
+    await assert.rejects(disk.write(size, Buffer.of(1)), RangeError);
+    await disk.close();
+  }));
+
+test('an export that there is not, and a server that goes, are said', () =>
+  served(async (socket, _file, stop) => {
+    await assert.rejects(connectNbd(socket, 'other'), { code: 'disk.device' });
+    await assert.rejects(connectNbd(join(folder, 'nobody'), 'disk'), { code: 'disk.device', why: /ENOENT/ });
+    const disk = await connectNbd(socket, 'disk');
+    stop();
+    await assert.rejects(
+      async () => {
+        for (;;) await disk.read(0, 4096);
+      },
+      { code: 'disk.device' },
+    );
+    await disk.close();
+  }));
+
+test('a server that says something else is not believed', async () => {
+  const path = join(folder, 'liar.sock');
+  const lies = [
+    Buffer.from('HTTP/1.1 400 Bad Request'),
+    Buffer.from('NBDMAGICIHAVEOPT\0\0'), // not the fixed newstyle
+    Buffer.concat([Buffer.from('NBDMAGICIHAVEOPT\0\x03'), Buffer.alloc(20)]),
+    Buffer.concat([
+      Buffer.from('NBDMAGICIHAVEOPT\0\x03'),
+      Buffer.from('0003e889045565a9000000070000000300ffffff', 'hex'), // an endless answer
+    ]),
+  ];
+  for (const lie of lies) {
+    const server = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .write(lie),
+    );
+    server.listen(path);
+    await once(server, 'listening');
+    await assert.rejects(connectNbd(path, 'disk'), { code: 'disk.device' });
+    server.close();
+    await once(server, 'close');
+  }
+});
