@@ -99,6 +99,10 @@ function firmwareArguments({ firmware, hardware }: Launch): readonly string[] {
   return [
     // only code in System Management Mode may write UEFI variables
     ...['-global', optionList('', { driver: 'cfi.pflash01', property: 'secure', value: 'on' })],
+    // the firmware has no network: when it refuses all that is on the disk, it says so at once, and asks nobody else
+    // (edk2: OvmfPkg/RUNTIME_CONFIG.md)
+    ...['-fw_cfg', optionList('', { name: 'opt/org.tianocore/IPv4Support', string: 'no' })],
+    ...['-fw_cfg', optionList('', { name: 'opt/org.tianocore/IPv6Support', string: 'no' })],
     // no suspend to RAM: OVMF would prepare for it at each boot
     ...['-global', 'ICH9-LPC.disable_s3=1'],
     ...[
@@ -161,7 +165,7 @@ function networkArguments(port: number | undefined): readonly string[] {
     '-netdev',
     optionList('user', { id: 'network', ...forward }),
     '-device',
-    // without its option ROM: the firmware has its own driver, and nothing boots from the network
+    // without its option ROM: nothing boots from the network
     optionList('virtio-net-pci', { id: networkDevice, netdev: 'network', romfile: '' }),
   ];
 }
