@@ -16,7 +16,7 @@ import type { PackageLock } from './packages.ts';
 import * as recipe from './recipe.ts';
 import { finishRootTree, installPackages, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
-import { assembleUki, signEfi, signRootHash } from './uki.ts';
+import { assembleUki, signEfi, signIntegrityPolicy, signRootHash } from './uki.ts';
 
 /** RootFS-A and -B are this large; the release must fit with its verity tree. */
 const rootPartition = 4 * GiB;
@@ -108,6 +108,7 @@ async function makeBootImages(
   const initrd = await buildInitrd(boot.initrd, {
     ...{ root: boot.root, kernel: boot.kernel, image, scratch },
     rootHashSignature: await signRootHash(rootHash, key),
+    integrityPolicy: await signIntegrityPolicy(await readFile(join(image, 'ipe/policy')), key),
     sourceDateEpoch: epoch,
   });
   const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];

@@ -5,7 +5,7 @@ import { initrdModules } from './recipe.ts';
 import { treePaths } from './tree.ts';
 
 /** Programs of the root that the initrd runs besides busybox. */
-const programs = ['usr/sbin/dmsetup', 'usr/bin/keyctl'];
+const programs = ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'];
 
 /** What busybox is asked to be: each is a link to it. */
 const applets = 'sh cat chroot echo grep insmod mkdir mount rm sed sleep switch_root tail tr umount'.split(' ');
@@ -20,6 +20,8 @@ export interface InitrdRequest {
   readonly image: string;
   /** DER: what `openssl smime` made of the root hash. */
   readonly rootHashSignature: Uint8Array;
+  /** DER: IPE's policy with its signature. */
+  readonly integrityPolicy: Uint8Array;
   /** An existing folder for the tree and the result. */
   readonly scratch: string;
   readonly sourceDateEpoch: number;
@@ -59,6 +61,7 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
   }
   await writeFile(join(tree, 'modules/order'), modules.map((path) => `${basename(path)}\n`).join(''));
   await writeFile(join(tree, 'root-hash.p7s'), request.rootHashSignature);
+  await writeFile(join(tree, 'ipe-policy.p7b'), request.integrityPolicy);
 
   const paths = await treePaths(tree);
   await run('touch', ['--no-dereference', `--date=@${request.sourceDateEpoch}`, ...paths], { cwd: tree });

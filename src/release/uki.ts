@@ -92,13 +92,21 @@ async function runAt(epoch: number, program: string, args: readonly string[]): P
 
 /** Signs a root hash for dm-verity: DER, PKCS #7, detached, no attributes, over the hash in hex. */
 export async function signRootHash(rootHash: string, key: KeyPair): Promise<Buffer> {
-  const options = ['-sign', '-nocerts', '-noattr', '-binary', '-outform', 'der'];
-  const { stdout } = await run(
-    'openssl',
-    ['smime', ...options, '-signer', key.certificate, '-inkey', key.privateKey],
-    {
-      input: rootHash,
-    },
-  );
+  return signPkcs7(rootHash, [], key);
+}
+
+/** Signs a policy for IPE: DER, PKCS #7 around the policy itself, no attributes. */
+export async function signIntegrityPolicy(policy: Uint8Array, key: KeyPair): Promise<Buffer> {
+  return signPkcs7(policy, ['-nodetach'], key);
+}
+
+async function signPkcs7(
+  content: string | Uint8Array,
+  options: readonly string[],
+  key: KeyPair,
+): Promise<Buffer> {
+  const form = ['-sign', '-nocerts', '-noattr', '-binary', '-outform', 'der', ...options];
+  const signer = ['-signer', key.certificate, '-inkey', key.privateKey];
+  const { stdout } = await run('openssl', ['smime', ...form, ...signer], { input: content });
   return stdout;
 }
