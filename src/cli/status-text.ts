@@ -2,6 +2,7 @@ import { formatSize } from '../base/size.ts';
 import type { BootState } from '../guest/boot.ts';
 import type { MachineName } from '../machine/home.ts';
 import type { MachineStatus } from '../machine/status.ts';
+import { columns } from './columns.ts';
 
 /** A machine's status for people: one thing a line. */
 export function statusText(status: MachineStatus): string {
@@ -53,17 +54,7 @@ export function listText(list: readonly MachineStatus[]): string {
     formatSize(status.memory),
     formatSize(status.dataSize),
   ]);
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return [header, ...rows]
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return columns(header, rows);
 }
 
 function stateText({ state }: MachineStatus): string {

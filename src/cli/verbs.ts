@@ -22,6 +22,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   shell: { summary: 'open a shell in the machine', load: () => import('./shell.ts') },
   copy: { summary: 'copy files into or out of the machine', load: () => import('./copy.ts') },
   logs: { summary: "show the machine's journal, or archive all logs", load: () => import('./logs.ts') },
+  firewall: { summary: 'list or change what may come into the machine', load: () => import('./firewall.ts') },
   audit: {
     summary: 'test every security claim on the machine',
     load: () => import('./audit.ts'),

@@ -7,7 +7,7 @@ import type { Verdict } from '../../src/audit/claim.ts';
 import { claims } from '../../src/audit/claims.ts';
 import type { HostFactTypes } from '../../src/audit/host-facts.ts';
 import { answersWith, factsWith, goodAnswers } from './support/audit-evidence.ts';
-import { added, type Sabotage, sabotages, tcp } from './support/audit-sabotages.ts';
+import { added, allowedFile, changed, type Sabotage, sabotages, tcp } from './support/audit-sabotages.ts';
 
 function verdictsOf(guest: Sabotage['guest'] = {}, host: Partial<HostFactTypes> = {}): Map<string, Verdict> {
   const results = judgeAll(claims, answersWith(guest), factsWith(host));
@@ -46,33 +46,58 @@ test('every claim that is tested has a sabotage that it fails', () => {
 });
 
 test('SSH over TCP, chosen at deployment: its rules are expected, and the channel is off the socket by choice', () => {
-  const rule = (
-    mask: string,
-  ) => `-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 60 --hitcount 3 --name ssh --mask ${mask} --rsource -j DROP
--A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --set --name ssh --mask ${mask} --rsource -j ACCEPT`;
-  const verdicts = verdictsOf(
-    {
-      ...added('filter-ipv4', rule('255.255.255.255')),
-      ...added('filter-ipv6', rule('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')),
-      ...added('listeners', 'tcp   LISTEN 0      1      *:22 *:*   '),
-    },
-    tcp,
-  );
+  const rules = (mask: string) =>
+    ['--rcheck --seconds 60 --hitcount 3 MASK -j DROP', '--set MASK -j ACCEPT']
+      .map((rule) => rule.replace('MASK', `--name ssh --mask ${mask} --rsource`))
+      .map((rule) => `-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent ${rule}\n`)
+      .join('');
+  const last = '-A INPUT -j HOLDFAST';
+  const [ipv4, ipv6] = [rules('255.255.255.255'), rules('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')];
+  const good = {
+    ...changed('filter-ipv4', last, ipv4 + last),
+    ...changed('filter-ipv6', last, ipv6 + last),
+    ...added('listeners', 'tcp   LISTEN 0      1      *:22 *:*   '),
+  };
+  const verdicts = verdictsOf(good, tcp);
   assert.deepEqual(failing(verdicts), []);
   assert.equal(verdicts.get('ssh-brute-force'), 'pass');
   assert.equal(verdicts.get('channel-not-on-network'), 'off');
+
+  const bypassed = { ...good, ...changed('filter-ipv4', last, `${last}\n${ipv4.trimEnd()}`) };
+  assert.deepEqual(failing(verdictsOf(bypassed, tcp)), ['firewall-input-ipv4'], 'what is allowed comes last');
+});
+
+test('what `holdfast firewall` allowed is no hole, and what listens there is expected', () => {
+  const rule =
+    '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 8080:8090 -m comment --comment web -j ACCEPT';
+  const guest = {
+    'firewall-allowed': allowedFile,
+    ...added('filter-ipv4', rule),
+    ...added('filter-ipv6', rule),
+    ...added('listeners', 'tcp   LISTEN 0      1      *:8081 *:*   '),
+  };
+  assert.deepEqual(failing(verdictsOf(guest)), []);
+  const udp = added('listeners', 'udp   UNCONN 0      0      *:8081 *:*   ');
+  assert.deepEqual(failing(verdictsOf({ ...guest, ...udp })), ['no-listeners']);
 });
 
 test("Podman's own chains are no hole", () => {
-  const jump = (chain: string, to: string) =>
-    `-A ${chain} -m comment --comment "netavark firewall rules" -j ${to}`;
+  const jump = (chain: string) =>
+    `-A ${chain} -m comment --comment "netavark firewall rules" -j NETAVARK_${chain}`;
   const guest = {
     'filter-ipv4': [
       goodAnswers['filter-ipv4'],
-      '-N NETAVARK_FORWARD',
-      jump('INPUT', 'NETAVARK_INPUT'),
-      jump('FORWARD', 'NETAVARK_FORWARD'),
+      ...['FORWARD', 'INPUT', 'ISOLATION_2', 'ISOLATION_3'].map((chain) => `-N NETAVARK_${chain}`),
+      jump('INPUT'),
+      jump('FORWARD'),
+      '-A FORWARD -j NETAVARK_ISOLATION_2',
+      '-A NETAVARK_FORWARD -m conntrack --ctstate INVALID -j DROP',
+      '-A NETAVARK_FORWARD -d 10.88.0.0/16 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
       '-A NETAVARK_FORWARD -s 10.88.0.0/16 -j ACCEPT',
+      '-A NETAVARK_INPUT -s 10.88.0.0/16 -p udp -m udp --dport 53 -j ACCEPT',
+      '-A NETAVARK_INPUT -s 10.88.0.0/16 -p tcp -m tcp --dport 53 -j ACCEPT',
+      '-A NETAVARK_ISOLATION_3 -o podman0 -j DROP',
+      '-A NETAVARK_ISOLATION_3 -j NETAVARK_ISOLATION_2',
     ].join('\n'),
   };
   assert.deepEqual(failing(verdictsOf(guest)), []);

@@ -23,11 +23,13 @@ const hostKey =
 const identity =
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIONjruzpJnrDu6YZWPKx94/8U0SCEHPzJKLsHQYEzWi2 holdfast host';
 
-const filter = ['-P INPUT DROP', '-P FORWARD DROP', '-P OUTPUT ACCEPT'];
+const filter = ['-P INPUT DROP', '-P FORWARD DROP', '-P OUTPUT ACCEPT', '-N HOLDFAST'];
 const established = [
   '-A INPUT -i lo -j ACCEPT',
   '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
 ];
+/** What is allowed besides, and the ports that Podman publishes. */
+const asked = ['-A INPUT -j HOLDFAST', '-A FORWARD -m conntrack --ctstate DNAT -j HOLDFAST'];
 const neighbours = [134, 135, 136].map(
   (type) => `-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`,
 );
@@ -74,8 +76,9 @@ ${overlay('root', 39)}
 6 9209856 8388608 RootFS-B
 7 17598464 2097152 Log
 8 19695616 20971520 Data`,
-  'filter-ipv4': [...filter, ...established].join('\n'),
-  'filter-ipv6': [...filter, ...established, ...neighbours].join('\n'),
+  'filter-ipv4': [...filter, ...established, ...asked].join('\n'),
+  'filter-ipv6': [...filter, ...established, ...neighbours, ...asked].join('\n'),
+  'firewall-allowed': '',
   listeners: 'udp UNCONN 0      0      10.0.2.15%enp0s3:68 0.0.0.0:*   ',
   sshd: `port 22
 permitrootlogin no

@@ -7,6 +7,7 @@ import { currentTable } from '../../../src/disk/growth.ts';
 import { bootEntry, setBootEntry, setBootOrder } from '../../../src/firmware/boot.ts';
 import { attributes, vendors } from '../../../src/firmware/names.ts';
 import { deleteVariable, setVariables } from '../../../src/firmware/store.ts';
+import { serialiseRules } from '../../../src/guest/firewall-file.ts';
 import { goodAnswers, goodFacts } from './audit-evidence.ts';
 
 /** Evidence that is not good, and what must come of it. */
@@ -28,6 +29,11 @@ export function changed(probe: string, from: string, to: string): Record<string,
 export function added(probe: string, line: string): Record<string, string> {
   return { [probe]: `${goodAnswers[probe]}\n${line}` };
 }
+
+/** As the guest prints the file: without the last newline. */
+export const allowedFile = serialiseRules([
+  { service: { protocol: 'tcp', first: 8080, last: 8090 }, from: undefined, comment: 'web' },
+]).trimEnd();
 
 const { variables, configuration, tables, channelKeys } = goodFacts;
 export const tcp = { configuration: { ...configuration, transport: 'tcp' } } as const;
@@ -218,6 +224,40 @@ export const sabotages: readonly Sabotage[] = [
       fails: [`firewall-input-${family}`],
     },
   ]),
+  {
+    what: 'a port that nobody allowed',
+    guest: added('filter-ipv6', '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 80 -j ACCEPT'),
+    fails: ['firewall-input-ipv6'],
+  },
+  {
+    what: 'a port that was allowed and is not open',
+    guest: { 'firewall-allowed': allowedFile },
+    fails: ['firewall-input-ipv4', 'firewall-input-ipv6'],
+  },
+  {
+    what: 'a damaged file of what is allowed',
+    guest: { 'firewall-allowed': allowedFile.replace('ACCEPT', 'ACCEP') },
+    fails: ['firewall-input-ipv4', 'firewall-input-ipv6', 'no-listeners'],
+  },
+  {
+    what: 'published ports that nobody governs',
+    guest: changed(
+      'filter-ipv4',
+      '-A FORWARD -m conntrack --ctstate DNAT -j HOLDFAST',
+      '-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT',
+    ),
+    fails: ['firewall-forward-ipv4'],
+  },
+  {
+    what: "a hole in Podman's chain",
+    guest: added('filter-ipv4', '-A NETAVARK_FORWARD -j ACCEPT'),
+    fails: ['firewall-forward-ipv4'],
+  },
+  {
+    what: "another hole in Podman's chain",
+    guest: added('filter-ipv6', '-A NETAVARK_INPUT -p tcp -m tcp --dport 80 -j ACCEPT'),
+    fails: ['firewall-input-ipv6'],
+  },
   {
     what: 'a TCP listener',
     guest: added('listeners', 'tcp   LISTEN 0      1      0.0.0.0:4444 0.0.0.0:*   '),

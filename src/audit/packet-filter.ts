@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { HoldfastError } from '../base/errors.ts';
+import { printRules } from '../guest/firewall.ts';
+import { chain, chainLines, parseRules } from '../guest/firewall-file.ts';
+import type { FirewallRule } from '../guest/firewall-rule.ts';
+import type { Family } from '../guest/firewall-source.ts';
+import type { Transport } from '../hypervisor/hypervisor.ts';
+import { lines, matching, type Probe } from './guest-probe.ts';
+
+/** Every line of `iptables -S`: policies, chains, rules. */
+function filterProbe(family: Family): Probe<readonly string[]> {
+  return {
+    name: `filter-${family}`,
+    command: `${family === 'ipv4' ? 'iptables' : 'ip6tables'} -S`,
+    form: lines(matching(/^(-[PNA] \S.{0,1000})$/, ([line = '']) => line)),
+  };
+}
+
+export const filters = { ipv4: filterProbe('ipv4'), ipv6: filterProbe('ipv6') };
+
+/** What `holdfast firewall list` shows. */
+export const allowed: Probe<readonly FirewallRule[]> = {
+  name: 'firewall-allowed',
+  command: printRules,
+  form: z.string().transform((text, context) => {
+    try {
+      return parseRules(text === '' ? '' : `${text}\n`);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      context.addIssue({ code: 'custom', message: `${error.message}: ${error.why}` });
+      return z.NEVER;
+    }
+  }),
+};
+
+const mask: Readonly<Record<Family, string>> = {
+  ipv4: '255.255.255.255',
+  ipv6: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+};
+
+/** `firewall/ssh.rules` of the image: the fourth new connection of an address within a minute is dropped. */
+export function bruteForceRules(family: Family): string[] {
+  const recent = (what: string) => `-m recent ${what} --name ssh --mask ${mask[family]} --rsource`;
+  const ssh = '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW';
+  return [
+    `${ssh} ${recent('--rcheck --seconds 60 --hitcount 3')} -j DROP`,
+    `${ssh} ${recent('--set')} -j ACCEPT`,
+  ];
+}
+
+/** RFC 4861: without router and neighbour messages there is no IPv6 at all. */
+const neighbours = [134, 135, 136].map(
+  (type) => `-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`,
+);
+
+/** The rules of INPUT, in their order; what is allowed besides is in a chain of its own, which is asked last. */
+export function expectedInput(family: Family, transport: Transport): string[] {
+  return [
+    '-A INPUT -i lo -j ACCEPT',
+    '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    ...(family === 'ipv6' ? neighbours : []),
+    ...(transport === 'tcp' ? bruteForceRules(family) : []),
+    `-A INPUT -j ${chain}`,
+  ];
+}
+
+/** The same chain says which ports that Podman publishes can be reached. */
+export const expectedForward = [`-A FORWARD -m conntrack --ctstate DNAT -j ${chain}`];
+
+/** Podman's network back end: its jumps, names for its containers, their way out, and what is answered to them. */
+const podmansRules = [
+  /^-A (?:INPUT|FORWARD) (?:-m comment --comment "netavark firewall rules" )?-j NETAVARK_[A-Z0-9_]+$/,
+  /^-A NETAVARK_INPUT -s \S+ -p (tcp|udp) -m \1 --dport \d+ -j ACCEPT$/,
+  /^-A NETAVARK_FORWARD -d \S+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT$/,
+  /^-A NETAVARK_FORWARD -s \S+ -j ACCEPT$/,
+  /^-A NETAVARK_\S+ (?:.* )?-j (?:DROP|NETAVARK_[A-Z0-9_]+)$/,
+];
+
+/** What a chain lets in that it should not, and the other way round. Podman's own is no difference. */
+export function differences(
+  rules: readonly string[],
+  name: 'INPUT' | 'FORWARD',
+  expected: readonly string[],
+): string[] {
+  const of = (one: string) => rules.filter((rule) => rule.startsWith(`-A ${one} `));
+  const isPodmans = (rule: string) => podmansRules.some((form) => form.test(rule));
+  const found = of(name).filter((rule) => !isPodmans(rule));
+  const more = [...found, ...of(`NETAVARK_${name}`)].filter(
+    (rule) => !expected.includes(rule) && !isPodmans(rule),
+  );
+  const less = expected.filter((rule) => !found.includes(rule));
+  const problems = [
+    ...policyProblems(rules, name),
+    ...more.map((rule) => `there is ${rule}`),
+    ...less.map((rule) => `there is no ${rule}`),
+  ];
+  if (problems.length > 0 || found.join('\n') === expected.join('\n')) return problems;
+  return [`the rules of ${name} are in another order`];
+}
+
+/** What is open although nobody allowed it, or allowed and not open. */
+export function allowedDifferences(
+  rules: readonly string[],
+  allowed: readonly FirewallRule[],
+  family: Family,
+): string[] {
+  const found = rules.filter((rule) => rule.startsWith(`-A ${chain} `));
+  const expected = chainLines(allowed, family);
+  const more = found.filter((rule) => !expected.includes(rule));
+  const less = expected.filter((rule) => !found.includes(rule));
+  return [
+    ...more.map((rule) => `\`firewall list\` does not know of ${rule}`),
+    ...less.map((rule) => `not in force: ${rule}`),
+  ];
+}
+
+function policyProblems(rules: readonly string[], name: string): string[] {
+  const policy = rules.find((rule) => rule.startsWith(`-P ${name} `));
+  if (policy === `-P ${name} DROP`) return [];
+  return [policy === undefined ? `${name} has no policy` : `the policy is ${policy}`];
+}

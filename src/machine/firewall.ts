@@ -1,0 +1,126 @@
+import { failure, misuse } from '../base/errors.ts';
+import { runToEnd } from '../channel/run.ts';
+import type { Session } from '../channel/session.ts';
+import { readAllowed, replaceAllowed } from '../guest/firewall.ts';
+import {
+  coversPort,
+  describeRule,
+  type FirewallRule,
+  familiesOf,
+  isSameRule,
+  ruleLimit,
+} from '../guest/firewall-rule.ts';
+import type { Transport } from '../hypervisor/hypervisor.ts';
+import { readConfiguration } from './configuration.ts';
+import { startIn } from './guest-commands.ts';
+import type { HomeLayout, MachineName } from './home.ts';
+
+/** What a change made of the rules: the same list when there was nothing to do. */
+type Change = (rules: readonly FirewallRule[]) => readonly FirewallRule[];
+
+/** So often another change may be quicker than ours. */
+const tries = 5;
+
+/**
+ * What a running machine lets in, as the guest has it: the host keeps no copy.
+ * @throws HoldfastError `firewall.damaged`, those of `startIn` and `runToEnd`.
+ */
+export async function allowedIn(layout: HomeLayout, name: MachineName): Promise<readonly FirewallRule[]> {
+  return (await readAllowed(guestOf(layout, name))).rules;
+}
+
+/**
+ * Lets something in, at once and from boot on. A rule that is there gets the comment, if one is given.
+ * @returns false when it was so already.
+ * @throws HoldfastError `firewall.channel`, `firewall.families`, `firewall.full`; those of `changeRules`.
+ */
+export async function allowIn(layout: HomeLayout, name: MachineName, rule: FirewallRule): Promise<boolean> {
+  const { transport } = await readConfiguration(layout, name);
+  checkRule(rule, transport);
+  return changeRules(layout, name, (rules) => withRule(rules, rule));
+}
+
+/**
+ * Lets something in no longer; connections that stand go on.
+ * @throws HoldfastError `firewall.none` when there is no such rule; those of `changeRules`.
+ */
+export async function disallowIn(
+  layout: HomeLayout,
+  name: MachineName,
+  rule: Omit<FirewallRule, 'comment'>,
+): Promise<void> {
+  await changeRules(layout, name, (rules) => withoutRule(rules, rule));
+}
+
+/**
+ * Lets nothing in any more, also when the guest's file of rules is damaged.
+ * @throws HoldfastError those of `startIn` and `replaceAllowed`.
+ */
+export async function resetFirewall(layout: HomeLayout, name: MachineName): Promise<void> {
+  await replaceAllowed(guestOf(layout, name), [], undefined);
+}
+
+/** @throws HoldfastError `firewall.channel`, `firewall.families`: exit code 2. */
+export function checkRule(rule: FirewallRule, transport: Transport): void {
+  if (transport === 'tcp' && coversPort(rule, 'tcp', 22)) {
+    throw misuse('firewall.channel', 'TCP port 22 is the channel of this machine', {
+      why: 'it was deployed with --transport tcp: everybody may try, three times a minute',
+      next: 'allow other ports',
+    });
+  }
+  if (familiesOf(rule).length === 0) {
+    throw misuse('firewall.families', `nobody could come in: ${describeRule(rule)}`, {
+      why: 'icmp is IPv4, and icmpv6 is IPv6',
+      next: 'give --from an address of the same family',
+    });
+  }
+}
+
+/** The rules with one more. @throws HoldfastError `firewall.full`. */
+export function withRule(rules: readonly FirewallRule[], rule: FirewallRule): readonly FirewallRule[] {
+  const present = rules.find((each) => isSameRule(each, rule));
+  if (present) {
+    if (rule.comment === undefined || rule.comment === present.comment) return rules;
+    return rules.map((each) => (each === present ? rule : each));
+  }
+  if (rules.length >= ruleLimit) {
+    throw failure('firewall.full', 'there are too many rules', {
+      why: `a machine has at most ${ruleLimit}`,
+      next: 'remove some, or let ranges of ports or networks take their place',
+    });
+  }
+  return [...rules, rule];
+}
+
+/** The rules with one less. @throws HoldfastError `firewall.none`. */
+export function withoutRule(
+  rules: readonly FirewallRule[],
+  rule: Omit<FirewallRule, 'comment'>,
+): readonly FirewallRule[] {
+  const rest = rules.filter((each) => !isSameRule(each, rule));
+  if (rest.length < rules.length) return rest;
+  throw failure('firewall.none', `there is no rule ${describeRule(rule)}`, {
+    why: 'a rule is removed by what it allows, and from whom',
+    next: '`holdfast firewall list` shows the rules',
+  });
+}
+
+/** @returns whether anything changed. @throws HoldfastError `firewall.busy`; those of `readAllowed` and `replaceAllowed`. */
+async function changeRules(layout: HomeLayout, name: MachineName, change: Change): Promise<boolean> {
+  const guest = guestOf(layout, name);
+  for (let count = 0; count < tries; count++) {
+    const { rules, digest } = await readAllowed(guest);
+    const changed = change(rules);
+    if (changed === rules) return false;
+    if (await replaceAllowed(guest, changed, digest)) return true;
+  }
+  throw failure('firewall.busy', 'the rules could not be changed', {
+    why: `others changed them ${tries} times meanwhile`,
+    next: 'try again',
+  });
+}
+
+function guestOf(layout: HomeLayout, name: MachineName): Pick<Session, 'run'> {
+  const start = startIn(layout, name);
+  return { run: (argv, options) => runToEnd(start, argv, options) };
+}
