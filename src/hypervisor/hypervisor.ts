@@ -28,6 +28,14 @@ export interface MachineHardware {
  */
 export type MachineEnd = 'shutdown' | 'reboot' | 'killed';
 
+/** An NBD server for a machine's disk. */
+export interface DiskExport {
+  /** UNIX socket, for its owner alone. */
+  readonly socket: string;
+  readonly name: string;
+  close(): Promise<void>;
+}
+
 /** A machine whose processes live on without us. */
 export interface RunningMachine {
   readonly pid: number;
@@ -42,6 +50,8 @@ export interface RunningMachine {
   connect(): Promise<Duplex>;
   /** Asks the guest to shut down (ACPI power button). */
   powerDown(): Promise<void>;
+  /** Lets the host read and write the disk beside the guest, which goes on with it, until the export is closed. */
+  exportDisk(): Promise<DiskExport>;
   /** Ends the processes at once and waits until they are gone. */
   kill(): Promise<void>;
   /** Lets go without ending anything: the supervisor leaves, the machine stays. */

@@ -25,17 +25,29 @@ import {
  * @throws HoldfastError what the supervisor threw, `supervisor.absent` when none answers, `supervisor.lost`.
  */
 export async function ask(socketPath: string, request: Request): Promise<unknown> {
+  const { reply, release } = await hold(socketPath, request);
+  release();
+  return reply;
+}
+
+/** As `ask`, for what the supervisor lends: it is given back by `release`, or when this process ends. */
+export async function hold(
+  socketPath: string,
+  request: Request,
+): Promise<{ reply: unknown; release: () => void }> {
   const socket = await send(socketPath, request);
   try {
-    return await new Promise((resolve, reject) => {
+    const reply = await new Promise<unknown>((resolve, reject) => {
       receive(socket, reject, ({ type, payload }) => {
         if (type === frameTypes.reply) resolve(decodeJson(payload));
         else if (type === frameTypes.error) reject(decodeError(payload));
         else reject(protocolError(`a frame of the type ${type} came instead of a reply`));
       });
     });
-  } finally {
+    return { reply, release: () => socket.destroy() };
+  } catch (error) {
     socket.destroy();
+    throw error;
   }
 }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { HoldfastError } from '../base/errors.ts';
-import { ask } from './client.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import { connectNbd } from '../disk/nbd.ts';
+import { ask, hold } from './client.ts';
 import { protocolError } from './protocol.ts';
 import { machineStates } from './state.ts';
 import type { SupervisorStatus } from './supervisor.ts';
@@ -14,6 +16,7 @@ const status = z.object({
     .optional(),
   accelerator: z.string().optional(),
   channelProblem: z.string().optional(),
+  problem: z.string().optional(),
 });
 
 /** What the supervisor says, or undefined when there is none. @throws what `ask` throws. */
@@ -44,6 +47,28 @@ export async function askStop(socket: string, force: boolean): Promise<boolean> 
 /** Makes the supervisor end and its machine live on; false when there is no supervisor. */
 export async function askLeave(socket: string): Promise<boolean> {
   return (await askIfThere(socket, { verb: 'leave' })) !== undefined;
+}
+
+const exported = z.object({ socket: z.string(), name: z.string() });
+
+/**
+ * Opens the disk of a machine that runs, beside its guest, for the time of `work`.
+ * @throws HoldfastError `supervisor.absent`, `machine.not-running`, `disk.device`, and what `work` throws.
+ */
+export async function withDisk<T>(socketPath: string, work: (disk: BlockDevice) => Promise<T>): Promise<T> {
+  const { reply, release } = await hold(socketPath, { verb: 'disk' });
+  try {
+    const parsed = exported.safeParse(reply);
+    if (!parsed.success) throw protocolError('the answer about its disk has another form');
+    const disk = await connectNbd(parsed.data.socket, parsed.data.name);
+    try {
+      return await work(disk);
+    } finally {
+      await disk.close();
+    }
+  } finally {
+    release();
+  }
 }
 
 /** The reply, which may be null, or undefined when nobody serves the socket. */

@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { executeFor } from './execute.ts';
+import { encodeJson, frameTypes } from './protocol.ts';
 import { answer, type Handler } from './serve.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -45,6 +47,15 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       stop: told(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
       leave: told(answer(nothing, () => supervisor.leave())),
       exec: executeFor(() => sessionOf(supervisor)),
+      disk: async (_request, connection) => {
+        const { socket, name, close } = await supervisor.exportDisk();
+        try {
+          connection.send(frameTypes.reply, encodeJson({ socket, name }));
+          if (!connection.gone.aborted) await once(connection.gone, 'abort');
+        } finally {
+          await close();
+        }
+      },
     },
     startAsked: startAsked.promise,
     answered: async () => {

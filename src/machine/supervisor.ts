@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { failure, reasonOf } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { keepClock } from '../guest/clock-keeper.ts';
-import type { Hypervisor, MachineHardware, RunningMachine } from '../hypervisor/hypervisor.ts';
+import type { DiskExport, Hypervisor, MachineHardware, RunningMachine } from '../hypervisor/hypervisor.ts';
 import { type GuestConnection, keepConnected } from './guest-connection.ts';
 import { type MachineEvent, type MachineState, next } from './state.ts';
 
@@ -44,6 +44,8 @@ export interface Supervisor {
    * @throws HoldfastError `machine.stop-timeout` when the guest did not shut down in time; it is left running.
    */
   stop(options: { force: boolean }): Promise<void>;
+  /** Serves the machine's disk until the export is closed. @throws HoldfastError `machine.not-running`. */
+  exportDisk(): Promise<DiskExport>;
   /** Lets go of the machine, which lives on. */
   leave(): Promise<void>;
   /** Does not resolve when the machine could not be started. */
@@ -191,6 +193,11 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
         await shuttingDown;
       }
       await ended.promise;
+    },
+    async exportDisk() {
+      await started;
+      if (machine) return machine.exportDisk();
+      throw failure('machine.not-running', `the machine '${hardware.name}' does not run`);
     },
     async leave() {
       await started;

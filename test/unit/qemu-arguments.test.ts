@@ -55,7 +55,7 @@ test('a machine is what the design says: secure variables, one disk, one way out
   assert.deepEqual(valuesOf(argv, '-m'), ['1024M']);
   assert.deepEqual(valuesOf(argv, '-object'), ['memory-backend-memfd,id=memory,size=1024M,share=on']);
   assert.deepEqual(valuesOf(argv, '-device'), [
-    'virtio-blk-pci,id=disk0,drive=disk',
+    'virtio-blk-pci,id=disk0,drive=disk,share-rw=on',
     'virtio-rng-pci',
     'virtio-net-pci,id=nic,netdev=network,romfile=',
     'vhost-user-vsock-pci,id=vsock,chardev=vsock',

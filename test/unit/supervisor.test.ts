@@ -44,6 +44,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       events.push('power button');
       if (habits.heedsPowerButton) ended.resolve('shutdown');
     },
+    exportDisk: async () => ({ socket: '/nowhere/disk', name: 'disk', close: async () => {} }),
     kill: async () => {
       events.push('kill');
       ended.resolve('killed');

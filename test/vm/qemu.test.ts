@@ -8,6 +8,7 @@ import { makePrivateFolder } from '../../src/base/files.ts';
 import { run, start, started } from '../../src/base/process.ts';
 import { findProcesses, killProcess, readProcess } from '../../src/base/process-table.ts';
 import { GiB, MiB } from '../../src/base/size.ts';
+import { connectNbd } from '../../src/disk/nbd.ts';
 import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
 import { qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
 import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
@@ -99,6 +100,23 @@ test('a machine outlives the supervisor that started it, is found again, and lea
   assert.equal(await again?.ended, 'killed');
   assert.deepEqual(await processesOf(hardware), []);
   assert.deepEqual((await readdir(hardware.run)).sort(), ['qemu.log', 'vsock.log']);
+});
+
+test('the disk of a machine that runs is read and written beside it, until the export is closed', async () => {
+  const hardware = await emptyMachine('exported');
+  const machine = await hypervisor.start(hardware);
+  await (await machine.exportDisk()).close();
+  const { socket, name, close } = await machine.exportDisk();
+  const disk = await connectNbd(socket, name);
+  assert.equal(disk.size, 64 * MiB);
+  await disk.write(5 * MiB, Buffer.alloc(8192, 'slot'));
+  await disk.flush();
+  await close();
+  await assert.rejects(disk.read(0, 512), { code: 'disk.device' });
+  await assert.rejects(connectNbd(socket, name), { code: 'disk.device' });
+  await machine.kill();
+  const { stdout } = await run('qemu-io', ['-r', '-c', 'read -v 5242880 16', hardware.disk]);
+  assert.match(stdout.toString(), /slotslotslotslot/);
 });
 
 test('no secret shows in a process list or stays on disk', async () => {

@@ -21,6 +21,9 @@ export interface Launch {
   readonly port: number | undefined;
 }
 
+/** The machine's disk, in QEMU's graph of block devices. */
+export const diskNode = 'disk';
+
 type Options = Readonly<Record<string, string | number>>;
 
 /**
@@ -129,7 +132,7 @@ function firmwareArguments({ firmware, hardware }: Launch): readonly string[] {
 
 function diskArguments(disk: string): readonly string[] {
   const blockdev = {
-    'node-name': 'disk',
+    'node-name': diskNode,
     driver: 'qcow2',
     // what the guest trims or zeroes becomes free on the host
     discard: 'unmap',
@@ -144,7 +147,8 @@ function diskArguments(disk: string): readonly string[] {
     '-blockdev',
     optionList('', blockdev),
     '-device',
-    optionList('virtio-blk-pci', { id: 'disk0', drive: 'disk' }),
+    // share-rw: an update is staged from the host, into partitions that the guest does not use (disk-export.ts)
+    optionList('virtio-blk-pci', { id: 'disk0', drive: diskNode, 'share-rw': 'on' }),
   ];
 }
 

@@ -10,6 +10,8 @@ export interface RunFiles {
   readonly qmp: string;
   /** QEMU connects to vhost-device-vsock here. */
   readonly vsockDevice: string;
+  /** The host reads and writes the disk here while an update is staged. */
+  readonly disk: string;
   /** The host connects to the guest's vsock ports here. */
   readonly vsockHost: string;
   readonly qemuLog: string;
@@ -22,6 +24,7 @@ export interface RunFiles {
 export function runFiles(folder: string): RunFiles {
   const files = {
     qmp: join(folder, 'qmp.sock'),
+    disk: join(folder, 'disk.sock'),
     vsockDevice: join(folder, 'vhost.sock'),
     vsockHost: join(folder, 'vsock.sock'),
     qemuLog: join(folder, 'qemu.log'),

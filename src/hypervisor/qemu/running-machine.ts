@@ -7,6 +7,7 @@ import { connectVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
 import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
 import { watchConsoleLog } from './console-log.ts';
+import { exportDisk } from './disk-export.ts';
 import type { GuestEvents } from './guest-events.ts';
 import type { Qmp } from './qmp.ts';
 import type { RunFiles } from './run-folder.ts';
@@ -61,6 +62,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     powerDown: async () => {
       await qmp.execute('system_powerdown', {}, z.object({}));
     },
+    exportDisk: () => exportDisk(qmp, files.disk),
     kill: async () => {
       await killProcess(qemu);
       await ended.promise;
@@ -74,7 +76,8 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
 
 /** Removes what processes left that are no more. */
 export async function removeSockets(files: RunFiles): Promise<void> {
-  for (const path of [files.qmp, files.vsockDevice, files.vsockHost]) await rm(path, { force: true });
+  for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost])
+    await rm(path, { force: true });
 }
 
 function vsockConnector({ qmp, vsock, events, files, isNew }: MachineParts): () => Promise<Duplex> {

@@ -1,0 +1,40 @@
+import { rm } from 'node:fs/promises';
+import { z } from 'zod';
+import { HoldfastError } from '../../base/errors.ts';
+import type { DiskExport } from '../hypervisor.ts';
+import { diskNode } from './arguments.ts';
+import type { Qmp } from './qmp.ts';
+
+const done = z.object({});
+
+/**
+ * Has QEMU serve its machine's disk over NBD (QEMU, "block-export-add"). One at a time: what an earlier supervisor left
+ * is ended first.
+ * @param socket in a folder that only its owner may enter.
+ * @throws HoldfastError those of `Qmp.execute`.
+ */
+export async function exportDisk(qmp: Qmp, socket: string): Promise<DiskExport> {
+  await stopServer(qmp);
+  await rm(socket, { force: true });
+  const addr = { type: 'unix', data: { path: socket } };
+  await qmp.execute('nbd-server-start', { addr, 'max-connections': 1 }, done);
+  const name = diskNode;
+  try {
+    const shape = { type: 'nbd', id: name, name, 'node-name': diskNode, writable: true };
+    await qmp.execute('block-export-add', shape, done);
+  } catch (error) {
+    await stopServer(qmp);
+    throw error;
+  }
+  return { socket, name, close: () => stopServer(qmp) };
+}
+
+/** Ends the server with its exports and clients; no-op when there is none, or no QEMU any more. */
+async function stopServer(qmp: Qmp): Promise<void> {
+  try {
+    await qmp.execute('nbd-server-stop', {}, done);
+  } catch (error) {
+    if (error instanceof HoldfastError && ['qmp.refused', 'qmp.closed'].includes(error.code)) return;
+    throw error;
+  }
+}
