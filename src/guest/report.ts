@@ -20,6 +20,7 @@ const commands = {
   secureBoot: 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
   lockdown: 'cat /sys/kernel/security/lockdown',
   addresses: 'ip -json address show scope global',
+  degraded: 'cat /run/holdfast/degraded',
 } as const;
 
 /** A line `--- NAME` comes ahead of each answer; the answer of a command that fails is empty. */
@@ -83,6 +84,11 @@ const guestReport = z.strictObject({
     .transform((text) => (text === '' ? [] : JSON.parse(text)))
     .pipe(interfaces)
     .transform((list) => list.flatMap(({ addr_info }) => addr_info.flatMap(({ local }) => local ?? []))),
+  /** What the initrd had to do without, a sentence each: `degraded` of image/initrd/overlays. */
+  degraded: z
+    .string()
+    .transform((text) => (text === '' ? [] : text.split('\n')))
+    .pipe(z.array(z.string().regex(/^[ -~]{1,200}$/)).max(20)),
 });
 
 export type GuestReport = z.output<typeof guestReport>;

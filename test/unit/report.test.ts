@@ -16,6 +16,7 @@ const answers = {
   lockdown: 'none [integrity] confidentiality',
   addresses:
     '[{"ifname":"ens3","addr_info":[{"family":"inet","local":"10.0.2.15","prefixlen":24},{"family":"inet6","local":"fec0::1"}]},{}]',
+  degraded: '',
 };
 
 function output(changes: Readonly<Record<string, string | undefined>> = {}): string {
@@ -38,6 +39,7 @@ test('all answers are read', () => {
     secureBoot: true,
     lockdown: 'integrity',
     addresses: ['10.0.2.15', 'fec0::1'],
+    degraded: [],
   });
 });
 
@@ -48,6 +50,11 @@ test('what is switched off shows as off', () => {
     { verity, secureBoot, lockdown, addresses },
     { verity: 'off', secureBoot: false, lockdown: 'none', addresses: [] },
   );
+});
+
+test('what the machine has to do without shows', () => {
+  const { degraded } = parseReport(output({ degraded: 'Log is gone\n/etc is in memory' }));
+  assert.deepEqual(degraded, ['Log is gone', '/etc is in memory']);
 });
 
 test('a corrupted root shows', () => {
@@ -65,6 +72,8 @@ const odd: Readonly<Record<string, Readonly<Record<string, string | undefined>>>
   'terminal controls in the version': { release: 'IMAGE_VERSION=\u001b[2J' },
   'something that is no address': { addresses: '[{"addr_info":[{"local":"\u001b[2J"}]}]' },
   'addresses that are not JSON': { addresses: '[' },
+  'terminal controls in what is missing': { degraded: '\u001b[2J' },
+  'no end of what is missing': { degraded: 'x\n'.repeat(30) },
 };
 for (const [what, changes] of Object.entries(odd))
   test(`refused: ${what}`, () => {
