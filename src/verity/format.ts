@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { blockSize, digestSize, type Geometry, layOut } from './geometry.ts';
 import { withImage } from './image-file.ts';
-import { readAhead } from './read-ahead.ts';
+import { readAhead, readsOf } from './read-ahead.ts';
 import type { RootHash } from './root-hash.ts';
 import { encodeSuperblock } from './superblock.ts';
 import { buildTree, digestBlocks } from './tree.ts';
@@ -38,7 +38,7 @@ export async function formatImage(path: string, uuid: string): Promise<Formatted
 
 async function digestData(file: FileHandle, { dataBlocks, dataSize }: Geometry): Promise<Buffer> {
   const digests = Buffer.alloc(dataBlocks * digestSize);
-  for await (const { position, bytes } of readAhead(file, dataSize))
+  for await (const { position, bytes } of readAhead(readsOf(file), dataSize))
     digests.set(digestBlocks(bytes), (position / blockSize) * digestSize);
   return digests;
 }

@@ -1,5 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 
+/** Fills all of `target` from `position` on, and answers it. Rejects when there is not so much. */
+export type ReadAt = (target: Buffer, position: number) => Promise<Buffer>;
+
 /** Bytes read at once: they stay in a processor's cache until they are hashed. Whole blocks. */
 const chunkSize = 1024 * 1024;
 
@@ -10,17 +13,17 @@ export interface Chunk {
 }
 
 /**
- * Reads the first `length` bytes of a file, 1 MiB at a time; each chunk is read, on Node's thread pool, while its
- * predecessor is worked on. Who stops early leaves a read under way, for which `FileHandle.close` waits.
+ * Reads the first `length` bytes of an image, 1 MiB at a time; each chunk is read while its predecessor is worked on, of a
+ * file on Node's thread pool. Who stops early leaves a read under way, for which `FileHandle.close` waits.
  *
  * No worker threads: to start one and to warm its code up took about half the processor time of hashing a whole release,
  * measured on two processors with 350 MB. It gained little when both were free, and lost to veritysetup when not.
  * @throws Error when the file ends early; Node's own when it cannot be read.
  */
-export async function* readAhead(file: FileHandle, length: number): AsyncGenerator<Chunk> {
+export async function* readAhead(readAt: ReadAt, length: number): AsyncGenerator<Chunk> {
   let [current, spare] = [Buffer.allocUnsafe(chunkSize), Buffer.allocUnsafe(chunkSize)];
   const read = (buffer: Buffer, position: number) => {
-    const reading = readFully(file, buffer.subarray(0, length - position), position);
+    const reading = readAt(buffer.subarray(0, length - position), position);
     reading.catch(() => {}); // its failure is met when it is awaited, not while the chunk before is worked on
     return reading;
   };
@@ -33,12 +36,14 @@ export async function* readAhead(file: FileHandle, length: number): AsyncGenerat
   }
 }
 
-/** Fills `target` from `position` on. */
-export async function readFully(file: FileHandle, target: Buffer, position: number): Promise<Buffer> {
-  for (let done = 0; done < target.length; ) {
-    const { bytesRead } = await file.read(target, done, target.length - done, position + done);
-    if (bytesRead === 0) throw new Error(`it ended at byte ${position + done} while it was read`);
-    done += bytesRead;
-  }
-  return target;
+/** Reads a file. @param base where position 0 is in it. */
+export function readsOf(file: FileHandle, base = 0): ReadAt {
+  return async (target, position) => {
+    for (let done = 0; done < target.length; ) {
+      const { bytesRead } = await file.read(target, done, target.length - done, base + position + done);
+      if (bytesRead === 0) throw new Error(`it ended at byte ${base + position + done} while it was read`);
+      done += bytesRead;
+    }
+    return target;
+  };
 }

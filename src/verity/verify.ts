@@ -1,7 +1,7 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { blockSize, digestSize, layOut } from './geometry.ts';
 import { withImage } from './image-file.ts';
-import { readAhead, readFully } from './read-ahead.ts';
+import { type ReadAt, readAhead, readsOf } from './read-ahead.ts';
 import type { RootHash } from './root-hash.ts';
 import { decodeSuperblock } from './superblock.ts';
 import { digestBlocks, findBadTreeBlock, findDifference, leavesOf } from './tree.ts';
@@ -15,40 +15,52 @@ export interface ExpectedImage {
 }
 
 /**
- * Checks every byte of an image file: its size, the superblock, the tree from the root hash downward, the data. The
- * error names the first block found bad, in that order. Memory: the tree, a 128th of the data.
- * @throws HoldfastError `verity.size`, `verity.superblock`, `verity.tree`, `verity.data`; `verity.io` when unreadable.
+ * Checks every byte of an image file: its size, and what `verifyContent` checks.
+ * @throws HoldfastError `verity.size`, `verity.io` when unreadable, and those of `verifyContent`.
  */
 export async function verifyImage(path: string, expected: ExpectedImage): Promise<void> {
-  const geometry = layOut(expected.dataSize);
+  const { imageSize } = layOut(expected.dataSize);
   await withImage(path, 'r', async (file) => {
     const { size } = await file.stat();
-    if (size !== geometry.imageSize)
-      throw damaged('verity.size', path, `it has ${size} bytes instead of ${geometry.imageSize}`);
-    const block = await readFully(file, Buffer.alloc(blockSize), geometry.dataSize);
-    const { uuid, dataBlocks } = decodeSuperblock(block, path);
-    // The root hash does not cover the superblock, and the kernel does not read it; other tools do
-    if (uuid !== expected.uuid.toLowerCase() || dataBlocks !== geometry.dataBlocks) {
-      const why = `its superblock is for UUID ${uuid} and ${dataBlocks} data blocks`;
-      throw damaged('verity.superblock', path, `${why}, not ${expected.uuid} and ${geometry.dataBlocks}`);
-    }
-
-    const tree = await readFully(file, Buffer.alloc(geometry.treeBlocks * blockSize), geometry.treeOffset);
-    const badInTree = findBadTreeBlock(geometry, tree, expected.rootHash);
-    if (badInTree !== undefined) {
-      const { level, index } = badInTree;
-      const parent = level === geometry.levels.length - 1 ? 'the root hash' : `level ${level + 1}`;
-      throw damaged('verity.tree', path, `block ${index} of tree level ${level} does not match ${parent}`);
-    }
-
-    const leaves = leavesOf(geometry, tree, expected.rootHash);
-    for await (const { position, bytes } of readAhead(file, geometry.dataSize)) {
-      const firstBlock = position / blockSize;
-      const bad = findDifference(digestBlocks(bytes), leaves.subarray(firstBlock * digestSize));
-      if (bad !== undefined)
-        throw damaged('verity.data', path, `data block ${firstBlock + bad} does not match its digest`);
-    }
+    if (size !== imageSize)
+      throw damaged('verity.size', path, `it has ${size} bytes instead of ${imageSize}`);
+    await verifyContent(readsOf(file), path, expected);
   });
+}
+
+/**
+ * Checks every byte of an image, wherever it is: the superblock, the tree from the root hash downward, the data. The error
+ * names the first block found bad, in that order. Memory: the tree, a 128th of the data.
+ * @param name of the image, for errors.
+ * @throws HoldfastError `verity.superblock`, `verity.tree`, `verity.data`; what `readAt` throws.
+ */
+export async function verifyContent(readAt: ReadAt, name: string, expected: ExpectedImage): Promise<void> {
+  const geometry = layOut(expected.dataSize);
+  const { uuid, dataBlocks } = decodeSuperblock(
+    await readAt(Buffer.alloc(blockSize), geometry.dataSize),
+    name,
+  );
+  // The root hash does not cover the superblock, and the kernel does not read it; other tools do
+  if (uuid !== expected.uuid.toLowerCase() || dataBlocks !== geometry.dataBlocks) {
+    const why = `its superblock is for UUID ${uuid} and ${dataBlocks} data blocks`;
+    throw damaged('verity.superblock', name, `${why}, not ${expected.uuid} and ${geometry.dataBlocks}`);
+  }
+
+  const tree = await readAt(Buffer.alloc(geometry.treeBlocks * blockSize), geometry.treeOffset);
+  const badInTree = findBadTreeBlock(geometry, tree, expected.rootHash);
+  if (badInTree !== undefined) {
+    const { level, index } = badInTree;
+    const parent = level === geometry.levels.length - 1 ? 'the root hash' : `level ${level + 1}`;
+    throw damaged('verity.tree', name, `block ${index} of tree level ${level} does not match ${parent}`);
+  }
+
+  const leaves = leavesOf(geometry, tree, expected.rootHash);
+  for await (const { position, bytes } of readAhead(readAt, geometry.dataSize)) {
+    const firstBlock = position / blockSize;
+    const bad = findDifference(digestBlocks(bytes), leaves.subarray(firstBlock * digestSize));
+    if (bad !== undefined)
+      throw damaged('verity.data', name, `data block ${firstBlock + bad} does not match its digest`);
+  }
 }
 
 function damaged(code: string, path: string, why: string): HoldfastError {

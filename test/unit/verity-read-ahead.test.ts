@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { MiB } from '../../src/base/size.ts';
-import { readAhead } from '../../src/verity/read-ahead.ts';
+import { readAhead, readsOf } from '../../src/verity/read-ahead.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-read-ahead-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -17,7 +17,7 @@ for (const size of [1, 4096, MiB - 1, MiB, MiB + 1, 3 * MiB, 4 * MiB + 4096]) {
     await withFile(content, async (file) => {
       const read = createHash('sha256');
       let next = 0;
-      for await (const { position, bytes } of readAhead(file, size)) {
+      for await (const { position, bytes } of readAhead(readsOf(file), size)) {
         assert.equal(position, next);
         next += bytes.length;
         // The read ahead must not touch the chunk that is worked on
@@ -34,7 +34,7 @@ test('a file that ends early is an error, met in its turn', async () => {
   await withFile(Buffer.alloc(MiB + 5), async (file) => {
     const positions: number[] = [];
     await assert.rejects(async () => {
-      for await (const { position } of readAhead(file, 2 * MiB)) {
+      for await (const { position } of readAhead(readsOf(file), 2 * MiB)) {
         positions.push(position);
         await new Promise((resolve) => setTimeout(resolve, 20)); // the failed read waits meanwhile
       }
@@ -45,7 +45,7 @@ test('a file that ends early is an error, met in its turn', async () => {
 
 test('who stops early may close the file at once', async () => {
   await withFile(Buffer.alloc(3 * MiB), async (file) => {
-    for await (const { bytes } of readAhead(file, 3 * MiB)) {
+    for await (const { bytes } of readAhead(readsOf(file), 3 * MiB)) {
       assert.equal(bytes.length, MiB);
       break;
     }
