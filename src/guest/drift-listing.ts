@@ -1,0 +1,186 @@
+import { failure, reasonOf } from '../base/errors.ts';
+import { printable } from '../channel/run.ts';
+import type { Session } from '../channel/session.ts';
+import type { EntryType, LayerEntry, Layers } from './drift.ts';
+import { readResetLine } from './drift-reset.ts';
+import { layersFolder, type Overlay, overlays, type RawPath, rawPath } from './overlay-path.ts';
+
+const top = rawPath('');
+
+/** How long listing may take: milliseconds. Files in an overlay are compared with those of the release. */
+const limit = 300_000;
+
+/**
+ * Lists both layers of each overlay named. The release's own folders lie below the overlays; a bind mount of the root
+ * shows them, as it leaves out what is mounted on it. Only this shell sees that mount: it has its own mounts. tar tells a
+ * folder's attributes, as getfattr is not there. Every record is a word and its fields, each ended by NUL.
+ */
+const script = `set -eu
+export PATH=/usr/sbin:/usr/bin LC_ALL=C
+mount --bind / /mnt
+fields='%y\\0%m\\0%U\\0%G\\0%s\\0%l\\0%P\\0'
+for name; do
+  lower=/mnt/$name layers=${layersFolder}/$name
+  printf 'overlay\\0%s\\0%s\\0' "$name" "$(findmnt --noheadings --output FS-OPTIONS "/$name")"
+  find "$lower" -printf "lower\\0$fields"
+  cd "$layers/upper"
+  find . -ignore_readdir_race -printf "upper\\0$fields"
+  find . -ignore_readdir_race -type c -exec stat --printf='device\\0%Hr:%Lr\\0%n\\0' {} +
+  find . -ignore_readdir_race -type d -printf '%P\\0' | while IFS= read -r -d '' path; do
+    if [ -d "$lower/$path" ] && (cd "./$path" && tar --create --format=posix --numeric-owner --no-recursion --xattrs \\
+        --xattrs-include=trusted.overlay.opaque . | grep --text --quiet SCHILY.xattr.trusted.overlay.opaque=y)
+    then printf 'opaque\\0%s\\0' "$path"; fi
+  done
+  find . -ignore_readdir_race -type f -printf '%P\\0' | while IFS= read -r -d '' path; do
+    if [ -f "$lower/$path" ] && cmp --quiet "./$path" "$lower/$path"; then printf 'same\\0%s\\0' "$path"; fi
+  done
+  if [ -f "$layers/reset" ]; then
+    while IFS= read -r line; do printf 'reset\\0%s\\0' "$line"; done <"$layers/reset"
+  fi
+done
+printf 'end\\0'`;
+
+/** find(1), `%y`. */
+const types: Readonly<Record<string, EntryType>> = {
+  f: 'file',
+  d: 'folder',
+  l: 'link',
+  c: 'device',
+  b: 'device',
+  p: 'pipe',
+  s: 'socket',
+};
+
+/** How many fields each record has after its word. */
+const records = { overlay: 2, lower: 7, upper: 7, device: 2, opaque: 1, same: 1, reset: 1, end: 0 } as const;
+
+/** An overlay as it is now. */
+export interface OverlayListing extends Layers {
+  readonly overlay: Overlay;
+  /** What will be given back at the next start. */
+  readonly pending: readonly RawPath[];
+}
+
+/**
+ * Lists what overlays consist of, in one command.
+ * @throws HoldfastError `drift.elsewhere` when what is changed is not kept on Data now, `guest.output`, and those of
+ *   `Session.run`.
+ */
+export async function listOverlays(
+  session: Pick<Session, 'run'>,
+  names: readonly Overlay[],
+  signal: AbortSignal,
+): Promise<OverlayListing[]> {
+  const command = ['sudo', '-n', 'unshare', '--mount', 'bash', '--norc', '-c', script, 'drift', ...names];
+  const { stdout } = await session.run(command, { timeoutMs: limit, signal });
+  return parseListing(stdout, names);
+}
+
+/** @throws HoldfastError `guest.output` unless all is as the script writes it, `drift.elsewhere`. */
+export function parseListing(output: Buffer, names: readonly Overlay[]): OverlayListing[] {
+  try {
+    const listings = readListings(readRecords(output.toString('latin1')));
+    if (listings.map(({ overlay }) => overlay).join() !== names.join())
+      throw new RangeError('it lists other overlays');
+    return listings;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw failure('guest.output', 'what the guest says about its overlays cannot be read', {
+      why: printable(reasonOf(error)),
+      cause: error,
+    });
+  }
+}
+
+interface GuestRecord {
+  readonly word: keyof typeof records;
+  readonly fields: readonly string[];
+}
+
+function* readRecords(output: string): Generator<GuestRecord> {
+  const all = output.split('\0');
+  if (all.pop() !== '' || all.at(-1) !== 'end') throw new RangeError('it was cut off');
+  for (let at = 0; at < all.length; ) {
+    const word = all[at];
+    if (!isRecordName(word)) throw new RangeError(`unexpected ${JSON.stringify(word)}`);
+    const next = at + 1 + records[word];
+    if (next > all.length) throw new RangeError('it was cut off');
+    yield { word, fields: all.slice(at + 1, next) };
+    at = next;
+  }
+}
+
+function isRecordName(word: string | undefined): word is keyof typeof records {
+  return word !== undefined && Object.hasOwn(records, word);
+}
+
+interface OpenListing {
+  readonly overlay: Overlay;
+  readonly lower: Map<RawPath, LayerEntry>;
+  readonly upper: Map<RawPath, LayerEntry>;
+  readonly same: Set<RawPath>;
+  readonly opaque: Set<RawPath>;
+  readonly pending: RawPath[];
+}
+
+function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
+  const listings: OpenListing[] = [];
+  for (const { word, fields } of all) {
+    const [first = '', second = ''] = fields;
+    if (word === 'overlay') listings.push(openListing(first, second));
+    const listing = listings.at(-1);
+    if (listing === undefined) throw new RangeError('it begins with no overlay');
+    if (word === 'lower' || word === 'upper') addEntry(listing[word], fields);
+    else if (word === 'device') addDevice(listing.upper, first, second);
+    else if (word === 'opaque' || word === 'same') listing[word].add(rawPath(first));
+    else if (word === 'reset') listing.pending.push(readResetLine(first));
+  }
+  for (const { lower, upper } of listings)
+    if (lower.get(top)?.type !== 'folder' || upper.get(top)?.type !== 'folder')
+      throw new RangeError('a layer is no folder');
+  return listings;
+}
+
+/** @throws HoldfastError `drift.elsewhere`. */
+function openListing(name: string, options: string): OpenListing {
+  const overlay = overlays.find((each) => each === name);
+  if (overlay === undefined) throw new RangeError(`unexpected ${JSON.stringify(name)}`);
+  const upper = `upperdir=/sysroot${layersFolder}/${overlay}/upper`;
+  if (!options.split(',').includes(upper)) {
+    throw failure('drift.elsewhere', `what changes in /${overlay} is not kept on Data now`, {
+      why: printable(options) || 'nothing is mounted there',
+      next: 'see `holdfast status`; what it names as degraded must be mended first',
+    });
+  }
+  return {
+    overlay,
+    ...{ lower: new Map(), upper: new Map(), same: new Set(), opaque: new Set(), pending: [] },
+  };
+}
+
+function addEntry(layer: Map<RawPath, LayerEntry>, fields: readonly string[]): void {
+  const [letter = '', mode = '', user, group, size, target = '', name = ''] = fields;
+  const path = rawPath(name);
+  const type = types[letter];
+  if (type === undefined || !/^[0-7]{1,4}$/.test(mode) || layer.has(path))
+    throw new RangeError(`unexpected ${JSON.stringify(fields)}`);
+  layer.set(path, {
+    type,
+    mode: Number.parseInt(mode, 8),
+    ...{ user: wholeNumber(user), group: wholeNumber(group), size: wholeNumber(size) },
+    target,
+  });
+}
+
+/** A character device 0:0 is a whiteout (kernel documentation, overlayfs). */
+function addDevice(upper: Map<RawPath, LayerEntry>, numbers: string, name: string): void {
+  const path = rawPath(name.replace(/^\.\//, ''));
+  const entry = upper.get(path);
+  if (entry?.type !== 'device' || !/^\d+:\d+$/.test(numbers)) throw new RangeError('a device is unexpected');
+  if (numbers === '0:0') upper.set(path, { ...entry, type: 'whiteout' });
+}
+
+function wholeNumber(text = ''): number {
+  if (!/^\d{1,15}$/.test(text)) throw new RangeError(`unexpected ${JSON.stringify(text)}`);
+  return Number(text);
+}

@@ -1,0 +1,95 @@
+import { misuse } from '../base/errors.ts';
+
+/** The folders of the root whose changes are kept in an overlay on Data. */
+export const overlays = ['etc', 'home', 'root'] as const;
+export type Overlay = (typeof overlays)[number];
+
+/** Where an overlay's layers are in the guest: what was changed in `upper`, next to the kernel's `work`. */
+export const layersFolder = '/var/.eflow/overlays';
+
+/**
+ * A path below an overlay's folder as Linux has it: any bytes but NUL, one character each. Empty: the folder itself. Made
+ * by `rawPath` alone.
+ */
+export type RawPath = string & { readonly __brand: 'RawPath' };
+
+/** The name of a file, one character a byte. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: names may have any byte but NUL
+const name = /^[\x01-\xff]{1,255}$/s;
+
+/** @throws RangeError for what cannot be a path below a folder: guest output and words of the user are checked by this. */
+export function rawPath(text: string): RawPath {
+  const parts = text.split('/');
+  const isPath = text === '' || parts.every((part) => name.test(part) && part !== '.' && part !== '..');
+  if (!isPath || text.length > 4096) throw new RangeError(`no path below a folder: ${JSON.stringify(text)}`);
+  return text as RawPath;
+}
+
+/** Whether a path is another or below it. */
+export function isWithin(path: RawPath, folder: RawPath): boolean {
+  return folder === '' || path === folder || path.startsWith(`${folder}/`);
+}
+
+/** Sorts paths so that each folder comes ahead of what is in it. */
+export function byPath(one: string, other: string): number {
+  const [first, second] = [one, other].map((path) => path.replaceAll('/', '\0'));
+  return first === second ? 0 : (first ?? '') < (second ?? '') ? -1 : 1;
+}
+
+/** UTF-8 as RFC 3629 section 4 has it, over one character a byte; what is none is taken byte by byte. */
+const characters =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: names may have any byte
+  /[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[\x80-\xff]/g;
+
+/**
+ * Bytes as text that is safe on a terminal and can be read back: what is not UTF-8, controls, invisible characters and the
+ * backslash are written as `\xNN`, a byte each.
+ */
+export function showBytes(raw: string): string {
+  return raw.replace(characters, (bytes) => {
+    const isText = bytes.length > 1 || bytes < '\x80';
+    const text = isText ? Buffer.from(bytes, 'latin1').toString() : '';
+    return isText && !/[\p{C}\p{Zl}\p{Zp}\\]/u.test(text)
+      ? text
+      : Buffer.from(bytes, 'latin1').toString('hex').replace(/../g, '\\x$&');
+  });
+}
+
+/** The bytes of a text that `showBytes` made, or that a person typed. */
+export function readBytes(text: string): string {
+  return Buffer.from(text)
+    .toString('latin1')
+    .replace(/\\x([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/** A path of the guest that an overlay decides on. */
+export interface OverlayPath {
+  readonly overlay: Overlay;
+  readonly path: RawPath;
+}
+
+/** As a person reads and types it: `/etc/ssh/sshd_config`. */
+export function showPath({ overlay, path }: OverlayPath): string {
+  return path === '' ? `/${overlay}` : `/${overlay}/${showBytes(path)}`;
+}
+
+/** Parser: a path as `showPath` shows it. @throws HoldfastError `drift.path`. */
+export function parseOverlayPath(word: string): OverlayPath {
+  const match = /^\/([a-z]+)(?:\/+(.*?))?\/*$/s.exec(word);
+  const overlay = overlays.find((each) => each === match?.[1]);
+  if (overlay === undefined) {
+    throw misuse('drift.path', `'${word}' is in no overlay`, {
+      why: 'the release is read-only but for /etc, /home and /root; what is in /var is all the machine’s own',
+      next: 'name one of these folders, or an absolute path in one of them',
+    });
+  }
+  try {
+    return { overlay, path: rawPath(readBytes(match?.[2] ?? '')) };
+  } catch (cause) {
+    throw misuse('drift.path', `'${word}' cannot be used as a path`, {
+      why: 'it has a part that is empty, `.` or `..`, or is too long',
+      next: 'write the path as `holdfast drift` shows it',
+      cause,
+    });
+  }
+}
