@@ -5,10 +5,15 @@ import { exists } from '../base/files.ts';
 import { journalCommand } from '../guest/journal.ts';
 import { startThrough } from '../machine/client.ts';
 import { readConfiguration } from '../machine/configuration.ts';
+import { readConsole } from '../machine/console.ts';
 import { machineLayout } from '../machine/home.ts';
 import { archiveLogs } from '../machine/log-archive.ts';
 import { isOff, powerState } from '../machine/power.ts';
+import type { MachineState } from '../machine/state.ts';
 import { anyText, type Context, defineVerb, setting, toggle } from './verb.ts';
+
+/** How much of a console is shown. */
+const consoleLines = 200;
 
 export const verb = defineVerb({
   arguments: {},
@@ -21,7 +26,7 @@ export const verb = defineVerb({
     ),
   },
   examples: [
-    ['holdfast logs', "print the guest's journal"],
+    ['holdfast logs', "print the guest's journal, or what the console of one that does not come up said"],
     ['holdfast logs --follow', 'print it and wait for more'],
     [
       'holdfast logs --archive logs.tar.gz',
@@ -47,9 +52,20 @@ async function writeArchiveTo(path: string, { machine, layout, progress, signal,
   output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));
 }
 
+/** The journal of a guest that did not come up is out of reach: its console tells why it did not. */
+async function showConsole({ machine, layout, streams, output }: Context, state: MachineState) {
+  streams.stderr.write(
+    `${machine} is ${state} and does not answer; this is what its console said since its last start:\n`,
+  );
+  const lines = (await readConsole(machineLayout(layout, machine).consoleLog)).split('\n').slice(0, -1);
+  for (const line of lines.slice(-consoleLines)) output.result({ console: line }, line);
+}
+
 async function showJournal(context: Context, follow: boolean): Promise<void> {
   const { machine, layout, json, streams, signal } = context;
   const power = await powerState(layout, machine);
+  if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))
+    return showConsole(context, power.state);
   if (isOff(power)) {
     throw failure('machine.off', `the journal of '${machine}' cannot be read`, {
       why: `the machine is ${power.state}, and its journal is on its own disk`,

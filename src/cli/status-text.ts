@@ -11,6 +11,7 @@ export function statusText(status: MachineStatus): string {
   const rows: readonly (readonly [string, string | undefined])[] = [
     ['machine', status.name],
     ['state', stateText(status) + process],
+    ['problem', status.problem],
     ['release', status.release],
     ['slot', status.slot],
     ['verified boot', verifiedText(status)],
@@ -25,6 +26,7 @@ export function statusText(status: MachineStatus): string {
     ],
     ['logs', guest && useText(guest.logs.size, guest.logs.size - guest.logs.used)],
     ['autostart', status.autostart ? 'on' : 'off'],
+    ...(guest?.degraded ?? []).map((text) => ['degraded', text] as const),
     ['guest', status.guestProblem],
   ];
   return rows
@@ -57,20 +59,22 @@ export function listText(list: readonly MachineStatus[]): string {
   return columns(header, rows);
 }
 
-function stateText({ state }: MachineStatus): string {
-  return state === 'failed'
-    ? 'failed: its processes ended without a shutdown; `holdfast start` starts it again'
-    : state;
+function stateText({ state, problem }: MachineStatus): string {
+  if (state !== 'failed') return state;
+  const why = problem === undefined ? ': its processes ended without a shutdown' : '';
+  return `failed${why}; \`holdfast start\` starts it again`;
 }
 
-function verifiedText({ verifiedBoot, guest }: MachineStatus): string | undefined {
-  if (!guest) return undefined;
+function verifiedText({ verifiedBoot, guest, verity }: MachineStatus): string | undefined {
+  if (!guest) return verity === 'off' ? 'off from the next start on: `holdfast verity enable`' : undefined;
   const parts = [
     `Secure Boot ${guest.secureBoot ? 'on' : 'OFF'}`,
     `lockdown ${guest.lockdown}`,
     `root ${guest.verity}`,
   ];
-  return `${verifiedBoot ? 'yes' : 'NO'} (${parts.join(', ')})`;
+  const runs = guest.verity === 'off' ? 'off' : 'on';
+  const pending = runs === verity ? '' : `; verity is ${verity} from the next start on`;
+  return `${verifiedBoot ? 'yes' : 'NO'} (${parts.join(', ')})${pending}`;
 }
 
 /** The machine is behind NAT with both transports; only the channel leads in. */

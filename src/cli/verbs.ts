@@ -23,10 +23,17 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   copy: { summary: 'copy files into or out of the machine', load: () => import('./copy.ts') },
   logs: { summary: "show the machine's journal, or archive all logs", load: () => import('./logs.ts') },
   firewall: { summary: 'list or change what may come into the machine', load: () => import('./firewall.ts') },
+  update: { summary: 'bring the machine to another release, or back', load: () => import('./update.ts') },
   audit: {
     summary: 'test every security claim on the machine',
     load: () => import('./audit.ts'),
   },
+  drift: { summary: 'list what the machine changed against its release', load: () => import('./drift.ts') },
+  verity: {
+    summary: 'show, or switch from the next start on, whether the root is verified',
+    load: () => import('./verity.ts'),
+  },
   autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
+  tpm: { summary: "let the machine use this host's TPM, or read it", load: () => import('./tpm.ts') },
   completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
 };

@@ -5,10 +5,13 @@ import { readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';
 import { sha256 } from '../release/manifest.ts';
 import { type HomeLayout, isMachineName, type MachineName, machineLayout } from './home.ts';
-import { logSizes, transports } from './limits.ts';
+import { logSizes, transports, verities } from './limits.ts';
 
 /** The format that this program writes, and the only one it reads. */
 const currentFormat = 1;
+
+/** Both slots may hold releases that came with updates. */
+const updatesKept = 2;
 
 const bytes = z
   .int()
@@ -31,6 +34,23 @@ export const machineConfiguration = z.strictObject({
   dataSize: bytes,
   logSize: z.enum(logSizes),
   transport: z.enum(transports),
+  /** Path of the host's TPM, when the guest may use it. */
+  hostTpm: z.string().optional(),
+  /** Whether the root is verified. Heeded at each start. */
+  verity: z.enum(verities).default('on'),
+  /** Other releases that its slots may hold, the newest last: what updates brought. Which slot holds which follows from the disk. */
+  updates: z.array(sha256).max(updatesKept).default([]),
+  /** What must be well before an update is committed, beside what is always looked at. */
+  health: z
+    .strictObject({
+      /** Each must end with 0 in the guest, as the user of the channel, within so many seconds. */
+      commands: z
+        .array(z.strictObject({ argv: z.array(z.string()).min(1), seconds: z.int().positive().max(3600) }))
+        .default([]),
+      /** Names of containers of root's that must run. */
+      containers: z.array(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/)).default([]),
+    })
+    .default({ commands: [], containers: [] }),
   created: z.iso.datetime(),
 });
 

@@ -79,7 +79,7 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
   await rm(draft, { recursive: true, force: true }); // we hold the machine's lock, so its maker is dead
   await mkdir(draft, { mode: 0o700 });
   const parts = [
-    makeChannelKeys(files.secrets).then(() => writeCredentials(files.secrets, name, settings.transport)),
+    makeChannelKeys(files.secrets).then(() => writeCredentials(files.secrets, name)),
     createMachineDisk({ path: files.disk, base: release.baseImage, ...settings }),
     writeVariables(request, files),
   ];
@@ -91,6 +91,9 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
     name,
     release: release.digest,
     ...{ cpus, memory, dataSize, logSize, transport },
+    verity: 'on',
+    updates: [],
+    health: { commands: [], containers: [] },
     created: new Date().toISOString(),
   };
   await writeConfiguration(files.configuration, configuration);

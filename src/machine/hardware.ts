@@ -2,15 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { channelKeyFiles } from '../channel/keys.ts';
-import type { MachineHardware, Transport } from '../hypervisor/hypervisor.ts';
+import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import type { MachineConfiguration } from './configuration.ts';
 import type { MachineFiles } from './home.ts';
 
 /**
  * What makes one guest differ from another, delivered as systemd credentials (systemd.system-credentials(7)): name to
- * file. `system.…` are systemd's own; sshd of the image reads the keys; `holdfast.tcp` makes it listen on port 22.
+ * file. `system.…` are systemd's own; sshd of the image reads the keys; `holdfast.tcp` makes it listen on port 22; without
+ * `holdfast.verity` the initrd starts no root that is not verified.
  */
-function credentialFiles(secrets: string, transport: Transport): Readonly<Record<string, string>> {
+function credentialFiles(
+  secrets: string,
+  { transport, verity }: Pick<MachineConfiguration, 'transport' | 'verity'>,
+): Readonly<Record<string, string>> {
   const keys = channelKeyFiles(secrets);
   return {
     'holdfast.authorized-keys': keys.identityPublic,
@@ -18,18 +22,21 @@ function credentialFiles(secrets: string, transport: Transport): Readonly<Record
     'system.hostname': join(secrets, 'hostname'),
     'system.machine_id': join(secrets, 'machine-id'),
     ...(transport === 'tcp' && { 'holdfast.tcp': join(secrets, 'tcp') }),
+    ...(verity === 'off' && { 'holdfast.verity': join(secrets, 'verity-off') }),
   };
 }
 
 /** Writes the credentials that are not keys. @param secrets a folder that holds the channel's keys already. */
-export async function writeCredentials(secrets: string, name: string, transport: Transport): Promise<void> {
+export async function writeCredentials(secrets: string, name: string): Promise<void> {
   const texts = {
     'system.hostname': name,
     // machine-id(5): a random UUID without hyphens
     'system.machine_id': randomUUID().replaceAll('-', ''),
     'holdfast.tcp': 'yes',
+    'holdfast.verity': 'off',
   };
-  const files = credentialFiles(secrets, transport);
+  // those too that no start needs so far
+  const files = credentialFiles(secrets, { transport: 'tcp', verity: 'off' });
   for (const [credential, text] of Object.entries(texts)) {
     const path = files[credential];
     if (path !== undefined) await writeFile(path, text, { mode: 0o600, flush: true });
@@ -45,7 +52,7 @@ export function machineHardware(files: MachineFiles, configuration: MachineConfi
     memory,
     disk: files.disk,
     variables: files.variables,
-    credentials: credentialFiles(files.secrets, transport),
+    credentials: credentialFiles(files.secrets, configuration),
     transport,
     run: files.run,
     consoleLog: files.consoleLog,

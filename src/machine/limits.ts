@@ -1,7 +1,7 @@
 import { availableParallelism, freemem } from 'node:os';
 import { type HoldfastError, misuse } from '../base/errors.ts';
 import { type Bytes, formatSize, GiB, MiB } from '../base/size.ts';
-import { dataSizeLimits, type LogSize } from '../disk/layout.ts';
+import { dataSizeLimits, type LogSize, type Verity } from '../disk/layout.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 
 /** What a user chooses when deploying. */
@@ -15,6 +15,7 @@ export interface MachineSettings {
 
 export const logSizes = ['small', 'large'] as const satisfies readonly LogSize[];
 export const transports = ['vsock', 'tcp'] as const satisfies readonly Transport[];
+export const verities = ['on', 'off'] as const satisfies readonly Verity[];
 
 /** As EFLOW's. */
 export const defaults: MachineSettings = {

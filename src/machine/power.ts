@@ -4,6 +4,7 @@ import { failure, HoldfastError } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import { readConfiguration } from './configuration.ts';
+import { readFailure } from './failure-note.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
 import { launchSupervisor } from './launch-supervisor.ts';
@@ -33,7 +34,7 @@ export async function powerState(layout: HomeLayout, name: MachineName): Promise
       machine?.release();
       return machine !== undefined;
     });
-    if (found === false) return { state: 'failed' };
+    if (found === false) return { state: 'failed', problem: await readFailure(files.run) };
     if (found === true) await launchSupervisor(layout, name, 'adopt');
     else await sleep(pollEvery); // a supervisor lives that does not listen yet, or no longer
   }

@@ -25,14 +25,15 @@ export async function waitUntilReady(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<BootState> {
-  const { supervisorSocket, consoleLog } = machineLayout(layout, name);
-  const howToFindOut = `see ${consoleLog}, collect all logs with \`holdfast logs --archive FILE\`, or give up with \`holdfast remove\``;
+  const { supervisorSocket } = machineLayout(layout, name);
+  const howToFindOut =
+    'see `holdfast logs`, collect all with `holdfast logs --archive FILE`, or give up with `holdfast remove`';
   const began = performance.now();
   let problem = 'its channel was silent';
   return progress.step('Waiting for the machine', async (step) => {
     for (;;) {
       const waited = performance.now() - began;
-      const { state } = await powerState(layout, name);
+      const { state, problem: told } = await powerState(layout, name);
       if (state === 'stopped' || state === 'stopping') {
         throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
           why: `somebody stopped it; it is ${state}`,
@@ -41,13 +42,13 @@ export async function waitUntilReady(
       }
       if (state === 'failed') {
         throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
-          why: 'its processes ended without a shutdown',
+          why: told ?? 'its processes ended without a shutdown',
           next: howToFindOut,
         });
       }
       if (waited > bootLimit) {
         throw failure('machine.boot-timeout', `the machine '${name}' is not ready`, {
-          why: `${bootLimit / 60_000} minutes long ${problem}; it was left running`,
+          why: `${bootLimit / 60_000} minutes long ${told ?? problem}; it was left running`,
           next: howToFindOut,
         });
       }

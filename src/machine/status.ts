@@ -1,7 +1,7 @@
-import { reasonOf } from '../base/errors.ts';
+import { HoldfastError, reasonOf } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { runToEnd } from '../channel/run.ts';
-import type { Slot } from '../disk/layout.ts';
+import type { Slot, Verity } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
@@ -31,6 +31,8 @@ export interface MachineStatus {
   readonly memory: Bytes;
   readonly dataSize: Bytes;
   readonly transport: Transport;
+  /** Whether the next start verifies the root; what runs is in `guest`. */
+  readonly verity: Verity;
   readonly autostart: boolean;
   /** Of the hypervisor's process. */
   readonly pid: number | undefined;
@@ -38,6 +40,8 @@ export interface MachineStatus {
   readonly guest: GuestReport | undefined;
   /** Why the guest says nothing about itself, although it runs. */
   readonly guestProblem: string | undefined;
+  /** What firmware, kernel or initrd said that is wrong, or why the machine was given up. The guest's own words. */
+  readonly problem: string | undefined;
 }
 
 /**
@@ -52,22 +56,33 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
   const [guest, manifest, boot, autostart] = await Promise.all([
     reportOf(power.state, files.supervisorSocket),
     storedManifest(layout, configuration.release),
-    readVariableStore(files.variables).then(readBootState),
+    readBoot(files.variables),
     isAutostarted(layout, name, hostServiceManager()),
   ]);
-  const { cpus, memory, dataSize, transport } = configuration;
+  const { cpus, memory, dataSize, transport, verity } = configuration;
   return {
     name,
     state: power.state,
     release: guest.report?.release ?? manifest?.version,
-    slot: guest.report?.slot ?? boot.order[0],
+    slot: guest.report?.slot ?? boot.slot,
     verifiedBoot: guest.report && isVerified(guest.report),
-    ...{ cpus, memory, dataSize, transport, autostart },
+    ...{ cpus, memory, dataSize, transport, verity, autostart },
     pid: power.pid,
     accelerator: power.accelerator,
     guest: guest.report,
     guestProblem: guest.problem ?? power.channelProblem,
+    problem: power.problem ?? boot.problem,
   };
+}
+
+/** What the firmware will boot. A store that cannot be read is what is wrong with the machine, not with the question. */
+async function readBoot(path: string): Promise<{ slot?: Slot | undefined; problem?: string }> {
+  try {
+    return { slot: readBootState(await readVariableStore(path)).order[0] };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { problem: `${reasonOf(error)}: ${error.why}` };
+  }
 }
 
 function isVerified({ secureBoot, lockdown, verity }: GuestReport): boolean {

@@ -10,14 +10,17 @@ import { type Lock, takeLock } from '../base/lock.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
 import { readConfiguration } from './configuration.ts';
-import { machineHardware } from './hardware.ts';
+import { consoleProblem, readConsole } from './console.ts';
+import { forgetFailure, noteFailure } from './failure-note.ts';
 import { homeFolder, homeLayout, type MachineFiles, machineLayout, parseMachineName } from './home.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
 import { openLogFile, rotateLog } from './log-file.ts';
-import { serve } from './serve.ts';
+import { prepareStart } from './prepare-start.ts';
+import { answer, serve } from './serve.ts';
 import { supervise } from './supervisor.ts';
 import { askStatus } from './supervisor-client.ts';
 import { supervisorRequests } from './supervisor-requests.ts';
+import { TpmAccess } from './tpm-access.ts';
 
 /** The user whose keys the image accepts. */
 const guestUser = 'holdfast';
@@ -32,26 +35,33 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   const name = parseMachineName(nameWord ?? '');
   const layout = homeLayout(homeFolder());
   const files = machineLayout(layout, name);
-  const configuration = await readConfiguration(layout, name);
+  await readConfiguration(layout, name);
   const lock = await takeCharge(files);
   if (!lock) return 0;
   const log = openLogFile(files.supervisorLog);
   log(`supervisor ${process.pid} (${mode})`);
   await mkdir(files.run, { recursive: true, mode: 0o700 });
+  await forgetFailure(files.run);
   rotateLog(files.consoleLog);
 
   const identity = await readIdentity(files.secrets, guestUser);
+  const tpm = new TpmAccess(async () => (await readConfiguration(layout, name)).hostTpm, log);
   const supervisor = supervise(
     {
-      hypervisor: hostHypervisor(layout),
-      hardware: machineHardware(files, configuration),
+      hypervisor: tpm.through(hostHypervisor(layout)),
+      machine: { name, run: files.run, consoleLog: files.consoleLog },
+      prepare: () => prepareStart(layout, name, log),
+      readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),
       openSession: (stream) => openSession(stream, identity),
       log,
     },
     mode,
   );
   const requests = supervisorRequests(supervisor);
-  const server = await serve(files.supervisorSocket, requests.handlers);
+  const server = await serve(files.supervisorSocket, {
+    ...requests.handlers,
+    tpm: answer(z.object({}), () => tpm.refresh()),
+  });
   const tell = (error: unknown) => log(`not done: ${reasonOf(error)}`);
   process.on('SIGTERM', () => supervisor.leave().catch(tell));
   process.on('SIGINT', () => supervisor.stop({ force: false }).catch(tell));
@@ -65,8 +75,10 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
     },
   );
   await requests.answered();
+  await tpm.close();
   await server.close();
   log(`supervisor ends: ${end}`);
+  if (end === 'failed') await noteFailure(files.run, supervisor.status().problem);
   // what stays there is the sign of a machine that runs, or that ended without a shutdown
   if (end === 'stopped' || (end === 'unstarted' && mode === 'start'))
     await rm(files.run, { recursive: true });

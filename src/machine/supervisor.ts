@@ -4,19 +4,29 @@ import { failure, reasonOf } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { keepClock } from '../guest/clock-keeper.ts';
 import type { DiskExport, Hypervisor, MachineHardware, RunningMachine } from '../hypervisor/hypervisor.ts';
+import type { ConsoleProblem } from './console.ts';
 import { type GuestConnection, keepConnected } from './guest-connection.ts';
+import { failedStarts, pauseAfter } from './start-limit.ts';
 import { type MachineEvent, type MachineState, next } from './state.ts';
 
 /** What the supervisor works with: handed in, so that tests need no machine. */
 export interface SupervisorParts {
   readonly hypervisor: Hypervisor;
-  readonly hardware: MachineHardware;
+  readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
+  /** Called before each start: makes the machine ready, and says what to start. */
+  readonly prepare: () => Promise<MachineHardware>;
+  /** What the guest's console says is wrong with the start that is under way. */
+  readonly readProblem: () => Promise<ConsoleProblem | undefined>;
   readonly openSession: (stream: Duplex) => Promise<Session>;
   /** Takes a line for the log. */
   readonly log: (line: string) => void;
   /** How long a clean shutdown may take, and how often it is asked for: milliseconds. */
   readonly stopDeadline?: number;
   readonly askEvery?: number;
+  /** How often the console of a guest that boots is looked at: milliseconds. */
+  readonly lookEvery?: number;
+  /** How long to wait after so many failed starts in a row: milliseconds; undefined: for ever. */
+  readonly pauseAfter?: (failed: number) => number | undefined;
 }
 
 /** What a supervisor says about its machine. */
@@ -28,6 +38,8 @@ export interface SupervisorStatus {
   readonly accelerator?: string | undefined;
   /** While it boots: why the channel did not answer the last time. */
   readonly channelProblem?: string | undefined;
+  /** What went wrong in this start, or why there is no other. The guest's own words, in one line. */
+  readonly problem?: string | undefined;
 }
 
 /** How a supervisor's work ends: with the machine, or by leaving it to the next supervisor. */
@@ -57,41 +69,71 @@ export interface Supervisor {
  * @param mode `adopt` only looks for one that runs.
  */
 export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supervisor {
-  const { hypervisor, hardware, log } = parts;
+  const { hypervisor, log } = parts;
+  const { name } = parts.machine;
   const ended = Promise.withResolvers<SupervisorEnd>();
   let state: MachineState = 'starting';
   let machine: RunningMachine | undefined;
   let connection: GuestConnection | undefined;
   let channelProblem: string | undefined;
+  let problem: ConsoleProblem | undefined;
+  let gaveUp: string | undefined;
+  let answered = false;
   let forced = false;
+  let unwatch = () => {};
+  const stopAsked = Promise.withResolvers<void>();
   let shuttingDown: Promise<void> | undefined;
 
   const happen = (event: MachineEvent) => {
     const before = state;
     state = next(state, event);
-    if (state !== before) log(`${event}: ${state}`);
+    if (state !== before) log(`${event}: ${state}${state === 'failed' && gaveUp ? `: ${gaveUp}` : ''}`);
   };
 
   const firstMachine = async (): Promise<RunningMachine> => {
-    const found = await hypervisor.adopt(hardware);
+    const found = await hypervisor.adopt(parts.machine);
     if (found) log(`found process ${found.pid}`);
     else if (mode === 'adopt') {
-      throw failure('machine.not-running', `the machine '${hardware.name}' does not run`, {
+      throw failure('machine.not-running', `the machine '${name}' does not run`, {
         why: 'none of its processes was found',
         next: 'run `holdfast start`',
       });
     }
-    return found ?? hypervisor.start(hardware);
+    return found ?? hypervisor.start(await parts.prepare());
+  };
+
+  const look = async () => {
+    try {
+      problem = await parts.readProblem();
+    } catch (error) {
+      log(`console not read: ${reasonOf(error)}`);
+    }
+  };
+
+  /** Ends a machine that its firmware refuses to start: it would wait for a key for ever. */
+  const watchBoot = (running: RunningMachine) => {
+    const timer = setInterval(async () => {
+      if (state !== 'booting') return;
+      await look();
+      if (problem?.kind !== 'refused' || gaveUp !== undefined) return;
+      gaveUp = `the firmware found nothing that it may start: ${problem.text}`;
+      await running.kill();
+    }, parts.lookEvery ?? 1000);
+    unwatch = () => clearInterval(timer);
   };
 
   const takeCharge = (running: RunningMachine) => {
     log(`process ${running.pid} under ${running.accelerator}`);
     machine = running;
+    problem = undefined;
+    answered = false;
     happen('started');
     connection = keepConnected(async () => parts.openSession(await running.connect()), {
       connected: (session) => {
         channelProblem = undefined;
+        answered = true;
         happen('connected');
+        void look();
         keepClock(session, {
           checked: ({ offset, corrected }) => corrected && log(`clock was ${Math.round(offset)} ms off: set`),
           failed: (error) => log(`clock not checked: ${reasonOf(error)}`),
@@ -108,23 +150,42 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   /** Until the machine is off: each reboot of the guest ends a machine and needs the next. */
   const attend = async (first: RunningMachine): Promise<SupervisorEnd> => {
     let running = first;
+    let failed = 0;
     for (;;) {
+      const began = performance.now();
       takeCharge(running);
+      watchBoot(running);
       if (forced) await running.kill(); // asked for between two machines
       const end = await running.ended;
+      unwatch();
       const closed = connection?.close();
+      await look();
       happen(forced ? 'shutdown' : end);
       if (state !== 'starting') {
         await closed;
         return state === 'failed' ? 'failed' : 'stopped';
       }
-      running = await hypervisor.start(hardware);
+      const panicked = problem?.kind === 'panic';
+      failed = failedStarts(failed, { answered, panicked, lasted: performance.now() - began });
+      const pause = (parts.pauseAfter ?? pauseAfter)(failed);
+      if (pause === undefined) {
+        gaveUp = `it did not come up in ${failed} starts in a row: ${problem?.text ?? 'its console does not say why'}`;
+        happen('killed');
+        return 'failed';
+      }
+      if (failed > 0) log(`start ${failed} in a row that failed: ${problem?.text ?? 'unknown'}`);
+      await Promise.race([sleep(pause, undefined, { ref: false }), stopAsked.promise]);
+      if (state === 'starting') running = await hypervisor.start(await parts.prepare());
+      else {
+        happen('shutdown');
+        return 'stopped';
+      }
     }
   };
 
   const started = firstMachine().then((first) => {
     attend(first).then(ended.resolve, (error: unknown) => {
-      log(`not started again: ${reasonOf(error)}`);
+      gaveUp = `it could not be started again: ${reasonOf(error)}`;
       happen('killed');
       ended.resolve('failed');
     });
@@ -160,7 +221,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     }
     happen('give-up');
     if (connection?.session()) happen('connected');
-    throw failure('machine.stop-timeout', `the machine '${hardware.name}' did not shut down`, {
+    throw failure('machine.stop-timeout', `the machine '${name}' did not shut down`, {
       why: `it had ${Math.round(deadline / 1000)} seconds to do so`,
       next: 'try again, or end it at once with `holdfast stop --force`: what it has not written is lost',
     });
@@ -173,6 +234,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       startedAt: machine?.startedAt,
       accelerator: machine?.accelerator,
       channelProblem,
+      problem: gaveUp ?? problem?.text,
     }),
     session: () => connection?.session(),
     started,
@@ -182,6 +244,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
         () => true, // it could not be started
       );
       if (isOff) return;
+      stopAsked.resolve();
       if (force) {
         forced = true;
         happen('stop');
@@ -197,12 +260,13 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     async exportDisk() {
       await started;
       if (machine) return machine.exportDisk();
-      throw failure('machine.not-running', `the machine '${hardware.name}' does not run`);
+      throw failure('machine.not-running', `the machine '${name}' does not run`);
     },
     async leave() {
       await started;
       log('leaving; the machine lives on');
       machine?.release();
+      unwatch();
       await connection?.close();
       ended.resolve('left');
     },

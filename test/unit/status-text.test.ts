@@ -4,7 +4,7 @@ import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
 import { durationText, listText, statusText } from '../../src/cli/status-text.ts';
 import { parseMachineName } from '../../src/machine/home.ts';
 import type { MachineStatus } from '../../src/machine/status.ts';
-import { sha256 } from '../../src/release/manifest.ts';
+import { rootHash } from '../../src/verity/root-hash.ts';
 
 const off: MachineStatus = {
   name: parseMachineName('gateway-1'),
@@ -16,11 +16,13 @@ const off: MachineStatus = {
   memory: GiB,
   dataSize: (10 * GiB) as Bytes,
   transport: 'vsock',
+  verity: 'on',
   autostart: false,
   pid: undefined,
   accelerator: undefined,
   guest: undefined,
   guestProblem: undefined,
+  problem: undefined,
 };
 
 const running: MachineStatus = {
@@ -36,11 +38,12 @@ const running: MachineStatus = {
     memory: { total: GiB, available: (768 * MiB) as Bytes },
     data: { size: (10 * GiB) as Bytes, used: GiB },
     logs: { size: GiB, used: (16 * MiB) as Bytes },
-    rootHash: sha256.parse('ab'.repeat(32)),
+    rootHash: rootHash.parse('ab'.repeat(32)),
     verity: 'verified',
     secureBoot: true,
     lockdown: 'integrity',
     addresses: ['10.0.2.15'],
+    degraded: [],
   },
 };
 
@@ -84,6 +87,14 @@ test('what is wrong stands out', () => {
     guestProblem: 'silent',
   };
   assert.match(statusText(booting), /^guest +silent$/m);
+});
+
+test('what the machine has to do without is shown, a line each', () => {
+  const guest = running.guest && { ...running.guest, degraded: ['Log is in memory', '/etc is in memory'] };
+  assert.match(
+    statusText({ ...running, guest }),
+    /^degraded +Log is in memory\ndegraded +\/etc is in memory$/m,
+  );
 });
 
 test('a list has one line for each machine, in columns', () => {

@@ -10,7 +10,9 @@ import type {
   MachineHardware,
   RunningMachine,
 } from '../../src/hypervisor/hypervisor.ts';
+import type { ConsoleProblem } from '../../src/machine/console.ts';
 import { retryDelay } from '../../src/machine/guest-connection.ts';
+import { failedStarts, pauseAfter } from '../../src/machine/start-limit.ts';
 import { type MachineEvent, type MachineState, next } from '../../src/machine/state.ts';
 import { supervise } from '../../src/machine/supervisor.ts';
 
@@ -30,7 +32,11 @@ const hardware: MachineHardware = {
 function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boolean } = {}) {
   const events: string[] = [];
   let ended = Promise.withResolvers<MachineEnd>();
-  const guest = { listens: false, drop: () => {} };
+  const guest: { listens: boolean; prepared: number; drop: () => void; problem?: ConsoleProblem } = {
+    listens: false,
+    prepared: 0,
+    drop: () => {},
+  };
   const running = (): RunningMachine => ({
     pid: 4711,
     startedAt: new Date(0),
@@ -40,6 +46,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       if (!guest.listens) throw new Error('nobody listens');
       return new Duplex();
     },
+    listen: () => Promise.reject(new Error('not used')),
     powerDown: async () => {
       events.push('power button');
       if (habits.heedsPowerButton) ended.resolve('shutdown');
@@ -80,11 +87,18 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
   });
   const parts = (existing = false) => ({
     hypervisor: hypervisor(existing),
-    hardware,
+    machine: hardware,
+    prepare: async () => {
+      guest.prepared++;
+      return hardware;
+    },
+    pauseAfter: (failed: number) => [0, 10, 20][failed],
+    readProblem: async () => guest.problem,
     openSession,
     log: () => {},
     stopDeadline: 200,
     askEvery: 20,
+    lookEvery: 10,
   });
   return { parts, events, guest, end: (how: MachineEnd) => ended.resolve(how) };
 }
@@ -133,6 +147,90 @@ test('a guest that reboots is started again, as often as it likes', async () => 
   end('shutdown');
   assert.equal(await supervisor.ended, 'stopped');
   assert.deepEqual(events, ['start', 'start', 'start', 'start']);
+});
+
+const panic: ConsoleProblem = { text: 'Kernel panic - not syncing: no', kind: 'panic' };
+
+test('a guest that ends again and again before it answers is given up, and said why', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  guest.problem = panic;
+  for (let starts = 1; starts <= 3; starts++) {
+    await until(() => events.length === starts && supervisor.status().state === 'booting');
+    await until(() => supervisor.status().problem === panic.text);
+    end('reboot');
+  }
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().state, 'failed');
+  assert.match(supervisor.status().problem ?? '', /^it did not come up in 3 starts in a row: Kernel panic/);
+  assert.equal(guest.prepared, 3);
+});
+
+test('a guest that answers between two panics is given up as well, but not one that reboots by itself', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  const start = async (count: number, problem?: ConsoleProblem) => {
+    await until(() => events.length === count && supervisor.status().state === 'running');
+    if (problem) guest.problem = problem;
+    else delete guest.problem;
+    end('reboot');
+  };
+  await start(1, panic);
+  await start(2, panic);
+  await start(3);
+  await start(4, panic);
+  await start(5, panic);
+  await start(6, panic);
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(events.length, 6);
+});
+
+test('a machine that its firmware refuses is ended, not started again', async () => {
+  const { parts, events, guest } = fakeMachine();
+  guest.problem = { text: 'No bootable option', kind: 'refused' };
+  const supervisor = supervise(parts(), 'start');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.deepEqual(events, ['start', 'kill']);
+  assert.match(supervisor.status().problem ?? '', /nothing that it may start: No bootable option$/);
+});
+
+test('stop is heard between two starts', async () => {
+  for (const force of [false, true]) {
+    const { parts, events, end } = fakeMachine();
+    const supervisor = supervise({ ...parts(), pauseAfter: () => 60_000 }, 'start');
+    await supervisor.started;
+    end('reboot');
+    await until(() => supervisor.status().state === 'starting');
+    await supervisor.stop({ force });
+    assert.equal(supervisor.status().state, 'stopped');
+    assert.equal(events.filter((event) => event === 'start').length, 1);
+  }
+});
+
+test('what went wrong in a start that came up is said, until the next', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  const notice: ConsoleProblem = { text: 'failed to load Boot000A', kind: 'notice' };
+  guest.problem = notice;
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'running' && supervisor.status().problem === notice.text);
+  delete guest.problem;
+  end('reboot');
+  await until(() => events.length === 2 && supervisor.status().state === 'running');
+  assert.equal(supervisor.status().problem, undefined);
+  end('shutdown');
+  await supervisor.ended;
+});
+
+test('a start has failed that nobody answered, or that panicked soon', () => {
+  const good = { answered: true, panicked: false, lasted: 1000 };
+  assert.equal(failedStarts(2, good), 0);
+  assert.equal(failedStarts(2, { ...good, answered: false }), 3);
+  assert.equal(failedStarts(1, { ...good, panicked: true }), 2);
+  assert.equal(failedStarts(2, { ...good, panicked: true, lasted: 3_600_000 }), 0);
+  assert.deepEqual([0, 1, 2, 3].map(pauseAfter), [0, 1000, 5000, undefined]);
 });
 
 test('a guest that cannot be started again has failed', async () => {

@@ -1,0 +1,29 @@
+import { createInterface } from 'node:readline/promises';
+import { failure, misuse } from '../base/errors.ts';
+import type { Context } from './verb.ts';
+
+/**
+ * Has the user say yes to something that takes protection away. Without a terminal nobody can: then `--yes` must.
+ * @param risk what it costs, in one sentence.
+ * @throws HoldfastError `usage.unconfirmed` without a terminal, `interrupted` when the answer is anything but yes; the signal's
+ *   reason.
+ */
+export async function confirm(
+  { streams, signal, json }: Pick<Context, 'streams' | 'signal' | 'json'>,
+  risk: string,
+): Promise<void> {
+  if (json || !streams.stdin.isTTY || !streams.stderr.isTTY) {
+    throw misuse('usage.unconfirmed', 'this must be confirmed', { why: risk, next: 'add --yes' });
+  }
+  const questions = createInterface({ input: streams.stdin, output: streams.stderr });
+  try {
+    const answer = await questions.question(`${risk} Go on? [y/N] `, { signal });
+    if (/^y(es)?$/i.test(answer.trim())) return;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    questions.close();
+  }
+  throw failure('usage.declined', 'nothing was changed', { why: 'the answer was not yes' });
+}
