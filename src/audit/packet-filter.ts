@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { HoldfastError } from '../base/errors.ts';
 import { printRules } from '../guest/firewall.ts';
@@ -112,6 +113,24 @@ export function allowedDifferences(
     ...more.map((rule) => `\`firewall list\` does not know of ${rule}`),
     ...less.map((rule) => `not in force: ${rule}`),
   ];
+}
+
+/** Whether Podman lets only containers ask what listens here: its answers to names, on an address of their network. */
+export function isForContainers(
+  rules: readonly string[],
+  { protocol, address, port }: { readonly protocol: string; readonly address: string; readonly port: number },
+): boolean {
+  const own = address.replace(/^\[(.*)\]$/, '$1');
+  return rules.some((rule) => {
+    const [, network = '', prefix, allowed, to] =
+      /^-A NETAVARK_INPUT -s ([0-9a-f.:]+)\/(\d{1,3}) -p (\S+) -m \S+ --dport (\d+) -j ACCEPT$/.exec(rule) ??
+      [];
+    if (allowed !== protocol || Number(to) !== port || isIP(network) !== isIP(own)) return false;
+    const networks = new BlockList();
+    const family = isIP(network) === 4 ? 'ipv4' : 'ipv6';
+    networks.addSubnet(network, Number(prefix), family);
+    return networks.check(own, family);
+  });
 }
 
 function policyProblems(rules: readonly string[], name: string): string[] {

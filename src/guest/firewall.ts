@@ -7,6 +7,9 @@ import type { FirewallRule } from './firewall-rule.ts';
 const folder = '/var/.eflow/firewall';
 const file = `${folder}/allowed.rules`;
 
+/** Empties the chain. */
+const none = '/usr/share/holdfast/firewall/none.rules';
+
 /** Prints the file, which need not be there; not more of it than can be right. */
 export const printRules = `if [ -e ${file} ]; then head -c 262144 ${file}; fi`;
 
@@ -27,9 +30,14 @@ trap '[ ! -e ${file}.new ] || rm ${file}.new' EXIT
 [ "$1" = any ] || [ "$1  -" = "$(sha256sum <${file})" ] || exit ${overtaken}
 text=$(cat)
 case $text in *COMMIT) printf '%s\\n' "$text" >${file}.new ;; *) exit 1 ;; esac
-load() { iptables-restore --noflush --table filter "$1" && ip6tables-restore --noflush --table filter "$1"; }
-if load ${file}.new && sync ${file}.new && mv ${file}.new ${file}; then sync ${folder}; exit; fi
-if ! { [ -s ${file} ] && load ${file} 2>/dev/null; }; then load /usr/share/holdfast/firewall/none.rules; fi
+load() { "$1-restore" --noflush --table filter "$2"; }
+if load iptables ${file}.new && load ip6tables ${file}.new && sync ${file}.new && mv ${file}.new ${file}; then
+  sync ${folder}
+  exit
+fi
+for family in iptables ip6tables; do
+  { [ -s ${file} ] && load $family ${file}; } || load $family ${none} || true
+done 2>/dev/null
 exit 1`;
 
 /** How long a command may take: milliseconds. */

@@ -6,7 +6,8 @@ import { judgeAll } from '../../src/audit/audit.ts';
 import type { Verdict } from '../../src/audit/claim.ts';
 import { claims } from '../../src/audit/claims.ts';
 import type { HostFactTypes } from '../../src/audit/host-facts.ts';
-import { answersWith, factsWith, goodAnswers } from './support/audit-evidence.ts';
+import { setVerity } from '../../src/firmware/boot.ts';
+import { answersWith, factsWith, goodAnswers, goodFacts } from './support/audit-evidence.ts';
 import { added, allowedFile, changed, type Sabotage, sabotages, tcp } from './support/audit-sabotages.ts';
 
 function verdictsOf(guest: Sabotage['guest'] = {}, host: Partial<HostFactTypes> = {}): Map<string, Verdict> {
@@ -81,6 +82,26 @@ test('what `holdfast firewall` allowed is no hole, and what listens there is exp
   assert.deepEqual(failing(verdictsOf({ ...guest, ...udp })), ['no-listeners']);
 });
 
+test('verity switched off by choice is no failure, and no pass', () => {
+  const guest = {
+    ...{ 'booted-verity': 'off', 'verity-table': 'none', 'verity-status': 'none' },
+    ...{ 'root-device': 'partition\n3', 'verity-signatures': 'N' },
+  };
+  const configuration = { ...goodFacts.configuration, verity: 'off' } as const;
+  const variables = setVerity(goodFacts.variables, 'off');
+  const verdicts = verdictsOf(guest, { configuration, variables });
+  assert.deepEqual(failing(verdicts), []);
+  assert.deepEqual([verdicts.get('root-verity'), verdicts.get('root-signature')], ['off', 'off']);
+  // the root of the other slot is nobody's choice
+  const other = verdictsOf({ ...guest, 'root-device': 'partition\n6' }, { configuration, variables });
+  assert.deepEqual(failing(other), ['root-verity']);
+  // switched on again, and not restarted: still not verified
+  const again = verdictsOf(guest, { variables });
+  assert.deepEqual(failing(again), ['root-verity', 'root-signature']);
+  // switched off, and not restarted: still verified
+  assert.deepEqual(failing(verdictsOf({}, { configuration })), []);
+});
+
 test("Podman's own chains are no hole", () => {
   const jump = (chain: string) =>
     `-A ${chain} -m comment --comment "netavark firewall rules" -j NETAVARK_${chain}`;
@@ -101,6 +122,32 @@ test("Podman's own chains are no hole", () => {
     ].join('\n'),
   };
   assert.deepEqual(failing(verdictsOf(guest)), []);
+});
+
+test("what answers Podman's containers is no listener for others", () => {
+  const filter = added(
+    'filter-ipv4',
+    '-A NETAVARK_INPUT -s 10.89.0.0/24 -p udp -m udp --dport 53 -j ACCEPT\n-A NETAVARK_INPUT -s 10.89.0.0/24 -p tcp -m tcp --dport 53 -j ACCEPT',
+  );
+  const filter6 = added('filter-ipv6', '-A NETAVARK_INPUT -s fd9a:1::/64 -p udp -m udp --dport 53 -j ACCEPT');
+  const failingWith = (...listeners: readonly string[]) =>
+    failing(verdictsOf({ ...filter, ...filter6, ...added('listeners', listeners.join('\n')) }));
+  assert.deepEqual(
+    failingWith(
+      'udp   UNCONN 0      0      10.89.0.1:53 0.0.0.0:*   ',
+      'tcp   LISTEN 0      1      10.89.0.1:53 0.0.0.0:*   ',
+      'udp   UNCONN 0      0      [fd9a:1::1]:53 [::]:*   ',
+    ),
+    [],
+  );
+  for (const other of [
+    'udp   UNCONN 0      0      10.90.0.1:53 0.0.0.0:*   ',
+    'udp   UNCONN 0      0      10.89.0.1:54 0.0.0.0:*   ',
+    'udp   UNCONN 0      0      0.0.0.0:53 0.0.0.0:*   ',
+    'udp   UNCONN 0      0      *:53 *:*   ',
+    'tcp   LISTEN 0      1      [fd9a:1::1]:53 [::]:*   ',
+  ])
+    assert.deepEqual(failingWith(other), ['no-listeners'], other);
 });
 
 test('a probe that is missing, garbled or failed fails every claim that needs it', () => {

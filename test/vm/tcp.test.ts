@@ -5,10 +5,15 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { findProcesses, readProcess } from '../../src/base/process-table.ts';
+import { runToEnd } from '../../src/channel/run.ts';
+import { replaceAllowed } from '../../src/guest/firewall.ts';
+import { parseService } from '../../src/guest/firewall-rule.ts';
+import { startIn } from '../../src/machine/guest-commands.ts';
 import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
 import type { MachineStatus } from '../../src/machine/status.ts';
-import { askGuest } from './guest.ts';
-import { builtRelease, expectDone, layout } from './machine.ts';
+import { askGuest, asRoot } from './guest.ts';
+import { builtRelease, expectDone, holdfast, layout } from './machine.ts';
+import { addNeighbours, connectFrom, neighbour, removeNeighbours } from './neighbours.ts';
 
 /*
  * The alternative to the channel over vsock: one TCP port, and few connections a minute. The machine also has every size
@@ -96,6 +101,40 @@ test('the fourth new connection within a minute is dropped; those that stand are
     undefined,
   ]);
   assert.equal((await askGuest(name, { alive: 'echo yes' })).alive, 'yes');
+});
+
+/*
+ * From several addresses. What a user may not do is done here past the check: a rule for port 22 changes nothing.
+ */
+test('the fourth connection is refused to one address and not to others, for a minute, whatever is allowed', async () => {
+  const { code, stderr } = await holdfast(['firewall', 'allow', '--machine', name, 'tcp/1-1024']);
+  assert.equal(code, 2);
+  assert.match(stderr, /TCP port 22 is the channel/);
+  const start = startIn(layout, name);
+  const rule = { service: parseService('tcp/22'), from: undefined, comment: undefined };
+  await replaceAllowed({ run: (argv, options) => runToEnd(start, argv, options) }, [rule], undefined);
+
+  const [one, other] = [neighbour(1), neighbour(2)];
+  await addNeighbours(name, [one, other]);
+  const greetings = async (...lines: readonly string[]) =>
+    (await asRoot(name, lines.join('\n'))).split('\n').map((line) => line.slice(0, 15));
+  const [ssh, silence] = ['SSH-2.0-OpenSSH', 'silence'];
+  const again = connectFrom(one, 'ipv4', 22);
+  assert.deepEqual(await greetings(again, again, again, again, connectFrom(other, 'ipv4', 22)), [
+    ssh,
+    ssh,
+    ssh,
+    silence,
+    ssh,
+  ]);
+  const third = performance.now(); // or a little earlier
+  const again6 = connectFrom(one, 'ipv6', 22);
+  assert.deepEqual(await greetings(again6, again6, again6, again6), [ssh, ssh, ssh, silence]);
+  await sleep(third + 40_000 - performance.now());
+  assert.deepEqual(await greetings(again), [silence], 'within the minute');
+  await sleep(third + 61_000 - performance.now());
+  assert.deepEqual(await greetings(again), [ssh], 'after the minute, although it was tried again meanwhile');
+  await removeNeighbours(name, [one, other]);
 });
 
 async function status(): Promise<MachineStatus> {

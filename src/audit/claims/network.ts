@@ -11,6 +11,7 @@ import {
   expectedForward,
   expectedInput,
   filters,
+  isForContainers,
 } from '../packet-filter.ts';
 
 const filtered =
@@ -93,14 +94,15 @@ export const networkClaims = [
     since: '0.1',
     notStopped:
       'Sockets that are not TCP or UDP; sockets in the network namespaces of containers. Not tested from another host here.',
-    guest: { listeners, allowed },
+    guest: { listeners, allowed, ...filters },
     host: ['configuration'],
-    judge: ({ listeners, allowed }, { configuration }) => {
+    judge: ({ listeners, allowed, ipv4, ipv6 }, { configuration }) => {
       const isExpected = ({ protocol, address, port }: Listener) =>
         loopback.test(address) ||
         (protocol === 'udp' && dhcpPorts.includes(port)) ||
         (protocol === 'tcp' && port === 22 && configuration.transport === 'tcp') ||
-        isAllowed(allowed, protocol, port);
+        isAllowed(allowed, protocol, port) ||
+        isForContainers([...ipv4, ...ipv6], { protocol, address, port });
       const problems = listeners
         .filter((each) => !isExpected(each))
         .map(({ protocol, address, port }) => `${protocol} ${address}:${port} listens`);
