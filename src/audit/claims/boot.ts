@@ -1,3 +1,4 @@
+import { ukiPaths } from '../../disk/layout.ts';
 import { bootEntry, readBootState } from '../../firmware/boot.ts';
 import { serialiseLoadOption } from '../../firmware/load-option.ts';
 import { vendors } from '../../firmware/names.ts';
@@ -5,7 +6,7 @@ import { enrolSecureBoot } from '../../firmware/secure-boot.ts';
 import { findVariable } from '../../firmware/store.ts';
 import { defineClaim, fail, pass, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
-import { slot } from '../shared-probes.ts';
+import { bootedVerity, slot } from '../shared-probes.ts';
 
 const notAltered =
   "This feature assures the virtual machine base software image it's the same and it wasn't altered.";
@@ -70,9 +71,9 @@ export const bootClaims = [
     since: '0.1',
     notStopped:
       'When no slot can be started, the firmware tries what it found by itself; Secure Boot refuses what is not signed.',
-    guest: { slot },
-    host: ['variables'],
-    judge: (guest, { variables }) => {
+    guest: { slot, bootedVerity },
+    host: ['variables', 'configuration'],
+    judge: (guest, { variables, configuration }) => {
       const { entries, order, next } = readBootState(variables);
       const raw = findVariable(variables, vendors.global, 'BootOrder')?.data ?? Buffer.alloc(0);
       const numbers = (raw.toString('hex').match(/..../g) ?? []).map(
@@ -85,7 +86,11 @@ export const bootClaims = [
       else if (!ours.includes(first)) problems.push(`Boot${first}, which is no slot, is tried first`);
       for (const each of slots) {
         const entry = entries[each];
-        if (entry && !serialiseLoadOption(entry).equals(serialiseLoadOption(bootEntry(each))))
+        // after a switch, that of the boot image that runs stays until the next start
+        const good = [configuration.verity, guest.bootedVerity].map((verity) =>
+          bootEntry(each, ukiPaths[verity]),
+        );
+        if (entry && !good.some((one) => serialiseLoadOption(one).equals(serialiseLoadOption(entry))))
           problems.push(`the entry of slot ${each} leads elsewhere`);
       }
       for (const each of order) if (!entries[each]) problems.push(`slot ${each} has no entry`);

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { type Slot, slotPartition } from '../../disk/layout.ts';
 import { rootHash } from '../../verity/root-hash.ts';
-import { defineClaim, unless } from '../claim.ts';
+import { defineClaim, fail, off, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 import { missingOptions, mountAt, mounts } from '../mounts.ts';
-import { slot } from '../shared-probes.ts';
+import { bootedVerity, isUnverified, slot } from '../shared-probes.ts';
 
 /** `created`: what should be impossible was possible; it is undone. */
 const rootWrites: Probe<readonly string[]> = {
@@ -25,25 +25,26 @@ interface VerityTable {
   readonly options: readonly string[];
 }
 
-/** Kernel documentation, device-mapper/verity: the table's line. */
-export const verityTable: Probe<VerityTable> = {
+/** Kernel documentation, device-mapper/verity: the table's line. `none` from the boot image without verity, only. */
+export const verityTable: Probe<VerityTable | 'none'> = {
   name: 'verity-table',
-  command: 'dmsetup table root',
+  command: `if ${isUnverified}; then echo none; else dmsetup table root; fi`,
   form: matching(
-    /^0 \d+ verity 1 (\S+) \S+ 4096 4096 \d+ \d+ sha256 ([0-9a-f]{64}) \S+(?: \d+((?: \S+)+))?$/,
-    ([device = '', hash = '', options = '']) => ({
-      device,
-      rootHash: hash,
-      options: options.split(' ').filter((word) => word !== ''),
-    }),
+    /^(?:none|0 \d+ verity 1 (\S+) \S+ 4096 4096 \d+ \d+ sha256 ([0-9a-f]{64}) \S+(?: \d+((?: \S+)+))?)$/,
+    ([device = '', hash = '', options = '']) =>
+      device === ''
+        ? 'none'
+        : { device, rootHash: hash, options: options.split(' ').filter((word) => word !== '') },
   ),
 };
 
 /** `V`: every block that was read so far was what it should be. */
-const verityStatus: Probe<'V' | 'C'> = {
+const verityStatus: Probe<'V' | 'C' | 'none'> = {
   name: 'verity-status',
-  command: 'dmsetup status root',
-  form: matching(/^0 \d+ verity ([VC])(?: .*)?$/, ([state]) => (state === 'V' ? 'V' : 'C')),
+  command: `if ${isUnverified}; then echo none; else dmsetup status root; fi`,
+  form: matching(/^(?:none|0 \d+ verity ([VC])(?: .*)?)$/, ([state]) =>
+    state === 'V' || state === 'C' ? state : 'none',
+  ),
 };
 
 const bootedHash: Probe<string> = {
@@ -52,10 +53,12 @@ const bootedHash: Probe<string> = {
   form: rootHash,
 };
 
-/** The device-mapper name of the device that `/` is on, and the partitions it has below it. */
+/** The device-mapper name of the device that `/` is on, and the partitions it has below it; or `partition` and its number. */
 const rootDevice: Probe<{ readonly name: string; readonly below: string }> = {
   name: 'root-device',
-  command: `device=/sys/dev/block/$(stat -c %Hd:%Ld /); echo "$(<"$device/dm/name")"; cat "$device"/slaves/*/partition`,
+  command: `device=/sys/dev/block/$(stat -c %Hd:%Ld /)
+  if [ -e "$device/dm" ]; then echo "$(<"$device/dm/name")"; cat "$device"/slaves/*/partition
+  else echo partition; cat "$device/partition"; fi`,
   form: matching(/^(\S{1,128})\n(\d{1,3})$/, ([name = '', below = '']) => ({ name, below })),
 };
 
@@ -114,11 +117,18 @@ export const rootClaims = [
     since: '0.1',
     notStopped:
       'A block is checked when it is read, not before; a block that does not fit ends the machine instead of being read.',
-    guest: { verityTable, verityStatus, bootedHash, rootDevice, slot },
-    host: ['release'],
-    judge: ({ verityTable, verityStatus, bootedHash, rootDevice, slot }, { release }) => {
+    guest: { verityTable, verityStatus, bootedHash, rootDevice, slot, bootedVerity },
+    host: ['release', 'configuration'],
+    judge: (
+      { verityTable, verityStatus, bootedHash, rootDevice, slot, bootedVerity: booted },
+      { release, configuration },
+    ) => {
       const expected: string = release.manifest.root.rootHash;
       const number = partitionOf(slot);
+      if (booted === 'off' && configuration.verity === 'off' && rootDevice.below === number)
+        return off(`by choice: RootFS-${slot} is / as it is, and nothing notices a change of it`);
+      if (booted === 'off' || verityTable === 'none')
+        return fail(`the root is not verified; verity is ${configuration.verity} from the next start on`);
       const problems = [
         ...(rootDevice.name === 'root' ? [] : [`/ is on ${rootDevice.name}, not on the verified device`]),
         ...(rootDevice.below === number ? [] : [`it stands on partition ${rootDevice.below}, not ${number}`]),
@@ -130,7 +140,11 @@ export const rootClaims = [
           : ['a block that does not fit is let by']),
       ];
       if (problems.length > 0) problems.push(`the release's root hash is ${expected}`);
-      return unless(problems, `RootFS-${slot} on dm-verity, root hash ${expected} is the release's`);
+      const pending = configuration.verity === 'on' ? '' : '; switched off from the next start on';
+      return unless(
+        problems,
+        `RootFS-${slot} on dm-verity, root hash ${expected} is the release's${pending}`,
+      );
     },
   }),
   defineClaim({
@@ -141,21 +155,26 @@ export const rootClaims = [
     notStopped: 'Who has the release key can sign another root.',
     guest: {
       verityTable,
+      bootedVerity,
       required: {
         name: 'verity-signatures',
         command: 'cat /sys/module/dm_verity/parameters/require_signatures',
         form: z.enum(['Y', 'N']),
       } satisfies Probe<'Y' | 'N'>,
     },
-    host: [],
-    judge: ({ verityTable, required }) =>
-      unless(
+    host: ['configuration'],
+    judge: ({ verityTable, bootedVerity: booted, required }, { configuration }) => {
+      if (booted === 'off' && configuration.verity === 'off')
+        return off('by choice: no root hash is demanded');
+      const signed = verityTable !== 'none' && verityTable.options.includes('root_hash_sig_key_desc');
+      return unless(
         [
           ...(required === 'Y' ? [] : ['the kernel takes root hashes without a signature']),
-          ...(verityTable.options.includes('root_hash_sig_key_desc') ? [] : ['the root came without one']),
+          ...(signed ? [] : ['the root came without one']),
         ],
         'dm_verity.require_signatures is Y, and the root was opened with a signature',
-      ),
+      );
+    },
   }),
 ] as const;
 

@@ -57,6 +57,7 @@ ${overlay('root', 39)}
   'verity-status': '0 325040 verity V',
   'booted-root-hash': rootHash,
   'root-device': 'root\n3',
+  'booted-verity': 'on',
   preload: 'none',
   'verity-signatures': 'Y',
   slot: 'A',

@@ -4,7 +4,7 @@ import type { HostFactTypes } from '../../../src/audit/host-facts.ts';
 import { guid } from '../../../src/base/guid.ts';
 import { serialiseTable } from '../../../src/disk/gpt.ts';
 import { currentTable } from '../../../src/disk/growth.ts';
-import { bootEntry, setBootEntry, setBootOrder } from '../../../src/firmware/boot.ts';
+import { bootEntry, setBootEntry, setBootOrder, setVerity } from '../../../src/firmware/boot.ts';
 import { attributes, vendors } from '../../../src/firmware/names.ts';
 import { deleteVariable, setVariables } from '../../../src/firmware/store.ts';
 import { serialiseRules } from '../../../src/guest/firewall-file.ts';
@@ -103,6 +103,24 @@ export const sabotages: readonly Sabotage[] = [
     fails: ['root-not-shadowed'],
   },
   { what: 'a preloaded library', guest: { preload: 'present' }, fails: ['root-not-shadowed'] },
+  {
+    what: 'the boot image without verity, which nobody chose',
+    guest: {
+      ...{ 'booted-verity': 'off', 'verity-table': 'none', 'verity-status': 'none' },
+      ...{ 'root-device': 'partition\n3', 'verity-signatures': 'N' },
+    },
+    fails: ['root-verity', 'root-signature'],
+  },
+  {
+    what: 'no verity device under the boot image with verity',
+    guest: { 'verity-table': 'none' },
+    fails: ['root-verity', 'root-signature'],
+  },
+  {
+    what: 'a boot entry of the image without verity, though one with it was chosen',
+    host: { variables: setVerity(variables, 'off') },
+    fails: ['boot-order'],
+  },
   { what: 'a root beside verity', guest: { 'root-device': 'other\n3' }, fails: ['root-verity'] },
   { what: 'the root of the other slot', guest: { 'root-device': 'root\n6' }, fails: ['root-verity'] },
   { what: 'a damaged block', guest: { 'verity-status': '0 325040 verity C' }, fails: ['root-verity'] },
