@@ -29,7 +29,7 @@ const listMachines = [
 ].join(' ');
 
 function bashScript(verbs: readonly NamedVerb[]): string {
-  const names = verbs.map(({ name }) => name).join(' ');
+  const names = [...new Set(verbs.map(({ name }) => name.split(' ')[0] ?? ''))].join(' ');
   const common = Object.keys(commonFlags).map(flagName).join(' ');
   return `_holdfast() {
   local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} verb= flags= values= index
@@ -37,12 +37,15 @@ function bashScript(verbs: readonly NamedVerb[]): string {
     case \${COMP_WORDS[index]} in
       --machine) ((index++)) ;;
       -*) ;;
-      *) verb=\${COMP_WORDS[index]}; break ;;
+      *)
+        verb=\${verb:+$verb }\${COMP_WORDS[index]}
+        case $verb in ${groupPattern(verbs)}) ;; *) break ;; esac
+        ;;
     esac
   done
   case $verb in
     '') flags=${quoteWord(`${common} --help --version`)} values=${quoteWord(names)} ;;
-${verbs.map(bashVerb).join('\n')}
+${[...bashGroups(verbs), ...verbs.map(bashVerb)].join('\n')}
   esac
   case "$verb $previous" in
     *' --machine') flags= values=$(${listMachines}) ;;
@@ -55,12 +58,31 @@ complete -o default -F _holdfast holdfast
 `;
 }
 
+/** The second words of verbs that have two, by their first. */
+function groupsOf(verbs: readonly NamedVerb[]): Map<string, NamedVerb[]> {
+  const groups = Map.groupBy(verbs, ({ name }) => name.split(' ')[0] ?? '');
+  for (const [first, [verb]] of groups) if (verb?.name === first) groups.delete(first);
+  return groups;
+}
+
+/** A pattern of bash's `case`; a verb without a name is none. */
+function groupPattern(verbs: readonly NamedVerb[]): string {
+  return [...groupsOf(verbs).keys()].join('|') || "''";
+}
+
+function bashGroups(verbs: readonly NamedVerb[]): string[] {
+  return [...groupsOf(verbs)].map(([first, members]) => {
+    const seconds = members.map(({ name }) => name.slice(first.length + 1)).join(' ');
+    return `    ${first}) flags=--help values=${quoteWord(seconds)} ;;`;
+  });
+}
+
 /** What a verb itself offers. Words after a command for the guest are that command's. */
 function bashVerb({ name, verb }: NamedVerb): string {
   const flags = Object.keys({ ...verb.flags, ...commonFlags }).map(flagName);
   const choices = Object.values(verb.arguments).flatMap((argument) => argument.choices);
   const offered = verb.passThrough ? '' : [...flags, '--help'].join(' ');
-  return `    ${name}) flags=${quoteWord(offered)} values=${quoteWord(choices.join(' '))} ;;`;
+  return `    ${quoteWord(name)}) flags=${quoteWord(offered)} values=${quoteWord(choices.join(' '))} ;;`;
 }
 
 /** What may follow each flag of a verb that takes a value. */
@@ -81,9 +103,16 @@ function fishScript(verbs: readonly NamedVerb[]): string {
   const lines = [`function __holdfast_machines; sh -c ${quoteFish(listMachines)}; end`];
   lines.push(fishFlag('', 'machine', { ...commonFlags.machine, choices: ['(__holdfast_machines)'] }));
   lines.push(fishFlag('', 'json', commonFlags.json), fishFlag('', 'debug', commonFlags.debug));
+  for (const first of groupsOf(verbs).keys())
+    lines.push(`complete -c holdfast -f -n __fish_use_subcommand -a ${first}`);
   for (const { name, summary, verb } of verbs) {
-    lines.push(`complete -c holdfast -f -n __fish_use_subcommand -a ${name} -d ${quoteFish(summary)}`);
-    const condition = ` -n ${quoteFish(`__fish_seen_subcommand_from ${name}`)}`;
+    const [first = '', second] = name.split(' ');
+    const seen = (word: string) => `__fish_seen_subcommand_from ${word}`;
+    const free = second === undefined ? '__fish_use_subcommand' : seen(first);
+    lines.push(
+      `complete -c holdfast -f -n ${quoteFish(free)} -a ${second ?? first} -d ${quoteFish(summary)}`,
+    );
+    const condition = ` -n ${quoteFish(second === undefined ? seen(first) : `${seen(first)}; and ${seen(second)}`)}`;
     for (const [key, flag] of Object.entries(verb.flags)) lines.push(fishFlag(condition, key, flag));
     const choices = Object.values(verb.arguments).flatMap((argument) => argument.choices);
     if (choices.length > 0)

@@ -3,7 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { type ExitCode, type HoldfastError, misuse } from '../base/errors.ts';
 import { commonFlags } from './common-flags.ts';
 import { type Argument, flagName, type Given, type Verb } from './verb.ts';
-import { verbs } from './verbs.ts';
+import { groups, verbs } from './verbs.ts';
 
 /** The common flags, not yet read. */
 export type CommonGiven = Readonly<Record<keyof typeof commonFlags, string | true | undefined>>;
@@ -49,15 +49,18 @@ export async function understand(
     .configureOutput({ writeOut: write, writeErr: write, outputError: () => {} });
   let chosen = program;
   declareFlags(program, commonFlags);
-  for (const [name, { summary }] of Object.entries(verbs)) program.command(name).description(summary);
-  program.hook('preSubcommand', async (_program, command) => {
+  const prepare = async (_parent: Command, command: Command) => {
     chosen = command;
-    const verb = (await verbs[command.name()]?.load())?.verb;
-    if (!verb) throw new Error(`verbs.ts does not list ${command.name()}`);
+    const entry = verbs[nameOf(command)];
+    if (!entry) return; // a group: its own hook comes next
+    const { verb } = await entry.load();
     declare(command, verb).action(() => {
       request = { verb, given: givenTo(command, verb), common: command.optsWithGlobals<CommonGiven>() };
     });
-  });
+  };
+  program.hook('preSubcommand', prepare);
+  for (const [name, { summary }] of Object.entries(verbs))
+    addVerb(program, name.split(' '), summary, prepare);
   try {
     await program.parseAsync(helpAsFlag(words), { from: 'user' });
   } catch (error) {
@@ -72,12 +75,38 @@ export async function understand(
   return request;
 }
 
+type Hook = (parent: Command, command: Command) => Promise<void>;
+
+/** A verb of two words is a command of the group that the first one names. */
+function addVerb(parent: Command, words: readonly string[], summary: string, prepare: Hook): void {
+  const [word = '', ...others] = words;
+  if (others.length === 0) {
+    parent.command(word).description(summary);
+    return;
+  }
+  const found = parent.commands.find((command) => command.name() === word);
+  const group =
+    found ??
+    parent
+      .command(word)
+      .description(groups[word] ?? '')
+      .helpCommand(false)
+      .hook('preSubcommand', prepare);
+  addVerb(group, others, summary, prepare);
+}
+
+/** All words of a verb: `release publish`. */
+function nameOf(command: Command): string {
+  return command.parent?.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
+}
+
 /** `help VERB` is `VERB --help`; a verb that does not exist stays alone and is refused. */
 function helpAsFlag(words: readonly string[]): string[] {
-  const [first, name] = words;
+  const [first, ...name] = words;
   if (first !== 'help') return [...words];
-  if (name === undefined) return ['--help'];
-  return Object.hasOwn(verbs, name) ? [name, '--help'] : [name];
+  const isKnown =
+    name.length === 0 || Object.hasOwn(verbs, name.join(' ')) || Object.hasOwn(groups, name[0] ?? '');
+  return isKnown ? [...name, '--help'] : name;
 }
 
 /** Commander's words for what we call flags and verbs. */
@@ -133,7 +162,7 @@ function usageError({ code, message }: CommanderError, command: Command): Holdfa
     .replace(/^error: /, '')
     .split('\n');
   const likely = suggestion?.match(/^\(Did you mean (?:one of )?(.*)\?\)$/)?.[1];
-  const help = command.parent ? `holdfast ${command.name()} --help` : 'holdfast --help';
+  const help = command.parent ? `holdfast ${nameOf(command)} --help` : 'holdfast --help';
   const [, flag] = /^flag '([^']+)' argument missing$/.exec(what) ?? [];
   if (code === 'commander.optionMissingArgument' && flag) {
     return misuse('usage', `${flag} has no value`, {
@@ -143,7 +172,7 @@ function usageError({ code, message }: CommanderError, command: Command): Holdfa
   }
   return misuse('usage', what, {
     why: command.parent
-      ? `\`${command.name()}\` takes ${inOurTerms(command.usage())}`
+      ? `\`${nameOf(command)}\` takes ${inOurTerms(command.usage())}`
       : 'no verb and no flag has this name',
     next: likely ? `did you mean ${likely}? \`${help}\` shows all` : `\`${help}\` shows what can be given`,
   });

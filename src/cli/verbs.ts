@@ -6,6 +6,11 @@ export interface VerbEntry {
   load(): Promise<{ readonly verb: Verb }>;
 }
 
+/** Verbs of two words: what those with the same first word are about. */
+export const groups: Readonly<Record<string, string>> = {
+  release: 'publish releases for other hosts',
+};
+
 /** Every verb, in the order of help. A verb's file is loaded only when it is called. */
 export const verbs: Readonly<Record<string, VerbEntry>> = {
   doctor: { summary: 'check this host and say how to mend it', load: () => import('./doctor.ts') },
@@ -33,6 +38,13 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'show, or switch from the next start on, whether the root is verified',
     load: () => import('./verity.ts'),
   },
+  'release keys': {
+    summary: 'make or change the keys of a repository',
+    load: () => import('./release-keys.ts'),
+  },
+  'release publish': { summary: 'add a release to a repository', load: () => import('./release-publish.ts') },
+  'release bundle': { summary: 'put a release into one file', load: () => import('./release-bundle.ts') },
+  'release diff': { summary: 'say how two releases differ', load: () => import('./release-diff.ts') },
   autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
   tpm: { summary: "let the machine use this host's TPM, or read it", load: () => import('./tpm.ts') },
   completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },

@@ -1,0 +1,43 @@
+import { resolve } from 'node:path';
+import { misuse } from '../base/errors.ts';
+import { formatSize } from '../base/size.ts';
+import { trustedCertificate } from '../release/store.ts';
+import { repositoryKeys } from '../repository/home.ts';
+import { publishRelease } from '../repository/publish.ts';
+import { anyText, defineVerb, required, setting } from './verb.ts';
+
+export const verb = defineVerb({
+  arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
+  flags: {
+    repository: setting('DIR', 'the repository: a folder that any web server can serve', anyText),
+    from: setting('DIR,…', 'older releases to make small packs from, apart by commas', folders),
+  },
+  examples: [
+    ['holdfast release publish ./release --repository ./www', 'publish, or sign again what is published'],
+    ['holdfast release publish ./new --repository ./www --from ./old', 'and make the step from ./old small'],
+  ],
+  async run({ arguments: { release }, flags, layout, progress, signal, output }) {
+    if (flags.repository === undefined)
+      throw misuse('usage.repository', 'no repository is named', {
+        next: 'name its folder with --repository',
+      });
+    const published = await publishRelease({
+      release: resolve(release),
+      repository: resolve(flags.repository),
+      from: flags.from ?? [],
+      certificate: trustedCertificate(layout),
+      keys: repositoryKeys(layout),
+      ...{ progress, signal },
+    });
+    const lines = [
+      `Published release ${published.version} in ${resolve(flags.repository)}`,
+      `Whole release: ${formatSize(published.blocks)}`,
+      ...published.packs.map(({ from, size }) => `Pack from ${from.slice(0, 12)}: ${formatSize(size)}`),
+    ];
+    output.result(published, lines.join('\n'));
+  },
+});
+
+function folders(word: string): readonly string[] {
+  return word.split(',').map((each) => resolve(anyText(each)));
+}

@@ -1,0 +1,86 @@
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
+import { failure, reasonOf } from '../base/errors.ts';
+import { MiB } from '../base/size.ts';
+import { blockSize } from '../verity/geometry.ts';
+import { unitSize, unitsPerBlock } from './old-blocks.ts';
+import type { Run } from './plan.ts';
+
+/** Blocks of the new release that one part of a pack holds. With the context, this bounds the memory of both sides. */
+export const blocksPerPart = (8 * MiB) / blockSize;
+
+/** Bytes of the old release that the parts of a pack may refer to. */
+export const contextLimit = 32 * MiB;
+
+const zstdCompress = promisify(zlib.zstdCompress);
+const zstdDecompress = promisify(zlib.zstdDecompress);
+
+/** 2 to this power bytes: context and part lie in one window (RFC 8878, section 3.1.1.1.2). */
+const windowLog = 26;
+
+/** A stretch of what the host has, in units. */
+export interface Stretch {
+  readonly start: number;
+  readonly units: number;
+}
+
+/**
+ * What the parts of a pack refer to: all of the old release that the new one does not keep, as far as the limit. It is
+ * what was replaced that the new is like; the rest would only widen the distances.
+ */
+export function contextOf(runs: readonly Run[], oldUnits: number): Stretch[] {
+  const kept = new Uint8Array(oldUnits);
+  for (const { from, blocks } of runs)
+    if (from !== undefined) kept.fill(1, from, from + blocks * unitsPerBlock);
+  const stretches: Stretch[] = [];
+  let room = contextLimit / unitSize;
+  for (let start = kept.indexOf(0); start !== -1 && room > 0; ) {
+    const next = kept.indexOf(1, start);
+    const end = Math.min(next === -1 ? oldUnits : next, start + room);
+    stretches.push({ start, units: end - start });
+    room -= end - start;
+    start = next === -1 ? -1 : kept.indexOf(0, next);
+  }
+  return stretches;
+}
+
+/** The new blocks, cut into parts: each lists their numbers. */
+export function partsOf(runs: readonly Run[]): number[][] {
+  const parts: number[][] = [];
+  for (const { firstBlock, blocks, from } of runs) {
+    if (from !== undefined) continue;
+    for (let block = firstBlock; block < firstBlock + blocks; block += 1) {
+      const last = parts.at(-1);
+      if (last && last.length < blocksPerPart) last.push(block);
+      else parts.push([block]);
+    }
+  }
+  return parts;
+}
+
+/** One part: the blocks compressed as a continuation of the context. */
+export async function encodePart(data: Uint8Array, context: Buffer): Promise<Buffer> {
+  const { constants } = zlib;
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: 19,
+    [constants.ZSTD_c_windowLog]: windowLog,
+    [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+  };
+  return zstdCompress(data, { params, ...(context.length > 0 && { dictionary: context }) });
+}
+
+/** @throws HoldfastError `delta.pack`. */
+export async function decodePart(bytes: Uint8Array, context: Buffer, size: number): Promise<Buffer> {
+  try {
+    const params = { [zlib.constants.ZSTD_d_windowLogMax]: windowLog };
+    const options = { params, maxOutputLength: size, ...(context.length > 0 && { dictionary: context }) };
+    const data = await zstdDecompress(bytes, options);
+    if (data.length === size) return data;
+    throw new Error(`${data.length} bytes instead of ${size}`);
+  } catch (error) {
+    throw failure('delta.pack', 'the pack between the two releases cannot be unpacked', {
+      why: reasonOf(error),
+      next: 'tell whoever publishes the repository',
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { blockSize } from '../verity/geometry.ts';
+import { type ContentFile, type PlacedFile, placeFiles } from './content.ts';
+
+/** The large files of the new release while they are put together, in any order. */
+export class RowWriter {
+  readonly #files: readonly { readonly handle: FileHandle; readonly placed: PlacedFile }[];
+
+  private constructor(files: readonly { handle: FileHandle; placed: PlacedFile }[]) {
+    this.#files = files;
+  }
+
+  /** Makes the files in `folder`, each with its size and nothing in it. */
+  static async create(folder: string, files: readonly ContentFile[]): Promise<RowWriter> {
+    const opened: { handle: FileHandle; placed: PlacedFile }[] = [];
+    try {
+      for (const placed of placeFiles(files)) {
+        const handle = await open(join(folder, placed.name), 'w', 0o600);
+        opened.push({ handle, placed });
+        await handle.truncate(placed.size);
+      }
+    } catch (error) {
+      for (const { handle } of opened) await handle.close();
+      throw error;
+    }
+    return new RowWriter(opened);
+  }
+
+  /** @param bytes whole blocks; what lies behind the end of a file is left out. */
+  async write(firstBlock: number, bytes: Uint8Array): Promise<void> {
+    const from = firstBlock * blockSize;
+    for (const { handle, placed } of this.#files) {
+      const start = placed.firstBlock * blockSize;
+      const begin = Math.max(from, start);
+      const end = Math.min(from + bytes.length, start + placed.size);
+      if (begin < end) await handle.write(bytes, begin - from, end - begin, begin - start);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { handle } of this.#files) await handle.close();
+  }
+}

@@ -1,0 +1,58 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isSystemError } from '../base/errors.ts';
+import { run } from '../base/process.ts';
+import type { RowPart } from '../delta/row-reader.ts';
+import { slotPartition, ukiPaths } from '../disk/layout.ts';
+import { type ReleaseManifest, type Sha256, sha256 } from '../release/manifest.ts';
+import { type StoredRelease, type StoreFolders, storedRelease } from '../release/store.ts';
+
+/** A release of this host's store that can be copied from. */
+export interface OldRelease {
+  readonly digest: Sha256;
+  readonly manifest: ReleaseManifest;
+  /** Its large files, in the order of `contentFiles`. */
+  readonly parts: readonly RowPart[];
+}
+
+/**
+ * The releases in the host's store. Their boot images are taken out of the base image, as no file system need be mounted.
+ * @param scratch a folder for the boot images: the caller removes it.
+ */
+export async function openOldReleases(folders: StoreFolders, scratch: string): Promise<OldRelease[]> {
+  const names = await readdir(folders.releases).catch((error: unknown): string[] => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  const old: OldRelease[] = [];
+  for (const name of names) {
+    const digest = sha256.safeParse(name);
+    if (!digest.success) continue;
+    const stored = await storedRelease(folders, digest.data);
+    if (stored)
+      old.push({ digest: digest.data, manifest: stored.manifest, parts: await takeParts(stored, scratch) });
+  }
+  return old;
+}
+
+async function takeParts(
+  { digest, manifest, baseImage }: StoredRelease,
+  scratch: string,
+): Promise<RowPart[]> {
+  const { root, uki, unverifiedUki } = manifest;
+  const folder = join(scratch, digest);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const drive = ['-i', `${baseImage}@@${slotPartition('A', 'boot').offset}`];
+  const env = { ...process.env, MTOOLSRC: '/dev/null' };
+  const boot: RowPart[] = [];
+  for (const [{ name, size }, source] of [
+    [uki, ukiPaths.on],
+    [unverifiedUki, ukiPaths.off],
+  ] as const) {
+    const path = join(folder, name);
+    await run('mcopy', [...drive, `::${source.replaceAll('\\', '/')}`, path], { env });
+    boot.push({ path, offset: 0, size });
+  }
+  return [{ path: baseImage, offset: slotPartition('A', 'root').offset, size: root.dataSize }, ...boot];
+}

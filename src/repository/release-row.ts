@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { MiB } from '../base/size.ts';
+import { placeFiles } from '../delta/content.ts';
+import { type Location, type OldBlocks, unitsPerBlock } from '../delta/old-blocks.ts';
+import { RowReader } from '../delta/row-reader.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
+import { blockSize, digestSize } from '../verity/geometry.ts';
+import { digestBlocks } from '../verity/tree.ts';
+import { contentFiles } from './catalog.ts';
+
+/** Blocks read at once. */
+const readBlocks = MiB / blockSize;
+
+/** Opens the large files of a release's folder as one row. */
+export function openReleaseRow(folder: string, manifest: ReleaseManifest): Promise<RowReader> {
+  return RowReader.open(
+    contentFiles(manifest).map(({ name, size }) => ({ path: join(folder, name), offset: 0, size })),
+  );
+}
+
+/** The digests of all blocks of a row. */
+export async function digestRow(row: RowReader): Promise<Buffer> {
+  const blocks = row.units / unitsPerBlock;
+  const digests = Buffer.alloc(blocks * digestSize);
+  for (let block = 0; block < blocks; block += readBlocks) {
+    const length = Math.min(readBlocks, blocks - block);
+    const bytes = await row.read(block * unitsPerBlock, length * unitsPerBlock);
+    digests.set(digestBlocks(bytes), block * digestSize);
+  }
+  return digests;
+}
+
+/**
+ * Adds what a release has to what can be copied: its root by whole blocks, its boot images at any unit.
+ * @param row the release's large files. @param start where `row` lies in the row that is copied from.
+ */
+export async function addRelease(
+  old: OldBlocks,
+  row: RowReader,
+  manifest: ReleaseManifest,
+  start = 0,
+): Promise<void> {
+  const [root, ...bootImages] = placeFiles(contentFiles(manifest));
+  if (!root) return;
+  for (let block = 0; block < root.blocks; block += readBlocks) {
+    const length = Math.min(readBlocks, root.blocks - block);
+    const bytes = await row.read(start + block * unitsPerBlock, length * unitsPerBlock);
+    old.addDigests(digestBlocks(bytes), (start + block * unitsPerBlock) as Location);
+  }
+  for (const { firstBlock, blocks } of bootImages) {
+    const first = start + firstBlock * unitsPerBlock;
+    old.addUnaligned(await row.read(first, blocks * unitsPerBlock), first as Location);
+  }
+}

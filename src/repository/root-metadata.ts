@@ -1,0 +1,163 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Key, Metadata, MetadataKind, Root } from '@tufjs/models';
+import { failure, isSystemError, misuse, reasonOf } from '../base/errors.ts';
+import { makePrivateFolder, readBounded, writeFileAtomic } from '../base/files.ts';
+import { makeRoleKey, type RoleKey, readRoleKeys } from './role-keys.ts';
+import { expiry, publishingRoles, type Role, roles, specificationVersion } from './roles.ts';
+
+/** TUF clients, ours included, read no larger root metadata. */
+const rootLimit = 512_000;
+
+/** Where the keys and root metadata of a publisher are. */
+export interface RepositoryKeys {
+  /** HOLDFAST_HOME/keys/repository. */
+  readonly folder: string;
+  /** Where the root keys are: another folder when they are kept offline. */
+  readonly rootKeys: string;
+}
+
+/** Every version of the root metadata, the oldest first: all of them are published. */
+export async function rootVersions(folder: string): Promise<{ version: number; path: string }[]> {
+  const names = await readdir(join(folder, 'metadata')).catch((error: unknown): string[] => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  return names
+    .map((name) => ({ version: Number(/^(\d+)\.root\.json$/.exec(name)?.[1]), name }))
+    .filter(({ version }) => version > 0)
+    .sort((a, b) => a.version - b.version)
+    .map(({ version, name }) => ({ version, path: join(folder, 'metadata', name) }));
+}
+
+/** The file that other hosts are given: whoever has it can check all that this publisher signs. */
+export function trustedRootPath(folder: string): string {
+  return join(folder, 'root.json');
+}
+
+/**
+ * Makes the keys of all roles and the first root metadata.
+ * @param threshold how many of the `rootKeyCount` root keys must sign.
+ * @throws HoldfastError `repository.keys-exist`, `repository.threshold`.
+ */
+export async function initKeys(keys: RepositoryKeys, rootKeyCount: number, threshold: number): Promise<void> {
+  if (threshold < 1 || threshold > rootKeyCount) {
+    throw misuse('repository.threshold', `${threshold} of ${rootKeyCount} root keys cannot sign`, {
+      next: 'let the threshold be 1 to the number of root keys',
+    });
+  }
+  if ((await rootVersions(keys.folder)).length > 0) {
+    throw failure('repository.keys-exist', 'this publisher has keys already', {
+      why: `${keys.folder} holds root metadata`,
+      next: 'change keys with `holdfast release keys rotate`: hosts that trust the old ones then follow',
+    });
+  }
+  await makePrivateFolder(keys.folder);
+  const rootKeys: RoleKey[] = [];
+  for (let made = 0; made < rootKeyCount; made += 1) rootKeys.push(await makeRoleKey(keys.rootKeys, 'root'));
+  const content: RootContent = { version: 1, keys: {}, roles: {} };
+  setRole(content, 'root', rootKeys, threshold);
+  for (const role of publishingRoles) setRole(content, role, [await makeRoleKey(keys.folder, role)], 1);
+  await signRoot(keys, content, rootKeys);
+}
+
+/**
+ * Gives roles new keys; the old ones are no longer accepted by who has seen the new root metadata. Root metadata is signed
+ * by enough of the old root keys and enough of the new (TUF specification 1.0, section 5.3.4).
+ * @throws HoldfastError `repository.keys`.
+ */
+export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[]): Promise<number> {
+  const old = await newestRoot(keys.folder);
+  const signers = await readRoleKeys(keys.rootKeys, 'root');
+  const next: RootContent = { version: old.version + 1, keys: {}, roles: {} };
+  for (const role of roles) {
+    const { keyIDs, threshold } = roleOf(old, role);
+    if (!rotated.includes(role)) {
+      for (const id of keyIDs) next.keys[id] = old.keys[id]?.toJSON() ?? {};
+      next.roles[role] = { keyids: keyIDs, threshold };
+      continue;
+    }
+    const folder = role === 'root' ? keys.rootKeys : keys.folder;
+    const made: RoleKey[] = [];
+    for (const _ of keyIDs) made.push(await makeRoleKey(folder, role));
+    setRole(next, role, made, threshold);
+    if (role === 'root') signers.push(...made);
+  }
+  const accepted = new Set([...roleOf(old, 'root').keyIDs, ...(next.roles.root?.keyids ?? [])]);
+  const accepting = signers.filter(({ key }) => accepted.has(key.keyID));
+  await signRoot(keys, next, accepting, old);
+  return next.version;
+}
+
+/** The newest root metadata of a publisher. @throws HoldfastError `repository.keys`. */
+export async function newestRoot(folder: string): Promise<Root> {
+  const newest = (await rootVersions(folder)).at(-1);
+  if (newest) return readRoot(newest.path);
+  throw failure('repository.keys', 'this publisher has no keys yet', {
+    why: `${folder} holds no root metadata`,
+    next: 'run `holdfast release keys init`',
+  });
+}
+
+async function readRoot(path: string): Promise<Root> {
+  const bytes = await readBounded(path, rootLimit);
+  return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed;
+}
+
+/** What root metadata says, in TUF's own words (TUF specification 1.0, section 4.3). */
+interface RootContent {
+  readonly version: number;
+  readonly keys: Record<string, ReturnType<Key['toJSON']>>;
+  readonly roles: Partial<Record<Role, { readonly keyids: string[]; readonly threshold: number }>>;
+}
+
+function roleOf(root: Root, role: Role) {
+  const entry = root.roles[role];
+  if (!entry) throw new TypeError(`root metadata without ${role}`);
+  return entry;
+}
+
+function setRole(content: RootContent, role: Role, keys: readonly RoleKey[], threshold: number): void {
+  content.roles[role] = { keyids: keys.map(({ key }) => key.keyID), threshold };
+  for (const { key } of keys) content.keys[key.keyID] = key.toJSON();
+}
+
+/** Writes the numbered file first: `root.json` only ever repeats one that is there. */
+async function signRoot(
+  keys: RepositoryKeys,
+  content: RootContent,
+  signers: readonly RoleKey[],
+  old?: Root,
+): Promise<void> {
+  const root = Root.fromJSON({
+    _type: 'root',
+    spec_version: specificationVersion,
+    expires: expiry('root', new Date()),
+    consistent_snapshot: true,
+    version: content.version,
+    keys: content.keys,
+    roles: content.roles,
+  });
+  const metadata = new Metadata(root);
+  for (const signer of signers) metadata.sign((data) => signer.sign(data));
+  requireSignatures(metadata, metadata);
+  if (old) requireSignatures(new Metadata(old), metadata);
+  const text = JSON.stringify(metadata.toJSON());
+  const folder = join(keys.folder, 'metadata');
+  await makePrivateFolder(folder);
+  await writeFileAtomic(join(folder, `${root.version}.root.json`), text);
+  await writeFileAtomic(trustedRootPath(keys.folder), text);
+}
+
+/** @throws HoldfastError `repository.keys`. */
+function requireSignatures(delegator: Metadata<Root>, metadata: Metadata<Root>): void {
+  try {
+    delegator.verifyDelegate(MetadataKind.Root, metadata);
+  } catch (error) {
+    throw failure('repository.keys', 'too few root keys are here to sign', {
+      why: reasonOf(error),
+      next: 'bring the offline keys together in one folder and name it with --offline',
+      cause: error,
+    });
+  }
+}
