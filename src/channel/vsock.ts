@@ -1,6 +1,7 @@
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
+import { listenPrivately } from '../base/private-socket.ts';
 
 /** `OK 4294967295\n` is the longest answer there is. */
 const answerLimit = 'OK 4294967295\n'.length;
@@ -46,6 +47,29 @@ export async function connectVsock(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Where vhost-device-vsock looks for who serves a port of the host (docs/vsock.md, "Guest-Initiated Connections"). */
+export function hostPortSocket(socketPath: string, port: number): string {
+  return `${socketPath}_${port}`;
+}
+
+/**
+ * Serves a vsock port of the host to the guest behind the UNIX socket of vhost-device-vsock.
+ * @param take gets each connection. The guest may end its half and still wait for answers: the stream ends with `destroy`.
+ * @returns how to take no more connections; those that are there go on.
+ */
+export async function listenVsock(
+  socketPath: string,
+  port: number,
+  take: (stream: Duplex) => void,
+): Promise<{ close(): Promise<void> }> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => take(new Draining(socket, true)));
+  await listenPrivately(server, hostPortSocket(socketPath, port));
+  return {
+    // not waited for: connections may last, and Node removes the socket at once
+    close: async () => void server.close(),
+  };
 }
 
 /** Reads `OK NUMBER\n`; what follows it stays in the socket. */
@@ -97,8 +121,8 @@ function retire(socket: Socket): void {
 class Draining extends Duplex {
   readonly #socket: Socket;
 
-  constructor(socket: Socket) {
-    super({ allowHalfOpen: false });
+  constructor(socket: Socket, allowHalfOpen = false) {
+    super({ allowHalfOpen });
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => {
       if (!this.destroyed && !this.push(chunk)) socket.pause();

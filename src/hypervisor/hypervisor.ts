@@ -28,6 +28,12 @@ export interface MachineHardware {
  */
 export type MachineEnd = 'shutdown' | 'reboot' | 'killed';
 
+/** A port of the host that the guest may connect to. */
+export interface Listener {
+  /** Takes no more connections; those that are there go on. */
+  close(): Promise<void>;
+}
+
 /** An NBD server for a machine's disk. */
 export interface DiskExport {
   /** UNIX socket, for its owner alone. */
@@ -48,6 +54,12 @@ export interface RunningMachine {
   readonly ended: Promise<MachineEnd>;
   /** A stream to the guest's SSH server, over the transport. Rejects while the guest does not listen yet. */
   connect(): Promise<Duplex>;
+  /**
+   * Lets the guest connect to a vsock port of the host, until the listener is closed.
+   * @param take gets each connection. The guest may end its half and still wait for answers: it ends with `destroy`.
+   * @throws HoldfastError `channel.no-vsock` when the machine has no vsock.
+   */
+  listen(port: number, take: (stream: Duplex) => void): Promise<Listener>;
   /** Asks the guest to shut down (ACPI power button). */
   powerDown(): Promise<void>;
   /** Lets the host read and write the disk beside the guest, which goes on with it, until the export is closed. */

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { z } from 'zod';
 import { HoldfastError, reasonOf } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
+import { listenPrivately } from '../base/private-socket.ts';
 import {
   decodeJson,
   encodeData,
@@ -67,15 +67,13 @@ export async function serve(
   socketPath: string,
   handlers: Readonly<Record<string, Handler>>,
 ): Promise<Server> {
-  await rm(socketPath, { force: true });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     serveClient(socket, handlers);
   });
-  listenPrivately(server, socketPath);
-  await once(server, 'listening');
+  await listenPrivately(server, socketPath);
   return {
     close: async () => {
       const closed = once(server, 'close');
@@ -84,16 +82,6 @@ export async function serve(
       await closed;
     },
   };
-}
-
-/** The socket has its mode 0600 from the first moment: listen() binds at once. */
-function listenPrivately(server: NetServer, socketPath: string): void {
-  const before = process.umask(0o177);
-  try {
-    server.listen(socketPath);
-  } finally {
-    process.umask(before);
-  }
 }
 
 function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>): void {

@@ -44,6 +44,11 @@ export async function askStop(socket: string, force: boolean): Promise<boolean> 
   return (await askIfThere(socket, { verb: 'stop', force })) !== undefined;
 }
 
+/** Makes the supervisor open or close the host's TPM to its guest, as the configuration now says; false when there is none. */
+export async function askTpm(socket: string): Promise<boolean> {
+  return (await askIfThere(socket, { verb: 'tpm' })) !== undefined;
+}
+
 /** Makes the supervisor end and its machine live on; false when there is no supervisor. */
 export async function askLeave(socket: string): Promise<boolean> {
   return (await askIfThere(socket, { verb: 'leave' })) !== undefined;

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { HoldfastError } from '../../base/errors.ts';
+import { failure, HoldfastError } from '../../base/errors.ts';
 import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
-import { connectVsock } from '../../channel/vsock.ts';
+import { connectVsock, listenVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
 import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
 import { watchConsoleLog } from './console-log.ts';
@@ -59,6 +59,13 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     port,
     ended: ended.promise,
     connect,
+    listen: async (guestPort, take) => {
+      if (vsock) return listenVsock(files.vsockHost, guestPort, take);
+      throw failure('channel.no-vsock', 'the machine cannot connect to the host', {
+        why: 'it has no vsock',
+        next: 'deploy it without --transport tcp; one that has lost its vsock gets it back with `holdfast restart`',
+      });
+    },
     powerDown: async () => {
       await qmp.execute('system_powerdown', {}, z.object({}));
     },

@@ -1,0 +1,32 @@
+import { headerLength, longestMessage } from './command.ts';
+
+/** A message, or the sign that what came can no longer be cut into messages. */
+export type Piece = { readonly message: Buffer } | { readonly lost: string };
+
+/**
+ * Cuts a stream of bytes into commands by the sizes in their headers, whatever pieces it comes in. Holds at most one command
+ * and one piece.
+ */
+export class CommandStream {
+  #held: Buffer = Buffer.alloc(0);
+  #lost = false;
+
+  /** The commands that these bytes complete. After a size that cannot be right nothing more comes. */
+  *cut(bytes: Buffer): Generator<Piece> {
+    if (this.#lost) return;
+    this.#held = Buffer.concat([this.#held, bytes]);
+    while (this.#held.length >= headerLength) {
+      const size = this.#held.readUInt32BE(2);
+      if (size < headerLength || size > longestMessage) {
+        this.#lost = true;
+        this.#held = Buffer.alloc(0);
+        yield { lost: `a command says that it has ${size} bytes` };
+        return;
+      }
+      if (this.#held.length < size) return;
+      const message = this.#held.subarray(0, size);
+      this.#held = this.#held.subarray(size);
+      yield { message };
+    }
+  }
+}

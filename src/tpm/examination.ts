@@ -1,0 +1,39 @@
+import { type Handle, handleType } from './handles.ts';
+import { properties, readIndexAttributes, readProperties, requests } from './requests.ts';
+import { isSuccess, type Response } from './response.ts';
+import { Refusal, responseCode } from './response-codes.ts';
+
+/** Asks the host's TPM something. */
+export type Ask = (command: Buffer) => Promise<Response>;
+
+/** TPMA_NV: TCG TPM 2.0 Library Part 2, section 13.4. Bits 4 to 7 are the type of the index (section 13.2). */
+const noDictionaryAttack = 1 << 25;
+const pinTypes: readonly number[] = [0x8, 0x9];
+
+/**
+ * Looks at an object or index whose authorization a guest is about to use. A wrong one counts as an attack, and after too
+ * many the TPM locks everybody out (Part 1, section "Dictionary Attack Protection"): so guests are refused while half of the
+ * tries are used up, and the host always has the rest. How many are used the TPM itself tells, and it forgets them with time.
+ * An index that counts its own uses is refused: using it would change it.
+ * @throws Refusal.
+ */
+export async function examine(handle: Handle, ask: Ask): Promise<void> {
+  if (handleType(handle) === 'index') {
+    const response = await ask(requests.nvReadPublic(handle));
+    if (!isSuccess(response)) return; // the TPM says so itself
+    const attributes = readIndexAttributes(response);
+    if (pinTypes.includes((attributes >>> 4) & 0xf)) {
+      throw new Refusal(responseCode('value', { handle: 1 }), 'using a PIN index would change it');
+    }
+    if ((attributes & noDictionaryAttack) !== 0) return;
+  }
+  const told = readProperties(await ask(requests.properties(properties.lockoutCounter, 2)));
+  const used = told.get(properties.lockoutCounter) ?? Number.POSITIVE_INFINITY;
+  const allowed = told.get(properties.maxAuthFail) ?? 0;
+  if (used >= Math.floor(allowed / 2)) {
+    throw new Refusal(
+      responseCode('lockout'),
+      `${used} of ${allowed} wrong tries before the TPM locks are used up: the rest is the host's`,
+    );
+  }
+}

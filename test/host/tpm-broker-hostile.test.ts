@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { start } from '../../src/base/process.ts';
+import { admittedCommands } from '../../src/tpm/admitted-commands.ts';
+import { mostConnections } from '../../src/tpm/broker.ts';
+import { refusedCommands } from '../../src/tpm/refused-commands.ts';
+import { message, tagged } from '../../src/tpm/response.ts';
+import { sized, u16, u32 } from '../../src/tpm/wire.ts';
+import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
+import { area, authorization, password } from '../support/tpm-commands.ts';
+
+/*
+ * What a guest can send that no tool would, and a TPM that is not there, hangs, or comes late.
+ */
+
+const swtpm = await startSwtpm();
+const unlimited = { rate: { burst: 1e9, perSecond: 1e9 } };
+const guest = await startFakeGuest(swtpm, 'guest', swtpm.socket, unlimited);
+after(async () => {
+  await guest.end();
+  await swtpm.remove();
+});
+
+/** TPM2_GetRandom. */
+const random = (bytes: number) => message(0x17b, u16(bytes));
+
+/** All that comes back for these bytes until the broker ends the connection or `count` responses are there. */
+async function talk(
+  { socket }: Pick<FakeGuest, 'socket'>,
+  count: number,
+  ...chunks: Buffer[]
+): Promise<Buffer[]> {
+  const client = connect(socket);
+  let received = Buffer.alloc(0);
+  const responses: Buffer[] = [];
+  const done = Promise.withResolvers<void>();
+  client.on('data', (bytes: Buffer) => {
+    received = Buffer.concat([received, bytes]);
+    while (received.length >= 10 && received.length >= received.readUInt32BE(2)) {
+      const size = received.readUInt32BE(2);
+      responses.push(received.subarray(0, size));
+      received = received.subarray(size);
+    }
+    if (responses.length >= count) done.resolve();
+  });
+  client.on('error', () => {});
+  client.on('close', () => done.resolve());
+  for (const chunk of chunks) {
+    client.write(chunk);
+    await sleep(1); // each a packet of its own
+  }
+  await done.promise;
+  client.destroy();
+  return responses;
+}
+
+function codesOf(responses: readonly Buffer[]): number[] {
+  return responses.map((response) => response.readUInt32BE(6));
+}
+
+test('every code that is not admitted is refused at the door, in whatever form', async () => {
+  const admitted = new Set(admittedCommands.map(({ code }) => code));
+  const codes = Array.from({ length: 0x300 }, (_, code) => code).filter((code) => !admitted.has(code));
+  const all = [...codes, ...codes.map((code) => 0x2000_0000 + code)];
+  for (const { code, name } of refusedCommands) assert.ok(all.includes(code), name);
+  const bare = await talk(guest, all.length, Buffer.concat(all.map((code) => message(code))));
+  assert.deepEqual(new Set(codesOf(bare)), new Set([0x143]));
+  const withHandles = all.map((code) =>
+    tagged(0x8002, code, [u32(0x4000_000c), u32(0x0150_0001), area(password)]),
+  );
+  const full = await talk(guest, all.length, Buffer.concat(withHandles));
+  assert.equal(full.length, all.length);
+  assert.deepEqual(new Set(codesOf(full)), new Set([0x143]));
+});
+
+test('what is malformed gets the code that the TPM itself would give', async () => {
+  const badTag = random(8);
+  badTag.writeUInt16BE(0x00c4);
+  const cases: readonly (readonly [string, Buffer])[] = [
+    ['tag', badTag],
+    ['unknown command', message(0x0000_0777)],
+    ['handle cut off', message(0x173, u16(0x8000))],
+    ['handle of another type', message(0x169, u32(0x4000_0001))],
+    ['object that is not there', message(0x173, u32(0x8000_0002))],
+    ['authorization missing', message(0x131, u32(0x4000_000b), Buffer.alloc(40))],
+    ['authorizations too short', tagged(0x8002, 0x17b, [u32(8), password, u16(4)])],
+    ['authorizations too long', tagged(0x8002, 0x17b, [u32(0xffff), password, u16(4)])],
+    ['authorizations without a size', tagged(0x8002, 0x17b, [u16(0)])],
+    ['authorization cut off', tagged(0x8002, 0x17b, [area(password, u16(0)), u16(4)])],
+    [
+      'digest too long',
+      tagged(0x8002, 0x17b, [
+        area(Buffer.concat([u32(0x4000_0009), sized(Buffer.alloc(65)), Buffer.alloc(3)])),
+        u16(4),
+      ]),
+    ],
+    ['session that is not there', tagged(0x8002, 0x17b, [area(authorization(0x0200_0005)), u16(4)])],
+    ['sessions where none may be', tagged(0x8002, 0x165, [area(password), u32(0x8000_0000)])],
+    ['flush of what is not there', message(0x165, u32(0x8000_0001))],
+    ['flush of what cannot be', message(0x165, u32(0x4000_0001))],
+    ['parameter cut off', message(0x165, u16(0x8000))],
+    ['more than the parameters', message(0x17b, u16(8), u16(0))],
+    ['parameters missing', message(0x17b)],
+  ];
+  for (const [name, command] of cases) {
+    const [ours] = codesOf(await talk(guest, 1, command));
+    const [theirs] = codesOf(await talk(swtpm, 1, command));
+    assert.equal(ours?.toString(16), theirs?.toString(16), name);
+  }
+});
+
+test('commands come in pieces, several at once, and some are cut off', async () => {
+  const one = random(4);
+  const bytewise = [...one].map((byte) => Buffer.of(byte));
+  assert.deepEqual(
+    (await talk(guest, 1, ...bytewise)).map((response) => response.length),
+    [16],
+  );
+  const many = await talk(
+    guest,
+    100,
+    Buffer.concat(Array.from({ length: 100 }, (_, count) => random(count % 32))),
+  );
+  assert.deepEqual(
+    many.map((response) => response.readUInt16BE(10)),
+    Array.from({ length: 100 }, (_, count) => count % 32),
+    'answered in order',
+  );
+  const client = connect(guest.socket);
+  client.end(one.subarray(0, 7));
+  assert.deepEqual(await client.toArray(), [], 'half a command gets no answer');
+  // a guest that ends its half still gets its answers
+  const half = connect({ path: guest.socket, allowHalfOpen: true });
+  half.end(Buffer.concat([one, one]));
+  assert.equal(Buffer.concat(await half.toArray()).length, 32);
+});
+
+test('a size that cannot be right ends the connection, after the commands before it', async () => {
+  for (const size of [0, 9, 4097, 0x7fff_ffff]) {
+    const bad = random(4);
+    bad.writeUInt32BE(size, 2);
+    assert.deepEqual(codesOf(await talk(guest, 99, Buffer.concat([random(4), bad, random(4)]))), [0, 0x142]);
+  }
+});
+
+test('connections of one guest interleave, each with what it asked for', async () => {
+  const both = await Promise.all(
+    [7, 11, 13].map(async (size) => talk(guest, 50, ...Array.from({ length: 50 }, () => random(size)))),
+  );
+  assert.deepEqual(
+    both.map((responses) => new Set(responses.map((response) => response.readUInt16BE(10)))),
+    [new Set([7]), new Set([11]), new Set([13])],
+  );
+});
+
+test('a guest has so many connections, and no more', async () => {
+  const clients = Array.from({ length: mostConnections }, () => connect(guest.socket));
+  await Promise.all(clients.map((client) => once(client, 'connect')));
+  assert.deepEqual(await talk(guest, 1, random(4)), []);
+  for (const client of clients) client.destroy();
+  await sleep(50);
+  assert.equal((await talk(guest, 1, random(4))).length, 1);
+});
+
+test('the log is not the guest’s to fill', async () => {
+  const other = await startFakeGuest(swtpm, 'noisy', swtpm.socket, unlimited);
+  await talk(other, 500, Buffer.concat(Array.from({ length: 500 }, () => message(0x126))));
+  assert.ok(other.log.length >= 10 && other.log.length <= 30, `${other.log.length} lines`);
+  await other.end();
+});
+
+test('a guest that sends more than its rate waits, and the next guest does not', async () => {
+  const slow = await startFakeGuest(swtpm, 'slow', swtpm.socket, { rate: { burst: 10, perSecond: 50 } });
+  const began = performance.now();
+  assert.equal((await talk(slow, 30, Buffer.concat(Array.from({ length: 30 }, () => random(1))))).length, 30);
+  const took = performance.now() - began;
+  assert.ok(took >= 380, `20 more than the burst came within ${took} ms`);
+  await slow.end();
+});
+
+test('a TPM that is not there, or comes later, or goes, costs errors and nothing else', async () => {
+  const late = await startSwtpm();
+  await late.stop();
+  const early = await startFakeGuest(late, 'early', late.socket, unlimited);
+  assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0x101]);
+  await late.start();
+  assert.deepEqual(codesOf(await talk(early, 2, random(4), random(4))), [0, 0]);
+  await late.stop();
+  assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0x101]);
+  await late.start();
+  assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0]);
+  await early.end();
+  await late.remove();
+});
+
+test('a TPM that hangs costs the time limit, and is used again when it answers', async () => {
+  const limited = { ...unlimited, limits: { usual: 300, slow: 300 } };
+  const waiting = await startFakeGuest(swtpm, 'waiting', swtpm.socket, limited);
+  swtpm.pause();
+  const began = performance.now();
+  assert.deepEqual(codesOf(await talk(waiting, 1, random(4))), [0x101]);
+  assert.ok(performance.now() - began < 3000);
+  swtpm.resume();
+  await sleep(200);
+  assert.deepEqual(codesOf(await talk(waiting, 1, random(4))), [0]);
+  assert.match(waiting.log.join('\n'), /no answer within 300 ms/);
+  await waiting.end();
+});
+
+test('a device, too: it is asked again only when it has answered what it was asked', async () => {
+  const device = join(swtpm.folder, 'tpm0');
+  // what a character device does: whole messages by read and write
+  const pty = start('socat', [`PTY,raw,echo=0,link=${device}`, `UNIX-CONNECT:${swtpm.socket}`], {
+    stdio: 'ignore',
+  });
+  await sleep(300);
+  const limited = { ...unlimited, limits: { usual: 1000, slow: 1000 } };
+  const user = await startFakeGuest(swtpm, 'device', device, limited);
+  assert.deepEqual(
+    (await talk(user, 3, random(4), random(5), random(6))).map((response) => response.readUInt16BE(10)),
+    [4, 5, 6],
+  );
+  swtpm.pause();
+  assert.deepEqual(codesOf(await talk(user, 2, random(4), random(4))), [0x101, 0x101]);
+  assert.match(user.log.join('\n'), /an earlier command has no answer yet/);
+  swtpm.resume();
+  await sleep(300);
+  assert.deepEqual(codesOf(await talk(user, 1, random(4))), [0]);
+  await user.end();
+  const ended = once(pty, 'exit');
+  pty.kill();
+  await ended;
+});
+
+test('two guests at once: both are provisioned at one TPM', async () => {
+  const guests = await Promise.all(
+    ['one', 'two'].map((name) => startFakeGuest(swtpm, name, swtpm.socket, unlimited)),
+  );
+  const provision = async ({ tool }: FakeGuest) => {
+    const done = [
+      await tool('tpm2_createek', '-G', 'ecc', '-c', 'ek.ctx', '-u', 'ek.pub'),
+      await tool('tpm2_createak', '-C', 'ek.ctx', '-G', 'ecc', '-g', 'sha256', '-s', 'ecdsa', '-c', 'ak.ctx'),
+      await tool('tpm2_hash', '-g', 'sha256', '-t', 'ticket', '-o', 'digest', 'ek.pub'),
+      await tool(
+        'tpm2_sign',
+        '-c',
+        'ak.ctx',
+        '-g',
+        'sha256',
+        '-t',
+        'ticket',
+        '-d',
+        'digest',
+        '-o',
+        'signature',
+      ),
+    ];
+    return done.map(({ code, stderr }) => (code === 0 ? '' : stderr));
+  };
+  assert.deepEqual(await Promise.all(guests.map(provision)), [Array(4).fill(''), Array(4).fill('')]);
+  for (const each of guests) await each.end();
+  for (const list of ['handles-transient', 'handles-loaded-session', 'handles-saved-session']) {
+    assert.equal((await swtpm.tool('tpm2_getcap', list)).stdout.toString(), '', list);
+  }
+});

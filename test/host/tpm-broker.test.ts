@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import type { RunResult } from '../../src/base/process.ts';
+import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
+
+/*
+ * What a guest can do with stock tpm2-tools, and what it cannot, at a real TPM in software.
+ */
+
+const swtpm = await startSwtpm();
+const unlimited = { rate: { burst: 1e9, perSecond: 1e9 } };
+const guest = await startFakeGuest(swtpm, 'guest', swtpm.socket, unlimited);
+const other = await startFakeGuest(swtpm, 'other', swtpm.socket, unlimited);
+after(async () => {
+  await guest.end();
+  await other.end();
+  await swtpm.remove();
+});
+
+function succeeded({ code, stdout, stderr }: RunResult): string {
+  assert.equal(code, 0, stderr);
+  return stdout.toString();
+}
+
+/** The tool failed, and because of this response code. */
+function refused({ code, stderr }: RunResult, response: string): void {
+  assert.notEqual(code, 0, 'it was not refused');
+  assert.match(stderr, new RegExp(`\\(0x${response}\\)`, 'i'));
+}
+
+function pathOf({ socket }: FakeGuest, name: string): string {
+  return join(dirname(socket), name);
+}
+
+test('a guest reads what the TPM is', async () => {
+  assert.match(succeeded(await guest.tool('tpm2_getcap', 'properties-fixed')), /TPM2_PT_MANUFACTURER/);
+  assert.match(succeeded(await guest.tool('tpm2_pcrread', 'sha256:0')), /0 : 0x0{64}/);
+  assert.match(succeeded(await guest.tool('tpm2_getrandom', '--hex', '16')), /^[0-9a-f]{32}$/);
+  succeeded(await guest.tool('tpm2_readclock'));
+  succeeded(await guest.tool('tpm2_testparms', 'rsa2048'));
+});
+
+test('a device is provisioned: endorsement key, activated credential, a signing key of its own', async () => {
+  succeeded(await guest.tool('tpm2_createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub'));
+  const ak = ['-C', 'ek.ctx', '-c', 'ak.ctx', '-u', 'ak.pub', '-n', 'ak.name'];
+  succeeded(await guest.tool('tpm2_createak', ...ak, '-G', 'rsa', '-g', 'sha256', '-s', 'rsassa'));
+  await writeFile(pathOf(guest, 'secret'), 'from the service');
+  const name = (await readFile(pathOf(guest, 'ak.name'))).toString('hex');
+  const made = ['-T', 'none', '-e', 'ek.pub', '-s', 'secret', '-n', name, '-o', 'credential'];
+  succeeded(await guest.tool('tpm2_makecredential', ...made)); // in software, as the service does
+  succeeded(await guest.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx'));
+  succeeded(await guest.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e'));
+  const activated = ['-c', 'ak.ctx', '-C', 'ek.ctx', '-i', 'credential', '-o', 'activated'];
+  succeeded(await guest.tool('tpm2_activatecredential', ...activated, '-P', 'session:session.ctx'));
+  assert.equal(await readFile(pathOf(guest, 'activated'), 'utf8'), 'from the service');
+  succeeded(await guest.tool('tpm2_flushcontext', 'session.ctx'));
+
+  succeeded(await guest.tool('tpm2_createprimary', '-C', 'o', '-c', 'srk.ctx'));
+  const key = ['-C', 'srk.ctx', '-u', 'key.pub', '-r', 'key.priv'];
+  succeeded(await guest.tool('tpm2_create', ...key, '-G', 'ecc'));
+  succeeded(await guest.tool('tpm2_load', ...key, '-c', 'key.ctx'));
+  // longer than one command takes
+  await writeFile(pathOf(guest, 'data'), Buffer.alloc(5000, 'data'));
+  succeeded(await guest.tool('tpm2_sign', '-c', 'key.ctx', '-g', 'sha256', '-o', 'signature', 'data'));
+  const signed = ['-c', 'key.ctx', '-g', 'sha256', '-m', 'data', '-s', 'signature'];
+  succeeded(await guest.tool('tpm2_verifysignature', ...signed));
+  await writeFile(pathOf(guest, 'data'), 'other data');
+  assert.notEqual((await guest.tool('tpm2_verifysignature', ...signed)).code, 0);
+
+  // a symmetric key that a service made, as Microsoft's device provisioning imports it
+  await writeFile(pathOf(guest, 'hmac.key'), Buffer.alloc(32, 7));
+  const imported = ['-C', 'srk.ctx', '-G', 'hmac', '-i', 'hmac.key', '-u', 'hmac.pub', '-r', 'hmac.priv'];
+  succeeded(await guest.tool('tpm2_import', ...imported));
+  const hmac = ['-C', 'srk.ctx', '-u', 'hmac.pub', '-r', 'hmac.priv', '-c', 'hmac.ctx'];
+  succeeded(await guest.tool('tpm2_load', ...hmac));
+  succeeded(await guest.tool('tpm2_hmac', '-c', 'hmac.ctx', '-o', 'tag', 'data'));
+});
+
+test('nothing stays in the TPM when a tool has ended without flushing', async () => {
+  const lists = ['handles-transient', 'handles-loaded-session', 'handles-saved-session'];
+  for (const list of lists) assert.equal(succeeded(await swtpm.tool('tpm2_getcap', list)), '', list);
+});
+
+test('an NV index that the host wrote is read by the guest, given its authorization, and not written', async () => {
+  const index = '0x1500bb9'; // 3001, as in Microsoft's sample
+  const attributes = 'authread|ownerwrite';
+  succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', attributes, '-p', 'opensesame'));
+  await writeFile(join(swtpm.folder, 'value'), 'eight by');
+  succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value'));
+  const read = await guest.tool('tpm2_nvread', index, '-C', index, '-P', 'opensesame');
+  assert.equal(succeeded(read), 'eight by');
+  assert.match(succeeded(await guest.tool('tpm2_nvreadpublic', index)), /size: 8/);
+
+  await writeFile(pathOf(guest, 'value'), 'from the');
+  refused(await guest.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value'), '143');
+  refused(await guest.tool('tpm2_nvundefine', index), '143');
+  refused(await guest.tool('tpm2_nvdefine', '0x1500bba', '-s', '8'), '143');
+  refused(await guest.tool('tpm2_nvreadlock', index, '-C', index), '143');
+  const after = await swtpm.tool('tpm2_nvread', index, '-C', index, '-P', 'opensesame');
+  assert.equal(succeeded(after), 'eight by');
+});
+
+test('what changes the host is refused, and logged', async () => {
+  guest.log.length = 0;
+  const tools: readonly (readonly string[])[] = [
+    ['tpm2_clear'],
+    ['tpm2_changeauth', '-c', 'o', 'new'],
+    ['tpm2_dictionarylockout', '--clear-lockout'],
+    ['tpm2_pcrextend', `0:sha256=${'00'.repeat(32)}`],
+    ['tpm2_evictcontrol', '-C', 'o', '-c', 'srk.ctx', '0x81000005'],
+    ['tpm2_hierarchycontrol', '-C', 'p', 'shEnable', 'clear'],
+    ['tpm2_shutdown'],
+  ];
+  for (const words of tools) refused(await guest.tool(...words), '143');
+  assert.equal(guest.log.length, tools.length);
+  assert.match(guest.log[0] ?? '', /^refused: Clear: changes hierarchies/);
+  // as the host it works: what was asked for was no nonsense
+  succeeded(await swtpm.tool('tpm2_pcrextend', `16:sha256=${'00'.repeat(32)}`));
+});
+
+test('a guest has no hierarchy but those of owner and endorsement, and no key that the host may have', async () => {
+  refused(await guest.tool('tpm2_createprimary', '-C', 'p', '-c', 'x.ctx'), '184'); // value, handle 1
+  const signing = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign';
+  const primary = ['tpm2_createprimary', '-C', 'o', '-G', 'ecc', '-c', 'x.ctx'];
+  refused(await guest.tool(...primary, '-a', signing), '2c2'); // attributes, parameter 2
+  succeeded(await swtpm.tool(...primary, '-a', signing));
+  succeeded(await swtpm.tool('tpm2_evictcontrol', '-C', 'o', '-c', 'x.ctx', '0x81000010'));
+  await writeFile(pathOf(guest, 'data'), 'data');
+  const sign = ['tpm2_sign', '-c', '0x81000010', '-g', 'sha256', '-o', 'signature', 'data'];
+  refused(await guest.tool(...sign), '184');
+  assert.match(succeeded(await guest.tool('tpm2_readpublic', '-c', '0x81000010')), /ecc/);
+});
+
+test('a guest neither sees nor flushes the objects and sessions of another', async () => {
+  succeeded(await other.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx'));
+  const list = ['tpm2_getcap', 'handles-saved-session'];
+  const seen = succeeded(await other.tool(...list));
+  const handle = /0x[0-9A-F]+/i.exec(seen)?.[0] ?? '';
+  assert.notEqual(handle, '');
+  assert.notEqual(succeeded(await swtpm.tool(...list)), '');
+  assert.equal(succeeded(await guest.tool(...list)), '');
+  refused(await guest.tool('tpm2_flushcontext', handle), '1cb'); // handle, parameter 1
+  succeeded(await other.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e')); // it is still there
+  // its context in the hands of the other does not help
+  const context = await readFile(pathOf(other, 'session.ctx'));
+  await writeFile(pathOf(guest, 'stolen.ctx'), context);
+  refused(await guest.tool('tpm2_policysecret', '-S', 'stolen.ctx', '-c', 'e'), '1cb');
+  await other.end();
+  assert.equal(succeeded(await swtpm.tool(...list)), '', 'flushed when its guest went');
+});
+
+test('guests use up at most half of the tries before the TPM locks', async () => {
+  const index = '0x1500bc0';
+  succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'right'));
+  await writeFile(join(swtpm.folder, 'value'), 'eight by');
+  succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value'));
+  const guess = ['tpm2_nvread', index, '-C', index, '-P'];
+  refused(await guest.tool(...guess, 'wrong'), '98e'); // authorization failed, session 1
+  // swtpm locks after three: one is half of them
+  for (let tries = 0; tries < 5; tries++) refused(await guest.tool(...guess, 'wrong'), '921');
+  const counter = succeeded(await swtpm.tool('tpm2_getcap', 'properties-variable'));
+  assert.match(counter, /LOCKOUT_COUNTER: 0x1\b/);
+  assert.equal(succeeded(await swtpm.tool(...guess, 'right')), 'eight by', 'the host is not locked out');
+  succeeded(await swtpm.tool('tpm2_dictionarylockout', '--clear-lockout'));
+  assert.equal(succeeded(await guest.tool(...guess, 'right')), 'eight by');
+});
+
+test('an index that counts its uses is not for guests', async () => {
+  const index = '0x1500bc1';
+  const pin = ['-s', '8', '-a', 'nt=pinpass|authread|ownerwrite|no_da', '-p', 'right'];
+  succeeded(await swtpm.tool('tpm2_nvdefine', index, ...pin));
+  await writeFile(join(swtpm.folder, 'pin'), Buffer.from('0000000000000005', 'hex'));
+  succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'pin'));
+  refused(await guest.tool('tpm2_nvread', index, '-C', index, '-P', 'right'), '184');
+  const counts = await swtpm.tool('tpm2_nvread', index, '-C', index, '-P', 'right');
+  assert.equal(counts.stdout.readUInt32BE(0), 1, 'only the host used it');
+});

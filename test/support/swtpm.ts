@@ -1,0 +1,109 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type RunResult, run, start } from '../../src/base/process.ts';
+import { listenVsock } from '../../src/channel/vsock.ts';
+import { Broker, type BrokerOptions } from '../../src/tpm/broker.ts';
+import { hostTpm } from '../../src/tpm/host-tpm.ts';
+
+/** A TPM in software, as the host's. */
+export interface Swtpm {
+  readonly folder: string;
+  readonly socket: string;
+  /** Runs a tool of tpm2-tools as the host: at the TPM itself. Any exit code is an answer. */
+  tool(...words: string[]): Promise<RunResult>;
+  start(): Promise<void>;
+  /** As a TPM that hangs, until it is resumed. */
+  pause(): void;
+  resume(): void;
+  stop(): Promise<void>;
+  /** Stops it and removes its folder. */
+  remove(): Promise<void>;
+}
+
+export async function startSwtpm(): Promise<Swtpm> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-tpm-'));
+  const socket = join(folder, 'tpm.sock');
+  await mkdir(join(folder, 'state'));
+  let child: ChildProcess | undefined;
+  const swtpm: Swtpm = {
+    folder,
+    socket,
+    tool: (...words) => runTool(folder, socket, words),
+    start: async () => {
+      const server = ['--server', `type=unixio,path=${socket}`];
+      const state = ['--tpmstate', `dir=${join(folder, 'state')}`];
+      const flags = ['--flags', 'not-need-init,startup-clear'];
+      child = start('swtpm', ['socket', '--tpm2', ...state, ...server, ...flags], { stdio: 'ignore' });
+      while (!existsSync(socket)) await sleep(10);
+    },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    stop: async () => {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGCONT');
+      // in order: a TPM that was cut off takes that for an attack
+      await swtpm.tool('tpm2_shutdown');
+      child.kill('SIGTERM');
+      await exited;
+      await rm(socket, { force: true });
+    },
+    remove: async () => {
+      await swtpm.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  await swtpm.start();
+  return swtpm;
+}
+
+/** A guest as the broker sees it: what connects to the socket of port 2321. */
+export interface FakeGuest {
+  readonly socket: string;
+  /** What the broker wrote into its log. */
+  readonly log: string[];
+  /** Runs a tool of tpm2-tools as the guest: through the broker. Any exit code is an answer. */
+  tool(...words: string[]): Promise<RunResult>;
+  /** Ends the guest, and with it its broker. */
+  end(): Promise<void>;
+}
+
+export async function startFakeGuest(
+  swtpm: Pick<Swtpm, 'folder'>,
+  name: string,
+  tpm: string,
+  options: Partial<BrokerOptions> = {},
+): Promise<FakeGuest> {
+  const folder = join(swtpm.folder, name);
+  await mkdir(folder);
+  const log: string[] = [];
+  const broker = new Broker({ tpm: hostTpm(tpm), log: (line) => log.push(line), ...options });
+  const vsock = join(folder, 'vsock.sock');
+  const listener = await listenVsock(vsock, 2321, (stream) => broker.accept(stream));
+  const socket = `${vsock}_2321`;
+  return {
+    socket,
+    log,
+    tool: (...words) => runTool(folder, socket, words),
+    end: async () => {
+      await listener.close();
+      await broker.close();
+    },
+  };
+}
+
+const anyCode = Array.from({ length: 256 }, (_, code) => code);
+
+function runTool(
+  cwd: string,
+  socket: string,
+  [program = '', ...args]: readonly string[],
+): Promise<RunResult> {
+  const env = { ...process.env, TPM2TOOLS_TCTI: `cmd:socat - UNIX-CONNECT:${socket}`, TSS2_LOG: 'all+none' };
+  return run(program, args, { cwd, env, accept: anyCode, timeoutMs: 60_000 });
+}

@@ -1,0 +1,68 @@
+import type { AdmittedCommand, HandleRole } from '../../src/tpm/admitted-commands.ts';
+import { parseCommand } from '../../src/tpm/command.ts';
+import { judge, type Verdict } from '../../src/tpm/guard.ts';
+import type { Handle } from '../../src/tpm/handles.ts';
+import { GuestSessions, OwnHandles } from '../../src/tpm/ownership.ts';
+import { message, tagged } from '../../src/tpm/response.ts';
+import { Refusal } from '../../src/tpm/response-codes.ts';
+import { u16, u32 } from '../../src/tpm/wire.ts';
+
+/** An object and a session that the guest of these tests has. */
+export const ownObject = 0x8000_0000 as Handle;
+export const ownSession = 0x0300_0000 as Handle;
+
+/** What a guest has who has one of each. */
+export function ownHandles(...handles: readonly Handle[]): OwnHandles {
+  const own = new OwnHandles(new GuestSessions());
+  for (const handle of handles) own.add(handle);
+  return own;
+}
+
+/** A handle that fits a role. */
+export const handleOf: Readonly<Record<HandleRole, number>> = {
+  own: ownObject,
+  session: ownSession,
+  persistent: 0x8101_0001,
+  index: 0x0150_0001,
+  owner: 0x4000_0001,
+  endorsement: 0x4000_000b,
+  null: 0x4000_0007,
+};
+
+/** An entry of the authorization area. */
+export function authorization(session: number, attributes = 1): Buffer {
+  return Buffer.concat([u32(session), u16(0), Buffer.of(attributes), u16(0)]);
+}
+
+export const password = authorization(0x4000_0009);
+
+/** The authorization area, with its size. */
+export function area(...entries: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat(entries);
+  return Buffer.concat([u32(bytes.length), bytes]);
+}
+
+/** A command with these handles, and as many passwords as it needs. */
+export function commandOf(
+  spec: AdmittedCommand,
+  handles: readonly number[],
+  parameters: Buffer = Buffer.alloc(0),
+): Buffer {
+  const parts = handles.map(u32);
+  if (spec.authorizations === 0) return message(spec.code, ...parts, parameters);
+  const passwords = area(...Array.from({ length: spec.authorizations }, () => password));
+  return tagged(0x8002, spec.code, [...parts, passwords, parameters]);
+}
+
+/** What becomes of a command: the verdict, or the response code of its refusal. */
+export function outcomeOf(
+  bytes: Buffer,
+  own: OwnHandles = ownHandles(ownObject, ownSession),
+): Verdict | number {
+  try {
+    return judge(parseCommand(bytes), own);
+  } catch (error) {
+    if (error instanceof Refusal) return error.code;
+    throw error;
+  }
+}
