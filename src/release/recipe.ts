@@ -34,6 +34,9 @@ export const packages: readonly string[] = [
   'tzdata',
   'procps',
   'less',
+  // what reaches the host's TPM: the tools, and the pipe between them and vsock
+  'tpm2-tools',
+  'socat',
   // what the boot image needs; taken out of the root again
   'systemd-boot-efi',
   'busybox-static',
