@@ -109,7 +109,6 @@ async function makeBootImages(
     ...{ root: boot.root, kernel: boot.kernel, image, scratch },
     rootHashSignature: await signRootHash(rootHash, key),
     integrityPolicy: await signIntegrityPolicy(await readFile(join(image, 'ipe/policy')), key),
-    sourceDateEpoch: epoch,
   });
   const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];
   for (const verity of verities) {

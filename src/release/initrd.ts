@@ -8,9 +8,14 @@ import { treePaths } from './tree.ts';
 const programs = ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'];
 
 /** What busybox is asked to be: each is a link to it. */
-const applets = 'sh cat chroot echo grep insmod mkdir mount rm sed sleep switch_root tail tr umount'.split(' ');
+const applets = 'sh cat chroot echo grep insmod mkdir mount rm sed sleep switch_root tail tr umount'.split(
+  ' ',
+);
 
 const folders = ['bin', 'dev', 'lib', 'lib64', 'modules', 'proc', 'run', 'sys', 'sysroot'];
+
+/** The root hash's signature, in the initrd. */
+const signatureName = 'root-hash.p7s';
 
 export interface InitrdRequest {
   /** The root tree, before `finishRootTree` takes parts out, with its modules unpacked. */
@@ -24,7 +29,6 @@ export interface InitrdRequest {
   readonly integrityPolicy: Uint8Array;
   /** An existing folder for the tree and the result. */
   readonly scratch: string;
-  readonly sourceDateEpoch: number;
 }
 
 /** Collects the programs with their libraries, before their packages are taken out of the root. */
@@ -60,11 +64,12 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
     );
   }
   await writeFile(join(tree, 'modules/order'), modules.map((path) => `${basename(path)}\n`).join(''));
-  await writeFile(join(tree, 'root-hash.p7s'), request.rootHashSignature);
+  await writeFile(join(tree, signatureName), request.rootHashSignature);
   await writeFile(join(tree, 'ipe-policy.p7b'), request.integrityPolicy);
 
-  const paths = await treePaths(tree);
-  await run('touch', ['--no-dereference', `--date=@${request.sourceDateEpoch}`, ...paths], { cwd: tree });
+  // What every release changes goes last, and no time is in it: an update then fetches the end of the archive only
+  const paths = (await treePaths(tree)).filter((path) => path !== signatureName).concat(signatureName);
+  await run('touch', ['--no-dereference', '--date=@0', ...paths], { cwd: tree });
   const options = ['--create', '--null', '--format=newc', '--reproducible', '--owner=0:0', '--quiet'];
   const archive = await run('cpio', options, { cwd: tree, input: paths.map((path) => `${path}\0`).join('') });
   const packed = join(request.scratch, 'initrd');
