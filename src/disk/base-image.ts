@@ -38,8 +38,9 @@ interface BootFileSystem {
 }
 
 /**
- * Makes the image that all machines of a release share: what comes before Log and Data, without a partition table. The
- * same input gives the same bytes. Sparse; written once, then read only.
+ * Makes the image that all machines of a release share: what slot A holds, without a partition table. Nothing in it names
+ * the slot, so that an update writes the same bytes into either. The same input gives the same bytes. Sparse; written
+ * once, then read only.
  * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is no file;
  *   `process.failed`.
  */
@@ -55,13 +56,13 @@ export async function createBaseImage({
   const fileSystems: readonly BootFileSystem[] = [
     {
       partition: slotPartition('A', 'loader'),
-      label: 'BOOTEFIA',
+      label: 'BOOTEFI',
       sectorsPerCluster: 2,
       files: { [removableMediaPath]: loader },
     },
     {
       partition: slotPartition('A', 'boot'),
-      label: 'BOOTA',
+      label: 'BOOT',
       sectorsPerCluster: 8,
       files: { [ukiPaths.on]: uki, [ukiPaths.off]: unverifiedUki },
     },

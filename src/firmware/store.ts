@@ -77,6 +77,18 @@ export function deleteVariable(store: VariableStore, vendor: Guid, name: string)
   return { ...store, variables: store.variables.filter((variable) => keyOf(variable) !== removed) };
 }
 
+/** A variable as it shall be; without data: removed. */
+export type VariableChange = Omit<Variable, 'data' | 'timestamp'> & { readonly data: Buffer | undefined };
+
+/** What must be set and removed, in this order, to come from one store to another. */
+export function changesBetween(before: VariableStore, after: VariableStore): VariableChange[] {
+  const isIn = (store: VariableStore, { vendor, name, data }: Variable) =>
+    findVariable(store, vendor, name)?.data.equals(data) ?? false;
+  const set = after.variables.filter((variable) => !isIn(before, variable));
+  const removed = before.variables.filter(({ vendor, name }) => !findVariable(after, vendor, name));
+  return [...set, ...removed.map((variable) => ({ ...variable, data: undefined }))];
+}
+
 function keyOf({ vendor, name }: Pick<Variable, 'vendor' | 'name'>): string {
   return `${vendor} ${name}`;
 }

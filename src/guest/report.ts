@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { failure, reasonOf } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import type { Session } from '../channel/session.ts';
-import { sha256 } from '../release/manifest.ts';
+import { rootHash } from '../verity/root-hash.ts';
 
 /**
  * What is asked: stock commands only. One shell runs them all, as each command of its own costs the guest a channel and
@@ -71,7 +71,7 @@ const guestReport = z.strictObject({
   /** The root hash on the signed command line. */
   rootHash: answer(/^holdfast\.root=(\S+)$/)
     .transform(([hash]) => hash)
-    .pipe(sha256),
+    .pipe(rootHash),
   /** What dm-verity says about the root; `off` when the root does not stand on it. */
   verity: answer(/^(?:|0 \d+ verity ([VC])(?: .*)?)$/).transform(([state]) =>
     state === undefined ? 'off' : state === 'V' ? 'verified' : 'corrupted',

@@ -64,6 +64,8 @@ export function machineFiles(folder: string) {
     supervisorLock: join(folder, 'supervisor.lock'),
     supervisorLog: join(folder, 'supervisor.log'),
     consoleLog: join(folder, 'console.log'),
+    /** Held while a release is brought into a slot. */
+    updateLock: join(folder, 'update.lock'),
   } as const;
 }
 

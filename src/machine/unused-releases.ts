@@ -12,7 +12,8 @@ export async function releaseUnused(layout: HomeLayout): Promise<void> {
   const used = new Set<Sha256>();
   for (const name of await machineNames(layout)) {
     try {
-      used.add((await readConfiguration(layout, name)).release);
+      const { release, updates } = await readConfiguration(layout, name);
+      for (const digest of [release, ...updates]) used.add(digest);
     } catch (error) {
       if (error instanceof HoldfastError && error.code !== 'machine.none') return;
       if (!(error instanceof HoldfastError)) throw error;

@@ -98,6 +98,15 @@ async function store(release: SignedRelease, folders: StoreFolders, signal: Abor
   }
 }
 
+/** A release in the store; undefined when it is not there. @throws those of `parseManifest`. */
+export async function storedRelease(
+  folders: StoreFolders,
+  digest: Sha256,
+): Promise<StoredRelease | undefined> {
+  const manifest = await storedManifest(folders, digest);
+  return manifest && describeStored(folders, digest, manifest);
+}
+
 /** The manifest of a release in the store; undefined when it is not there. */
 export async function storedManifest(
   folders: StoreFolders,

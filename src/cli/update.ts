@@ -1,0 +1,72 @@
+import { misuse } from '../base/errors.ts';
+import { formatSize } from '../base/size.ts';
+import type { Machine } from '../update/observe.ts';
+import {
+  applyUpdate,
+  commitTrial,
+  rollBack,
+  stageUpdate,
+  type UpdateResult,
+  type UpdateStatus,
+  updateStatus,
+} from '../update/update.ts';
+import { anyText, defineVerb, oneOf, required, setting } from './verb.ts';
+
+const actions = ['stage', 'apply', 'status', 'commit', 'rollback'] as const;
+
+export const verb = defineVerb({
+  arguments: { action: required(actions.join('|'), 'what to do', oneOf(...actions)) },
+  flags: { from: setting('DIR', 'the folder of the release, for stage and apply', anyText) },
+  examples: [
+    ['holdfast update apply --from ./release', 'write, try, check and commit a release'],
+    [
+      'holdfast update stage --from ./release',
+      'write it into the slot that does not run; apply does the rest',
+    ],
+    ['holdfast update status', 'show what each slot holds, and which is committed'],
+    ['holdfast update rollback', 'go back to the release in the other slot'],
+  ],
+  async run({ arguments: { action }, flags: { from }, machine: name, layout, progress, signal, output }) {
+    const machine: Machine = { layout, name, progress, signal };
+    const takesRelease = action === 'stage' || action === 'apply';
+    if (takesRelease !== (from !== undefined)) {
+      throw misuse('usage', `\`update ${action}\` ${takesRelease ? 'needs' : 'takes no'} --from`, {
+        next: 'run `holdfast update --help`',
+      });
+    }
+    if (action === 'status') {
+      const status = await updateStatus(machine);
+      output.result({ machine: name, ...status }, statusText(status));
+      return;
+    }
+    const result = await work(action, machine, from ?? '');
+    const changed = result === undefined ? action === 'rollback' : result.steps.length > 0;
+    output.result({ machine: name, action, changed, ...result }, resultText(action, result));
+  },
+});
+
+function work(
+  action: Exclude<(typeof actions)[number], 'status'>,
+  machine: Machine,
+  from: string,
+): Promise<UpdateResult | undefined> {
+  if (action === 'stage') return stageUpdate(machine, from);
+  if (action === 'apply') return applyUpdate(machine, from);
+  return action === 'commit' ? commitTrial(machine) : rollBack(machine);
+}
+
+function resultText(action: string, result: UpdateResult | undefined): string {
+  if (result === undefined) return action === 'commit' ? 'no trial is under way' : 'the trial is called off';
+  const { version, steps, written } = result;
+  if (action === 'stage') return `${version} is in the other slot; ${formatSize(written)} were written`;
+  if (steps.length === 0) return `${version} runs already`;
+  return `${version} runs and is committed; ${formatSize(written)} were written`;
+}
+
+function statusText({ phase, committed, running, slots }: UpdateStatus): string {
+  const line = (slot: 'A' | 'B') => {
+    const marks = [running === slot && 'runs', committed === slot && 'committed'].filter((mark) => mark);
+    return `slot ${slot}  ${slots[slot] ?? 'no release'}${marks.length > 0 ? `  (${marks.join(', ')})` : ''}`;
+  };
+  return [`state   ${phase}`, line('A'), line('B')].join('\n');
+}

@@ -1,0 +1,28 @@
+import type { Session } from '../channel/session.ts';
+import type { VariableChange } from '../firmware/store.ts';
+
+const folder = '/sys/firmware/efi/efivars';
+
+/**
+ * Writes UEFI variables through the guest's kernel: while a machine runs, only its firmware may. Each is written whole or
+ * not at all, in order (Linux, filesystems/efivarfs: four bytes of attributes, then the data, in one write).
+ * @throws those of `Session.run`.
+ */
+export async function writeVariables(
+  session: Pick<Session, 'run'>,
+  changes: readonly VariableChange[],
+): Promise<void> {
+  const commands = changes.map(({ name, vendor, attributes, data }) => {
+    const path = `${folder}/${name}-${vendor}`;
+    if (data === undefined) return `rm -f ${path}`;
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(attributes);
+    // printf of the shell buffers: one write
+    return `printf '${octal(Buffer.concat([head, data]))}' >${path}`;
+  });
+  await session.run(['sudo', '-n', 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });
+}
+
+function octal(bytes: Buffer): string {
+  return Array.from(bytes, (byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+}

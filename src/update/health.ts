@@ -1,0 +1,81 @@
+import { HoldfastError } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+import type { Slot } from '../disk/layout.ts';
+import { waitForBoot } from '../guest/boot.ts';
+import { askGuest } from '../guest/report.ts';
+import type { MachineConfiguration } from '../machine/configuration.ts';
+import type { RootHash } from '../verity/root-hash.ts';
+
+/** What a trial must be. */
+export interface Expected {
+  readonly slot: Slot;
+  readonly rootHash: RootHash;
+  readonly verity: MachineConfiguration['verity'];
+}
+
+type Guest = Pick<Session, 'run'>;
+
+const seconds = 1000;
+const bootLimit = 300 * seconds;
+const containerLimit = 60 * seconds;
+
+/**
+ * Everything that is wrong with a trial, in the user's words; empty when it is well. Checks do not stop at the first.
+ * @throws what is no HoldfastError: a defect of ours.
+ */
+export async function problemsOf(
+  guest: Guest,
+  expected: Expected,
+  health: MachineConfiguration['health'],
+): Promise<string[]> {
+  const checks: readonly (() => Promise<string | undefined>)[] = [
+    () => identityProblem(guest, expected),
+    () => serviceProblem(guest),
+    ...health.containers.map((name) => () => containerProblem(guest, name)),
+    ...health.commands.map(({ argv, seconds: limit }) => async () => {
+      await guest.run(argv, { timeoutMs: limit * seconds });
+      return undefined;
+    }),
+  ];
+  const found: string[] = [];
+  for (const check of checks) {
+    const problem = await check().catch((error: unknown) => {
+      if (error instanceof HoldfastError) return error.why ? `${error.message}: ${error.why}` : error.message;
+      throw error;
+    });
+    if (problem !== undefined) found.push(problem);
+  }
+  return found;
+}
+
+async function identityProblem(
+  guest: Guest,
+  { slot, rootHash, verity }: Expected,
+): Promise<string | undefined> {
+  const report = await askGuest(guest);
+  if (report.slot !== slot) return `slot ${report.slot} runs instead of ${slot}`;
+  if (report.rootHash !== rootHash) return `another release runs: its root hash is ${report.rootHash}`;
+  if (!report.secureBoot || report.lockdown === 'none')
+    return 'Secure Boot or the lockdown of the kernel is off';
+  if (verity === 'on' && report.verity !== 'verified') return `the root is not verified: ${report.verity}`;
+  return undefined;
+}
+
+async function serviceProblem(guest: Guest): Promise<string | undefined> {
+  const state = await waitForBoot(guest, bootLimit);
+  if (state === 'running') return undefined;
+  const list = ['systemctl', 'list-units', '--failed', '--plain', '--no-legend', '--no-pager'];
+  const { stdout } = await guest.run(list, { timeoutMs: 30 * seconds });
+  const units = stdout
+    .toString('latin1')
+    .split('\n')
+    .map((line) => /^[\w@.:\\-]{1,100}/.exec(line)?.[0])
+    .filter((unit) => unit !== undefined);
+  return `services failed: ${units.join(', ') || 'systemd says that it is degraded'}`;
+}
+
+async function containerProblem(guest: Guest, name: string): Promise<string | undefined> {
+  const inspect = ['sudo', '-n', 'podman', 'container', 'inspect', '--format', '{{.State.Running}}', name];
+  const { stdout } = await guest.run(inspect, { timeoutMs: containerLimit, accept: [0, 125] });
+  return stdout.toString().trim() === 'true' ? undefined : `the container ${name} does not run`;
+}

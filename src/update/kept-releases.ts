@@ -1,0 +1,39 @@
+import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
+import { machineLayout } from '../machine/home.ts';
+import { releaseUnused } from '../machine/unused-releases.ts';
+import { importRelease, type StoredRelease, storedRelease, withReleaseStore } from '../release/store.ts';
+import type { RootHash } from '../verity/root-hash.ts';
+import type { Machine } from './observe.ts';
+
+/** The releases that a machine's slots may hold. */
+export async function keptReleases({ layout, name }: Machine): Promise<StoredRelease[]> {
+  const { release, updates } = await readConfiguration(layout, name);
+  const found = await Promise.all([release, ...updates].map((digest) => storedRelease(layout, digest)));
+  return found.filter((each) => each !== undefined);
+}
+
+/**
+ * Brings a release into the store for a machine. What the slot that runs holds is kept too; what the other may hold goes,
+ * as it is about to be written.
+ * @param source the folder of the release.
+ * @param running the root that runs.
+ * @throws HoldfastError those of `importRelease`.
+ */
+export async function keepRelease(
+  machine: Machine,
+  source: string,
+  running: RootHash | undefined,
+): Promise<StoredRelease> {
+  const { layout, name, progress, signal } = machine;
+  return withReleaseStore(layout, `update of ${name}`, async () => {
+    const target = await importRelease(source, layout, progress, signal);
+    const configuration = await readConfiguration(layout, name);
+    const stays = (await keptReleases(machine)).filter(({ manifest }) => manifest.root.rootHash === running);
+    const updates = [...stays, target]
+      .map(({ digest }) => digest)
+      .filter((digest, index, all) => digest !== configuration.release && all.indexOf(digest) === index);
+    await writeConfiguration(machineLayout(layout, name).configuration, { ...configuration, updates });
+    await releaseUnused(layout);
+    return target;
+  });
+}

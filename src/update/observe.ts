@@ -1,0 +1,80 @@
+import { open } from 'node:fs/promises';
+import { type Progress, silent } from '../base/progress.ts';
+import { runToEnd } from '../channel/run.ts';
+import type { RunOptions, Session } from '../channel/session.ts';
+import { readBootState } from '../firmware/boot.ts';
+import { readVariableStore } from '../firmware/store-file.ts';
+import { askGuest } from '../guest/report.ts';
+import { startIn } from '../machine/guest-commands.ts';
+import { type HomeLayout, type MachineName, machineLayout } from '../machine/home.ts';
+import { isOff, powerState } from '../machine/power.ts';
+import { waitUntilReady } from '../machine/readiness.ts';
+import { withDisk } from '../machine/supervisor-client.ts';
+import type { StoredRelease } from '../release/store.ts';
+import type { RootHash } from '../verity/root-hash.ts';
+import type { Observed } from './plan.ts';
+import { slotProblem } from './slot-content.ts';
+import { otherSlot, type SlotsSeen } from './slots.ts';
+
+/** The machine that is updated. */
+export interface Machine {
+  readonly layout: HomeLayout;
+  readonly name: MachineName;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** What a machine says of its slots, and which root runs. */
+export interface Running extends SlotsSeen {
+  readonly rootHash: RootHash | undefined;
+}
+
+/** Commands in the guest, one at a time. */
+export function guestOf({ layout, name, signal }: Machine): Pick<Session, 'run'> {
+  const start = startIn(layout, name);
+  return {
+    run: (argv: readonly string[], options?: RunOptions) => runToEnd(start, argv, { ...options, signal }),
+  };
+}
+
+/**
+ * Looks at the variables and the guest; waits for a guest that boots.
+ * @throws HoldfastError those of `waitUntilReady`, `askGuest` and `readVariableStore`.
+ */
+export async function observeSlots(machine: Machine): Promise<Running> {
+  const { layout, name, progress, signal } = machine;
+  const files = machineLayout(layout, name);
+  const power = await powerState(layout, name);
+  const off = isOff(power);
+  // one that answers is seldom waited for
+  if (!off) await waitUntilReady(layout, name, power.state === 'running' ? silent : progress, signal);
+  const report = off ? undefined : await askGuest(guestOf(machine));
+  const { order, next } = readBootState(await readVariableStore(files.variables));
+  return { order, ...(next && { next }), running: report?.slot, rootHash: report?.rootHash };
+}
+
+/** As `observeSlots`, and whether the release that is wanted is in either slot. */
+export async function observe(machine: Machine, target: StoredRelease): Promise<Observed> {
+  const seen = await observeSlots(machine);
+  const runsTarget = seen.rootHash === target.manifest.root.rootHash;
+  const isAsked = seen.running !== undefined && !runsTarget;
+  const holdsTarget =
+    isAsked && (await problemInSlot(machine, otherSlot(seen.running), target)) === undefined;
+  return { ...seen, runsTarget, holdsTarget };
+}
+
+/** What keeps a slot from being this release, every byte read; undefined when nothing does. */
+export async function problemInSlot(
+  { layout, name }: Machine,
+  slot: 'A' | 'B',
+  { baseImage, manifest }: StoredRelease,
+): Promise<string | undefined> {
+  const base = await open(baseImage, 'r');
+  try {
+    return await withDisk(machineLayout(layout, name).supervisorSocket, (disk) =>
+      slotProblem(disk, slot, base, manifest),
+    );
+  } finally {
+    await base.close();
+  }
+}

@@ -1,0 +1,39 @@
+import type { Slot } from '../disk/layout.ts';
+import { otherSlot, phaseOf, type SlotsSeen } from './slots.ts';
+
+/** What is known of a machine on its way to a release. */
+export interface Observed extends SlotsSeen {
+  /** Whether the slot that runs holds the release that is wanted. */
+  readonly runsTarget: boolean;
+  /** Whether the slot that does not run holds it, every byte checked. */
+  readonly holdsTarget: boolean;
+}
+
+/**
+ * The steps of an update, each of which can be done again.
+ * - `start`: the machine is off, or failed
+ * - `retire`: take the slot that does not run out of the order of boot, so that nothing boots it while it is written
+ * - `stage`: write the release into it
+ * - `finalize`: make the next start a trial of it
+ * - `restart`: begin the trial
+ * - `judge`: check the health of the trial; then commit it, or leave it
+ * - `abandon`: leave a trial of another release
+ */
+export type Step = 'start' | 'retire' | 'stage' | 'finalize' | 'restart' | 'judge' | 'abandon';
+
+/**
+ * The next step towards the release that is wanted; undefined when the machine is there. The slot that runs is never
+ * written, and the slot that is written is never in the order of boot: whenever this is cut off, the firmware boots the
+ * committed release.
+ */
+export function nextStep(seen: Observed): Step | undefined {
+  const { running, order, next, runsTarget, holdsTarget } = seen;
+  if (running === undefined) return 'start';
+  const phase = phaseOf(seen);
+  if (phase === 'trial') return runsTarget ? 'judge' : 'abandon';
+  if (runsTarget) return phase === 'degraded' ? 'judge' : undefined;
+  const target: Slot = otherSlot(running);
+  if (order.includes(target)) return 'retire';
+  if (!holdsTarget) return 'stage';
+  return next === target ? 'restart' : 'finalize';
+}

@@ -1,0 +1,111 @@
+import type { FileHandle } from 'node:fs/promises';
+import { HoldfastError } from '../base/errors.ts';
+import type { Step } from '../base/progress.ts';
+import type { Bytes } from '../base/size.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import { type Slot, slotPartition } from '../disk/layout.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
+import { blockSize } from '../verity/geometry.ts';
+import { type ReadAt, readAhead, readsOf } from '../verity/read-ahead.ts';
+import { verifyContent } from '../verity/verify.ts';
+
+/*
+ * A release's base image holds the three partitions of slot A. Nothing in them says which slot they are for, so that the
+ * same bytes serve either.
+ */
+
+/** A part of a slot: where it is on the disk, and where its bytes are in the base image. */
+interface Part {
+  readonly source: ReadAt;
+  readonly offset: number;
+  readonly length: number;
+}
+
+async function partsOf(base: FileHandle, slot: Slot): Promise<{ boot: readonly Part[]; root: Part }> {
+  const { size } = await base.stat();
+  const part = (name: 'loader' | 'boot' | 'root'): Part => {
+    const from = slotPartition('A', name);
+    const length = Math.min(from.size, size - from.offset);
+    return { source: readsOf(base, from.offset), offset: slotPartition(slot, name).offset, length };
+  };
+  return { boot: [part('loader'), part('boot')], root: part('root') };
+}
+
+/**
+ * Writes a release into a slot: only the blocks that differ, so that a cut costs nothing but the time. On the medium when
+ * it resolves.
+ * @param base the release's base image.
+ * @returns how many bytes were written.
+ * @throws HoldfastError `disk.device`; the signal's reason.
+ */
+export async function writeSlot(
+  disk: BlockDevice,
+  slot: Slot,
+  base: FileHandle,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Bytes> {
+  const { boot, root } = await partsOf(base, slot);
+  const parts = [...boot, root];
+  const total = parts.reduce((sum, { length }) => sum + length, 0);
+  let [written, done] = [0, 0];
+  for (const { source, offset, length } of parts) {
+    for await (const { position, bytes } of readAhead(source, length)) {
+      signal.throwIfAborted();
+      const present = await disk.read(offset + position, bytes.length);
+      for (const { start, end } of differences(bytes, present)) {
+        await disk.write(offset + position + start, bytes.subarray(start, end));
+        written += end - start;
+      }
+      done += bytes.length;
+      step.update({ done, total, unit: 'bytes' });
+    }
+  }
+  await disk.flush();
+  return written as Bytes;
+}
+
+/** Whole blocks that differ, neighbours together. */
+export function differences(wanted: Buffer, present: Buffer): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  for (let start = 0; start < wanted.length; start += blockSize) {
+    const end = Math.min(start + blockSize, wanted.length);
+    if (wanted.subarray(start, end).equals(present.subarray(start, end))) continue;
+    const last = runs.at(-1);
+    if (last?.end === start) last.end = end;
+    else runs.push({ start, end });
+  }
+  return runs;
+}
+
+/**
+ * Reads a slot back: every byte of the root under the root hash that was signed, the boot partitions against the base
+ * image, which was checked when it came into the store.
+ * @returns what is wrong, or undefined when the slot holds the release.
+ * @throws HoldfastError `disk.device`.
+ */
+export async function slotProblem(
+  disk: BlockDevice,
+  slot: Slot,
+  base: FileHandle,
+  { root: expected }: ReleaseManifest,
+): Promise<string | undefined> {
+  const { boot, root } = await partsOf(base, slot);
+  const readRoot: ReadAt = async (target, position) => {
+    target.set(await disk.read(root.offset + position, target.length));
+    return target;
+  };
+  try {
+    await verifyContent(readRoot, `the root of slot ${slot}`, expected);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code.startsWith('verity.')) return error.why;
+    throw error;
+  }
+  for (const { source, offset, length } of boot) {
+    for await (const { position, bytes } of readAhead(source, length)) {
+      if (!(await disk.read(offset + position, bytes.length)).equals(bytes))
+        return `byte ${position} or one after it of a boot partition differs`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,135 @@
+import { failure } from '../base/errors.ts';
+import { withLock } from '../base/lock.ts';
+import type { Slot } from '../disk/layout.ts';
+import { setBootNext } from '../firmware/boot.ts';
+import { machineLayout } from '../machine/home.ts';
+import type { StoredRelease } from '../release/store.ts';
+import { type Advanced, advance, start } from './advance.ts';
+import { changeVariables } from './boot-change.ts';
+import { keepRelease, keptReleases } from './kept-releases.ts';
+import { type Machine, observeSlots, problemInSlot, type Running } from './observe.ts';
+import { otherSlot, type Phase, phaseOf } from './slots.ts';
+
+export interface UpdateResult extends Advanced {
+  /** The version that was wanted. */
+  readonly version: string;
+}
+
+/** Where the updates of a machine stand. */
+export interface UpdateStatus {
+  readonly phase: Phase;
+  readonly committed: Slot | undefined;
+  readonly running: Slot | undefined;
+  /** Version of the whole and unchanged release that each slot holds. */
+  readonly slots: Readonly<Record<Slot, string | undefined>>;
+}
+
+/**
+ * Writes a release into the slot that does not run, and reads it back. Nothing else changes.
+ * @param source the folder of the release.
+ * @throws HoldfastError those of `keepRelease` and `advance`; `lock.held` when another update is under way.
+ */
+export function stageUpdate(machine: Machine, source: string): Promise<UpdateResult> {
+  return locked(machine, async () => {
+    const target = await keepRelease(machine, source, (await observeRunning(machine)).rootHash);
+    return withVersion(target, await advance(machine, target, ['finalize', 'restart', 'judge', 'abandon']));
+  });
+}
+
+/**
+ * Brings a machine to a release: written, read back, tried, checked, committed. Throws as `stageUpdate` does, and when the
+ * trial fails, which leaves the machine with the release that it had.
+ */
+export function applyUpdate(machine: Machine, source: string): Promise<UpdateResult> {
+  return locked(machine, async () => {
+    const target = await keepRelease(machine, source, (await observeRunning(machine)).rootHash);
+    return withVersion(target, await advance(machine, target));
+  });
+}
+
+/**
+ * Checks the trial that runs, and commits it.
+ * @returns undefined when there is none.
+ * @throws HoldfastError those of `advance`.
+ */
+export function commitTrial(machine: Machine): Promise<UpdateResult | undefined> {
+  return locked(machine, async () => {
+    const seen = await observeRunning(machine);
+    if (phaseOf(seen) === 'committed' || phaseOf(seen) === 'finalized') return undefined;
+    const releases = await keptReleases(machine);
+    const target = releases.find(({ manifest }) => manifest.root.rootHash === seen.rootHash);
+    if (target === undefined) throw unknownRelease();
+    return withVersion(target, await advance(machine, target));
+  });
+}
+
+/**
+ * Goes back: calls a trial off, or brings the machine to the release that its other slot holds, by a trial as any other.
+ * @throws HoldfastError `update.no-other` when the other slot holds none; those of `advance`.
+ */
+export function rollBack(machine: Machine): Promise<UpdateResult | undefined> {
+  return locked(machine, async () => {
+    const seen = await observeRunning(machine);
+    if (seen.next !== undefined) {
+      await changeVariables(machine, (store) => setBootNext(store, undefined));
+      return undefined;
+    }
+    const target = await releaseIn(machine, otherSlot(seen.running), await keptReleases(machine));
+    if (target) return withVersion(target, await advance(machine, target));
+    throw failure('update.no-other', 'there is no release to go back to', {
+      why: `slot ${otherSlot(seen.running)} holds no whole release that this host knows`,
+      next: 'apply the release that you want with `holdfast update apply --from DIR`',
+    });
+  });
+}
+
+/** Looks at both slots, every byte of the one that does not run. The machine must run. */
+export async function updateStatus(machine: Machine): Promise<UpdateStatus> {
+  const seen = await observeRunning(machine);
+  const releases = await keptReleases(machine);
+  const other = otherSlot(seen.running);
+  const inOther = await releaseIn(machine, other, releases);
+  const inRunning = releases.find(({ manifest }) => manifest.root.rootHash === seen.rootHash);
+  const versions = { [seen.running]: inRunning?.manifest.version, [other]: inOther?.manifest.version };
+  return {
+    phase: phaseOf(seen),
+    committed: seen.order[0],
+    running: seen.running,
+    slots: { A: versions.A, B: versions.B },
+  };
+}
+
+function locked<T>({ layout, name }: Machine, work: () => Promise<T>): Promise<T> {
+  return withLock(machineLayout(layout, name).updateLock, 'update', work);
+}
+
+/** As `observeSlots`, of a machine that is started first when it is off. */
+async function observeRunning(machine: Machine): Promise<Running & { readonly running: Slot }> {
+  for (;;) {
+    const seen = await observeSlots(machine);
+    if (seen.running !== undefined) return { ...seen, running: seen.running };
+    await start(machine);
+  }
+}
+
+async function releaseIn(
+  machine: Machine,
+  slot: Slot,
+  releases: readonly StoredRelease[],
+): Promise<StoredRelease | undefined> {
+  for (const release of releases) {
+    if ((await problemInSlot(machine, slot, release)) === undefined) return release;
+  }
+  return undefined;
+}
+
+function withVersion({ manifest }: StoredRelease, advanced: Advanced): UpdateResult {
+  return { version: manifest.version, ...advanced };
+}
+
+function unknownRelease() {
+  return failure('update.unknown', 'the machine runs a release that this host does not know', {
+    why: 'no release in the store has its root hash',
+    next: 'run `holdfast update rollback`, or apply a release that you have',
+  });
+}

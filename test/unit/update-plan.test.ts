@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Slot } from '../../src/disk/layout.ts';
+import { nextStep, type Step } from '../../src/update/plan.ts';
+import { otherSlot, phaseOf } from '../../src/update/slots.ts';
+
+/** A release: whether it comes up, and whether it is well then. */
+interface Release {
+  readonly name: string;
+  readonly boots: boolean;
+  readonly isWell: boolean;
+}
+
+/** What a machine is, apart from its data; `torn` slots were cut off while they were written. */
+interface Machine {
+  order: Slot[];
+  next: Slot | undefined;
+  running: Slot | undefined;
+  readonly slots: Record<Slot, Release | 'torn' | undefined>;
+}
+
+const first: Release = { name: 'first', boots: true, isWell: true };
+
+function machine(): Machine {
+  return { order: ['A'], next: undefined, running: 'A', slots: { A: first, B: undefined } };
+}
+
+/** What the firmware does: the trial, if there is one, then the order of boot; a release that does not boot is passed by. */
+function boot(model: Machine): void {
+  const tried = [...(model.next ? [model.next] : []), ...model.order];
+  model.next = undefined;
+  model.running = tried.find((slot) => {
+    const content = model.slots[slot];
+    return content !== undefined && content !== 'torn' && content.boots;
+  });
+}
+
+function take(model: Machine, step: Step, target: Release): 'left' | undefined {
+  const running = model.running ?? 'A';
+  if (step === 'start' || step === 'restart' || step === 'abandon') boot(model);
+  else if (step === 'retire') [model.order, model.next] = [[running], undefined];
+  else if (step === 'stage') model.slots[otherSlot(running)] = target;
+  else if (step === 'finalize') model.next = otherSlot(running);
+  else if (target.isWell) model.order = [running, otherSlot(running)];
+  else {
+    boot(model);
+    return 'left';
+  }
+  return undefined;
+}
+
+const mark = (model: Machine) => JSON.stringify(model);
+
+/** As `advance` does; true when the machine came to the target, false when its trial failed. */
+function update(model: Machine, target: Release, cuts: number[]): boolean {
+  let tried = false;
+  for (let taken = 0; taken < 20; taken += 1) {
+    const { running } = model;
+    const step = nextStep({
+      order: model.order,
+      ...(model.next && { next: model.next }),
+      running,
+      runsTarget: running !== undefined && model.slots[running] === target,
+      holdsTarget: running !== undefined && model.slots[otherSlot(running)] === target,
+    });
+    if (step === undefined) return true;
+    if (step === 'finalize' && tried) return false;
+    tried ||= step === 'restart';
+    const committed = model.order[0];
+    const isCut = cuts[0] === 0;
+    cuts[0] = (cuts[0] ?? 0) - 1;
+    if (isCut && step === 'stage') model.slots[otherSlot(running ?? 'A')] = 'torn';
+    if (isCut) {
+      cuts.shift();
+      boot(model); // the host lost power, and everything begins anew
+      tried = false;
+      assert.equal(model.order[0], committed);
+      continue;
+    }
+    if (take(model, step, target) === 'left') return false;
+    const inCommitted = model.slots[model.order[0] ?? 'A'];
+    assert.ok(inCommitted && inCommitted !== 'torn' && inCommitted.isWell, `committed: ${mark(model)}`);
+  }
+  return assert.fail(`no end: ${mark(model)}`);
+}
+
+const releases = fc.array(
+  fc.record({ boots: fc.boolean(), isWell: fc.boolean(), cuts: fc.array(fc.nat(8), { maxLength: 3 }) }),
+  { minLength: 1, maxLength: 6 },
+);
+
+test('whatever is cut off, the committed slot holds a whole release that is well, and the next try finishes', () => {
+  fc.assert(
+    fc.property(releases, (wanted) => {
+      const model = machine();
+      let current = first;
+      for (const [index, { boots, isWell, cuts }] of wanted.entries()) {
+        const target = { name: String(index), boots, isWell };
+        const arrived = update(model, target, [...cuts]);
+        assert.equal(arrived, boots && isWell);
+        if (arrived) current = target;
+        boot(model);
+        assert.equal(model.running && model.slots[model.running], current);
+        assert.equal(
+          phaseOf(
+            model.next ? { ...model, next: model.next } : { order: model.order, running: model.running },
+          ),
+          'committed',
+        );
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('the slot that is in the order of boot is never written', () => {
+  const slot = fc.constantFrom<Slot>('A', 'B');
+  const seen = fc.record({
+    order: fc.uniqueArray(slot),
+    next: fc.option(slot, { nil: undefined }),
+    running: fc.option(slot, { nil: undefined }),
+    runsTarget: fc.boolean(),
+    holdsTarget: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(seen, ({ next, ...rest }) => {
+      const step = nextStep({ ...rest, ...(next && { next }) });
+      if (step !== 'stage') return;
+      assert.ok(rest.running && !rest.order.includes(otherSlot(rest.running)));
+    }),
+  );
+});
+
+test('the phase follows from the order of boot, the next start and the slot that runs', () => {
+  assert.equal(phaseOf({ order: ['A'], running: 'A' }), 'committed');
+  assert.equal(phaseOf({ order: ['A', 'B'], running: undefined }), 'committed');
+  assert.equal(phaseOf({ order: ['A'], next: 'B', running: 'A' }), 'finalized');
+  assert.equal(phaseOf({ order: ['A'], next: 'B', running: undefined }), 'finalized');
+  assert.equal(phaseOf({ order: ['A'], running: 'B' }), 'trial');
+  assert.equal(phaseOf({ order: ['B', 'A'], running: 'A' }), 'degraded');
+});
