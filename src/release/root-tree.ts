@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError } from '../base/errors.ts';
 import { run } from '../base/process.ts';
@@ -11,7 +11,16 @@ import {
   pinPreferences,
   queryFormat,
 } from './packages.ts';
-import { excludedPaths, packages, removedModules, removedPaths, suite, takenOut, user } from './recipe.ts';
+import {
+  excludedPaths,
+  packages,
+  privatePaths,
+  removedModules,
+  removedPaths,
+  suite,
+  takenOut,
+  user,
+} from './recipe.ts';
 
 /** Folders that the root must have: it is read-only, so nobody can make them later. */
 const mountPoints = ['boot', 'dev', 'home', 'logs', 'mnt', 'opt', 'root', 'srv', 'var'];
@@ -87,6 +96,7 @@ export async function finishRootTree(root: string, image: string, sourceDateEpoc
   for (const path of removedPaths) await rm(join(root, path), { recursive: true, force: true });
   for (const path of mountPoints) await mkdir(join(root, path), { recursive: true });
   await cp(join(image, 'rootfs'), root, { recursive: true, verbatimSymlinks: true, force: true });
+  for (const [path, mode] of Object.entries(privatePaths)) await chmod(join(root, path), mode);
   return kernel;
 }
 
