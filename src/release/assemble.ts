@@ -9,6 +9,7 @@ import type { Progress } from '../base/progress.ts';
 import { formatSize, GiB } from '../base/size.ts';
 import type { Verity } from '../disk/layout.ts';
 import { type FormattedImage, formatImage } from '../verity/format.ts';
+import { epoch as releaseEpoch } from './epoch.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
 import { type KeyPair, signManifest } from './keys.ts';
 import { type ReleaseManifest, sha256 } from './manifest.ts';
@@ -142,6 +143,7 @@ async function writeManifest(
     format: 1,
     version,
     architecture: 'x86-64',
+    epoch: releaseEpoch,
     sourceDateEpoch: epoch,
     kernel,
     root: { ...(await describe(join(folder, 'root.img'))), ...formatted, uuid },

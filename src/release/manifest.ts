@@ -24,6 +24,8 @@ export const releaseManifest = z.strictObject({
   /** `13.2.20261122`: Debian's point release and the day of the newest package. */
   version: z.string().regex(/^[0-9]+(?:\.[0-9]+)*$/),
   architecture: z.literal('x86-64'),
+  /** A host that has had a release of a later epoch refuses this one. */
+  epoch: z.int().nonnegative(),
   /** Seconds since 1970 of every time stamp inside; from the package lock, not from the clock. */
   sourceDateEpoch: z.int().positive(),
   kernel: z.string(),

@@ -9,6 +9,7 @@ import { requireSpace } from '../base/space.ts';
 import { decodeBlockIndex } from '../delta/block-index.ts';
 import { countBlocks } from '../delta/content.ts';
 import { RowReader } from '../delta/row-reader.ts';
+import { checkEpoch } from '../release/epoch.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../release/verify.ts';
 import { contentFiles, smallFiles, targetPaths } from './catalog.ts';
 import { FrameFolder } from './frames.ts';
@@ -97,6 +98,10 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
   const { source, offer, progress, signal } = request;
   const { digest, manifest, metadata } = offer;
   const old = await request.old(join(home, 'old'));
+  checkEpoch(
+    manifest,
+    old.map((release) => release.manifest),
+  );
   const row = await RowReader.open(old.flatMap(({ parts }) => parts));
   const files = contentFiles(manifest);
   try {

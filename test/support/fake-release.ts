@@ -25,6 +25,7 @@ export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'):
     format: 1,
     version: '13.0.20261122',
     architecture: 'x86-64',
+    epoch: 1,
     sourceDateEpoch: 1_795_305_600,
     kernel: '6.12.0',
     root: {

@@ -150,6 +150,7 @@ export const goodFacts: HostFactTypes = {
       format: 1,
       version: '13.7.20261121',
       architecture: 'x86-64',
+      epoch: 1,
       sourceDateEpoch: 1,
       kernel: '6.12',
       root: { ...file, dataSize: 4096, rootHash, uuid: '00000000-0000-8000-8000-000000000000' },
