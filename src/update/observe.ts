@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { type Progress, silent } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
+import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { askGuest } from '../guest/report.ts';
@@ -56,17 +57,18 @@ export async function observeSlots(machine: Machine): Promise<Running> {
 /** As `observeSlots`, and whether the release that is wanted is in either slot. */
 export async function observe(machine: Machine, target: StoredRelease): Promise<Observed> {
   const seen = await observeSlots(machine);
-  const runsTarget = seen.rootHash === target.manifest.root.rootHash;
-  const isAsked = seen.running !== undefined && !runsTarget;
-  const holdsTarget =
-    isAsked && (await problemInSlot(machine, otherSlot(seen.running), target)) === undefined;
-  return { ...seen, runsTarget, holdsTarget };
+  const { running, rootHash } = seen;
+  if (running === undefined) return { ...seen, runsTarget: false, holdsTarget: false };
+  const holds = async (slot: Slot) => (await problemInSlot(machine, slot, target)) === undefined;
+  // two releases can have one root and differ in their boot images
+  const runsTarget = rootHash === target.manifest.root.rootHash && (await holds(running));
+  return { ...seen, runsTarget, holdsTarget: !runsTarget && (await holds(otherSlot(running))) };
 }
 
 /** What keeps a slot from being this release, every byte read; undefined when nothing does. */
 export async function problemInSlot(
   { layout, name }: Machine,
-  slot: 'A' | 'B',
+  slot: Slot,
   { baseImage, manifest }: StoredRelease,
 ): Promise<string | undefined> {
   const base = await open(baseImage, 'r');
