@@ -9,6 +9,7 @@ export interface VerbEntry {
 /** Verbs of two words: what those with the same first word are about. */
 export const groups: Readonly<Record<string, string>> = {
   release: 'publish releases for other hosts',
+  tpm: "use the host's TPM from the machine",
 };
 
 /** Every verb, in the order of help. A verb's file is loaded only when it is called. */
@@ -29,6 +30,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   logs: { summary: "show the machine's journal, or archive all logs", load: () => import('./logs.ts') },
   firewall: { summary: 'list or change what may come into the machine', load: () => import('./firewall.ts') },
   update: { summary: 'bring the machine to another release, or back', load: () => import('./update.ts') },
+  ipe: {
+    summary: 'show or choose what happens to programs that nobody signed',
+    load: () => import('./ipe.ts'),
+  },
   audit: {
     summary: 'test every security claim on the machine',
     load: () => import('./audit.ts'),
@@ -46,6 +51,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   'release bundle': { summary: 'put a release into one file', load: () => import('./release-bundle.ts') },
   'release diff': { summary: 'say how two releases differ', load: () => import('./release-diff.ts') },
   autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
-  tpm: { summary: "let the machine use this host's TPM, or read it", load: () => import('./tpm.ts') },
+  'tpm status': { summary: 'show whether it can, and how the TPM is', load: () => import('./tpm-status.ts') },
+  'tpm enable': { summary: "let the machine use the host's TPM", load: () => import('./tpm-enable.ts') },
+  'tpm disable': { summary: 'take that away', load: () => import('./tpm-disable.ts') },
+  'tpm info': { summary: 'show endorsement key and registration id', load: () => import('./tpm-info.ts') },
+  'tpm nv-read': { summary: 'read an NV index as the machine can', load: () => import('./tpm-nv-read.ts') },
   completion: { summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
 };

@@ -1,0 +1,14 @@
+import { setTpmAccess } from '../machine/tpm.ts';
+import { showTpmStatus } from './tpm-status-text.ts';
+import { defineVerb } from './verb.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    ['holdfast tpm disable', 'take the access away, at once; what the machine has in the TPM is forgotten'],
+  ],
+  async run(context) {
+    await showTpmStatus(context, await setTpmAccess(context.layout, context.machine, undefined));
+  },
+});
