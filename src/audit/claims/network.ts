@@ -93,7 +93,7 @@ export const networkClaims = [
     sentence: filtered,
     since: '0.1',
     notStopped:
-      'Sockets that are not TCP or UDP; sockets in the network namespaces of containers. Not tested from another host here.',
+      'Sockets that are not TCP or UDP; sockets in the network namespaces of containers. Ports are read off the guest here; they are tried from other hosts before a version ships.',
     guest: { listeners, allowed, ...filters },
     host: ['configuration'],
     judge: ({ listeners, allowed, ipv4, ipv6 }, { configuration }) => {

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { verdicts } from '../../src/audit/claim.ts';
+import { parseMachineName } from '../../src/machine/home.ts';
+import type { MachineStatus } from '../../src/machine/status.ts';
+import { asRoot } from './guest.ts';
+import { builtRelease, expectDone, holdfast } from './machine.ts';
+
+/*
+ * What a machine of its own changes against its release, what gives it back, and how it comes up when Data or Log are not
+ * as they should be: in order, each test finds the machine running.
+ */
+
+const name = parseMachineName('drift');
+const word = ['--machine', name];
+const entry = z.object({ path: z.string(), base64: z.string(), change: z.string(), pending: z.boolean() });
+const listing = z.object({ drift: z.array(entry) });
+const fresh = ['changed /etc/machine-id'];
+
+before(async () => {
+  await expectDone(['deploy', ...word, '--release', await builtRelease(), '--data-size', '2GB']);
+});
+after(async () => {
+  await expectDone(['remove', ...word]);
+});
+
+async function drift(...words: readonly string[]): Promise<z.infer<typeof entry>[]> {
+  return listing.parse(JSON.parse(await expectDone(['drift', ...word, '--json', ...words]))).drift;
+}
+
+async function changes(...words: readonly string[]): Promise<string[]> {
+  return (await drift(...words)).map(({ change, path }) => `${change} ${path}`);
+}
+
+async function status(): Promise<MachineStatus> {
+  return JSON.parse(await expectDone(['status', ...word, '--json']));
+}
+
+async function failedClaims(): Promise<string[]> {
+  const report = z.object({ results: z.array(z.object({ id: z.string(), verdict: z.enum(verdicts) })) });
+  const { stdout } = await holdfast(['audit', ...word, '--json']);
+  const { results } = report.parse(JSON.parse(stdout));
+  return results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
+}
+
+/** Runs lines in the guest where /mnt is the root without what is mounted on it: the release. */
+function besideRelease(lines: string): Promise<string> {
+  return asRoot(name, `unshare --mount sh -euc 'mount --bind / /mnt; ${lines}'`);
+}
+
+const drifted = [
+  'copied /etc/containers/containers.conf',
+  'replaced /etc/debian_version',
+  'added /etc/debian_version/new',
+  'changed /etc/hosts',
+  'deleted /etc/issue',
+  ...fresh,
+  'added /etc/site',
+  'added /etc/site/deep',
+  'added /etc/site/deep/file',
+  'opaque /etc/skel',
+  'changed /etc/skel/.bashrc',
+  'attributes /etc/sysctl.d/50-holdfast.conf',
+  'added /home/holdfast/\\x1b[2J',
+  'added /home/holdfast/a space',
+  'added /home/holdfast/grün',
+  'added /home/holdfast/link',
+  'added /home/holdfast/two\\x0alines',
+  'added /home/holdfast/\\xff\\xfe',
+  'added /root/secret',
+];
+
+test('a fresh machine has an identity of its own, and nothing else that its release has not', async () => {
+  assert.deepEqual(await changes(), fresh);
+});
+
+test('every kind of change is listed, whatever its name is', async () => {
+  await asRoot(
+    name,
+    `cd /etc
+    chmod 600 containers/containers.conf; chmod 644 containers/containers.conf
+    rm debian_version; mkdir debian_version; echo new >debian_version/new
+    echo 192.0.2.1 other >>hosts; rm issue
+    mkdir -p site/deep; echo file >site/deep/file
+    rm -r skel; mkdir skel; echo mine >skel/.bashrc
+    chmod 600 sysctl.d/50-holdfast.conf
+    cd /home/holdfast
+    touch "$(printf 'two\\nlines')" "$(printf '\\377\\376')" "$(printf '\\033[2J')" 'a space' grün
+    ln -s /etc/passwd link; echo secret >/root/secret`,
+  );
+  assert.deepEqual(await changes(), drifted);
+  const names = (await drift('/home/holdfast')).map(({ base64 }) =>
+    Buffer.from(base64, 'base64').toString('latin1'),
+  );
+  assert.ok(names.includes('holdfast/\xff\xfe') && names.includes('holdfast/two\nlines'));
+  assert.equal(await asRoot(name, 'findmnt --noheadings /mnt || echo none'), 'none', 'nothing stays mounted');
+});
+
+test('what was written lasts over a restart', async () => {
+  await expectDone(['restart', ...word]);
+  assert.deepEqual(await changes(), drifted);
+  assert.equal(await asRoot(name, 'grep other /etc/hosts; cat /root/secret'), '192.0.2.1 other\nsecret');
+});
+
+test('giving back is confirmed, is for paths that an overlay decides on, and not for what is hidden', async () => {
+  const refused = async (...words: readonly string[]) => {
+    const { code, stderr } = await holdfast(['drift', ...word, '--json', '--reset', ...words]);
+    return [
+      code,
+      z.object({ errors: z.tuple([z.object({ code: z.string() })]) }).parse(JSON.parse(stderr)).errors[0]
+        .code,
+    ];
+  };
+  assert.deepEqual(await refused('/etc/hosts'), [2, 'usage.unconfirmed']);
+  assert.deepEqual(await refused('--yes', '/usr/bin/sudo'), [2, 'drift.path']);
+  assert.deepEqual(await refused('--yes', '/etc/../usr'), [2, 'drift.path']);
+  assert.deepEqual(await refused('--yes', '/etc/skel/.profile'), [1, 'drift.hidden']);
+  assert.deepEqual(await refused('--yes'), [2, 'drift.path']);
+  assert.ok((await drift()).every(({ pending }) => !pending));
+});
+
+const given = [
+  '/etc/hosts',
+  '/etc/skel',
+  '/etc/issue',
+  '/etc/debian_version',
+  '/etc/sysctl.d',
+  '/home/holdfast/\\xff\\xfe',
+  '/home/holdfast/two\\x0alines',
+  '/home/holdfast/link',
+  '/etc/containers',
+];
+
+test('what is given back is as in the release from the next start on, even if that is a power cut', async () => {
+  for (const path of given) await expectDone(['drift', ...word, '--yes', '--reset', path]);
+  const again = await expectDone(['drift', ...word, '--reset', '/etc/hosts', '--json']);
+  assert.equal(JSON.parse(again).changed, false, 'asked for already');
+  assert.ok((await drift('/etc/skel')).every(({ pending }) => pending));
+  assert.equal(await asRoot(name, 'grep other /etc/hosts'), '192.0.2.1 other', 'not yet');
+
+  process.kill((await status()).pid ?? Number.NaN, 'SIGKILL');
+  while ((await status()).state !== 'failed') await sleep(200);
+  await expectDone(['start', ...word]);
+  const isKept = (line: string) => !given.some((path) => line.includes(` ${path}`));
+  assert.deepEqual(await changes(), drifted.filter(isKept));
+  await besideRelease(
+    'diff -r /etc/skel /mnt/etc/skel; cmp /etc/hosts /mnt/etc/hosts; cmp /etc/issue /mnt/etc/issue',
+  );
+  const left = await asRoot(name, 'ls /var/.eflow/overlays/etc; [ -s /etc/passwd ]');
+  assert.equal(left, 'upper\nwork', 'the list is gone, and what a link led to stays');
+  assert.deepEqual((await status()).guest?.degraded, []);
+});
+
+test('overlays that are gone, damaged, or lead elsewhere: the machine is reached, and says what it does without', async () => {
+  await asRoot(
+    name,
+    `cd /var/.eflow/overlays; mkdir /var/tmp/planted
+    mv home/upper home/upper.kept; ln -s /var/tmp/planted home/upper
+    rm -rf etc/work; echo >etc/work; rm -rf root; sync`,
+  );
+  await expectDone(['restart', ...word]);
+  const said =
+    'what was changed in /home cannot be used: it is as released, and what changes in it is lost at the next start';
+  assert.deepEqual((await status()).guest?.degraded, [said]);
+  assert.match(await asRoot(name, 'dmesg'), new RegExp(`holdfast: ${said}`));
+  assert.deepEqual(await failedClaims(), ['overlay-home']);
+  await asRoot(
+    name,
+    'echo lost >/home/holdfast/lost; [ ! -e "/home/holdfast/a space" ]; [ -z "$(ls /var/tmp/planted)" ]',
+  );
+  const { code, stderr } = await holdfast(['drift', ...word, '/home']);
+  assert.equal(code, 1);
+  assert.match(stderr, /is not kept on Data now/);
+  assert.deepEqual(await changes('/root'), [], 'its overlay was made again');
+  assert.ok(
+    (await changes('/etc')).includes('added /etc/site/deep/file'),
+    'a work folder holds nothing that lasts',
+  );
+});
+
+test('a Log and a Data that cannot be mended: the machine is reached, and says so', async () => {
+  await asRoot(name, 'cd /var/.eflow/overlays/home; rm upper; mv upper.kept upper');
+  await expectDone(['restart', ...word]);
+  assert.deepEqual((await status()).guest?.degraded, []);
+  assert.equal(
+    await asRoot(name, 'ls "/home/holdfast/a space"'),
+    '/home/holdfast/a space',
+    'nothing was lost',
+  );
+
+  // the superblock and all its copies, past the caches, and no chance for the kernel to write them again
+  const wipe = `for part in 7 8; do for group in {0..15}; do
+      dd if=/dev/zero of=/dev/vda$part bs=1M count=1 seek=$((group * 128)) oflag=direct conv=notrunc || true
+    done; done
+    echo b >/proc/sysrq-trigger`;
+  const boot = await asRoot(name, 'cat /proc/sys/kernel/random/boot_id');
+  await holdfast(['exec', ...word, '--', 'sudo', 'bash', '-c', wipe]);
+  for (;;) {
+    const { code, stdout } = await holdfast([
+      'exec',
+      ...word,
+      '--',
+      'cat',
+      '/proc/sys/kernel/random/boot_id',
+    ]);
+    if (code === 0 && stdout.trim() !== boot) break;
+    await sleep(1000);
+  }
+  await expectDone(['start', ...word]);
+  assert.deepEqual((await status()).guest?.degraded, [
+    'Data can neither be mounted nor mended: /var is in memory, and lost at the next start',
+    'Log can neither be mounted nor mended: /logs is in memory, and lost at the next start',
+  ]);
+  assert.match(await expectDone(['status', ...word]), /^degraded +Data can neither/m);
+  assert.deepEqual(await failedClaims(), [
+    'data-writable',
+    'logs-on-log',
+    'overlay-etc',
+    'overlay-home',
+    'overlay-root',
+  ]);
+});
