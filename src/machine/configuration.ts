@@ -5,7 +5,7 @@ import { readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';
 import { sha256 } from '../release/manifest.ts';
 import { type HomeLayout, isMachineName, type MachineName, machineLayout } from './home.ts';
-import { logSizes, transports, verities } from './limits.ts';
+import { ipeModes, logSizes, transports, verities } from './limits.ts';
 
 /** The format that this program writes, and the only one it reads. */
 const currentFormat = 1;
@@ -38,6 +38,8 @@ export const machineConfiguration = z.strictObject({
   hostTpm: z.string().optional(),
   /** Whether the root is verified. Heeded at each start. */
   verity: z.enum(verities).default('on'),
+  /** Whether the kernel refuses what the integrity policy does not allow, or only tells. Heeded at each start. */
+  ipe: z.enum(ipeModes).default('audit'),
   /** Other releases that its slots may hold, the newest last: what updates brought. Which slot holds which follows from the disk. */
   updates: z.array(sha256).max(updatesKept).default([]),
   /** What must be well before an update is committed, beside what is always looked at. */

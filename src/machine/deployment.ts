@@ -92,6 +92,7 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
     release: release.digest,
     ...{ cpus, memory, dataSize, logSize, transport },
     verity: 'on',
+    ipe: 'audit',
     updates: [],
     health: { commands: [], containers: [] },
     created: new Date().toISOString(),

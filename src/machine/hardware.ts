@@ -9,11 +9,11 @@ import type { MachineFiles } from './home.ts';
 /**
  * What makes one guest differ from another, delivered as systemd credentials (systemd.system-credentials(7)): name to
  * file. `system.…` are systemd's own; sshd of the image reads the keys; `holdfast.tcp` makes it listen on port 22; without
- * `holdfast.verity` the initrd starts no root that is not verified.
+ * `holdfast.verity` the initrd starts no root that is not verified; with `holdfast.ipe` it enforces the integrity policy.
  */
 function credentialFiles(
   secrets: string,
-  { transport, verity }: Pick<MachineConfiguration, 'transport' | 'verity'>,
+  { transport, verity, ipe }: Pick<MachineConfiguration, 'transport' | 'verity' | 'ipe'>,
 ): Readonly<Record<string, string>> {
   const keys = channelKeyFiles(secrets);
   return {
@@ -23,6 +23,7 @@ function credentialFiles(
     'system.machine_id': join(secrets, 'machine-id'),
     ...(transport === 'tcp' && { 'holdfast.tcp': join(secrets, 'tcp') }),
     ...(verity === 'off' && { 'holdfast.verity': join(secrets, 'verity-off') }),
+    ...(ipe === 'enforce' && { 'holdfast.ipe': join(secrets, 'ipe-enforce') }),
   };
 }
 
@@ -34,9 +35,10 @@ export async function writeCredentials(secrets: string, name: string): Promise<v
     'system.machine_id': randomUUID().replaceAll('-', ''),
     'holdfast.tcp': 'yes',
     'holdfast.verity': 'off',
+    'holdfast.ipe': 'enforce',
   };
   // those too that no start needs so far
-  const files = credentialFiles(secrets, { transport: 'tcp', verity: 'off' });
+  const files = credentialFiles(secrets, { transport: 'tcp', verity: 'off', ipe: 'enforce' });
   for (const [credential, text] of Object.entries(texts)) {
     const path = files[credential];
     if (path !== undefined) await writeFile(path, text, { mode: 0o600, flush: true });

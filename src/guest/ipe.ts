@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { failure } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+
+/** `audit`: what the policy does not allow is told in the journal; `enforce`: it is refused, and told. */
+export type IpeMode = 'audit' | 'enforce';
+
+/** How the guest's kernel was started; `off`: without a policy, because its root is not verified. */
+export type RunningIpe = IpeMode | 'off';
+
+/** Kernel documentation, admin-guide/LSM/ipe: the nodes in securityfs. Of the policies one is active at most. */
+const script =
+  'cd /sys/kernel/security/ipe && head -c 1 enforce && cat policies/*/active 2>/dev/null; exit 0';
+
+/** `enforce`, then `active` of the one policy there is. */
+const answers = new Map<string, RunningIpe>([
+  ['0', 'off'],
+  ['1', 'off'],
+  ['00', 'off'],
+  ['10', 'off'],
+  ['01', 'audit'],
+  ['11', 'enforce'],
+]);
+
+const answer = z.string().transform((text, context) => {
+  const mode = answers.get(text.trim());
+  if (mode !== undefined) return mode;
+  context.addIssue({ code: 'custom', message: `unexpected ${JSON.stringify(text.slice(0, 80))}` });
+  return z.NEVER;
+});
+
+/** Asks the guest's kernel. @throws HoldfastError `guest.output`, and those of `Session.run`. */
+export async function readIpe(session: Pick<Session, 'run'>, timeoutMs = 20_000): Promise<RunningIpe> {
+  const { stdout } = await session.run(['sudo', '-n', 'sh', '-c', script], { timeoutMs });
+  return parseIpe(stdout.toString('utf8'));
+}
+
+/** @throws HoldfastError `guest.output` for anything but what the kernel's two nodes can hold. */
+export function parseIpe(text: string): RunningIpe {
+  const parsed = answer.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw failure('guest.output', 'what the guest says about its integrity policy cannot be read', {
+    why: parsed.error.issues.map(({ message }) => message).join('; '),
+  });
+}
