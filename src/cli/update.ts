@@ -1,5 +1,5 @@
 import { misuse } from '../base/errors.ts';
-import { formatSize } from '../base/size.ts';
+import { type Bytes, formatSize } from '../base/size.ts';
 import type { Machine } from '../update/observe.ts';
 import {
   applyUpdate,
@@ -16,9 +16,13 @@ const actions = ['stage', 'apply', 'status', 'commit', 'rollback'] as const;
 
 export const verb = defineVerb({
   arguments: { action: required(actions.join('|'), 'what to do', oneOf(...actions)) },
-  flags: { from: setting('DIR', 'the folder of the release, for stage and apply', anyText) },
+  flags: { from: setting('URL|DIR|FILE', 'a repository, a bundle, or the folder of a release', anyText) },
   examples: [
-    ['holdfast update apply --from ./release', 'write, try, check and commit a release'],
+    [
+      'holdfast update apply --from https://updates.example/',
+      'fetch, write, try, check and commit the newest',
+    ],
+    ['holdfast update apply --from ./release', 'the same with a release that is here'],
     [
       'holdfast update stage --from ./release',
       'write it into the slot that does not run; apply does the rest',
@@ -57,10 +61,15 @@ function work(
 
 function resultText(action: string, result: UpdateResult | undefined): string {
   if (result === undefined) return action === 'commit' ? 'no trial is under way' : 'the trial is called off';
-  const { version, steps, written } = result;
-  if (action === 'stage') return `${version} is in the other slot; ${formatSize(written)} were written`;
-  if (steps.length === 0) return `${version} runs already`;
-  return `${version} runs and is committed; ${formatSize(written)} were written`;
+  const { version, steps, written, road, received, detours } = result;
+  const where = action === 'stage' ? 'is in the other slot' : 'runs and is committed';
+  const lines = [
+    steps.length === 0 && action !== 'stage' ? `${version} runs already` : `${version} ${where}`,
+    ...(written > 0 ? [`written  ${formatSize(written)}`] : []),
+    ...(road === undefined ? [] : [`fetched  ${formatSize(received ?? (0 as Bytes))} (${road})`]),
+    ...(detours ?? []).map((detour) => `         not ${detour}`),
+  ];
+  return lines.join('\n');
 }
 
 function statusText({ phase, committed, running, slots }: UpdateStatus): string {

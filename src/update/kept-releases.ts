@@ -1,7 +1,7 @@
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/home.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
-import { importRelease, type StoredRelease, storedRelease, withReleaseStore } from '../release/store.ts';
+import { type StoredRelease, storedRelease, withReleaseStore } from '../release/store.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 import type { Machine } from './observe.ts';
 
@@ -15,18 +15,18 @@ export async function keptReleases({ layout, name }: Machine): Promise<StoredRel
 /**
  * Brings a release into the store for a machine. What the slot that runs holds is kept too; what the other may hold goes,
  * as it is about to be written.
- * @param source the folder of the release.
+ * @param obtain has the release in the store: called while nothing leaves it.
  * @param running the root that runs.
- * @throws HoldfastError those of `importRelease`.
+ * @throws what `obtain` throws.
  */
 export async function keepRelease(
   machine: Machine,
-  source: string,
+  obtain: () => Promise<StoredRelease>,
   running: RootHash | undefined,
 ): Promise<StoredRelease> {
-  const { layout, name, progress, signal } = machine;
+  const { layout, name } = machine;
   return withReleaseStore(layout, `update of ${name}`, async () => {
-    const target = await importRelease(source, layout, progress, signal);
+    const target = await obtain();
     const configuration = await readConfiguration(layout, name);
     const stays = (await keptReleases(machine)).filter(({ manifest }) => manifest.root.rootHash === running);
     const updates = [...stays, target]

@@ -8,9 +8,11 @@ import { type Advanced, advance, start } from './advance.ts';
 import { changeVariables } from './boot-change.ts';
 import { keepRelease, keptReleases } from './kept-releases.ts';
 import { type Machine, observeSlots, problemInSlot, type Running } from './observe.ts';
+import { type Fetch, withRelease } from './obtain-release.ts';
+import type { Step } from './plan.ts';
 import { otherSlot, type Phase, phaseOf } from './slots.ts';
 
-export interface UpdateResult extends Advanced {
+export interface UpdateResult extends Advanced, Partial<Exclude<Fetch, undefined>> {
   /** The version that was wanted. */
   readonly version: string;
 }
@@ -26,24 +28,29 @@ export interface UpdateStatus {
 
 /**
  * Writes a release into the slot that does not run, and reads it back. Nothing else changes.
- * @param source the folder of the release.
- * @throws HoldfastError those of `keepRelease` and `advance`; `lock.held` when another update is under way.
+ * @param from the folder of the release, or a repository: see `withRelease`.
+ * @throws HoldfastError those of `withRelease`, `keepRelease` and `advance`; `lock.held` when another update is under way.
  */
-export function stageUpdate(machine: Machine, source: string): Promise<UpdateResult> {
-  return locked(machine, async () => {
-    const target = await keepRelease(machine, source, (await observeRunning(machine)).rootHash);
-    return withVersion(target, await advance(machine, target, ['finalize', 'restart', 'judge', 'abandon']));
-  });
+export function stageUpdate(machine: Machine, from: string): Promise<UpdateResult> {
+  return bring(machine, from, ['finalize', 'restart', 'judge', 'abandon']);
 }
 
 /**
  * Brings a machine to a release: written, read back, tried, checked, committed. Throws as `stageUpdate` does, and when the
  * trial fails, which leaves the machine with the release that it had.
  */
-export function applyUpdate(machine: Machine, source: string): Promise<UpdateResult> {
+export function applyUpdate(machine: Machine, from: string): Promise<UpdateResult> {
+  return bring(machine, from, []);
+}
+
+function bring(machine: Machine, from: string, before: readonly Step[]): Promise<UpdateResult> {
   return locked(machine, async () => {
-    const target = await keepRelease(machine, source, (await observeRunning(machine)).rootHash);
-    return withVersion(target, await advance(machine, target));
+    const { rootHash } = await observeRunning(machine);
+    const { target, fetch } = await withRelease(machine, from, async (obtain, fetch) => ({
+      target: await keepRelease(machine, obtain, rootHash),
+      fetch,
+    }));
+    return { ...fetch, ...withVersion(target, await advance(machine, target, before)) };
   });
 }
 

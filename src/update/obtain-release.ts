@@ -1,0 +1,45 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists } from '../base/files.ts';
+import { importRelease, type StoredRelease, storedRelease } from '../release/store.ts';
+import { type Fetched, fetchRelease } from '../repository/fetch-release.ts';
+import { hostTrust } from '../repository/home.ts';
+import { readOffer } from '../repository/offer.ts';
+import { openOldReleases } from '../repository/old-releases.ts';
+import { openSource } from '../repository/source.ts';
+import type { Machine } from './observe.ts';
+
+/** How a release came to this host: undefined when its folder was named. */
+export type Fetch = Pick<Fetched, 'road' | 'received' | 'detours'> | undefined;
+
+/**
+ * Hands over a way to have a release in the store: that whose folder `from` names, else the newest of the repository that
+ * `from` names, which is fetched first unless the store has it. What was fetched is removed when `work` succeeds.
+ * @throws HoldfastError those of `openSource`, `readOffer` and `fetchRelease`, and what `work` throws.
+ */
+export async function withRelease<T>(
+  { layout, progress, signal }: Machine,
+  from: string,
+  work: (obtain: () => Promise<StoredRelease>, fetch: Fetch) => Promise<T>,
+): Promise<T> {
+  const importFrom = (folder: string) => () => importRelease(folder, layout, progress, signal);
+  if (await exists(join(from, 'release.json'))) return work(importFrom(from), undefined);
+  const source = await openSource(from);
+  try {
+    const trust = hostTrust(layout);
+    const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
+    const stored = await storedRelease(layout, offer.digest);
+    if (stored) return await work(async () => stored, { road: 'present', received: 0, detours: [] });
+    const folder = join(layout.cache, 'fetched');
+    const fetched = await fetchRelease({
+      ...{ source, offer, trust, folder, progress, signal },
+      old: (scratch) => openOldReleases(layout, scratch),
+    });
+    const { road, received, detours, release } = fetched;
+    const result = await work(importFrom(release.folder), { road, received, detours });
+    await rm(release.folder, { recursive: true });
+    return result;
+  } finally {
+    await source.close();
+  }
+}
