@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   build: () => import('./build.ts'),
   deploy: () => import('./deploy.ts'),
   exec: () => import('./exec.ts'),
+  tpm: () => import('./tpm.ts'),
   verity: () => import('./verity.ts'),
 };
 

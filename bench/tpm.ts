@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { hostPortSocket, listenVsock } from '../src/channel/vsock.ts';
+import { Broker } from '../src/tpm/broker.ts';
+import { hostTpm } from '../src/tpm/host-tpm.ts';
+import { message } from '../src/tpm/response.ts';
+import { u16 } from '../src/tpm/wire.ts';
+import { type Swtpm, startSwtpm } from '../test/support/swtpm.ts';
+import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
+
+/** Fewer than a guest may send at once: what is measured is the broker, not its rate. */
+const runs = 150;
+
+/** TPM2_GetRandom of 16 bytes. */
+const getRandom = message(0x17b, u16(16));
+
+/**
+ * One command through the broker against the same command at swtpm itself, each over a connection that is open already. The
+ * guest's half of the way, vsock, is left out: it is the same with any broker.
+ */
+export const bench: Bench = { name: 'tpm', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  const swtpm = await startSwtpm();
+  defer(() => swtpm.remove());
+  const own = () => atTpm(swtpm);
+  const first = await throughBroker(swtpm, 'first', defer);
+  const second = await throughBroker(swtpm, 'second', defer);
+  return [
+    {
+      ...{ name: 'round-trip', peerName: 'swtpm itself', unit: 'ms', runs },
+      ours: () => timed(() => exchange(first)),
+      peer: own,
+    },
+    {
+      ...{ name: 'added', peerName: 'swtpm itself', unit: 'ms', runs, target: 1, targetOf: 'ours' },
+      ours: async () => {
+        const own = await atTpm(swtpm);
+        return (await timed(() => exchange(second))) - own;
+      },
+      peer: own,
+    },
+  ];
+}
+
+/** A guest's connection to a broker of its own. */
+async function throughBroker(swtpm: Swtpm, name: string, defer: Defer): Promise<Socket> {
+  const broker = new Broker({ tpm: hostTpm(swtpm.socket), log: console.error });
+  defer(() => broker.close());
+  const vsock = join(swtpm.folder, name);
+  const listener = await listenVsock(vsock, 2321, (stream) => broker.accept(stream));
+  defer(() => listener.close());
+  const socket = connect(hostPortSocket(vsock, 2321));
+  await once(socket, 'connect');
+  defer(async () => void socket.destroy());
+  return socket;
+}
+
+/** swtpm serves one connection at a time, so this one does not stay. */
+async function atTpm({ socket: path }: Swtpm): Promise<number> {
+  const socket = connect(path);
+  await exchange(socket); // connected, and served
+  const took = await timed(() => exchange(socket));
+  socket.destroy();
+  await once(socket, 'close');
+  return took;
+}
+
+async function exchange(socket: Socket): Promise<void> {
+  socket.write(getRandom);
+  const [response] = (await once(socket, 'data')) as [Buffer];
+  if (response.readUInt32BE(6) !== 0)
+    throw new Error(`the TPM answered 0x${response.toString('hex', 6, 10)}`);
+}
