@@ -102,6 +102,11 @@ test('verity switched off by choice is no failure, and no pass', () => {
   assert.deepEqual(failing(verdictsOf({}, { configuration })), []);
 });
 
+test('a machine that was not restarted has shown nothing about what lasts', () => {
+  for (const written of ['1795381410', '1795381405', '1795381500'])
+    assert.equal(verdictsOf({ 'first-written': `${written} 1795381410` }).get('etc-lasts'), 'not applicable');
+});
+
 test("Podman's own chains are no hole", () => {
   const jump = (chain: string) =>
     `-A ${chain} -m comment --comment "netavark firewall rules" -j NETAVARK_${chain}`;

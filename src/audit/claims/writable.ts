@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Claim, defineClaim, fail, unless } from '../claim.ts';
+import { type Claim, defineClaim, fail, notApplicable, pass, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
 
@@ -17,6 +17,24 @@ const journal: Probe<string> = {
   name: 'journal',
   command: 'stat -c %Hd:%Ld "/var/log/journal/$(</etc/machine-id)/system.journal"',
   form: matching(/^(\d+:\d+)$/, ([device = '']) => device),
+};
+
+/** A clock may have been set by so much since the machine booted: seconds. */
+const clockTolerance = 10;
+
+/**
+ * When the file was written that every machine writes to /etc first, its identity, and when the guest booted: seconds since
+ * 1970. It must be the one that is kept on Data.
+ */
+const firstWritten: Probe<{ readonly written: number; readonly booted: number }> = {
+  name: 'first-written',
+  command: `file=/var/.eflow/overlays/etc/upper/machine-id
+    while read -r key value; do [ "$key" != btime ] || booted=$value; done </proc/stat
+    cmp "$file" /etc/machine-id && echo "$(stat -c %Y "$file") $booted"`,
+  form: matching(/^(\d{1,12}) (\d{1,12})$/, ([written, booted]) => ({
+    written: Number(written),
+    booted: Number(booted),
+  })),
 };
 
 /** Where the writable file systems of the initrd are. */
@@ -40,7 +58,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
     sentence:
       'Because you may need write access to /etc, /home, /root, /var for specific use cases, write access for these directories is done by overlaying them onto our data partition specifically to the directory /var/.eflow/overlays.',
     since: '0.1',
-    notStopped: `What was changed in ${target} counts on every later start: it is the machine's own, and not verified. That it lasts over a restart is tested before a version ships, not here.`,
+    notStopped: `What was changed in ${target} counts on every later start: it is the machine's own, and not verified.`,
     guest: { mounts, writes },
     host: [],
     judge: (guest) => {
@@ -94,4 +112,21 @@ export const writableClaims = [
   overlayClaim('etc', writeProbe('/etc')),
   overlayClaim('home', writeProbe('/home')),
   overlayClaim('root', writeProbe('/root')),
+  defineClaim({
+    id: 'etc-lasts',
+    sentence:
+      'The end result of this is that users can write anything to the previous mentioned directories.',
+    since: '0.1',
+    notStopped: 'What was written in the last seconds before a power cut may be lost, unless it was synced.',
+    guest: { firstWritten },
+    host: [],
+    judge: ({ firstWritten: { written, booted } }) => {
+      const time = (seconds: number) => new Date(seconds * 1000).toISOString();
+      if (written > booted - clockTolerance)
+        return notApplicable('the machine has not been restarted yet; audit it again when it was');
+      return pass(
+        `/etc/machine-id, written at ${time(written)}, is there after the start at ${time(booted)}`,
+      );
+    },
+  }),
 ] as const;

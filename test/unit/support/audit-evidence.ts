@@ -69,6 +69,7 @@ ${overlay('root', 39)}
   'write-etc': 'written',
   'write-home': 'written',
   'write-root': 'written',
+  'first-written': '1795380807 1795381410',
   partitions: `1 2048 16384 BootEFIA
 2 18432 393216 BootA
 3 411648 8388608 RootFS-A

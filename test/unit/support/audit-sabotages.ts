@@ -201,6 +201,11 @@ export const sabotages: readonly Sabotage[] = [
     fails: [`overlay-${name}`],
   })),
   {
+    what: 'a file of /etc that did not last',
+    guest: { 'first-written': { code: 1, text: 'cmp: /etc/machine-id: No such file or directory' } },
+    fails: ['etc-lasts'],
+  },
+  {
     what: '/etc without its overlay',
     guest: changed('mounts', '/ /etc rw', '/ /run/etc rw'),
     fails: ['overlay-etc'],
