@@ -8,7 +8,8 @@ import { claims } from '../../src/audit/claims.ts';
 import type { HostFactTypes } from '../../src/audit/host-facts.ts';
 import { setVerity } from '../../src/firmware/boot.ts';
 import { answersWith, factsWith, goodAnswers, goodFacts } from './support/audit-evidence.ts';
-import { added, allowedFile, changed, type Sabotage, sabotages, tcp } from './support/audit-sabotages.ts';
+import { added, allowedFile, changed, type Sabotage, tcp } from './support/audit-sabotage.ts';
+import { sabotages } from './support/audit-sabotages.ts';
 
 function verdictsOf(guest: Sabotage['guest'] = {}, host: Partial<HostFactTypes> = {}): Map<string, Verdict> {
   const results = judgeAll(claims, answersWith(guest), factsWith(host));
@@ -193,7 +194,7 @@ test('a fact of the host that cannot be read fails every claim that needs it, an
         ]),
       ),
     );
-  assert.deepEqual(failed('release'), ['release-signed', 'root-verity']);
+  assert.deepEqual(failed('releases'), ['release-signed', 'root-verity']);
   assert.deepEqual(failed('variables'), ['ab-servicing', 'secure-boot-keys', 'boot-order']);
   assert.deepEqual(failed('certificates'), ['secure-boot-keys']);
   assert.equal(failed('tables').length, 9);

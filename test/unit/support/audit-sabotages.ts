@@ -1,5 +1,3 @@
-import assert from 'node:assert/strict';
-import type { GuestAnswer } from '../../../src/audit/guest-probe.ts';
 import type { HostFactTypes } from '../../../src/audit/host-facts.ts';
 import { guid } from '../../../src/base/guid.ts';
 import { serialiseTable } from '../../../src/disk/gpt.ts';
@@ -7,36 +5,12 @@ import { currentTable } from '../../../src/disk/growth.ts';
 import { bootEntry, setBootEntry, setBootOrder, setVerity } from '../../../src/firmware/boot.ts';
 import { attributes, vendors } from '../../../src/firmware/names.ts';
 import { deleteVariable, setVariables } from '../../../src/firmware/store.ts';
-import { serialiseRules } from '../../../src/guest/firewall-file.ts';
+import { sha256 } from '../../../src/release/manifest.ts';
 import { goodAnswers, goodFacts } from './audit-evidence.ts';
-
-/** Evidence that is not good, and what must come of it. */
-export interface Sabotage {
-  readonly what: string;
-  readonly guest?: Readonly<Record<string, string | GuestAnswer>>;
-  readonly host?: Partial<HostFactTypes>;
-  /** The claims that must fail; all others must not. */
-  readonly fails: readonly string[];
-}
-
-/** A good answer with a word exchanged, which must be in it. */
-export function changed(probe: string, from: string, to: string): Record<string, string> {
-  const good = goodAnswers[probe] ?? '';
-  assert.ok(good.includes(from), `${probe} has ${from}`);
-  return { [probe]: good.replace(from, to) };
-}
-
-export function added(probe: string, line: string): Record<string, string> {
-  return { [probe]: `${goodAnswers[probe]}\n${line}` };
-}
-
-/** As the guest prints the file: without the last newline. */
-export const allowedFile = serialiseRules([
-  { service: { protocol: 'tcp', first: 8080, last: 8090 }, from: undefined, comment: 'web' },
-]).trimEnd();
+import { added, changed, type Sabotage } from './audit-sabotage.ts';
+import { networkSabotages } from './audit-sabotages-network.ts';
 
 const { variables, configuration, tables, channelKeys } = goodFacts;
-export const tcp = { configuration: { ...configuration, transport: 'tcp' } } as const;
 const onVar = ['data-writable', 'overlay-etc', 'overlay-home', 'overlay-root'];
 
 function bootOrder(...numbers: readonly number[]): Partial<HostFactTypes> {
@@ -87,7 +61,7 @@ export const sabotages: readonly Sabotage[] = [
   { what: 'another release runs', guest: { 'release-version': '12.1' }, fails: ['release-signed'] },
   {
     what: 'machine.json names another release',
-    host: { configuration: { ...configuration, release: goodFacts.release.manifest.uki.sha256 } },
+    host: { configuration: { ...configuration, release: sha256.parse('ab'.repeat(32)) } },
     fails: ['release-signed'],
   },
   {
@@ -216,91 +190,7 @@ export const sabotages: readonly Sabotage[] = [
     fails: ['partition-table'],
   },
   ...partitionSabotages,
-  ...(['ipv4', 'ipv6'] as const).flatMap((family): Sabotage[] => [
-    {
-      what: `${family} lets in`,
-      guest: changed(`filter-${family}`, 'INPUT DROP', 'INPUT ACCEPT'),
-      fails: [`firewall-input-${family}`],
-    },
-    {
-      what: `${family} forwards`,
-      guest: changed(`filter-${family}`, 'FORWARD DROP', 'FORWARD ACCEPT'),
-      fails: [`firewall-forward-${family}`],
-    },
-    {
-      what: `${family} with a hole`,
-      guest: added(`filter-${family}`, '-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT'),
-      fails: [`firewall-input-${family}`],
-    },
-    {
-      what: `${family} with a way through`,
-      guest: added(`filter-${family}`, '-A FORWARD -i eth0 -j ACCEPT'),
-      fails: [`firewall-forward-${family}`],
-    },
-    {
-      what: `${family} that takes no answers`,
-      guest: changed(
-        `filter-${family}`,
-        '\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
-        '',
-      ),
-      fails: [`firewall-input-${family}`],
-    },
-  ]),
-  {
-    what: 'a port that nobody allowed',
-    guest: added('filter-ipv6', '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 80 -j ACCEPT'),
-    fails: ['firewall-input-ipv6'],
-  },
-  {
-    what: 'a port that was allowed and is not open',
-    guest: { 'firewall-allowed': allowedFile },
-    fails: ['firewall-input-ipv4', 'firewall-input-ipv6'],
-  },
-  {
-    what: 'a damaged file of what is allowed',
-    guest: { 'firewall-allowed': allowedFile.replace('ACCEPT', 'ACCEP') },
-    fails: ['firewall-input-ipv4', 'firewall-input-ipv6', 'no-listeners'],
-  },
-  {
-    what: 'published ports that nobody governs',
-    guest: changed(
-      'filter-ipv4',
-      '-A FORWARD -m conntrack --ctstate DNAT -j HOLDFAST',
-      '-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT',
-    ),
-    fails: ['firewall-forward-ipv4'],
-  },
-  {
-    what: "a hole in Podman's chain",
-    guest: added('filter-ipv4', '-A NETAVARK_FORWARD -j ACCEPT'),
-    fails: ['firewall-forward-ipv4'],
-  },
-  {
-    what: "another hole in Podman's chain",
-    guest: added('filter-ipv6', '-A NETAVARK_INPUT -p tcp -m tcp --dport 80 -j ACCEPT'),
-    fails: ['firewall-input-ipv6'],
-  },
-  {
-    what: 'a TCP listener',
-    guest: added('listeners', 'tcp   LISTEN 0      1      0.0.0.0:4444 0.0.0.0:*   '),
-    fails: ['no-listeners'],
-  },
-  {
-    what: 'a UDP listener',
-    guest: added('listeners', 'udp   UNCONN 0      0      [::]:53 [::]:*   '),
-    fails: ['no-listeners'],
-  },
-  {
-    what: 'SSH over TCP unasked',
-    guest: added('listeners', 'tcp   LISTEN 0      1      *:22 *:*   '),
-    fails: ['no-listeners'],
-  },
-  {
-    what: 'tcp without its rules',
-    host: tcp,
-    fails: ['firewall-input-ipv4', 'firewall-input-ipv6', 'ssh-brute-force'],
-  },
+  ...networkSabotages,
   {
     what: 'passwords by SSH',
     guest: changed('sshd', 'passwordauthentication no', 'passwordauthentication yes'),
