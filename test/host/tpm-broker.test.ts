@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import type { RunResult } from '../../src/base/process.ts';
+import { hostTpm } from '../../src/tpm/host-tpm.ts';
+import { readInformation } from '../../src/tpm/information.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 
 /*
@@ -176,4 +179,32 @@ test('an index that counts its uses is not for guests', async () => {
   refused(await guest.tool('tpm2_nvread', index, '-C', index, '-P', 'right'), '184');
   const counts = await swtpm.tool('tpm2_nvread', index, '-C', index, '-P', 'right');
   assert.equal(counts.stdout.readUInt32BE(0), 1, 'only the host used it');
+});
+
+test('what the host says of its TPM is what the tools say', async () => {
+  /** The host has no resource manager: its tools leave their objects. */
+  const flushed = () => swtpm.tool('tpm2_flushcontext', '-t');
+  await flushed();
+  const said = await readInformation(hostTpm(swtpm.socket));
+  assert.equal(succeeded(await swtpm.tool('tpm2_getcap', 'handles-transient')), '', 'it left nothing');
+  assert.equal(said.manufacturer, 'IBM');
+  assert.match(said.firmware, /^\d+\.\d+\.\d+\.\d+$/);
+  succeeded(await swtpm.tool('tpm2_createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub'));
+  await flushed();
+  const file = await readFile(join(swtpm.folder, 'ek.pub'));
+  assert.deepEqual(said.endorsementKey.tpm2b, file);
+  assert.equal(
+    said.endorsementKey.registrationId,
+    createHash('sha256').update(file.subarray(2)).digest('hex'),
+  );
+  succeeded(await swtpm.tool('tpm2_readpublic', '-c', 'ek.ctx', '-f', 'pem', '-o', 'ek.pem'));
+  await flushed();
+  assert.equal(said.endorsementKey.pem, await readFile(join(swtpm.folder, 'ek.pem'), 'utf8'));
+
+  // one that is kept is read, and not made
+  succeeded(await swtpm.tool('tpm2_createek', '-G', 'rsa', '-c', '0x81010001', '-u', 'kept.pub'));
+  succeeded(await swtpm.tool('tpm2_changeauth', '-c', 'e', 'secret'));
+  assert.deepEqual((await readInformation(hostTpm(swtpm.socket))).endorsementKey, said.endorsementKey);
+  succeeded(await swtpm.tool('tpm2_evictcontrol', '-C', 'o', '-c', '0x81010001'));
+  await assert.rejects(readInformation(hostTpm(swtpm.socket)), { code: 'tpm.refused' });
 });
