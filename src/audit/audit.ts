@@ -4,6 +4,7 @@ import { readConfiguration } from '../machine/configuration.ts';
 import { startIn } from '../machine/guest-commands.ts';
 import type { HomeLayout, MachineName } from '../machine/home.ts';
 import type { Claim, Finding } from './claim.ts';
+import { bootedHash } from './claims/root.ts';
 import { claims } from './claims.ts';
 import { type GuestAnswers, parseAnswers, probeScript } from './guest-probe.ts';
 import { gatherHostFacts, type HostFacts } from './host-facts.ts';
@@ -25,7 +26,7 @@ export interface AuditReport {
   readonly machine: MachineName;
   /** When the audit ended, in UTC (ISO 8601). */
   readonly time: string;
-  /** Of the release that the machine was deployed from; undefined when it cannot be read or is not signed. */
+  /** Of the release that runs; undefined when it cannot be read or is not signed. */
   readonly release: string | undefined;
   readonly rootHash: string | undefined;
   readonly results: readonly Result[];
@@ -43,7 +44,9 @@ export async function auditMachine(
 ): Promise<AuditReport> {
   await readConfiguration(layout, name);
   const [answers, facts] = await Promise.all([askGuest(layout, name, signal), gatherHostFacts(layout, name)]);
-  const manifest = 'value' in facts.release ? facts.release.value.manifest : undefined;
+  const releases = 'value' in facts.releases ? facts.releases.value : [];
+  const booted = answers.get(bootedHash.name)?.text;
+  const manifest = releases.find((each) => each.manifest.root.rootHash === booted)?.manifest;
   return {
     machine: name,
     time: new Date().toISOString(),

@@ -33,8 +33,8 @@ export interface ChannelKeyDigests {
 /** What the host knows of a machine without asking the guest. */
 export interface HostFactTypes {
   readonly configuration: MachineConfiguration;
-  /** Read from the store of releases; the signature was checked. */
-  readonly release: { readonly digest: Sha256; readonly manifest: ReleaseManifest };
+  /** Those that the machine's slots may hold, from the store of releases; their signatures were checked. */
+  readonly releases: readonly { readonly digest: Sha256; readonly manifest: ReleaseManifest }[];
   readonly variables: VariableStore;
   /** The certificates that the machine should have been deployed with. */
   readonly certificates: SecureBootKeys;
@@ -62,10 +62,10 @@ export function readFact<Name extends keyof HostFactTypes>(
 /** Looks everything up at once. What cannot be read is a problem of the claims that need it. */
 export async function gatherHostFacts(layout: HomeLayout, name: MachineName): Promise<HostFacts> {
   const files = machineLayout(layout, name);
-  const [configuration, release, variables, certificates, tables, access, channelKeys, otherKeys] =
+  const [configuration, releases, variables, certificates, tables, access, channelKeys, otherKeys] =
     await Promise.all([
       fact(readConfiguration(layout, name)),
-      fact(readDeployedRelease(layout, name)),
+      fact(readReleases(layout, name)),
       fact(readVariableStore(files.variables)),
       fact(readCertificates(layout)),
       fact(readTables(files.disk)),
@@ -73,7 +73,7 @@ export async function gatherHostFacts(layout: HomeLayout, name: MachineName): Pr
       fact(readKeyDigests(files.secrets)),
       fact(readOtherKeys(layout, name)),
     ]);
-  return { configuration, release, variables, certificates, tables, access, channelKeys, otherKeys };
+  return { configuration, releases, variables, certificates, tables, access, channelKeys, otherKeys };
 }
 
 async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
@@ -85,9 +85,12 @@ async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
   }
 }
 
-async function readDeployedRelease(layout: HomeLayout, name: MachineName): Promise<HostFactTypes['release']> {
-  const { release } = await readConfiguration(layout, name);
-  return readRelease(join(layout.releases, release), trustedCertificate(layout));
+async function readReleases(layout: HomeLayout, name: MachineName): Promise<HostFactTypes['releases']> {
+  const { release, updates } = await readConfiguration(layout, name);
+  const certificate = trustedCertificate(layout);
+  return Promise.all(
+    [release, ...updates].map((digest) => readRelease(join(layout.releases, digest), certificate)),
+  );
 }
 
 async function readCertificates(layout: HomeLayout): Promise<SecureBootKeys> {

@@ -3,6 +3,7 @@ import { failure } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
+import { otherSlot } from '../firmware/slots.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/home.ts';
 import { startMachine, stopMachine } from '../machine/power.ts';
@@ -14,7 +15,6 @@ import { problemsOf } from './health.ts';
 import { guestOf, type Machine, observe, problemInSlot } from './observe.ts';
 import { nextStep, type Step } from './plan.ts';
 import { writeSlot } from './slot-content.ts';
-import { otherSlot } from './slots.ts';
 
 /** What an update did. */
 export interface Advanced {

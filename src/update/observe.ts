@@ -4,6 +4,7 @@ import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
+import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { askGuest } from '../guest/report.ts';
 import { startIn } from '../machine/guest-commands.ts';
@@ -15,7 +16,6 @@ import type { StoredRelease } from '../release/store.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 import type { Observed } from './plan.ts';
 import { slotProblem } from './slot-content.ts';
-import { otherSlot, type SlotsSeen } from './slots.ts';
 
 /** The machine that is updated. */
 export interface Machine {

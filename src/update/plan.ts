@@ -1,5 +1,5 @@
 import type { Slot } from '../disk/layout.ts';
-import { otherSlot, phaseOf, type SlotsSeen } from './slots.ts';
+import { otherSlot, phaseOf, type SlotsSeen } from '../firmware/slots.ts';
 
 /** What is known of a machine on its way to a release. */
 export interface Observed extends SlotsSeen {

@@ -2,6 +2,7 @@ import { failure } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import type { Slot } from '../disk/layout.ts';
 import { setBootNext } from '../firmware/boot.ts';
+import { otherSlot, type Phase, phaseOf } from '../firmware/slots.ts';
 import { machineLayout } from '../machine/home.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { type Advanced, advance, start } from './advance.ts';
@@ -10,7 +11,6 @@ import { keepRelease, keptReleases } from './kept-releases.ts';
 import { type Machine, observeSlots, problemInSlot, type Running } from './observe.ts';
 import { type Fetch, withRelease } from './obtain-release.ts';
 import type { Step } from './plan.ts';
-import { otherSlot, type Phase, phaseOf } from './slots.ts';
 
 export interface UpdateResult extends Advanced, Partial<Exclude<Fetch, undefined>> {
   /** The version that was wanted. */

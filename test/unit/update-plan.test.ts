@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Slot } from '../../src/disk/layout.ts';
+import { otherSlot, phaseOf } from '../../src/firmware/slots.ts';
 import { nextStep, type Step } from '../../src/update/plan.ts';
-import { otherSlot, phaseOf } from '../../src/update/slots.ts';
 
 /** A release: whether it comes up, and whether it is well then. */
 interface Release {

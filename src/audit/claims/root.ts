@@ -47,7 +47,7 @@ const verityStatus: Probe<'V' | 'C' | 'none'> = {
   ),
 };
 
-const bootedHash: Probe<string> = {
+export const bootedHash: Probe<string> = {
   name: 'booted-root-hash',
   command: 'tr " " "\\n" </proc/cmdline | sed -n s/^holdfast.root=//p',
   form: rootHash,
@@ -118,12 +118,12 @@ export const rootClaims = [
     notStopped:
       'A block is checked when it is read, not before; a block that does not fit ends the machine instead of being read.',
     guest: { verityTable, verityStatus, bootedHash, rootDevice, slot, bootedVerity },
-    host: ['release', 'configuration'],
+    host: ['releases', 'configuration'],
     judge: (
       { verityTable, verityStatus, bootedHash, rootDevice, slot, bootedVerity: booted },
-      { release, configuration },
+      { releases, configuration },
     ) => {
-      const expected: string = release.manifest.root.rootHash;
+      const release = releases.find(({ manifest }) => manifest.root.rootHash === bootedHash);
       const number = partitionOf(slot);
       if (booted === 'off' && configuration.verity === 'off' && rootDevice.below === number)
         return off(`by choice: RootFS-${slot} is / as it is, and nothing notices a change of it`);
@@ -132,18 +132,18 @@ export const rootClaims = [
       const problems = [
         ...(rootDevice.name === 'root' ? [] : [`/ is on ${rootDevice.name}, not on the verified device`]),
         ...(rootDevice.below === number ? [] : [`it stands on partition ${rootDevice.below}, not ${number}`]),
-        ...(verityTable.rootHash === expected ? [] : [`its root hash is ${verityTable.rootHash}`]),
-        ...(bootedHash === expected ? [] : [`the command line names ${bootedHash}`]),
+        ...(verityTable.rootHash === bootedHash ? [] : [`its root hash is ${verityTable.rootHash}`]),
+        ...(release ? [] : ['no release of this machine has this root hash']),
         ...(verityStatus === 'V' ? [] : ['a block did not fit']),
         ...(verityTable.options.includes('panic_on_corruption')
           ? []
           : ['a block that does not fit is let by']),
       ];
-      if (problems.length > 0) problems.push(`the release's root hash is ${expected}`);
+      if (problems.length > 0) problems.push(`the command line names the root hash ${bootedHash}`);
       const pending = configuration.verity === 'on' ? '' : '; switched off from the next start on';
       return unless(
         problems,
-        `RootFS-${slot} on dm-verity, root hash ${expected} is the release's${pending}`,
+        `RootFS-${slot} on dm-verity, root hash ${bootedHash} is that of release ${release?.manifest.version}${pending}`,
       );
     },
   }),

@@ -1,6 +1,8 @@
 import { readBootState } from '../../firmware/boot.ts';
-import { defineClaim, notApplicable, unless } from '../claim.ts';
+import { phaseOf } from '../../firmware/slots.ts';
+import { defineClaim, fail, pass, unless } from '../claim.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
+import { slot } from '../shared-probes.ts';
 
 /** Programs that install software, by the names that their makers gave them. */
 export const packageManagers: readonly string[] = [
@@ -51,28 +53,37 @@ export const servicingClaims = [
     since: '0.1',
     notStopped: 'Who has the release key of this host can make releases that it accepts.',
     guest: { version },
-    host: ['configuration', 'release'],
-    judge: (guest, { configuration, release }) => {
-      const problems: string[] = [];
-      if (release.digest !== configuration.release) problems.push('release.json is not the one deployed');
-      if (guest.version !== release.manifest.version)
-        problems.push(`${guest.version} runs, and ${release.manifest.version} was deployed`);
-      return unless(problems, `${guest.version} runs; its release.json (${release.digest}) is signed`);
+    host: ['configuration', 'releases'],
+    judge: (guest, { configuration, releases }) => {
+      const named: readonly string[] = [configuration.release, ...configuration.updates];
+      const problems = releases
+        .filter(({ digest }) => !named.includes(digest))
+        .map(({ digest }) => `${digest} is not a release that machine.json names`);
+      const release = releases.find(({ manifest }) => manifest.version === guest.version);
+      if (release === undefined) {
+        const versions = releases.map(({ manifest }) => manifest.version);
+        problems.push(`${guest.version} runs, and ${versions.join(', ')} was deployed`);
+      }
+      return unless(problems, `${guest.version} runs; its release.json (${release?.digest}) is signed`);
     },
   }),
   defineClaim({
     id: 'ab-servicing',
     sentence:
       "The data stored on this partition isn't manipulated by the update process and hence won't be modified across updates.",
-    since: 'not yet',
-    notStopped: 'Without updates, a fault that is found stays until the machine is deployed again.',
-    guest: {},
+    since: '0.1',
+    notStopped: 'What a new release itself does with the data once it runs.',
+    guest: { slot },
     host: ['variables'],
-    judge: (_guest, { variables }) => {
-      const { order } = readBootState(variables);
-      return notApplicable(
-        `this version cannot update a machine yet; slots that can be booted: ${order.join(', ') || 'none'}`,
-      );
+    judge: (guest, { variables }) => {
+      const { order, next } = readBootState(variables);
+      const running = guest.slot;
+      const phase = phaseOf({ order, ...(next && { next }), running });
+      const committed = order[0] ?? 'none';
+      if (phase === 'degraded')
+        return fail(`slot ${running} runs, because the committed ${committed} did not come up`);
+      if (phase === 'trial') return fail(`slot ${running} runs on trial; ${committed} is committed`);
+      return pass(`slot ${running} runs and is committed; updates write the other, and no other partition`);
     },
   }),
 ] as const;

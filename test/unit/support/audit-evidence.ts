@@ -145,19 +145,21 @@ const certificates = { pk: certificate, kek: certificate, db: certificate };
 
 export const goodFacts: HostFactTypes = {
   configuration,
-  release: {
-    digest: sha256.parse(digest),
-    manifest: releaseManifest.parse({
-      format: 1,
-      version: '13.7.20261121',
-      architecture: 'x86-64',
-      epoch: 1,
-      sourceDateEpoch: 1,
-      kernel: '6.12',
-      root: { ...file, dataSize: 4096, rootHash, uuid: '00000000-0000-8000-8000-000000000000' },
-      ...{ uki: file, unverifiedUki: file, loader: file, sbom: file, packages: file },
-    }),
-  },
+  releases: [
+    {
+      digest: sha256.parse(digest),
+      manifest: releaseManifest.parse({
+        format: 1,
+        version: '13.7.20261121',
+        architecture: 'x86-64',
+        epoch: 1,
+        sourceDateEpoch: 1,
+        kernel: '6.12',
+        root: { ...file, dataSize: 4096, rootHash, uuid: '00000000-0000-8000-8000-000000000000' },
+        ...{ uki: file, unverifiedUki: file, loader: file, sbom: file, packages: file },
+      }),
+    },
+  ],
   variables: parseVariableStore(createVariableStore(storeFile(), certificates, ['A'])),
   certificates,
   tables: { size, ...table },
