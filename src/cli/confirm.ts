@@ -1,6 +1,15 @@
 import { createInterface } from 'node:readline/promises';
 import { failure, misuse } from '../base/errors.ts';
-import type { Context } from './verb.ts';
+
+/** What of a verb's call is needed to ask its user. */
+interface Asking {
+  readonly streams: {
+    readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+    readonly stderr: NodeJS.WritableStream & { isTTY?: boolean };
+  };
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+}
 
 /**
  * Has the user say yes to something that takes protection away. Without a terminal nobody can: then `--yes` must.
@@ -8,10 +17,7 @@ import type { Context } from './verb.ts';
  * @throws HoldfastError `usage.unconfirmed` without a terminal, `interrupted` when the answer is anything but yes; the signal's
  *   reason.
  */
-export async function confirm(
-  { streams, signal, json }: Pick<Context, 'streams' | 'signal' | 'json'>,
-  risk: string,
-): Promise<void> {
+export async function confirm({ streams, signal, json }: Asking, risk: string): Promise<void> {
   if (json || !streams.stdin.isTTY || !streams.stderr.isTTY) {
     throw misuse('usage.unconfirmed', 'this must be confirmed', { why: risk, next: 'add --yes' });
   }
