@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { failure, misuse } from '../base/errors.ts';
 
@@ -14,16 +15,16 @@ interface Asking {
 /**
  * Has the user say yes to something that takes protection away. Without a terminal nobody can: then `--yes` must.
  * @param risk what it costs, in one sentence.
- * @throws HoldfastError `usage.unconfirmed` without a terminal, `interrupted` when the answer is anything but yes; the signal's
- *   reason.
+ * @throws HoldfastError `usage.unconfirmed` without a terminal, `usage.declined`; the signal's reason.
  */
 export async function confirm({ streams, signal, json }: Asking, risk: string): Promise<void> {
   if (json || !streams.stdin.isTTY || !streams.stderr.isTTY) {
     throw misuse('usage.unconfirmed', 'this must be confirmed', { why: risk, next: 'add --yes' });
   }
   const questions = createInterface({ input: streams.stdin, output: streams.stderr });
+  const inputEnded = once(questions, 'close').then(() => '');
   try {
-    const answer = await questions.question(`${risk} Go on? [y/N] `, { signal });
+    const answer = await Promise.race([questions.question(`${risk} Go on? [y/N] `, { signal }), inputEnded]);
     if (/^y(es)?$/i.test(answer.trim())) return;
   } catch (error) {
     signal.throwIfAborted();
