@@ -25,7 +25,7 @@ export interface BaseImage {
 }
 
 /** Where firmware without variables looks (UEFI specification 2.10, section 3.5.1.1). */
-const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
+export const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
 
 /** A FAT file system with few files in it. */
 interface BootFileSystem {

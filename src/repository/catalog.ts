@@ -50,7 +50,7 @@ export function targetPaths(digest: string) {
     signature: `${digest}/release.json.sig`,
     content: `${digest}/content.json`,
     index: `${digest}/blocks.index`,
-    file: (name: string) => `${digest}/${name}`,
+    packages: `${digest}/packages.json`,
   };
 }
 
@@ -73,18 +73,21 @@ export function packName(from: string): string {
   return `from-${from}`;
 }
 
-/** The files of a release that are offered as blocks: the image without its verity tree, and the boot images. */
-export function contentFiles({ root, uki, unverifiedUki }: ReleaseManifest) {
-  return [
-    { name: root.name, size: root.dataSize },
-    { name: uki.name, size: uki.size },
-    { name: unverifiedUki.name, size: unverifiedUki.size },
-  ];
+/**
+ * The files of a release that are copied from when a host has it: the image without its verity tree, and what the firmware
+ * loads. A host's store has just these.
+ */
+export function copiedFiles({ root, uki, unverifiedUki, loader }: ReleaseManifest) {
+  return [{ name: root.name, size: root.dataSize }, ...[uki, unverifiedUki, loader].map(sizeOf)];
 }
 
-/** The files of a release that are offered as they are. */
-export function smallFiles({ loader, sbom, packages }: ReleaseManifest) {
-  return [loader, sbom, packages];
+/** The files of a release that are offered as blocks: those above first. */
+export function contentFiles(manifest: ReleaseManifest) {
+  return [...copiedFiles(manifest), sizeOf(manifest.sbom)];
+}
+
+function sizeOf({ name, size }: { readonly name: string; readonly size: number }) {
+  return { name, size };
 }
 
 /**

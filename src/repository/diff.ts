@@ -13,7 +13,7 @@ import { packageLock } from '../release/packages.ts';
 import { treePaths } from '../release/tree.ts';
 import { readRelease, type SignedRelease } from '../release/verify.ts';
 import { blockSize } from '../verity/geometry.ts';
-import { parseSigned } from './catalog.ts';
+import { contentFiles, copiedFiles, parseSigned } from './catalog.ts';
 import {
   compareFiles,
   comparePackages,
@@ -96,8 +96,11 @@ async function listFiles(
 }
 
 async function measure(older: SignedRelease, newer: SignedRelease, path: string, signal: AbortSignal) {
-  const old = { row: await openReleaseRow(older.folder, older.manifest), manifest: older.manifest };
-  const row = await openReleaseRow(newer.folder, newer.manifest);
+  const old = {
+    row: await openReleaseRow(older.folder, copiedFiles(older.manifest)),
+    manifest: older.manifest,
+  };
+  const row = await openReleaseRow(newer.folder, contentFiles(newer.manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
     const index = { classes: new Uint8Array(row.units / unitsPerBlock), prefixes };

@@ -11,7 +11,7 @@ import { countBlocks } from '../delta/content.ts';
 import { RowReader } from '../delta/row-reader.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../release/verify.ts';
-import { contentFiles, smallFiles, targetPaths } from './catalog.ts';
+import { contentFiles, targetPaths } from './catalog.ts';
 import { FrameFolder } from './frames.ts';
 import type { Offer, Trust } from './offer.ts';
 import type { OldRelease } from './old-releases.ts';
@@ -66,7 +66,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
     const size = files.reduce((sum, file) => sum + file.size, 0);
     await mkdir(home, { recursive: true, mode: 0o700 });
     await requireSpace(home, (2 * size + 16 * MiB) as Bytes, 'the new release');
-    await fetchSmallFiles(offer, home);
+    await fetchPackages(offer, home);
     const outcome = await fetchContent(request, home);
     await writeFileAtomic(join(home, 'release.json.sig'), offer.signed.signature);
     await writeFileAtomic(join(home, 'release.json'), offer.signed.manifest);
@@ -88,9 +88,11 @@ async function removeOthers(folder: string, digest: string): Promise<void> {
     if (name !== digest && name !== '.lock') await rm(join(folder, name), { recursive: true, force: true });
 }
 
-async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: string): Promise<void> {
-  for (const { name } of smallFiles(manifest))
-    await writeFileAtomic(join(home, name), await metadata.target(targetPaths(digest).file(name)));
+async function fetchPackages({ metadata, digest, manifest }: Offer, home: string): Promise<void> {
+  await writeFileAtomic(
+    join(home, manifest.packages.name),
+    await metadata.target(targetPaths(digest).packages),
+  );
 }
 
 /** Tries the roads in their order. Another road mends what one of them lacks, but not a source that cannot be trusted. */

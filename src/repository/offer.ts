@@ -96,7 +96,7 @@ export async function readOffer(
 }
 
 /** The packages of an offered release. */
-export async function offeredPackages({ metadata, digest, manifest }: Offer): Promise<PackageLock> {
-  const path = targetPaths(digest).file(manifest.packages.name);
+export async function offeredPackages({ metadata, digest }: Offer): Promise<PackageLock> {
+  const path = targetPaths(digest).packages;
   return parseSigned(packageLock, await metadata.target(path), path);
 }

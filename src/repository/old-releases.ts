@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isSystemError } from '../base/errors.ts';
 import { run } from '../base/process.ts';
 import type { RowPart } from '../delta/row-reader.ts';
+import { removableMediaPath } from '../disk/base-image.ts';
 import { slotPartition, ukiPaths } from '../disk/layout.ts';
 import { type ReleaseManifest, type Sha256, sha256 } from '../release/manifest.ts';
 import { type StoredRelease, type StoreFolders, storedRelease } from '../release/store.ts';
@@ -11,7 +12,7 @@ import { type StoredRelease, type StoreFolders, storedRelease } from '../release
 export interface OldRelease {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
-  /** Its large files, in the order of `contentFiles`. */
+  /** Its large files, in the order of `copiedFiles`. */
   readonly parts: readonly RowPart[];
 }
 
@@ -39,18 +40,19 @@ async function takeParts(
   { digest, manifest, baseImage }: StoredRelease,
   scratch: string,
 ): Promise<RowPart[]> {
-  const { root, uki, unverifiedUki } = manifest;
+  const { root, uki, unverifiedUki, loader } = manifest;
   const folder = join(scratch, digest);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const drive = ['-i', `${baseImage}@@${slotPartition('A', 'boot').offset}`];
   const env = { ...process.env, MTOOLSRC: '/dev/null' };
   const boot: RowPart[] = [];
-  for (const [{ name, size }, source] of [
-    [uki, ukiPaths.on],
-    [unverifiedUki, ukiPaths.off],
+  for (const [{ name, size }, part, source] of [
+    [uki, 'boot', ukiPaths.on],
+    [unverifiedUki, 'boot', ukiPaths.off],
+    [loader, 'loader', removableMediaPath],
   ] as const) {
     const path = join(folder, name);
+    const drive = ['-i', `${baseImage}@@${slotPartition('A', part).offset}`];
     await run('mcopy', [...drive, `::${source.replaceAll('\\', '/')}`, path], { env });
     boot.push({ path, offset: 0, size });
   }

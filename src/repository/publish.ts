@@ -13,9 +13,10 @@ import {
   type Catalog,
   type ContentDescription,
   catalogPath,
+  contentFiles,
   contentFolder,
+  copiedFiles,
   packName,
-  smallFiles,
   targetPaths,
 } from './catalog.ts';
 import { writePack } from './pack.ts';
@@ -30,7 +31,7 @@ import {
   targetFilePath,
 } from './signed-metadata.ts';
 
-/** Small files are fetched whole into memory: none of a release is this large. */
+/** Targets are fetched whole into memory: none of a release is this large. */
 const smallFileLimit = 64 * MiB;
 
 export interface PublishRequest {
@@ -116,17 +117,18 @@ async function offerContent(
   const places = join(repository, 'content', digest);
   await mkdir(places, { recursive: true });
   const draft = await mkdtemp(join(places, '.draft-'));
-  const row = await openReleaseRow(folder, manifest);
+  const row = await openReleaseRow(folder, contentFiles(manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
-    const known = published.indexes(tellApart, digest).map((index) => index.prefixes);
+    const known = published.kept(tellApart, digest);
     const index = { classes: classify(prefixes, known), prefixes };
     const blocks = await progress.step('Compressing the release', (step) =>
       writeBlockStore(join(draft, blocksName), row, index, known.length, step, signal),
     );
     const packs: ContentDescription['packs'] = [];
     for (const from of older) {
-      const old = { row: await openReleaseRow(from.folder, from.manifest), manifest: from.manifest };
+      const oldRow = await openReleaseRow(from.folder, copiedFiles(from.manifest));
+      const old = { row: oldRow, manifest: from.manifest };
       try {
         const path = join(draft, packName(from.digest));
         const frames = await progress.step(`Making the pack from ${from.manifest.version}`, () =>
@@ -134,7 +136,7 @@ async function offerContent(
         );
         packs.push({ from: from.digest, frames });
       } finally {
-        await old.row.close();
+        await oldRow.close();
       }
     }
     const description: ContentDescription = { format: 1, blocks, packs };
@@ -144,13 +146,11 @@ async function offerContent(
     if (!(await exists(place))) await rename(draft, place);
     await syncFolder(places);
     const paths = targetPaths(digest);
-    const files = smallFiles(manifest).map(async ({ name }) => {
-      return { path: paths.file(name), bytes: await readBounded(join(folder, name), smallFileLimit) };
-    });
+    const packages = await readBounded(join(folder, manifest.packages.name), smallFileLimit);
     const targets: Target[] = [
       { path: paths.manifest, bytes: release.signed.manifest },
       { path: paths.signature, bytes: release.signed.signature },
-      ...(await Promise.all(files)),
+      { path: paths.packages, bytes: packages },
       { path: paths.index, bytes: encodeBlockIndex(index) },
       described,
     ];

@@ -3,10 +3,18 @@ import { Metadata, MetadataKind } from '@tufjs/models';
 import { isSystemError } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import { MiB } from '../base/size.ts';
-import { type BlockIndex, decodeBlockIndex } from '../delta/block-index.ts';
+import { decodeBlockIndex, prefixSize } from '../delta/block-index.ts';
 import { countBlocks } from '../delta/content.ts';
 import { releaseManifest } from '../release/manifest.ts';
-import { type Catalog, catalog, catalogPath, contentFiles, parseSigned, targetPaths } from './catalog.ts';
+import {
+  type Catalog,
+  catalog,
+  catalogPath,
+  contentFiles,
+  copiedFiles,
+  parseSigned,
+  targetPaths,
+} from './catalog.ts';
 import { type Target, targetFilePath } from './signed-metadata.ts';
 
 /** What a repository's publisher finds in it: his own files, so nothing is verified. */
@@ -15,8 +23,8 @@ export interface Published {
   readonly version: number;
   readonly catalog: Catalog;
   readonly targets: readonly Target[];
-  /** The block indexes of the newest `count` releases but `except`, the newest first. */
-  indexes(count: number, except: string): BlockIndex[];
+  /** Prefixes of what hosts keep of the newest `count` releases but `except`: the newest release first. */
+  kept(count: number, except: string): Buffer[];
 }
 
 const fileLimit = 64 * MiB;
@@ -32,7 +40,7 @@ export async function readPublished(repository: string): Promise<Published> {
     version,
     catalog: releases,
     targets,
-    indexes: (count, except) =>
+    kept: (count, except) =>
       releases.releases
         .filter(({ digest }) => digest !== except)
         .slice(-count)
@@ -41,8 +49,9 @@ export async function readPublished(repository: string): Promise<Published> {
           const paths = targetPaths(digest);
           const [manifest, index] = [bytesOf(paths.manifest), bytesOf(paths.index)];
           if (!manifest || !index) return [];
-          const files = contentFiles(parseSigned(releaseManifest, manifest, paths.manifest));
-          return [decodeBlockIndex(index, countBlocks(files))];
+          const release = parseSigned(releaseManifest, manifest, paths.manifest);
+          const { prefixes } = decodeBlockIndex(index, countBlocks(contentFiles(release)));
+          return [prefixes.subarray(0, countBlocks(copiedFiles(release)) * prefixSize)];
         }),
   };
 }

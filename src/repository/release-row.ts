@@ -1,21 +1,19 @@
 import { join } from 'node:path';
 import { MiB } from '../base/size.ts';
-import { placeFiles } from '../delta/content.ts';
+import { type ContentFile, placeFiles } from '../delta/content.ts';
 import { type Location, type OldBlocks, unitsPerBlock } from '../delta/old-blocks.ts';
 import { RowReader } from '../delta/row-reader.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { blockSize, digestSize } from '../verity/geometry.ts';
 import { digestBlocks } from '../verity/tree.ts';
-import { contentFiles } from './catalog.ts';
+import { copiedFiles } from './catalog.ts';
 
 /** Blocks read at once. */
 const readBlocks = MiB / blockSize;
 
-/** Opens the large files of a release's folder as one row. */
-export function openReleaseRow(folder: string, manifest: ReleaseManifest): Promise<RowReader> {
-  return RowReader.open(
-    contentFiles(manifest).map(({ name, size }) => ({ path: join(folder, name), offset: 0, size })),
-  );
+/** Opens files of a release's folder as one row. */
+export function openReleaseRow(folder: string, files: readonly ContentFile[]): Promise<RowReader> {
+  return RowReader.open(files.map(({ name, size }) => ({ path: join(folder, name), offset: 0, size })));
 }
 
 /** The digests of all blocks of a row. */
@@ -32,7 +30,7 @@ export async function digestRow(row: RowReader): Promise<Buffer> {
 
 /**
  * Adds what a release has to what can be copied: its root by whole blocks, its boot images at any unit.
- * @param row the release's large files. @param start where `row` lies in the row that is copied from.
+ * @param row holds the release's `copiedFiles`, from unit `start` on.
  */
 export async function addRelease(
   old: OldBlocks,
@@ -40,7 +38,7 @@ export async function addRelease(
   manifest: ReleaseManifest,
   start = 0,
 ): Promise<void> {
-  const [root, ...bootImages] = placeFiles(contentFiles(manifest));
+  const [root, ...bootImages] = placeFiles(copiedFiles(manifest));
   if (!root) return;
   for (let block = 0; block < root.blocks; block += readBlocks) {
     const length = Math.min(readBlocks, root.blocks - block);

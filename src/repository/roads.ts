@@ -209,16 +209,16 @@ async function write(work: RoadWork, fill: (target: RowWriter) => Promise<void>)
 }
 
 /**
- * Puts the verity tree behind the root's data, which checks every block of it, and checks the boot images.
+ * Puts the verity tree behind the root's data, which checks every block of it, and checks the other files.
  * @throws HoldfastError `delta.mismatch`.
  */
 export async function checkFiles({ offer, home, progress }: RoadWork): Promise<void> {
-  const { root, uki, unverifiedUki } = offer.manifest;
+  const { root, uki, unverifiedUki, loader, sbom } = offer.manifest;
   const { rootHash } = await progress.step('Verifying the new root', () =>
     formatImage(join(home, root.name), root.uuid),
   );
   if (rootHash !== root.rootHash) throw mismatch(`the root hash is ${rootHash} instead of ${root.rootHash}`);
-  for (const { name, sha256 } of [uki, unverifiedUki]) {
+  for (const { name, sha256 } of [uki, unverifiedUki, loader, sbom]) {
     const digest = createHash('sha256');
     await pipeline(createReadStream(join(home, name)), digest);
     if (digest.digest('hex') !== sha256) throw mismatch(`the SHA-256 of ${name} differs`);

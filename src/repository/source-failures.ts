@@ -3,8 +3,8 @@ import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
 /** What can be wrong with a source, whatever its kind: each is told apart. */
 export const sourceFailures = {
   tooLarge: (source: string, path: string, maximum: number): HoldfastError =>
-    failure('repository.too-large', `${path} of ${source} has no end`, {
-      why: `more than the ${maximum} bytes came that it may have`,
+    failure('repository.too-large', `${path} of ${source} is longer than it may be`, {
+      why: `more than ${maximum} bytes came`,
       next: 'tell whoever runs the repository; somebody may be in between',
     }),
   slow: (source: string, path: string, why: string): HoldfastError =>
