@@ -18,6 +18,9 @@ export const mostConnections = 8;
  */
 const savedSessionLimit = 10 * 60_000;
 
+/** A command that keeps the TPM busy for longer than this many milliseconds, such as making a key, earns it a rest. */
+const busyAfter = 1000;
+
 /** How long a command waits for room in the TPM, and how often it tries: milliseconds. */
 const roomLimit = 5000;
 const askForRoomEvery = 20;
@@ -52,6 +55,8 @@ export class Broker {
   readonly #rate: RateLimit;
   readonly #streams = new Map<Duplex, Promise<void>>();
   #last: Promise<unknown> = Promise.resolve();
+  /** Until then the TPM is others': at most half of its time is one guest's. */
+  #restUntil = 0;
 
   constructor(options: BrokerOptions) {
     const now = options.now ?? performance.now.bind(performance);
@@ -123,7 +128,11 @@ export class Broker {
   async #answerNow(guest: GuestTpm, message: Buffer): Promise<Answer> {
     const { sessions, now } = this.#parts;
     await this.#flushSessions(sessions.savedBefore(now() - savedSessionLimit));
-    return guest.answer(message);
+    const began = now();
+    const answer = await guest.answer(message);
+    const took = now() - began;
+    if (took > busyAfter) this.#restUntil = Math.max(now(), this.#restUntil) + took;
+    return answer;
   }
 
   async #flushSessions(handles: ReturnType<GuestSessions['all']>): Promise<void> {
@@ -135,9 +144,11 @@ export class Broker {
     }
   }
 
+  /** Until the guest may send its next command. */
   async #wait(): Promise<void> {
     for (;;) {
-      const delay = this.#rate.take();
+      const rest = this.#restUntil - this.#parts.now();
+      const delay = rest > 0 ? rest : this.#rate.take();
       if (delay === 0) return;
       await sleep(delay);
     }

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { start } from '../../src/base/process.ts';
 import { admittedCommands } from '../../src/tpm/admitted-commands.ts';
 import { mostConnections } from '../../src/tpm/broker.ts';
 import { refusedCommands } from '../../src/tpm/refused-commands.ts';
@@ -12,9 +10,11 @@ import { message, tagged } from '../../src/tpm/response.ts';
 import { sized, u16, u32 } from '../../src/tpm/wire.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 import { area, authorization, password } from '../support/tpm-commands.ts';
+import { arbitraryCommand, generator } from '../support/tpm-fuzz.ts';
+import { codesOf, random, talk } from '../support/tpm-talk.ts';
 
 /*
- * What a guest can send that no tool would, and a TPM that is not there, hangs, or comes late.
+ * What a guest can send that no tool would.
  */
 
 const swtpm = await startSwtpm();
@@ -24,43 +24,6 @@ after(async () => {
   await guest.end();
   await swtpm.remove();
 });
-
-/** TPM2_GetRandom. */
-const random = (bytes: number) => message(0x17b, u16(bytes));
-
-/** All that comes back for these bytes until the broker ends the connection or `count` responses are there. */
-async function talk(
-  { socket }: Pick<FakeGuest, 'socket'>,
-  count: number,
-  ...chunks: Buffer[]
-): Promise<Buffer[]> {
-  const client = connect(socket);
-  let received = Buffer.alloc(0);
-  const responses: Buffer[] = [];
-  const done = Promise.withResolvers<void>();
-  client.on('data', (bytes: Buffer) => {
-    received = Buffer.concat([received, bytes]);
-    while (received.length >= 10 && received.length >= received.readUInt32BE(2)) {
-      const size = received.readUInt32BE(2);
-      responses.push(received.subarray(0, size));
-      received = received.subarray(size);
-    }
-    if (responses.length >= count) done.resolve();
-  });
-  client.on('error', () => {});
-  client.on('close', () => done.resolve());
-  for (const chunk of chunks) {
-    client.write(chunk);
-    await sleep(1); // each a packet of its own
-  }
-  await done.promise;
-  client.destroy();
-  return responses;
-}
-
-function codesOf(responses: readonly Buffer[]): number[] {
-  return responses.map((response) => response.readUInt32BE(6));
-}
 
 test('every code that is not admitted is refused at the door, in whatever form', async () => {
   const admitted = new Set(admittedCommands.map(({ code }) => code));
@@ -111,6 +74,24 @@ test('what is malformed gets the code that the TPM itself would give', async () 
     const [theirs] = codesOf(await talk(swtpm, 1, command));
     assert.equal(ours?.toString(16), theirs?.toString(16), name);
   }
+});
+
+test('ten thousand damaged commands leave the TPM as it was', async () => {
+  const state = async () => {
+    const lists = ['handles-nv-index', 'handles-persistent', 'properties-variable', 'pcrs'];
+    const told = await Promise.all(lists.map((list) => swtpm.tool('tpm2_getcap', list)));
+    assert.ok(told.every(({ code }) => code === 0));
+    return told.map(({ stdout }) => stdout.toString());
+  };
+  const defined = await swtpm.tool('tpm2_nvdefine', '0x1500001', '-s', '8', '-a', 'authread|ownerwrite');
+  assert.equal(defined.code, 0);
+  const before = await state();
+  const next = generator(4711);
+  for (let round = 0; round < 20; round++) {
+    const commands = Array.from({ length: 500 }, () => arbitraryCommand(next));
+    assert.equal((await talk(guest, commands.length, Buffer.concat(commands))).length, commands.length);
+  }
+  assert.deepEqual(await state(), before);
 });
 
 test('commands come in pieces, several at once, and some are cut off', async () => {
@@ -180,60 +161,6 @@ test('a guest that sends more than its rate waits, and the next guest does not',
   const took = performance.now() - began;
   assert.ok(took >= 380, `20 more than the burst came within ${took} ms`);
   await slow.end();
-});
-
-test('a TPM that is not there, or comes later, or goes, costs errors and nothing else', async () => {
-  const late = await startSwtpm();
-  await late.stop();
-  const early = await startFakeGuest(late, 'early', late.socket, unlimited);
-  assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0x101]);
-  await late.start();
-  assert.deepEqual(codesOf(await talk(early, 2, random(4), random(4))), [0, 0]);
-  await late.stop();
-  assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0x101]);
-  await late.start();
-  assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0]);
-  await early.end();
-  await late.remove();
-});
-
-test('a TPM that hangs costs the time limit, and is used again when it answers', async () => {
-  const limited = { ...unlimited, limits: { usual: 300, slow: 300 } };
-  const waiting = await startFakeGuest(swtpm, 'waiting', swtpm.socket, limited);
-  swtpm.pause();
-  const began = performance.now();
-  assert.deepEqual(codesOf(await talk(waiting, 1, random(4))), [0x101]);
-  assert.ok(performance.now() - began < 3000);
-  swtpm.resume();
-  await sleep(200);
-  assert.deepEqual(codesOf(await talk(waiting, 1, random(4))), [0]);
-  assert.match(waiting.log.join('\n'), /no answer within 300 ms/);
-  await waiting.end();
-});
-
-test('a device, too: it is asked again only when it has answered what it was asked', async () => {
-  const device = join(swtpm.folder, 'tpm0');
-  // what a character device does: whole messages by read and write
-  const pty = start('socat', [`PTY,raw,echo=0,link=${device}`, `UNIX-CONNECT:${swtpm.socket}`], {
-    stdio: 'ignore',
-  });
-  await sleep(300);
-  const limited = { ...unlimited, limits: { usual: 1000, slow: 1000 } };
-  const user = await startFakeGuest(swtpm, 'device', device, limited);
-  assert.deepEqual(
-    (await talk(user, 3, random(4), random(5), random(6))).map((response) => response.readUInt16BE(10)),
-    [4, 5, 6],
-  );
-  swtpm.pause();
-  assert.deepEqual(codesOf(await talk(user, 2, random(4), random(4))), [0x101, 0x101]);
-  assert.match(user.log.join('\n'), /an earlier command has no answer yet/);
-  swtpm.resume();
-  await sleep(300);
-  assert.deepEqual(codesOf(await talk(user, 1, random(4))), [0]);
-  await user.end();
-  const ended = once(pty, 'exit');
-  pty.kill();
-  await ended;
 });
 
 test('two guests at once: both are provisioned at one TPM', async () => {

@@ -154,6 +154,21 @@ test('a guest neither sees nor flushes the objects and sessions of another', asy
   assert.equal(succeeded(await swtpm.tool(...list)), '', 'flushed when its guest went');
 });
 
+test('a session that nobody comes back for is flushed', async () => {
+  let later = 0;
+  const now = () => performance.now() + later;
+  const forgetful = await startFakeGuest(swtpm, 'forgetful', swtpm.socket, { ...unlimited, now });
+  const list = ['tpm2_getcap', 'handles-saved-session'];
+  succeeded(await forgetful.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx'));
+  later = 9 * 60_000;
+  assert.notEqual(succeeded(await forgetful.tool(...list)), '');
+  later = 11 * 60_000;
+  assert.equal(succeeded(await forgetful.tool(...list)), '');
+  assert.equal(succeeded(await swtpm.tool(...list)), '');
+  refused(await forgetful.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e'), '1cb');
+  await forgetful.end();
+});
+
 test('guests use up at most half of the tries before the TPM locks', async () => {
   const index = '0x1500bc0';
   succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'right'));
