@@ -12,6 +12,7 @@ import { openSession } from '../channel/ssh.ts';
 import { readConfiguration } from './configuration.ts';
 import { consoleProblem, readConsole } from './console.ts';
 import { forgetFailure, noteFailure } from './failure-note.ts';
+import { fallBack } from './fall-back.ts';
 import { homeFolder, homeLayout, type MachineFiles, machineLayout, parseMachineName } from './home.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
 import { openLogFile, rotateLog } from './log-file.ts';
@@ -51,6 +52,7 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
       hypervisor: tpm.through(hostHypervisor(layout)),
       machine: { name, run: files.run, consoleLog: files.consoleLog },
       prepare: () => prepareStart(layout, name, log),
+      fallBack: () => fallBack(files.variables, log),
       readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),
       openSession: (stream) => openSession(stream, identity),
       log,

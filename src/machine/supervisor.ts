@@ -15,6 +15,8 @@ export interface SupervisorParts {
   readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
   /** Called before each start: makes the machine ready, and says what to start. */
   readonly prepare: () => Promise<MachineHardware>;
+  /** Makes the next start one of the slot that is second in the order of boot; false when there is none. */
+  readonly fallBack: () => Promise<boolean>;
   /** What the guest's console says is wrong with the start that is under way. */
   readonly readProblem: () => Promise<ConsoleProblem | undefined>;
   readonly openSession: (stream: Duplex) => Promise<Session>;
@@ -80,6 +82,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   let gaveUp: string | undefined;
   let answered = false;
   let forced = false;
+  let fellBack = false;
   let unwatch = () => {};
   const stopAsked = Promise.withResolvers<void>();
   let shuttingDown: Promise<void> | undefined;
@@ -147,6 +150,15 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     });
   };
 
+  /** How long to wait before another start; undefined: it is not worth one. The other slot has one of its own. */
+  const pauseBefore = async (failed: number): Promise<number | undefined> => {
+    if (failed === 0) fellBack = false;
+    const pause = (parts.pauseAfter ?? pauseAfter)(failed);
+    if (pause !== undefined || fellBack) return pause;
+    fellBack = await parts.fallBack();
+    return fellBack ? 0 : undefined;
+  };
+
   /** Until the machine is off: each reboot of the guest ends a machine and needs the next. */
   const attend = async (first: RunningMachine): Promise<SupervisorEnd> => {
     let running = first;
@@ -167,7 +179,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       }
       const panicked = problem?.kind === 'panic';
       failed = failedStarts(failed, { answered, panicked, lasted: performance.now() - began });
-      const pause = (parts.pauseAfter ?? pauseAfter)(failed);
+      const pause = await pauseBefore(failed);
       if (pause === undefined) {
         gaveUp = `it did not come up in ${failed} starts in a row: ${problem?.text ?? 'its console does not say why'}`;
         happen('killed');

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { failure } from '../base/errors.ts';
+import { failure, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
@@ -55,9 +55,17 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
   const { layout, name, progress, signal } = machine;
   const files = machineLayout(layout, name);
 
+  const stop = (force: boolean) =>
+    progress.step('Stopping the machine', () => stopMachine(layout, name, force, signal));
   const restart = async () => {
-    await progress.step('Stopping the machine', () => stopMachine(layout, name, false, signal));
-    await start(machine);
+    await stop(false);
+    try {
+      await start(machine);
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'machine.boot-timeout')) throw error;
+      await stop(true); // a trial that hangs: any reset ends it
+      await start(machine);
+    }
   };
   const commit = (running: Slot) =>
     changeVariables(machine, (store) => setBootOrder(store, [running, otherSlot(running)]));

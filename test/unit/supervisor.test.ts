@@ -32,9 +32,16 @@ const hardware: MachineHardware = {
 function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boolean } = {}) {
   const events: string[] = [];
   let ended = Promise.withResolvers<MachineEnd>();
-  const guest: { listens: boolean; prepared: number; drop: () => void; problem?: ConsoleProblem } = {
+  const guest: {
+    listens: boolean;
+    prepared: number;
+    hasOtherSlot: boolean;
+    drop: () => void;
+    problem?: ConsoleProblem;
+  } = {
     listens: false,
     prepared: 0,
+    hasOtherSlot: false,
     drop: () => {},
   };
   const running = (): RunningMachine => ({
@@ -91,6 +98,10 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     prepare: async () => {
       guest.prepared++;
       return hardware;
+    },
+    fallBack: async () => {
+      if (guest.hasOtherSlot) events.push('fall back');
+      return guest.hasOtherSlot;
     },
     pauseAfter: (failed: number) => [0, 10, 20][failed],
     readProblem: async () => guest.problem,
@@ -165,6 +176,31 @@ test('a guest that ends again and again before it answers is given up, and said 
   assert.equal(supervisor.status().state, 'failed');
   assert.match(supervisor.status().problem ?? '', /^it did not come up in 3 starts in a row: Kernel panic/);
   assert.equal(guest.prepared, 3);
+});
+
+test('a committed slot that does not come up gives way to the other, which has one start', async () => {
+  for (const comesUp of [true, false]) {
+    const { parts, events, guest, end } = fakeMachine();
+    guest.hasOtherSlot = true;
+    const supervisor = supervise(parts(), 'start');
+    for (let starts = 1; starts <= 3; starts++) {
+      await until(() => events.filter((event) => event === 'start').length === starts);
+      await until(() => supervisor.status().state === 'booting');
+      end('reboot');
+    }
+    await until(() => events.join() === 'start,start,start,fall back,start');
+    if (comesUp) {
+      guest.listens = true;
+      await until(() => supervisor.status().state === 'running');
+      end('shutdown');
+      assert.equal(await supervisor.ended, 'stopped');
+    } else {
+      await until(() => supervisor.status().state === 'booting');
+      end('reboot');
+      assert.equal(await supervisor.ended, 'failed');
+      assert.match(supervisor.status().problem ?? '', /^it did not come up in 4 starts in a row/);
+    }
+  }
 });
 
 test('a guest that answers between two panics is given up as well, but not one that reboots by itself', async () => {

@@ -1,0 +1,17 @@
+import { readBootState, setBootNext } from '../firmware/boot.ts';
+import { readVariableStore, writeVariableStore } from '../firmware/store-file.ts';
+
+/**
+ * Makes the next start of a machine that is off one of the slot after the committed one, which the firmware leaves alone as
+ * long as it can load the committed one. What is committed stays so.
+ * @returns false when the order of boot has no second slot.
+ * @throws HoldfastError `firmware.variables`.
+ */
+export async function fallBack(variables: string, log: (line: string) => void): Promise<boolean> {
+  const store = await readVariableStore(variables);
+  const [committed, other] = readBootState(store).order;
+  if (other === undefined) return false;
+  log(`slot ${committed} does not come up: ${other} is started in its place`);
+  await writeVariableStore(variables, setBootNext(store, other));
+  return true;
+}
