@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { createHash, createPublicKey } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { machineLayout } from '../../src/machine/home.ts';
+import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
+import { asRoot } from './guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+
+/*
+ * The host's TPM, which is one in software here, as the guest and its stock tools see it.
+ */
+
+let swtpm: Swtpm;
+
+before(async () => {
+  swtpm = await startSwtpm();
+  await sharedMachine();
+});
+
+after(async () => {
+  await expectDone(['tpm', 'disable']);
+  await swtpm.remove();
+});
+
+const guest = (...words: string[]) => holdfast(['exec', '--', ...words]);
+
+test('the access is off, asks before it is on, and needs no restart', async () => {
+  assert.match(await expectDone(['tpm', 'status']), /cannot use/);
+  assert.notEqual((await guest('tpm2_getrandom', '4')).code, 0);
+  const refused = await holdfast(['tpm', 'nv-read', '3001', '--json']);
+  assert.equal(JSON.parse(refused.stderr).errors[0].code, 'tpm.off');
+  const unasked = await holdfast(['tpm', 'enable', '--device', swtpm.socket]);
+  assert.equal(unasked.code, 2);
+  assert.match(unasked.stderr, /endorsement key/);
+  assert.match(await expectDone(['tpm', 'status']), /cannot use/);
+
+  // before the TPM is there: nothing breaks
+  await swtpm.stop();
+  assert.match(await expectDone(['tpm', 'enable', '--yes', '--device', swtpm.socket]), /does not answer/);
+  assert.match((await guest('tpm2_getrandom', '4')).stderr, /0x101/);
+  await swtpm.start();
+  assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
+});
+
+test('a device is provisioned with stock tools, and what `tpm info` says is the key that the guest has', async () => {
+  await asRoot(
+    sharedName,
+    `
+    cd "$(mktemp -d)"
+    tpm2_createek -G rsa -c ek.ctx -u ek.pub >&2
+    tpm2_createak -C ek.ctx -G ecc -g sha256 -s ecdsa -c ak.ctx -u ak.pub -n ak.name >&2
+    echo 'from the service' >secret
+    tpm2_makecredential -T none -e ek.pub -s secret -n "$(od -An -v -tx1 ak.name | tr -d ' \\n')" -o credential >&2
+    tpm2_startauthsession --policy-session -S session.ctx
+    tpm2_policysecret -S session.ctx -c e >&2
+    tpm2_activatecredential -c ak.ctx -C ek.ctx -i credential -o activated -P session:session.ctx >&2
+    tpm2_flushcontext session.ctx
+    cmp secret activated
+    echo data >data
+    tpm2_sign -c ak.ctx -g sha256 -o signature data
+    tpm2_verifysignature -c ak.ctx -g sha256 -m data -s signature
+    install -m 644 ek.pub /tmp/ek.pub`,
+  );
+  await expectDone(['copy', ':/tmp/ek.pub', join(swtpm.folder, 'ek.pub')]);
+  const inGuest = await readFile(join(swtpm.folder, 'ek.pub'));
+  const { registrationId, endorsementKey } = JSON.parse(await expectDone(['tpm', 'info', '--json']));
+  assert.equal(endorsementKey.tpm2b, inGuest.toString('base64'));
+  assert.equal(registrationId, createHash('sha256').update(inGuest.subarray(2)).digest('hex'));
+  const { n } = createPublicKey(endorsementKey.pem).export({ format: 'jwk' });
+  assert.ok(inGuest.includes(Buffer.from(n ?? '', 'base64url')));
+});
+
+test('an NV index that the host wrote is read in the guest, and not written', async () => {
+  const index = '0x1000bb9';
+  await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'not in argv');
+  await writeFile(join(swtpm.folder, 'value'), 'eight by');
+  assert.equal((await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value')).code, 0);
+  await writeFile(join(swtpm.folder, 'auth'), 'not in argv');
+  const nvRead = ['tpm', 'nv-read', '3001', '--auth'];
+  assert.equal(await expectDone([...nvRead, join(swtpm.folder, 'auth')]), 'eight by');
+  const part = [...nvRead, '-', '--size', '3', '--offset', '2'];
+  assert.equal(await expectDone(part, { input: 'not in argv' }), 'ght');
+  const wrong = await holdfast(nvRead.concat('-'), { input: 'wrong' });
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /0x98E/i);
+  const write = await guest('sh', '-c', `echo -n from-the | tpm2_nvwrite ${index} -C o -i -`);
+  assert.match(write.stderr, /0x00000143/);
+  const log = await readFile(machineLayout(layout, sharedName).supervisorLog, 'utf8');
+  assert.match(log, /refused: NV_Write/);
+  assert.ok(!log.includes('not in argv'));
+});
+
+test('the access is there again after a restart, is seen by containers, and goes at once', async () => {
+  await expectDone(['restart']);
+  assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
+  const container = ['sudo', 'podman', 'run', '--rm', '--network=none', '--rootfs', '/:O'];
+  const tcti = '--tcti=cmd:socat -d0 - VSOCK-CONNECT:2:2321';
+  assert.match((await guest(...container, 'tpm2_getrandom', tcti, '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
+  // a supervisor that dies takes the broker with it, and the next brings it back
+  process.kill(await supervisorProcess(), 'SIGKILL');
+  await expectDone(['status']);
+  assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
+  assert.match(await expectDone(['tpm', 'disable']), /cannot use/);
+  assert.notEqual((await guest('tpm2_getrandom', '4')).code, 0);
+  assert.match(await expectDone(['exec', '--', 'echo', 'the channel is whole']), /whole/);
+});
+
+/** The supervisor's process, as its lock names it. */
+async function supervisorProcess(): Promise<number> {
+  const lock = await readFile(machineLayout(layout, sharedName).supervisorLock, 'utf8');
+  return Number(/process (\d+)/.exec(lock)?.[1]);
+}
