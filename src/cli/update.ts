@@ -1,5 +1,6 @@
 import { misuse } from '../base/errors.ts';
 import { type Bytes, formatSize } from '../base/size.ts';
+import { checkForUpdate, type UpdateCheck } from '../update/check.ts';
 import type { Machine } from '../update/observe.ts';
 import {
   applyUpdate,
@@ -10,9 +11,10 @@ import {
   type UpdateStatus,
   updateStatus,
 } from '../update/update.ts';
+import { packageLines } from './release-diff.ts';
 import { anyText, defineVerb, oneOf, required, setting } from './verb.ts';
 
-const actions = ['stage', 'apply', 'status', 'commit', 'rollback'] as const;
+const actions = ['check', 'stage', 'apply', 'status', 'commit', 'rollback'] as const;
 
 export const verb = defineVerb({
   arguments: { action: required(actions.join('|'), 'what to do', oneOf(...actions)) },
@@ -27,16 +29,22 @@ export const verb = defineVerb({
       'holdfast update stage --from ./release',
       'write it into the slot that does not run; apply does the rest',
     ],
+    ['holdfast update check --from https://updates.example/', 'say whether there is a newer release'],
     ['holdfast update status', 'show what each slot holds, and which is committed'],
     ['holdfast update rollback', 'go back to the release in the other slot'],
   ],
   async run({ arguments: { action }, flags: { from }, machine: name, layout, progress, signal, output }) {
     const machine: Machine = { layout, name, progress, signal };
-    const takesRelease = action === 'stage' || action === 'apply';
+    const takesRelease = action === 'check' || action === 'stage' || action === 'apply';
     if (takesRelease !== (from !== undefined)) {
       throw misuse('usage', `\`update ${action}\` ${takesRelease ? 'needs' : 'takes no'} --from`, {
         next: 'run `holdfast update --help`',
       });
+    }
+    if (action === 'check') {
+      const check = await checkForUpdate(machine, from ?? '');
+      output.result({ machine: name, ...check }, checkText(check));
+      return;
     }
     if (action === 'status') {
       const status = await updateStatus(machine);
@@ -50,7 +58,7 @@ export const verb = defineVerb({
 });
 
 function work(
-  action: Exclude<(typeof actions)[number], 'status'>,
+  action: Exclude<(typeof actions)[number], 'check' | 'status'>,
   machine: Machine,
   from: string,
 ): Promise<UpdateResult | undefined> {
@@ -70,6 +78,16 @@ function resultText(action: string, result: UpdateResult | undefined): string {
     ...(detours ?? []).map((detour) => `         not ${detour}`),
   ];
   return lines.join('\n');
+}
+
+function checkText({ running, ageDays, offered, isNewer, packages }: UpdateCheck): string {
+  const lines = [
+    `running  ${running}, ${ageDays} ${ageDays === 1 ? 'day' : 'days'} old`,
+    `offered  ${offered}${isNewer ? ', newer' : ': nothing newer'}`,
+  ];
+  if (!isNewer) return lines.join('\n');
+  if (packages === undefined) return [...lines, 'which packages differ is not known on this host'].join('\n');
+  return [...lines, ...packageLines(packages).map((line) => `         ${line}`)].join('\n');
 }
 
 function statusText({ phase, committed, running, slots }: UpdateStatus): string {

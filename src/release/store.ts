@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSystemError } from '../base/errors.ts';
+import { failure, isSystemError, reasonOf } from '../base/errors.ts';
 import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import type { Progress } from '../base/progress.ts';
@@ -8,6 +8,7 @@ import { type Bytes, MiB } from '../base/size.ts';
 import { requireSpace } from '../base/space.ts';
 import { createBaseImage } from '../disk/base-image.ts';
 import { type ReleaseManifest, type Sha256, sha256 } from './manifest.ts';
+import { type PackageLock, packageLock } from './packages.ts';
 import { parseManifest, readRelease, type SignedRelease, verifyFiles } from './verify.ts';
 
 /** Where the store is, and the keys of those whose releases are trusted. */
@@ -23,6 +24,9 @@ export interface StoredRelease {
   /** What the disks of its machines stand on. */
   readonly baseImage: string;
 }
+
+/** In a release's folder of the store: what it was made from, so that a newer one can be compared with it. */
+const packagesName = 'packages.json';
 
 /** FAT tables and folders of the boot partitions, and the partitions' alignment. */
 const baseImageOverhead = 4 * MiB;
@@ -86,6 +90,7 @@ async function store(release: SignedRelease, folders: StoreFolders, signal: Abor
       sourceDateEpoch: manifest.sourceDateEpoch,
     });
     signal.throwIfAborted();
+    await copyFile(join(folder, manifest.packages.name), join(draft, packagesName));
     await writeFile(join(draft, 'release.json'), signed.manifest, { mode: 0o444, flush: true });
     await writeFile(join(draft, 'release.json.sig'), signed.signature, { mode: 0o444, flush: true });
     await syncFolder(draft);
@@ -105,6 +110,20 @@ export async function storedRelease(
 ): Promise<StoredRelease | undefined> {
   const manifest = await storedManifest(folders, digest);
   return manifest && describeStored(folders, digest, manifest);
+}
+
+/** The packages of a release in the store; undefined when they are not there. @throws HoldfastError `release.damaged`. */
+export async function storedPackages(
+  folders: StoreFolders,
+  digest: Sha256,
+): Promise<PackageLock | undefined> {
+  const path = join(releaseFolder(folders, digest), packagesName);
+  try {
+    return packageLock.parse(JSON.parse((await readBounded(path, 16 * MiB)).toString()));
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined;
+    throw failure('release.damaged', `${path} is damaged`, { why: reasonOf(error), cause: error });
+  }
 }
 
 /** The manifest of a release in the store; undefined when it is not there. */

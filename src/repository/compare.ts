@@ -41,3 +41,13 @@ export function compareFiles(older: FileList, newer: FileList): FileChange[] {
     return [{ path, kind, from: from?.size, to: to?.size }];
   });
 }
+
+/** Compares versions number by number: `13.10.20270101` is newer than `13.9.20270301`. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
+  for (let at = 0; at < Math.max(left?.length ?? 0, right?.length ?? 0); at += 1) {
+    const difference = (left?.[at] ?? 0) - (right?.[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

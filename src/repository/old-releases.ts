@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSystemError } from '../base/errors.ts';
+import { HoldfastError, isSystemError } from '../base/errors.ts';
 import { run } from '../base/process.ts';
 import type { RowPart } from '../delta/row-reader.ts';
 import { removableMediaPath } from '../disk/base-image.ts';
@@ -29,11 +29,21 @@ export async function openOldReleases(folders: StoreFolders, scratch: string): P
   for (const name of names) {
     const digest = sha256.safeParse(name);
     if (!digest.success) continue;
-    const stored = await storedRelease(folders, digest.data);
+    const stored = await readStored(folders, digest.data);
     if (stored)
       old.push({ digest: digest.data, manifest: stored.manifest, parts: await takeParts(stored, scratch) });
   }
   return old;
+}
+
+/** Undefined also for a release whose manifest this program does not understand: there is nothing to copy from it. */
+async function readStored(folders: StoreFolders, digest: Sha256): Promise<StoredRelease | undefined> {
+  try {
+    return await storedRelease(folders, digest);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'release.damaged') return undefined;
+    throw error;
+  }
 }
 
 async function takeParts(

@@ -19,6 +19,7 @@ import {
   packName,
   targetPaths,
 } from './catalog.ts';
+import { compareVersions } from './compare.ts';
 import { writePack } from './pack.ts';
 import { type Published, readPublished } from './published.ts';
 import { digestRow, openReleaseRow } from './release-row.ts';
@@ -163,14 +164,4 @@ async function offerContent(
 
 function jsonTarget(path: string, value: object): Target {
   return { path, bytes: Buffer.from(`${JSON.stringify(value)}\n`) };
-}
-
-/** Compares versions number by number: `13.10.20270101` is newer than `13.9.20270301`. */
-export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
-  for (let at = 0; at < Math.max(left?.length ?? 0, right?.length ?? 0); at += 1) {
-    const difference = (left?.[at] ?? 0) - (right?.[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
