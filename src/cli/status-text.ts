@@ -13,7 +13,7 @@ export function statusText(status: MachineStatus): string {
     ['state', stateText(status) + process],
     ['problem', status.problem],
     ['release', status.release],
-    ['slot', status.slot],
+    ['slot', status.slot && `${status.slot}${phaseText(status.phase)}`],
     ['verified boot', verifiedText(status)],
     ['root hash', guest?.rootHash],
     ['address', addressText(status)],
@@ -32,6 +32,13 @@ export function statusText(status: MachineStatus): string {
   return rows
     .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${text}`))
     .join('\n');
+}
+
+/** Nothing when all is as usual. */
+function phaseText(phase: MachineStatus['phase']): string {
+  if (phase === 'trial') return ' (on trial: any restart leads back to the other)';
+  if (phase === 'finalized') return ' (the next start is a trial of the other)';
+  return phase === 'degraded' ? ' (degraded: the committed slot does not come up)' : '';
 }
 
 /** What became of a start. */

@@ -2,7 +2,8 @@ import { HoldfastError, reasonOf } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
-import { readBootState } from '../firmware/boot.ts';
+import { type BootState, readBootState } from '../firmware/boot.ts';
+import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
@@ -25,6 +26,8 @@ export interface MachineStatus {
   readonly release: string | undefined;
   /** The slot that runs, or when the machine is off, that the firmware will boot. */
   readonly slot: Slot | undefined;
+  /** Where an update stands; undefined when the variables cannot be read. */
+  readonly phase: Phase | undefined;
   /** Whether the chain from the firmware to the root holds, as the guest says; unknown while it does not answer. */
   readonly verifiedBoot: boolean | undefined;
   readonly cpus: number;
@@ -64,7 +67,8 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
     name,
     state: power.state,
     release: guest.report?.release ?? manifest?.version,
-    slot: guest.report?.slot ?? boot.slot,
+    slot: guest.report?.slot ?? boot.state?.order[0],
+    phase: boot.state && phaseOf({ ...boot.state, running: guest.report?.slot }),
     verifiedBoot: guest.report && isVerified(guest.report),
     ...{ cpus, memory, dataSize, transport, verity, autostart },
     pid: power.pid,
@@ -75,10 +79,10 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
   };
 }
 
-/** What the firmware will boot. A store that cannot be read is what is wrong with the machine, not with the question. */
-async function readBoot(path: string): Promise<{ slot?: Slot | undefined; problem?: string }> {
+/** What the firmware boots. A store that cannot be read is what is wrong with the machine, not with the question. */
+async function readBoot(path: string): Promise<{ state?: BootState; problem?: string }> {
   try {
-    return { slot: readBootState(await readVariableStore(path)).order[0] };
+    return { state: readBootState(await readVariableStore(path)) };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { problem: `${reasonOf(error)}: ${error.why}` };

@@ -11,6 +11,7 @@ const off: MachineStatus = {
   state: 'stopped',
   release: '13.2.20261122',
   slot: 'A',
+  phase: 'committed',
   verifiedBoot: undefined,
   cpus: 2,
   memory: GiB,
@@ -66,6 +67,12 @@ test('a machine that runs shows what its guest says', () => {
       'autostart      off',
     ].join('\n'),
   );
+});
+
+test('a slot that is not simply the committed one is explained', () => {
+  assert.match(statusText({ ...running, phase: 'trial' }), /^slot +A \(on trial: any restart leads back/m);
+  assert.match(statusText({ ...running, phase: 'degraded' }), /^slot +A \(degraded/m);
+  assert.match(statusText({ ...off, phase: 'finalized' }), /^slot +A \(the next start is a trial/m);
 });
 
 test('a machine that is off shows what is known without its guest', () => {
