@@ -58,7 +58,8 @@ export async function tpmStatus(layout: HomeLayout, name: MachineName): Promise<
   try {
     return { path, identity: await identifyTpm(hostTpm(path)), problem: undefined };
   } catch (error) {
-    return { path, identity: undefined, problem: reasonOf(error) };
+    const why = error instanceof HoldfastError ? error.why : undefined;
+    return { path, identity: undefined, problem: why ?? reasonOf(error) };
   }
 }
 

@@ -30,16 +30,15 @@ export function hostTpm(path: string): HostTpm {
   return {
     async open() {
       try {
-        if ((await stat(path)).isSocket()) return overSocket(path);
+        const found = await stat(path);
+        if (found.isSocket()) return overSocket(path);
+        if (!found.isCharacterDevice()) throw absent(path, 'it is neither a device nor a socket');
         if (stuck.size > 0) throw silent(path, 'an earlier command has no answer yet');
         return overDevice(await open(path, 'r+'), path, stuck);
       } catch (error) {
-        if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'EACCES')) throw error;
-        throw failure('tpm.absent', `the host's TPM ${path} cannot be used`, {
-          why: isSystemError(error, 'ENOENT') ? 'it is not there' : 'this user may not open it',
-          next: 'check that this host has a TPM 2.0, and that this user is in the group tss',
-          cause: error,
-        });
+        if (isSystemError(error, 'ENOENT')) throw absent(path, 'it is not there', error);
+        if (isSystemError(error, 'EACCES')) throw absent(path, 'this user may not open it', error);
+        throw error;
       }
     },
   };
@@ -145,6 +144,14 @@ async function inTime(work: Promise<Buffer>, timeoutMs: number, path: string): P
   } finally {
     clearTimeout(timer);
   }
+}
+
+function absent(path: string, why: string, cause?: unknown): HoldfastError {
+  return failure('tpm.absent', `the host's TPM ${path} cannot be used`, {
+    why,
+    next: 'check that this host has a TPM 2.0, and that this user is in the group tss',
+    cause,
+  });
 }
 
 function silent(path: string, why: string): HoldfastError {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -57,6 +58,19 @@ test('a TPM that is not there, or comes later, or goes, costs errors and nothing
   assert.deepEqual(codesOf(await talk(early, 1, random(4))), [0]);
   await early.end();
   await late.remove();
+});
+
+test('a path that is no TPM is not written to', async () => {
+  const path = join(swtpm.folder, 'file');
+  await writeFile(path, 'precious');
+  const mistaken = await startFakeGuest(swtpm, 'mistaken', path, unlimited);
+  assert.deepEqual(codesOf(await talk(mistaken, 1, random(4))), [0x101]);
+  assert.match(mistaken.log.join(), /neither a device nor a socket/);
+  assert.equal(await readFile(path, 'utf8'), 'precious');
+  await mistaken.end();
+  const odd = await startFakeGuest(swtpm, 'odd', '/dev/null', unlimited); // a device that answers nothing
+  assert.deepEqual(codesOf(await talk(odd, 1, random(4))), [0x101]);
+  await odd.end();
 });
 
 test('a TPM that hangs costs the time limit, and is used again when it answers', async () => {
