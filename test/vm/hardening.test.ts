@@ -100,7 +100,7 @@ test('the kernel demands a signed root hash, and panics when a block is not what
 test('Secure Boot is on with our keys, and the kernel locked down', () => {
   assert.equal(answers.secureBoot.trim(), '1');
   assert.equal(answers.setupMode.trim(), '0');
-  assert.equal(answers.lockdown, 'none [integrity] confidentiality');
+  assert.equal(answers.lockdown, 'none integrity [confidentiality]');
 });
 
 test('the disk has the eight partitions of the design, in order', () => {

@@ -102,8 +102,7 @@ export const bootClaims = [
     sentence:
       'dm-verity helps prevent persistent rootkits that can hold onto root privileges and compromise devices.',
     since: '0.1',
-    notStopped:
-      'A fault in the kernel; root can still read kernel memory where confidentiality would forbid it.',
+    notStopped: 'A fault in the kernel.',
     guest: { lockdown },
     host: [],
     judge: ({ lockdown }) => {
