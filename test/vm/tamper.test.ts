@@ -113,7 +113,7 @@ after(async () => {
 });
 
 for (const each of cases) {
-  test(`${each.what}: ${each.outcome}`, { timeout: 300_000 }, async (context) => {
+  test(`${each.what}: ${each.outcome}`, { timeout: 500_000 }, async (context) => {
     const undo = await tamperingWith(files, await builtRelease())[each.change]();
     const began = performance.now();
     const starting = holdfast(['start', ...word]);
@@ -179,7 +179,7 @@ async function status(): Promise<MachineStatus | undefined> {
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + 200_000;
+  const giveUpAt = performance.now() + 400_000;
   while (!(await condition())) {
     assert.ok(performance.now() < giveUpAt, `it did not come to this: ${what}`);
     await sleep(500);
