@@ -2,6 +2,7 @@ import { type Bytes, formatSize } from '../base/size.ts';
 import type { LayerEntry } from '../guest/drift.ts';
 import { isWithin, showBytes, showPath } from '../guest/overlay-path.ts';
 import type { MachineDrift } from '../machine/drift.ts';
+import { columns } from './columns.ts';
 
 /** For people: one line each; of a folder that was added only the folder, and how much is in it. */
 export function driftText(drift: readonly MachineDrift[]): string {
@@ -18,15 +19,7 @@ export function driftText(drift: readonly MachineDrift[]): string {
       each.change === 'added' && each.now?.type === 'folder' ? { top: each, row, below: 0 } : undefined;
     rows.push(row);
   }
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return rows.length === 0 ? '' : columns(['CHANGE', 'PATH', 'WHAT'], rows);
 }
 
 function mark({ pending }: MachineDrift): string {
