@@ -121,6 +121,7 @@ export const admittedCommands: readonly AdmittedCommand[] = [
     authorizations: 1,
     slow: true,
   }),
+  admit(0x157, 'Load', [parent], 'loads such a key', { authorizations: 1, returnsHandle: true }),
   admit(
     0x191,
     'CreateLoaded',
@@ -132,7 +133,6 @@ export const admittedCommands: readonly AdmittedCommand[] = [
       slow: true,
     },
   ),
-  admit(0x157, 'Load', [parent], 'loads such a key', { authorizations: 1, returnsHandle: true }),
   admit(0x156, 'Import', [parent], 'takes in a key that a provisioning service made', { authorizations: 1 }),
   admit(
     0x147,
