@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { auditMachine } from '../audit/audit.ts';
 import { failure, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
@@ -100,9 +101,10 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
     restart,
     judge: (running) =>
       progress.step('Checking its health', async () => {
-        const { health, verity } = await readConfiguration(layout, name);
-        const { rootHash } = target.manifest.root;
-        const problems = await problemsOf(guestOf(machine), { slot: running, rootHash, verity }, health);
+        const { health } = await readConfiguration(layout, name);
+        const expected = { slot: running, rootHash: target.manifest.root.rootHash };
+        const audit = async () => (await auditMachine(layout, name, signal)).results;
+        const problems = await problemsOf(guestOf(machine), audit, expected, health);
         if (problems.length === 0) return commit(running);
         await restart();
         throw failure('update.unhealthy', `release ${target.manifest.version} is not well on this machine`, {

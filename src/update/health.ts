@@ -1,3 +1,4 @@
+import type { Result } from '../audit/audit.ts';
 import { HoldfastError } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import type { Slot } from '../disk/layout.ts';
@@ -10,8 +11,18 @@ import type { RootHash } from '../verity/root-hash.ts';
 export interface Expected {
   readonly slot: Slot;
   readonly rootHash: RootHash;
-  readonly verity: MachineConfiguration['verity'];
 }
+
+/**
+ * The claims of the audit that a release itself must make true. The others are about what the machine's users did, which was
+ * so before; and that a trial is not committed is no surprise.
+ */
+export const coreClaims: readonly string[] = [
+  ...['no-package-manager', 'release-signed', 'root-read-only', 'root-verity', 'root-signature'],
+  ...['secure-boot', 'secure-boot-keys', 'boot-order', 'lockdown'],
+  ...['data-writable', 'logs-on-log', 'overlay-etc', 'overlay-home', 'overlay-root'],
+  ...['ssh-no-passwords', 'ssh-root-refused', 'ssh-keys-pinned', 'channel-not-on-network', 'no-login-prompt'],
+];
 
 type Guest = Pick<Session, 'run'>;
 
@@ -21,16 +32,19 @@ const containerLimit = 60 * seconds;
 
 /**
  * Everything that is wrong with a trial, in the user's words; empty when it is well. Checks do not stop at the first.
+ * @param audit audits the machine.
  * @throws what is no HoldfastError: a defect of ours.
  */
 export async function problemsOf(
   guest: Guest,
+  audit: () => Promise<readonly Pick<Result, 'id' | 'verdict' | 'evidence'>[]>,
   expected: Expected,
   health: MachineConfiguration['health'],
 ): Promise<string[]> {
   const checks: readonly (() => Promise<string | undefined>)[] = [
     () => identityProblem(guest, expected),
     () => serviceProblem(guest),
+    async () => auditProblem(await audit()),
     ...health.containers.map((name) => () => containerProblem(guest, name)),
     ...health.commands.map(({ argv, seconds: limit }) => async () => {
       await guest.run(argv, { timeoutMs: limit * seconds });
@@ -48,17 +62,17 @@ export async function problemsOf(
   return found;
 }
 
-async function identityProblem(
-  guest: Guest,
-  { slot, rootHash, verity }: Expected,
-): Promise<string | undefined> {
+async function identityProblem(guest: Guest, { slot, rootHash }: Expected): Promise<string | undefined> {
   const report = await askGuest(guest);
   if (report.slot !== slot) return `slot ${report.slot} runs instead of ${slot}`;
   if (report.rootHash !== rootHash) return `another release runs: its root hash is ${report.rootHash}`;
-  if (!report.secureBoot || report.lockdown === 'none')
-    return 'Secure Boot or the lockdown of the kernel is off';
-  if (verity === 'on' && report.verity !== 'verified') return `the root is not verified: ${report.verity}`;
   return undefined;
+}
+
+function auditProblem(results: readonly Pick<Result, 'id' | 'verdict' | 'evidence'>[]): string | undefined {
+  const failed = results.filter(({ id, verdict }) => verdict === 'fail' && coreClaims.includes(id));
+  if (failed.length === 0) return undefined;
+  return `the audit fails: ${failed.map(({ id, evidence }) => `${id} (${evidence})`).join(', ')}`;
 }
 
 async function serviceProblem(guest: Guest): Promise<string | undefined> {
