@@ -16,6 +16,7 @@ const file = '/var/.eflow/firewall/allowed.rules';
 
 before(async () => {
   await sharedMachine();
+  await expectDone(['firewall', 'reset']); // makes the folder
 });
 
 after(async () => {
