@@ -44,6 +44,13 @@ export class Workshop {
     return workshop;
   }
 
+  /** One that another process opened. */
+  static at(folder: string): Workshop {
+    const key = join(folder, 'release-keys', 'release');
+    const pair = { privateKey: join(key, 'private.pem'), certificate: join(key, 'certificate.pem') };
+    return new Workshop(folder, pair);
+  }
+
   async close(): Promise<void> {
     await rm(this.folder, { recursive: true });
   }

@@ -1,0 +1,61 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { reasonOf } from '../src/base/errors.ts';
+import { readBounded, writeFileAtomic } from '../src/base/files.ts';
+import { httpSource } from '../src/repository/http-source.ts';
+import { refreshMetadata } from '../src/repository/trusted-metadata.ts';
+
+/**
+ * The command line of theupdateframework/tuf-conformance over the product's own client:
+ * `--metadata-dir D init ROOT`, `… --metadata-url U refresh`, `… --target-name P --target-base-url U --target-dir D download`.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    'metadata-dir': { type: 'string' },
+    'metadata-url': { type: 'string' },
+    'target-name': { type: 'string' },
+    'target-base-url': { type: 'string' },
+    'target-dir': { type: 'string' },
+  },
+});
+
+function given(name: keyof typeof values): string {
+  const value = values[name];
+  if (value === undefined) throw new Error(`--${name} is missing`);
+  return value;
+}
+
+/** The suite names metadata and targets apart; a source has both below one address. */
+function sourceOf(metadata: string, targets: string | undefined) {
+  const base = new URL(metadata);
+  const relative = (address: string) => new URL(address).pathname.replace(/^\/|\/$/g, '');
+  return {
+    source: httpSource(base.origin),
+    paths: { metadata: relative(metadata), targets: relative(targets ?? metadata) },
+  };
+}
+
+async function act([action, root]: readonly string[]): Promise<void> {
+  const folder = given('metadata-dir');
+  if (action === 'init') {
+    await mkdir(folder, { recursive: true });
+    await writeFileAtomic(join(folder, 'root.json'), await readBounded(root ?? '', 1024 * 1024));
+    return;
+  }
+  const { source, paths } = sourceOf(given('metadata-url'), values['target-base-url']);
+  const { signal } = new AbortController();
+  const metadata = await refreshMetadata(source, folder, join(folder, 'root.json'), signal, paths);
+  if (action !== 'download') return;
+  const name = given('target-name');
+  const file = join(given('target-dir'), encodeURIComponent(name));
+  await writeFileAtomic(file, await metadata.target(name));
+}
+
+try {
+  await act(positionals);
+} catch (error) {
+  console.error(reasonOf(error));
+  process.exitCode = 1;
+}
