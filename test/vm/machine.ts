@@ -1,3 +1,4 @@
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { exists, makePrivateFolder } from '../../src/base/files.ts';
@@ -71,4 +72,27 @@ export async function sharedMachine(): Promise<MachineName> {
     await expectDone(['deploy', '--machine', sharedName, '--release', await builtRelease()]);
   }
   return sharedName;
+}
+
+/** A file that only the release of `builtSuccessor` has. */
+export const successorMark = '/usr/share/holdfast/successor';
+
+/** Builds a release that differs from `builtRelease` by one file, unless it stands; answers its folder. */
+export async function builtSuccessor(): Promise<string> {
+  const project = join(home, 'successor');
+  await rm(project, { recursive: true, force: true });
+  await mkdir(project, { recursive: true });
+  const ours = resolve(import.meta.dirname, '../..');
+  for (const name of ['bin', 'src', 'image', 'package.json'])
+    await cp(join(ours, name), join(project, name), { recursive: true, verbatimSymlinks: true });
+  await symlink(join(ours, 'node_modules'), join(project, 'node_modules'));
+  await writeFile(join(project, 'image/rootfs', successorMark), 'two\n');
+  const release = join(home, 'build-successor');
+  const lock = join(await builtRelease(), 'packages.json');
+  await run(join(project, 'bin/holdfast'), ['build', '--out', release, '--lock', lock], {
+    env: environment,
+    timeoutMs: 1_200_000,
+  });
+  await rm(project, { recursive: true });
+  return release;
 }

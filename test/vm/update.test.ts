@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { start } from '../../src/base/process.ts';
+import { machineConfiguration } from '../../src/machine/configuration.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import type { MachineStatus } from '../../src/machine/status.ts';
+import type { UpdateStatus } from '../../src/update/update.ts';
+import { asRoot } from './guest.ts';
+import {
+  builtRelease,
+  builtSuccessor,
+  environment,
+  expectDone,
+  holdfast,
+  home,
+  layout,
+  program,
+  successorMark,
+} from './machine.ts';
+
+/*
+ * One machine between two releases: there, back by itself, there again, cut off on the way back, and by hand.
+ */
+
+const name = parseMachineName('update');
+const files = machineLayout(layout, name);
+const word = ['--machine', name] as const;
+const repository = join(home, 'repository-of-tests');
+let [first, successor] = ['', ''];
+
+/** What must be the same whatever happens to the slots. */
+const data = 'cat /var/precious /etc/precious /home/holdfast/precious; tail -n 1 /logs/precious';
+
+before(async () => {
+  first = await builtRelease();
+  successor = await builtSuccessor();
+  await expectDone(['deploy', ...word, '--release', first, '--data-size', '2GB']);
+  await asRoot(
+    name,
+    'for path in /var /etc /home/holdfast /logs; do echo "precious $path" >$path/precious; done; sync',
+  );
+});
+after(async () => {
+  await expectDone(['remove', ...word]);
+  await rm(repository, { recursive: true, force: true });
+});
+
+async function updateStatus(): Promise<UpdateStatus> {
+  return JSON.parse(await expectDone(['update', 'status', ...word, '--json']));
+}
+
+async function hasMark(): Promise<boolean> {
+  return (await holdfast(['exec', ...word, '--', 'test', '-e', successorMark])).code === 0;
+}
+
+async function dataIsThere(): Promise<void> {
+  const seen = await asRoot(name, data);
+  assert.equal(
+    seen.trim(),
+    ['/var', '/etc', '/home/holdfast', '/logs'].map((path) => `precious ${path}`).join('\n'),
+  );
+}
+
+async function setHealth(health: object): Promise<void> {
+  const configuration = JSON.parse(await readFile(files.configuration, 'utf8'));
+  const changed = machineConfiguration.parse({ ...configuration, health });
+  await writeFile(files.configuration, JSON.stringify(changed));
+}
+
+test('a release that is not well is tried once, and left for the one before', async () => {
+  await setHealth({ commands: [{ argv: ['test', '!', '-e', successorMark], seconds: 10 }] });
+  const { code, stderr } = await holdfast(['update', 'apply', ...word, '--from', successor]);
+  assert.equal(code, 1);
+  assert.match(stderr, /is not well on this machine\n.*test in the guest failed/);
+  const { phase, committed, running } = await updateStatus();
+  assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
+  assert.equal(await hasMark(), false);
+  await dataIsThere();
+});
+
+test('a release comes from a repository, by the blocks that the host lacks, and is committed', async () => {
+  await setHealth({});
+  await expectDone(['release', 'keys', 'init']);
+  await expectDone(['release', 'publish', successor, '--repository', repository]);
+  const answer = await expectDone(['update', 'apply', ...word, '--from', repository, '--json']);
+  const { steps, changed, written } = JSON.parse(answer);
+  assert.equal(changed, true);
+  // it was written when it was tried before: nothing is done twice
+  assert.deepEqual([steps, written], [['finalize', 'restart', 'judge'], 0]);
+  const { phase, committed, running, slots } = await updateStatus();
+  assert.deepEqual([phase, committed, running], ['committed', 'B', 'B']);
+  assert.ok(slots.A && slots.B);
+  assert.equal(await hasMark(), true);
+  await dataIsThere();
+  const status: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
+  assert.deepEqual([status.slot, status.verifiedBoot], ['B', true]);
+  const again = JSON.parse(await expectDone(['update', 'apply', ...word, '--from', repository, '--json']));
+  assert.deepEqual([again.changed, again.steps], [false, []]);
+});
+
+test('an update that everything was killed under is finished by the next', async () => {
+  // another content than the slot has: much of it is written again
+  assert.equal((await updateStatus()).running, 'B');
+  const zeros = 'dd if=/dev/zero of=/dev/disk/by-partlabel/RootFS-A bs=1M count=64 conv=fsync status=none';
+  await asRoot(name, zeros);
+  assert.equal((await updateStatus()).slots.A, undefined);
+  const apply = start(program, ['update', 'apply', ...word, '--from', first], {
+    env: environment,
+    stdio: 'ignore',
+  });
+  await sleep(6000);
+  apply.kill('SIGKILL');
+  await once(apply, 'exit');
+  const { pid } = JSON.parse(await expectDone(['status', ...word, '--json'])) as MachineStatus;
+  assert.ok(pid !== undefined);
+  process.kill(pid, 'SIGKILL');
+  await sleep(1000);
+  await expectDone(['update', 'apply', ...word, '--from', first]);
+  const { phase, committed, running } = await updateStatus();
+  assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
+  assert.equal(await hasMark(), false);
+  await dataIsThere();
+});
+
+test('who goes back has the other release again, after a trial', async () => {
+  await expectDone(['update', 'rollback', ...word]);
+  const { phase, committed } = await updateStatus();
+  assert.deepEqual([phase, committed], ['committed', 'B']);
+  assert.equal(await hasMark(), true);
+  await dataIsThere();
+});
