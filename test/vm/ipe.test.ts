@@ -41,7 +41,7 @@ const questions = {
   root: '/usr/bin/bash -c "echo it runs"',
   script:
     'printf "echo it runs" >/home/holdfast/script; /usr/bin/sh /home/holdfast/script; rm /home/holdfast/script',
-  switch: 'for mode in 0 1; do echo $mode >/sys/kernel/security/ipe/enforce; done',
+  switch: 'for mode in 0 1; do echo $mode | tee /sys/kernel/security/ipe/enforce >/dev/null; done',
   elsewhere: `cat /sys/kernel/security/ipe/policies/holdfast/pkcs7 >/sys/kernel/security/ipe/new_policy`,
   helpers: 'cat /proc/sys/kernel/usermodehelper/bset; grep CapBnd /proc/1/status',
   module:
