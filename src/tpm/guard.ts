@@ -80,12 +80,14 @@ const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buff
     }) as Handle;
     if (isSession(handle)) {
       if (!own.isOwnSession(handle)) throw notOwn(handle);
+      requireRoomForSession(own);
     } else requireRoomForObject(own);
     return undefined;
   },
   [codes.startAuthSession]: (_command, own) => {
     if (own.sessionsAreFull)
       throw new Refusal(responseCode('sessionHandles'), 'the guest has too many sessions');
+    requireRoomForSession(own);
     return undefined;
   },
   [codes.createPrimary]: requireParent,
@@ -124,6 +126,12 @@ function requireParent({ parameters }: Command): undefined {
 
 function requireRoomForObject(own: OwnHandles): void {
   if (own.objectsAreFull) throw new Refusal(responseCode('objectMemory'), 'the guest has too many objects');
+}
+
+function requireRoomForSession(own: OwnHandles): void {
+  if (own.loadedSessionsAreFull) {
+    throw new Refusal(responseCode('sessionMemory'), 'the connection has too many sessions loaded');
+  }
 }
 
 function notOwn(handle: Handle): Refusal {

@@ -2,6 +2,7 @@ import { type Handle, isSession, isTransient } from './handles.ts';
 
 /** As many as Linux' own resource manager keeps for each of its users (drivers/char/tpm, `struct tpm_space`). */
 export const mostObjects = 3;
+export const mostLoadedSessions = 3;
 
 /** A TPM has 64 sessions or more for all its users: TCG PC Client Platform TPM Profile, TPM_PT_ACTIVE_SESSIONS_MAX. */
 export const mostSessions = 8;
@@ -73,6 +74,10 @@ export class OwnHandles {
 
   get objectsAreFull(): boolean {
     return this.loaded().filter(isTransient).length >= mostObjects;
+  }
+
+  get loadedSessionsAreFull(): boolean {
+    return this.loaded().filter(isSession).length >= mostLoadedSessions;
   }
 
   get sessionsAreFull(): boolean {

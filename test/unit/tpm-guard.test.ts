@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codes } from '../../src/tpm/admitted-commands.ts';
 import type { Handle } from '../../src/tpm/handles.ts';
-import { GuestSessions, mostObjects, mostSessions, OwnHandles } from '../../src/tpm/ownership.ts';
+import {
+  GuestSessions,
+  mostLoadedSessions,
+  mostObjects,
+  mostSessions,
+  OwnHandles,
+} from '../../src/tpm/ownership.ts';
 import { message, tagged } from '../../src/tpm/response.ts';
 import { sized, u16, u32 } from '../../src/tpm/wire.ts';
 import {
@@ -115,6 +121,12 @@ test('a guest may have so many objects and sessions, and no more', () => {
     own.save((0x0200_0000 + count) as Handle, 0); // saved ones count
   }
   assert.equal(outcomeOf(session, own), 0x905);
+  const loaded = ownHandles();
+  for (let count = 0; count < mostLoadedSessions; count++) {
+    assert.equal(typeof outcomeOf(session, loaded), 'object');
+    loaded.add((0x0300_0000 + count) as Handle);
+  }
+  assert.equal(outcomeOf(session, loaded), 0x903);
   own.remove(0x0200_0000 as Handle);
   assert.equal(typeof outcomeOf(session, own), 'object');
 });
