@@ -10,11 +10,18 @@ export const verb = defineVerb({
   arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
   flags: {
     repository: setting('DIR', 'the repository: a folder that any web server can serve', anyText),
-    from: setting('DIR,…', 'older releases to make small packs from, apart by commas', folders),
+    from: setting(
+      'DIR,…',
+      'older releases to make packs from, besides the newest four in the repository',
+      folders,
+    ),
   },
   examples: [
     ['holdfast release publish ./release --repository ./www', 'publish, or sign again what is published'],
-    ['holdfast release publish ./new --repository ./www --from ./old', 'and make the step from ./old small'],
+    [
+      'holdfast release publish ./new --repository ./www --from ./old',
+      'also make a pack from a release that was never published',
+    ],
   ],
   async run({ arguments: { release }, flags, layout, progress, signal, output }) {
     if (flags.repository === undefined)

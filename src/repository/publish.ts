@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure } from '../base/errors.ts';
 import { exists, readBounded, syncFolder, writeFileAtomic } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import type { Progress } from '../base/progress.ts';
 import { MiB } from '../base/size.ts';
-import { encodeBlockIndex, prefixesOf } from '../delta/block-index.ts';
+import { type BlockIndex, encodeBlockIndex, prefixesOf } from '../delta/block-index.ts';
+import type { RowReader } from '../delta/row-reader.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../release/verify.ts';
 import { classify, tellApart, writeBlockStore } from './block-store.ts';
 import {
@@ -23,6 +24,7 @@ import { compareVersions } from './compare.ts';
 import { writePack } from './pack.ts';
 import { type Published, readPublished } from './published.ts';
 import { digestRow, openReleaseRow } from './release-row.ts';
+import { type Restored, restoreRelease } from './restore.ts';
 import { rootVersions } from './root-metadata.ts';
 import {
   readPublishingKeys,
@@ -35,11 +37,14 @@ import {
 /** Targets are fetched whole into memory: none of a release is this large. */
 const smallFileLimit = 64 * MiB;
 
+/** Packs are made from so many of the newest releases in the repository. */
+const packedReleases = 4;
+
 export interface PublishRequest {
   /** The folder that `build` made. */
   readonly release: string;
   readonly repository: string;
-  /** Folders of older releases to make packs from. */
+  /** Folders of older releases to make packs from, besides those that the repository has. */
   readonly from: readonly string[];
   /** The certificate that releases must be signed by: PEM. */
   readonly certificate: string;
@@ -118,6 +123,7 @@ async function offerContent(
   const places = join(repository, 'content', digest);
   await mkdir(places, { recursive: true });
   const draft = await mkdtemp(join(places, '.draft-'));
+  const scratch = await mkdtemp(join(places, '.older-'));
   const row = await openReleaseRow(folder, contentFiles(manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
@@ -127,22 +133,24 @@ async function offerContent(
       writeBlockStore(join(draft, blocksName), row, index, known.length, step, signal),
     );
     const packs: ContentDescription['packs'] = [];
-    for (const from of older) {
-      const oldRow = await openReleaseRow(from.folder, copiedFiles(from.manifest));
-      const old = { row: oldRow, manifest: from.manifest };
-      try {
-        const path = join(draft, packName(from.digest));
-        const frames = await progress.step(`Making the pack from ${from.manifest.version}`, () =>
-          writePack(path, old, row, index, signal),
-        );
-        packs.push({ from: from.digest, frames });
-      } finally {
-        await oldRow.close();
-      }
+    const makePack = async (from: Restored) => {
+      const frames = await progress.step(`Making the pack from ${from.manifest.version}`, () =>
+        packFrom(from, join(draft, packName(from.digest)), row, index, signal),
+      );
+      packs.push({ from: from.digest, frames });
+    };
+    for (const from of older) await makePack(from);
+    const others = published.catalog.releases.filter((each) => each.digest !== digest);
+    for (const each of others.slice(-packedReleases)) {
+      if (packs.some(({ from }) => from === each.digest)) continue;
+      const restored = join(scratch, each.digest);
+      await makePack(await restoreRelease(repository, published, each.digest, restored));
+      await rm(restored, { recursive: true });
     }
     const description: ContentDescription = { format: 1, blocks, packs };
     const described = jsonTarget(targetPaths(digest).content, description);
     const place = join(repository, contentFolder(digest, sha256Of(described.bytes)));
+    await chmod(draft, 0o755); // a web server runs as somebody else
     await syncFolder(draft);
     if (!(await exists(place))) await rename(draft, place);
     await syncFolder(places);
@@ -158,7 +166,22 @@ async function offerContent(
     return { description, targets };
   } finally {
     await row.close();
-    await rm(draft, { recursive: true, force: true });
+    for (const each of [draft, scratch]) await rm(each, { recursive: true, force: true });
+  }
+}
+
+async function packFrom(
+  from: Restored,
+  path: string,
+  row: RowReader,
+  index: BlockIndex,
+  signal: AbortSignal,
+) {
+  const old = { row: await openReleaseRow(from.folder, copiedFiles(from.manifest)), manifest: from.manifest };
+  try {
+    return await writePack(path, old, row, index, signal);
+  } finally {
+    await old.row.close();
   }
 }
 

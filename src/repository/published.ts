@@ -16,6 +16,7 @@ import {
   targetPaths,
 } from './catalog.ts';
 import { type Target, targetFilePath } from './signed-metadata.ts';
+import { sourceFailures } from './source-failures.ts';
 
 /** What a repository's publisher finds in it: his own files, so nothing is verified. */
 export interface Published {
@@ -23,6 +24,8 @@ export interface Published {
   readonly version: number;
   readonly catalog: Catalog;
   readonly targets: readonly Target[];
+  /** The bytes of a target that must be there. @throws HoldfastError `repository.missing`. */
+  target(path: string): Buffer;
   /** Prefixes of what hosts keep of the newest `count` releases but `except`: the newest release first. */
   kept(count: number, except: string): Buffer[];
 }
@@ -40,6 +43,11 @@ export async function readPublished(repository: string): Promise<Published> {
     version,
     catalog: releases,
     targets,
+    target: (path) => {
+      const bytes = bytesOf(path);
+      if (bytes) return bytes;
+      throw sourceFailures.missing(repository, path);
+    },
     kept: (count, except) =>
       releases.releases
         .filter(({ digest }) => digest !== except)
