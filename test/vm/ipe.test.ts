@@ -108,7 +108,7 @@ test('enforce: a container of a signed volume runs, and nothing that it brings; 
   const blocks = image.dataSize / blockSize;
   const answers = await askGuest(sharedName, {
     open: `device=$(losetup --find --show --read-only /var/tmp/images.erofs)
-      keyctl padd user images @u </var/tmp/images.p7s >/dev/null
+      keyctl padd user images @s </var/tmp/images.p7s >/dev/null
       dmsetup create images --readonly --table "0 ${blocks * 8} verity 1 $device $device 4096 4096 ${blocks} ${blocks + 1} sha256 ${image.rootHash} - 2 root_hash_sig_key_desc images"
       mkdir /run/images; mount -t erofs -o ro,nosuid,nodev /dev/mapper/images /run/images`,
     sealed: `podman --storage-opt additionalimagestore=/run/images run --rm --pull=never --network=none localhost/sealed \
