@@ -1,6 +1,7 @@
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Metadata, MetadataKind } from '@tufjs/models';
 import { type Fetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { failure } from '../base/errors.ts';
@@ -59,7 +60,10 @@ export async function refreshMetadata(
     } finally {
       await keepAccepted(scratch, folder);
     }
-    return { target: (path) => fetchTarget(updater, source, path, paths.targets, signal) };
+    const isConsistent = await usesConsistentSnapshots(folder);
+    const place = (path: string, sha256: string) =>
+      `${paths.targets}/${isConsistent ? targetFilePath(path, sha256) : path}`;
+    return { target: (path) => fetchTarget(updater, source, path, place, signal) };
   } catch (error) {
     throw signal.aborted ? signal.reason : refusalOf(source.name, fetcher.failed ?? error);
   } finally {
@@ -121,11 +125,17 @@ class SourceFetcher implements Fetcher {
   }
 }
 
+/** Whether files have their digest in their names (TUF specification 1.0, section 6.2): ours always, others' not. */
+async function usesConsistentSnapshots(folder: string): Promise<boolean> {
+  const bytes = await readBounded(join(folder, 'root.json'), metadataLimit);
+  return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed.consistentSnapshot;
+}
+
 async function fetchTarget(
   updater: Updater,
   source: Source,
   path: string,
-  folder: string,
+  placeOf: (path: string, sha256: string) => string,
   signal: AbortSignal,
 ): Promise<Buffer> {
   const info: TargetFile | undefined = await updater.getTargetInfo(path).catch((error: unknown) => {
@@ -133,7 +143,7 @@ async function fetchTarget(
   });
   const sha256 = info?.hashes.sha256;
   if (!info || sha256 === undefined) throw sourceFailures.missing(source.name, path);
-  const place = `${folder}/${targetFilePath(path, sha256)}`;
+  const place = placeOf(path, sha256);
   const bytes = await source.read(place, Math.min(info.length, targetLimit), signal);
   if (!bytes) throw sourceFailures.missing(source.name, place);
   if (bytes.length === info.length && sha256Of(bytes) === sha256) return bytes;
