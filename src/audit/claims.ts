@@ -6,6 +6,7 @@ import { networkClaims } from './claims/network.ts';
 import { rootClaims } from './claims/root.ts';
 import { servicingClaims } from './claims/servicing.ts';
 import { sshClaims } from './claims/ssh.ts';
+import { tpmClaims } from './claims/tpm.ts';
 import { writableClaims } from './claims/writable.ts';
 
 /** Every claim, in the order of the document. */
@@ -18,4 +19,5 @@ export const claims: readonly Claim[] = [
   ...networkClaims,
   ...sshClaims,
   ...hostClaims,
+  ...tpmClaims,
 ];

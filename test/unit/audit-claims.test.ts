@@ -21,14 +21,13 @@ function failing(verdicts: ReadonlyMap<string, Verdict>): string[] {
 }
 
 /** Nothing here that they could be true of: they cannot be sabotaged, and they must never pass. */
-const notTested = ['elevated-module', 'tpm'];
+const notTested = ['elevated-module'];
 
 test('a good machine passes every claim that applies to it', () => {
   const others = [...verdictsOf()].filter(([, verdict]) => verdict !== 'pass');
   assert.deepEqual(others, [
     ['ssh-brute-force', 'not applicable'],
     ['elevated-module', 'not applicable'],
-    ['tpm', 'not applicable'],
   ]);
 });
 
@@ -37,6 +36,15 @@ for (const { what, guest, host, fails } of sabotages) {
     assert.deepEqual(failing(verdictsOf(guest, host)), fails);
   });
 }
+
+test('the host’s TPM, opened by the user: its broker must answer, and refuse', () => {
+  const host = { configuration: { ...goodFacts.configuration, hostTpm: '/dev/tpmrm0' } };
+  const refused = { tpm: 'answer 80010000000a00000143' };
+  assert.equal(verdictsOf(refused, host).get('tpm'), 'pass');
+  for (const answer of ['', '80010000000a00000000', '80010000000a00000101']) {
+    assert.equal(verdictsOf({ tpm: `answer ${answer}` }, host).get('tpm'), 'fail');
+  }
+});
 
 test('every claim that is tested has a sabotage that it fails', () => {
   const sabotaged = new Set(sabotages.flatMap(({ fails }) => fails));

@@ -38,14 +38,4 @@ export const hostClaims = [
     judge: () =>
       notApplicable('there is no PowerShell module; machines belong to the user who owns HOLDFAST_HOME'),
   }),
-  defineClaim({
-    id: 'tpm',
-    sentence:
-      "The EFLOW virtual machine doesn't support vTPM. However the user can enable/disable the TPM passthrough feature, that allows the EFLOW virtual machine to use the Windows host OS TPM.",
-    since: 'not yet',
-    notStopped: "Nothing is sealed to the machine's state.",
-    guest: {},
-    host: [],
-    judge: () => notApplicable("this version gives a machine no TPM, neither a virtual one nor the host's"),
-  }),
 ] as const;

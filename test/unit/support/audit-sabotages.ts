@@ -58,6 +58,12 @@ const partitionSabotages = currentTable(tables).partitions.flatMap(({ number, na
 export const sabotages: readonly Sabotage[] = [
   { what: 'a dpkg', guest: added('package-managers', '/etc/dpkg'), fails: ['no-package-manager'] },
   { what: 'a search that finds nothing', guest: { 'package-managers': '' }, fails: ['no-package-manager'] },
+  {
+    what: 'a TPM of the host that nobody opened',
+    guest: { tpm: 'answer 80010000000a00000143' },
+    fails: ['tpm'],
+  },
+  { what: 'a TPM device', guest: { tpm: '/dev/tpm0\n/dev/tpmrm0\nanswer ' }, fails: ['tpm'] },
   { what: 'another release runs', guest: { 'release-version': '12.1' }, fails: ['release-signed'] },
   {
     what: 'machine.json names another release',
