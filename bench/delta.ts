@@ -1,0 +1,132 @@
+import { copyFile, cp, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makePrivateFolder } from '../src/base/files.ts';
+import { silent } from '../src/base/progress.ts';
+import { trustedCertificate } from '../src/release/store.ts';
+import { readRelease, type SignedRelease } from '../src/release/verify.ts';
+import { copiedFiles } from '../src/repository/catalog.ts';
+import { fetchRelease } from '../src/repository/fetch-release.ts';
+import { readOffer } from '../src/repository/offer.ts';
+import { publishRelease } from '../src/repository/publish.ts';
+import { initKeys, trustedRootPath } from '../src/repository/root-metadata.ts';
+import { openSource, type Source } from '../src/repository/source.ts';
+import { releasePair } from './delta/pair.ts';
+import { casync, type Images, rauc, zchunk, zstdPatch } from './delta/peers.ts';
+import type { Bench, Comparison, Defer } from './measure.ts';
+import { cache, layout } from './support/home.ts';
+
+const MB = 1_000_000;
+
+/**
+ * Bytes that an update takes, for a security update of openssl, curl and tzdata. Ours counts everything that is read from
+ * the repository, signed metadata, boot images and SBOM included; the peers' figures are for the root image alone.
+ */
+export const bench: Bench = { name: 'delta', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  const pair = await releasePair();
+  await makePrivateFolder(cache);
+  const folder = await mkdtemp(join(cache, 'delta-'));
+  defer(() => rm(folder, { recursive: true }));
+  const certificate = trustedCertificate({ keys: pair.keys, releases: layout.releases });
+  const older = await readRelease(pair.older, certificate);
+  const newer = await readRelease(pair.newer, certificate);
+  const images: Images = {
+    older: await dataOf(older, join(folder, 'older.img')),
+    newer: await dataOf(newer, join(folder, 'newer.img')),
+    scratch: folder,
+  };
+  const keys = join(folder, 'keys');
+  await initKeys({ folder: keys, rootKeys: keys }, 1, 1);
+  const [plain, packed] = [join(folder, 'plain'), join(folder, 'packed')];
+  const publish = (release: string, repository: string) =>
+    publishRelease({
+      ...{ release, repository, from: [], certificate, keys, progress: silent },
+      signal: new AbortController().signal,
+    });
+  for (const release of [pair.older, pair.newer]) await publish(release, packed);
+  await cp(packed, plain, { recursive: true });
+  const files = await readdir(plain, { recursive: true });
+  for (const name of files.filter((each) => /\/from-[^/]*$/.test(each))) await rm(join(plain, name));
+  const trust = { certificate, firstRoot: trustedRootPath(keys), metadata: join(folder, 'metadata') };
+  const fetched = (repository: string) => update(repository, older, trust, join(folder, 'host'));
+  // without a pack: what an update costs from the fifth newest release on, or from one that was never published
+  const anyToAny = once(() => fetched(plain));
+  const common = { unit: 'MB', runs: 1 };
+  const against = { ...common, target: 0.5, ours: anyToAny };
+  return [
+    { ...against, name: 'any-to-any-zchunk', peerName: 'zchunk', peer: once(() => inMB(zchunk(images))) },
+    { ...against, name: 'any-to-any-casync', peerName: 'casync', peer: once(() => inMB(casync(images))) },
+    {
+      ...against,
+      name: 'any-to-any-rauc',
+      peerName: 'the least that RAUC adaptive can fetch',
+      peer: once(() => inMB(rauc(images))),
+    },
+    {
+      ...{ ...common, name: 'pack', peerName: 'zstd --patch-from', target: 1.25 },
+      ours: once(() => fetched(packed)),
+      peer: once(() => inMB(zstdPatch(images))),
+    },
+  ];
+}
+
+async function dataOf({ folder, manifest: { root } }: SignedRelease, path: string): Promise<string> {
+  await copyFile(join(folder, root.name), path);
+  await truncate(path, root.dataSize);
+  return path;
+}
+
+/** Updates a host that has the older release and knows nothing of the repository; answers the bytes read. */
+async function update(
+  repository: string,
+  older: SignedRelease,
+  trust: Parameters<typeof readOffer>[1],
+  folder: string,
+): Promise<number> {
+  await rm(trust.metadata, { recursive: true, force: true });
+  const { source, total } = counted(await openSource(repository));
+  const { signal } = new AbortController();
+  const parts = copiedFiles(older.manifest).map(({ name, size }) => {
+    return { path: join(older.folder, name), offset: 0, size };
+  });
+  const offer = await readOffer(source, trust, signal);
+  const old = async () => [{ digest: older.digest, manifest: older.manifest, parts }];
+  await fetchRelease({ source, offer, trust, folder, old, progress: silent, signal });
+  await rm(folder, { recursive: true });
+  return total() / MB;
+}
+
+function counted(source: Source): { source: Source; total: () => number } {
+  let bytes = 0;
+  return {
+    total: () => bytes,
+    source: {
+      ...source,
+      read: async (...request) => {
+        const read = await source.read(...request);
+        bytes += read?.length ?? 0;
+        return read;
+      },
+      async *readRange(...request) {
+        for await (const chunk of source.readRange(...request)) {
+          bytes += chunk.length;
+          yield chunk;
+        }
+      },
+    },
+  };
+}
+
+/** Bytes do not vary: what is slow to find out is found out once. */
+function once(work: () => Promise<number>): () => Promise<number> {
+  let result: Promise<number> | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
+}
+
+async function inMB(bytes: Promise<number>): Promise<number> {
+  return (await bytes) / MB;
+}

@@ -1,0 +1,68 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists, makePrivateFolder, readBounded } from '../../src/base/files.ts';
+import { hostMirrors } from '../../src/base/mirror.ts';
+import { run } from '../../src/base/process.ts';
+import { MiB } from '../../src/base/size.ts';
+import { packageLock } from '../../src/release/packages.ts';
+import { suite } from '../../src/release/recipe.ts';
+import { builtRelease, cache, holdfast, layout } from '../support/home.ts';
+
+/** Source packages of the security update that is measured. */
+const updated: readonly string[] = ['openssl', 'curl', 'tzdata'];
+
+/** Two releases that differ by a security update: their folders, and the home whose key signed them. */
+export interface ReleasePair {
+  readonly older: string;
+  readonly newer: string;
+  readonly keys: string;
+}
+
+/**
+ * The newest release, and one with openssl, curl and tzdata as the point release has them; or the two folders that
+ * `HOLDFAST_BENCH_RELEASES` names, apart by a comma, signed by the keys of HOLDFAST_HOME.
+ */
+export async function releasePair(): Promise<ReleasePair> {
+  const [givenOlder, givenNewer] = process.env.HOLDFAST_BENCH_RELEASES?.split(',') ?? [];
+  if (givenOlder && givenNewer) return { older: givenOlder, newer: givenNewer, keys: layout.keys };
+  const newer = await builtRelease();
+  const older = join(layout.home, 'older');
+  await makePrivateFolder(cache);
+  const scratch = await mkdtemp(join(cache, 'delta-lock-'));
+  try {
+    const lock = join(scratch, 'packages.json');
+    await writeFile(lock, JSON.stringify(await olderLock(newer, scratch)));
+    if (!(await exists(older))) await holdfast(layout.home, 'build', '--out', older, '--lock', lock);
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+  return { older, newer, keys: layout.keys };
+}
+
+async function olderLock(release: string, scratch: string) {
+  const bytes = await readBounded(join(release, 'packages.json'), 16 * MiB);
+  const lock = packageLock.parse(JSON.parse(bytes.toString()));
+  const versions = await pointReleaseVersions(scratch);
+  const packages = lock.packages.map((entry) => {
+    const version = updated.includes(entry.source) ? versions.get(entry.name) : undefined;
+    return version === undefined ? entry : { ...entry, version, sourceVersion: version };
+  });
+  return { ...lock, sourceDateEpoch: lock.sourceDateEpoch - 14 * 86_400, packages };
+}
+
+/** What the main suite holds, without security and other updates: apt's own downloader heeds the host's proxy. */
+async function pointReleaseVersions(scratch: string): Promise<Map<string, string>> {
+  const archive = (await hostMirrors())?.archive;
+  if (archive === undefined) throw new Error("this host's apt knows no mirror of Debian");
+  const path = join(scratch, 'Packages.xz');
+  const address = `${archive}/dists/${suite}/main/binary-amd64/Packages.xz`;
+  await run('/usr/lib/apt/apt-helper', ['download-file', address, path]);
+  await run('xz', ['--decompress', path]);
+  const text = (await readBounded(join(scratch, 'Packages'), 256 * MiB)).toString();
+  return new Map(
+    text.split('\n\n').map((paragraph) => {
+      const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(paragraph)?.[1] ?? '';
+      return [field('Package'), field('Version')];
+    }),
+  );
+}
