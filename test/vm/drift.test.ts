@@ -158,13 +158,15 @@ test('overlays that are gone, damaged, or lead elsewhere: the machine is reached
     name,
     `cd /var/.eflow/overlays; mkdir /var/tmp/planted
     mv home/upper home/upper.kept; ln -s /var/tmp/planted home/upper
-    rm -rf etc/work; echo >etc/work; rm -rf root; sync`,
+    rm -rf etc/work; echo >etc/work; rm -rf root; sync
+    echo test >/sys/fs/ext4/vda8/trigger_fs_error`,
   );
   await expectDone(['restart', ...word]);
   const said =
     'what was changed in /home cannot be used: it is as released, and what changes in it is lost at the next start';
   assert.deepEqual((await status()).guest?.degraded, [said]);
   assert.match(await asRoot(name, 'dmesg'), new RegExp(`holdfast: ${said}`));
+  assert.equal(await asRoot(name, 'cat /sys/fs/ext4/vda8/errors_count'), '0', 'what the kernel noted is mended');
   assert.deepEqual(await failedClaims(), ['overlay-home']);
   await asRoot(
     name,
