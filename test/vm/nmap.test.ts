@@ -15,7 +15,8 @@ import { neighbour } from './neighbours.ts';
  */
 
 const near = neighbour(4);
-const root = '/run/nmap';
+/** On Data: what is in memory cannot be run. */
+const root = '/var/tmp/nmap';
 
 before(async () => {
   await sharedMachine();
