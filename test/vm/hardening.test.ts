@@ -65,6 +65,14 @@ const questions = {
   filter4: 'iptables -S',
   filter6: 'ip6tables -S',
   processes: 'ps -eo args',
+  // what is not asked for
+  quietMounts: 'for path in /run /tmp /dev/shm /logs; do findmnt -no TARGET,OPTIONS "$path"; done',
+  dumps:
+    'systemctl show --property=DefaultLimitCORE; ulimit -Hc; sysctl -n kernel.core_pattern fs.suid_dumpable',
+  doors:
+    'sysctl -n kernel.kexec_load_disabled kernel.io_uring_disabled kernel.unprivileged_bpf_disabled kernel.sysrq',
+  absentModules:
+    'for module in sctp dccp tipc rds nfs cifs usb-storage; do modprobe "$module" && echo "$module: loaded"; done',
   // services
   running: 'systemctl is-system-running --wait',
   failed: 'systemctl list-units --failed --plain --no-legend',
@@ -236,6 +244,19 @@ test('the packet filter drops what comes in and what would pass through', () => 
       'nobody is let in',
     );
   }
+});
+
+test('nothing runs from where no program belongs', () => {
+  const lines = answers.quietMounts.split('\n');
+  assert.equal(lines.length, 4);
+  for (const line of lines) assert.match(line, / rw,nosuid,nodev,noexec,/);
+});
+
+test('no program is dumped, and doors into the kernel that nothing uses are shut', () => {
+  assert.equal(answers.dumps, 'DefaultLimitCORE=0\n0\n|/bin/false\n0');
+  assert.equal(answers.doors, '1\n2\n1\n0');
+  assert.doesNotMatch(answers.absentModules, /: loaded/);
+  assert.match(answers.absentModules, /^modprobe: FATAL: Module nfs not found/m);
 });
 
 test('no console asks for a login', async () => {
