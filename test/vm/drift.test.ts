@@ -166,7 +166,11 @@ test('overlays that are gone, damaged, or lead elsewhere: the machine is reached
     'what was changed in /home cannot be used: it is as released, and what changes in it is lost at the next start';
   assert.deepEqual((await status()).guest?.degraded, [said]);
   assert.match(await asRoot(name, 'dmesg'), new RegExp(`holdfast: ${said}`));
-  assert.equal(await asRoot(name, 'cat /sys/fs/ext4/vda8/errors_count'), '0', 'what the kernel noted is mended');
+  assert.equal(
+    await asRoot(name, 'cat /sys/fs/ext4/vda8/errors_count'),
+    '0',
+    'what the kernel noted is mended',
+  );
   assert.deepEqual(await failedClaims(), ['overlay-home']);
   await asRoot(
     name,
