@@ -60,7 +60,7 @@ export const sabotages: readonly Sabotage[] = [
   { what: 'a search that finds nothing', guest: { 'package-managers': '' }, fails: ['no-package-manager'] },
   {
     what: 'a TPM of the host that nobody opened',
-    guest: { tpm: 'answer 80010000000a00000143' },
+    guest: { tpm: 'answer 0x143' },
     fails: ['tpm'],
   },
   { what: 'a TPM device', guest: { tpm: '/dev/tpm0\n/dev/tpmrm0\nanswer ' }, fails: ['tpm'] },
