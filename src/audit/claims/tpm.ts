@@ -9,7 +9,7 @@ const seen: Probe<{ readonly devices: readonly string[]; readonly answer: string
   name: 'tpm',
   command: `for device in /dev/tpm*; do [ ! -e "$device" ] || echo "$device"; done
   said=$(printf x | tpm2_stirrandom --tcti 'cmd:socat -d0 - VSOCK-CONNECT:2:2321' 2>&1 && echo done)
-  echo "answer $(grep -o -E -m 1 '^done|Esys_StirRandom(0x[0-9A-F]+' <<<"$said" | grep -o -E '0x[0-9A-F]+|done')"`,
+  echo "answer $(grep -o -E -m 1 '^done|Esys_StirRandom[(]0x[0-9A-F]+' <<<"$said" | grep -o -E '0x[0-9A-F]+|done')"`,
   form: matching(
     /^((?:\/dev\/tpm\S{0,20}\n)*)answer (0x[0-9A-F]{1,8}|done|)$/,
     ([devices = '', answer = '']) => ({
