@@ -4,14 +4,14 @@ import { matching, type Probe } from '../guest-probe.ts';
 /** TPM_RC_COMMAND_CODE: what the broker must say to a command that its table refuses. */
 const refusal = '0x143';
 
-/** TPMs that the guest has, and what answers TPM2_StirRandom where the host's would be. Nothing: nobody is there. */
+/** TPMs that the guest has, and what answers TPM2_StirRandom where the host's would be. Longer codes are the tool's own: nobody is there. */
 const seen: Probe<{ readonly devices: readonly string[]; readonly answer: string }> = {
   name: 'tpm',
   command: `for device in /dev/tpm*; do [ ! -e "$device" ] || echo "$device"; done
   said=$(printf x | tpm2_stirrandom --tcti 'cmd:socat -d0 - VSOCK-CONNECT:2:2321' 2>&1 && echo done)
-  echo "answer $(grep -o -E -m 1 '^done|Esys_StirRandom[(]0x[0-9A-F]+' <<<"$said" | grep -o -E '0x[0-9A-F]+|done')"`,
+  echo "answer $(grep -o -E -m 1 '^done|Esys_StirRandom[(]0x[0-9A-F]{1,3}[)]' <<<"$said" | grep -o -E '0x[0-9A-F]+|done')"`,
   form: matching(
-    /^((?:\/dev\/tpm\S{0,20}\n)*)answer (0x[0-9A-F]{1,8}|done|)$/,
+    /^((?:\/dev\/tpm\S{0,20}\n)*)answer (0x[0-9A-F]{1,3}|done|)$/,
     ([devices = '', answer = '']) => ({
       devices: devices.split('\n').filter((line) => line !== ''),
       answer,
