@@ -47,7 +47,7 @@ const questions = {
   module:
     'cp "$(modinfo -n dummy)" /run/dummy.ko; insmod /run/dummy.ko && echo loaded && rmmod dummy; rm /run/dummy.ko',
   own: 'modprobe dummy && echo loaded && rmmod dummy',
-  journal: 'journalctl --boot --dmesg --grep ipe_op=EXECUTE --output cat --no-pager',
+  journal: 'journalctl --sync; journalctl --boot --dmesg --grep ipe_op=EXECUTE --output cat --no-pager',
 } as const;
 
 test('audit: a program on Data runs, and the journal names it', async () => {
