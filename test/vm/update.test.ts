@@ -36,6 +36,9 @@ let [first, successor] = ['', ''];
 const data = 'cat /var/precious /etc/precious /home/holdfast/precious; tail -n 1 /logs/precious';
 
 before(async () => {
+  // a publisher's keys, and what this host has seen of its repository: those of an earlier run
+  for (const path of [repository, join(layout.keys, 'repository'), join(home, 'repository')])
+    await rm(path, { recursive: true, force: true });
   first = await builtRelease();
   successor = await builtSuccessor();
   await expectDone(['deploy', ...word, '--release', first, '--data-size', '2GB']);
