@@ -76,6 +76,7 @@ const questions = {
   // services
   running: 'systemctl is-system-running --wait',
   failed: 'systemctl list-units --failed --plain --no-legend',
+  weights: 'cat /sys/fs/cgroup/channel.slice/cpu.weight /sys/fs/cgroup/system.slice/cpu.weight',
   identity: 'hostname; cat /etc/machine-id',
 } as const;
 
@@ -270,6 +271,10 @@ test('no console asks for a login', async () => {
 test('every unit came up', async () => {
   assert.equal(answers.failed, '');
   assert.equal(answers.running, 'running');
+});
+
+test('once it has booted, the channel gets no more of the processor than all else', () => {
+  assert.equal(answers.weights, '100\n100');
 });
 
 test('not even root reads kernel memory or loads a module that is not signed', () => {
