@@ -79,11 +79,13 @@ async function joinStreams(
     const { columns, rows } = terminalOf(streams);
     command.resize(columns, rows);
   };
-  // loaded only here: a command without a terminal should not wait for it
-  const restore = terminal && (await (await import('./raw-terminal.ts')).makeTerminalRaw());
-  if (terminal) streams.stdout.on('resize', resize);
+  // first of all: Ctrl-C while the terminal is made raw is a signal still, and must not be lost
   const releaseInput = joinInput(command, streams);
+  let restore: (() => Promise<void>) | undefined;
   try {
+    // loaded only here: a command without a terminal should not wait for it
+    restore = terminal && (await (await import('./raw-terminal.ts')).makeTerminalRaw());
+    if (terminal) streams.stdout.on('resize', resize);
     command.stdout.pipe(streams.stdout, { end: false });
     command.stderr.pipe(streams.stderr, { end: false });
     return await command.ended;
