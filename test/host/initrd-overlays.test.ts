@@ -99,8 +99,11 @@ for (const [what, data] of [
   ['missing', ''],
   ['a file', `echo >${work}`],
   ['a symbolic link', `busybox ln -s /elsewhere ${work}`],
-  ['full of what was left', `mkdir -p ${work}/work/deep/er ${work}/index; echo >${work}/work/deep/er/file`],
-  ['marked as volatile by another kernel', `mkdir -p ${work}/work/incompat/volatile`],
+  [
+    'full of what was left',
+    `mkdir -p ${work}; (cd ${work}; mkdir -p work/deep/er index; echo >work/deep/er/file)`,
+  ],
+  ['marked as volatile by another kernel', `mkdir -p ${work}; (cd ${work}; mkdir -p work/incompat/volatile)`],
 ] as const)
   test(`a work folder that is ${what} is made again; nothing is lost`, async () => {
     const { output, degraded } = await boot(`${kept}; ${data}`, `${writes}; cat /sysroot/etc/kept`);
