@@ -1,8 +1,8 @@
 import { defineClaim, notApplicable, unless } from '../claim.ts';
 import type { FileAccess } from '../host-facts.ts';
 
-/** Others may read these: public keys, and HOLDFAST_HOME itself, whose folders are closed each on its own. */
-const readable = /(?:\.pub|certificate\.pem|^\.)$/;
+/** Others may read these: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose folders are closed each on its own. */
+const readable = /(?:\.pub|certificate\.pem|root\.json|^\.)$/;
 
 function problemOf({ path, kind, mode }: FileAccess): string[] {
   const text = mode.toString(8).padStart(4, '0');

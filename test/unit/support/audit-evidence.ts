@@ -168,6 +168,8 @@ export const goodFacts: HostFactTypes = {
     { path: '.', kind: 'folder', mode: 0o755 },
     { path: 'keys/release/certificate.pem', kind: 'file', mode: 0o644 },
     { path: 'keys/release/private.pem', kind: 'file', mode: 0o600 },
+    { path: 'keys/repository/root.json', kind: 'file', mode: 0o644 },
+    { path: 'keys/repository/metadata/1.root.json', kind: 'file', mode: 0o644 },
     { path: 'machines/default/secrets/identity', kind: 'file', mode: 0o600 },
     { path: 'machines/default/secrets/identity.pub', kind: 'file', mode: 0o644 },
   ],
