@@ -71,8 +71,14 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
 async function sessionOf(supervisor: Supervisor): Promise<Session> {
   for (let waited = 0; ; waited += pollEvery) {
     const session = supervisor.session();
-    if (session) return session;
     const { state, channelProblem } = supervisor.status();
+    if (state === 'failed' || state === 'stopped') {
+      throw failure('machine.off', 'the machine is not running', {
+        why: state === 'failed' ? 'its processes ended without a shutdown' : 'it is shut down',
+        next: 'run `holdfast start`',
+      });
+    }
+    if (session) return session;
     if (waited >= sessionLimit || !['starting', 'booting'].includes(state)) {
       throw failure('machine.not-ready', 'the machine does not answer', {
         why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,
