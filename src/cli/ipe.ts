@@ -1,5 +1,6 @@
 import type { MachineName } from '../machine/home.ts';
-import { type IpeState, ipeState, switchIpe } from '../machine/ipe.ts';
+import { type IpeState, ipeState } from '../machine/ipe.ts';
+import { chooseNextStart } from '../machine/next-start.ts';
 import { defineVerb, oneOf, required } from './verb.ts';
 
 export const verb = defineVerb({
@@ -17,7 +18,7 @@ export const verb = defineVerb({
     ['holdfast ipe enforce', 'refuse them, those of ordinary containers included, and tell'],
   ],
   async run({ machine, layout, arguments: { wish }, output }) {
-    const changed = wish !== 'status' && (await switchIpe(layout, machine, wish));
+    const changed = wish !== 'status' && (await chooseNextStart(layout, machine, { ipe: wish }));
     const state = await ipeState(layout, machine);
     output.result(
       { machine, configured: state.configured, runs: state.runs ?? null, changed },

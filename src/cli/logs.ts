@@ -8,8 +8,9 @@ import { readConfiguration } from '../machine/configuration.ts';
 import { readConsole } from '../machine/console.ts';
 import { machineLayout } from '../machine/home.ts';
 import { archiveLogs } from '../machine/log-archive.ts';
-import { isOff, powerState } from '../machine/power.ts';
+import { powerState } from '../machine/power.ts';
 import type { MachineState } from '../machine/state.ts';
+import { isOff } from '../machine/state.ts';
 import { anyText, type Context, defineVerb, setting, toggle } from './verb.ts';
 
 /** How much of a console is shown. */

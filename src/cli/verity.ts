@@ -1,6 +1,7 @@
 import type { Verity } from '../disk/layout.ts';
+import { chooseNextStart } from '../machine/next-start.ts';
 import { type MachineStatus, machineStatus } from '../machine/status.ts';
-import { switchVerity } from '../machine/verity-switch.ts';
+
 import { confirm } from './confirm.ts';
 import { defineVerb, oneOf, required, toggle } from './verb.ts';
 
@@ -27,7 +28,7 @@ export const verb = defineVerb({
     if (wish !== 'status') {
       const before = await machineStatus(layout, machine); // also says that there is no such machine
       if (wish === 'disable' && before.verity === 'on' && !flags.yes) await confirm(context, risk);
-      changed = await switchVerity(layout, machine, wish === 'enable' ? 'on' : 'off');
+      changed = await chooseNextStart(layout, machine, { verity: wish === 'enable' ? 'on' : 'off' });
     }
     const status = await machineStatus(layout, machine);
     const { verity: configured } = status;

@@ -9,7 +9,8 @@ import {
 import { readConfiguration } from './configuration.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { launchSupervisor } from './launch-supervisor.ts';
-import { isOff, powerState, supervisorEnded } from './power.ts';
+import { powerState, supervisorEnded } from './power.ts';
+import { isOff } from './state.ts';
 import { askLeave } from './supervisor-client.ts';
 
 /**

@@ -2,6 +2,7 @@ import { failure, HoldfastError } from '../base/errors.ts';
 import type { StartCommand } from '../channel/session.ts';
 import { startThrough } from './client.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
+import { isOff } from './state.ts';
 
 /**
  * Starts commands in a machine's guest. `exec` should cost little more than the command itself: what is only needed when
@@ -16,7 +17,7 @@ export function startIn(layout: HomeLayout, name: MachineName): StartCommand {
     } catch (error) {
       if (!(error instanceof HoldfastError && error.code === 'supervisor.absent')) throw error;
     }
-    const { isOff, powerState } = await import('./power.ts');
+    const { powerState } = await import('./power.ts');
     const power = await powerState(layout, name); // gives a machine that runs a new supervisor
     if (isOff(power)) {
       throw failure('machine.off', `the machine '${name}' is not running`, {

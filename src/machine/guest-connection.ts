@@ -61,7 +61,7 @@ export function keepConnected(open: () => Promise<Session>, events: GuestEvents)
   void loop();
 
   return {
-    session: () => session,
+    session: () => (closing.signal.aborted ? undefined : session),
     async close() {
       closing.abort();
       await session?.close(); // one that is being opened is closed as soon as it is open

@@ -1,8 +1,7 @@
-import { withLock } from '../base/lock.ts';
 import { runToEnd } from '../channel/run.ts';
 import { type IpeMode, type RunningIpe, readIpe } from '../guest/ipe.ts';
 import { startThrough } from './client.ts';
-import { readConfiguration, writeConfiguration } from './configuration.ts';
+import { readConfiguration } from './configuration.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { powerState } from './power.ts';
 
@@ -24,21 +23,4 @@ export async function ipeState(layout: HomeLayout, name: MachineName): Promise<I
   const start = startThrough(machineLayout(layout, name).supervisorSocket);
   const runs = await readIpe({ run: (argv, options) => runToEnd(start, argv, options) });
   return { configured: ipe, runs };
-}
-
-/**
- * Chooses what a machine does from its next start on. Not before: the initrd gives up the right to change it, so that
- * nobody in the guest can, and neither can we.
- * @returns false when it was so already.
- * @throws HoldfastError `machine.none`, `lock.held`.
- */
-export async function switchIpe(layout: HomeLayout, name: MachineName, ipe: IpeMode): Promise<boolean> {
-  const files = machineLayout(layout, name);
-  await readConfiguration(layout, name);
-  return withLock(files.lock, 'ipe', async () => {
-    const configuration = await readConfiguration(layout, name);
-    if (configuration.ipe === ipe) return false;
-    await writeConfiguration(files.configuration, { ...configuration, ipe });
-    return true;
-  });
 }

@@ -8,6 +8,7 @@ import { readFailure } from './failure-note.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
 import { launchSupervisor } from './launch-supervisor.ts';
+import { isOff } from './state.ts';
 import type { SupervisorStatus } from './supervisor.ts';
 import { askStatus, askStop } from './supervisor-client.ts';
 
@@ -49,11 +50,6 @@ async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>):
     if (error instanceof HoldfastError && error.code === 'lock.held') return otherwise;
     throw error;
   }
-}
-
-/** Whether none of a machine's processes runs, however it came to that. */
-export function isOff({ state }: SupervisorStatus): boolean {
-  return state === 'stopped' || state === 'failed';
 }
 
 /**

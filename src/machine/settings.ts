@@ -5,7 +5,8 @@ import { growDataPartition } from '../disk/growth.ts';
 import { type MachineConfiguration, readConfiguration, writeConfiguration } from './configuration.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { checkSettings, hostResources, type MachineSettings } from './limits.ts';
-import { isOff, powerState } from './power.ts';
+import { powerState } from './power.ts';
+import { isOff } from './state.ts';
 
 /** What can be changed after deployment. */
 export type SettingsChange = Partial<Pick<MachineSettings, 'cpus' | 'memory' | 'dataSize'>>;

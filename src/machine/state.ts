@@ -41,6 +41,11 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
   failed: {},
 };
 
+/** Whether none of a machine's processes runs, however it came to that. */
+export function isOff({ state }: { readonly state: MachineState }): boolean {
+  return state === 'stopped' || state === 'failed';
+}
+
 export function next(state: MachineState, event: MachineEvent): MachineState {
   return transitions[state][event] ?? state;
 }

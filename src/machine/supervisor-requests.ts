@@ -6,6 +6,7 @@ import type { Session } from '../channel/session.ts';
 import { executeFor } from './execute.ts';
 import { encodeJson, frameTypes } from './protocol.ts';
 import { answer, type Handler } from './serve.ts';
+import { isOff } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What a supervisor answers, and how to wait until it has. */
@@ -66,19 +67,17 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
 
 /**
  * The session, once the guest answers: it does not for a moment when it reboots, or when a new supervisor takes charge.
- * @throws HoldfastError `machine.not-ready`.
+ * @throws HoldfastError `machine.not-ready`, `supervisor.absent`.
  */
 async function sessionOf(supervisor: Supervisor): Promise<Session> {
   for (let waited = 0; ; waited += pollEvery) {
     const session = supervisor.session();
-    const { state, channelProblem } = supervisor.status();
-    if (state === 'failed' || state === 'stopped') {
-      throw failure('machine.off', 'the machine is not running', {
-        why: state === 'failed' ? 'its processes ended without a shutdown' : 'it is shut down',
-        next: 'run `holdfast start`',
-      });
-    }
     if (session) return session;
+    const { state, channelProblem } = supervisor.status();
+    if (isOff({ state })) {
+      // we are ending: for the caller it is as if there were none of us
+      throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
+    }
     if (waited >= sessionLimit || !['starting', 'booting'].includes(state)) {
       throw failure('machine.not-ready', 'the machine does not answer', {
         why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,

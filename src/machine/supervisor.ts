@@ -171,8 +171,8 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       const end = await running.ended;
       unwatch();
       const closed = connection?.close();
+      happen(forced ? 'shutdown' : end); // at once: whoever asks meanwhile must not be told that it runs
       await look();
-      happen(forced ? 'shutdown' : end);
       if (state !== 'starting') {
         await closed;
         return state === 'failed' ? 'failed' : 'stopped';

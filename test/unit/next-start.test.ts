@@ -11,8 +11,8 @@ import { createVariableStore } from '../../src/firmware/create.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
 import { readConfiguration, writeConfiguration } from '../../src/machine/configuration.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { chooseNextStart } from '../../src/machine/next-start.ts';
 import { prepareStart } from '../../src/machine/prepare-start.ts';
-import { switchVerity } from '../../src/machine/verity-switch.ts';
 import { goodFacts } from './support/audit-evidence.ts';
 import { certificate } from './support/certificate.ts';
 import { storeFile } from './support/variable-store-file.ts';
@@ -41,7 +41,7 @@ async function bootedFile(): Promise<string | undefined> {
 }
 
 test('a switch takes effect with the next start, and only then', async () => {
-  assert.equal(await switchVerity(layout, name, 'off'), true);
+  assert.equal(await chooseNextStart(layout, name, { verity: 'off' }), true);
   assert.equal((await readConfiguration(layout, name)).verity, 'off');
   assert.equal(await bootedFile(), ukiPaths.on);
   const off = await prepare();
@@ -49,7 +49,7 @@ test('a switch takes effect with the next start, and only then', async () => {
   assert.ok(off.credentials['holdfast.verity'], 'the host says so too');
   assert.deepEqual(lines, ['UEFI variables written: verity is off']);
 
-  assert.equal(await switchVerity(layout, name, 'on'), true);
+  assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), true);
   const on = await prepare();
   assert.equal(await bootedFile(), ukiPaths.on);
   assert.equal(on.credentials['holdfast.verity'], undefined);
@@ -57,7 +57,7 @@ test('a switch takes effect with the next start, and only then', async () => {
 
 test('what is so already is left alone', async () => {
   const before = readFileSync(files.configuration);
-  assert.equal(await switchVerity(layout, name, 'on'), false);
+  assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), false);
   assert.deepEqual(readFileSync(files.configuration), before);
   await prepare();
   assert.deepEqual(lines, []);
@@ -77,7 +77,9 @@ test('a damaged variable store starts nothing', async () => {
 });
 
 test('no machine, no switch', async () => {
-  await assert.rejects(switchVerity(layout, parseMachineName('other'), 'off'), { code: 'machine.none' });
+  await assert.rejects(chooseNextStart(layout, parseMachineName('other'), { verity: 'off' }), {
+    code: 'machine.none',
+  });
 });
 
 /** A terminal on which this is typed. */
