@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { auditMachine } from '../audit/audit.ts';
 import { failure, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
@@ -6,14 +5,12 @@ import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
 import { otherSlot } from '../firmware/slots.ts';
 import { readConfiguration } from '../machine/configuration.ts';
-import { machineLayout } from '../machine/home.ts';
 import { startMachine, stopMachine } from '../machine/power.ts';
 import { waitUntilReady } from '../machine/readiness.ts';
-import { withDisk } from '../machine/supervisor-client.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { changeVariables } from './boot-change.ts';
 import { problemsOf } from './health.ts';
-import { guestOf, type Machine, observe, problemInSlot } from './observe.ts';
+import { guestOf, type Machine, observe, problemInSlot, withDiskAndBase } from './observe.ts';
 import { nextStep, type Step } from './plan.ts';
 import { writeSlot } from './slot-content.ts';
 
@@ -54,7 +51,6 @@ export async function advance(
 
 function effectsOn(machine: Machine, target: StoredRelease, result: { written: Bytes }): Effects {
   const { layout, name, progress, signal } = machine;
-  const files = machineLayout(layout, name);
 
   const stop = (force: boolean) =>
     progress.step('Stopping the machine', () => stopMachine(layout, name, force, signal));
@@ -68,8 +64,6 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
       await start(machine);
     }
   };
-  const commit = (running: Slot) =>
-    changeVariables(machine, (store) => setBootOrder(store, [running, otherSlot(running)]));
 
   return {
     retire: (running) =>
@@ -77,13 +71,9 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
     stage: (running) =>
       progress.step('Writing the release', async (step) => {
         const slot = otherSlot(running);
-        const base = await open(target.baseImage, 'r');
-        try {
-          const socket = files.supervisorSocket;
-          result.written = await withDisk(socket, (disk) => writeSlot(disk, slot, base, step, signal));
-        } finally {
-          await base.close();
-        }
+        result.written = await withDiskAndBase(machine, target, (disk, base) =>
+          writeSlot(disk, slot, base, step, signal),
+        );
         step.note('reading it back');
         const problem = await problemInSlot(machine, slot, target);
         if (problem === undefined) return;
@@ -105,7 +95,8 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
         const expected = { slot: running, rootHash: target.manifest.root.rootHash };
         const audit = async () => (await auditMachine(layout, name, signal)).results;
         const problems = await problemsOf(guestOf(machine), audit, expected, health);
-        if (problems.length === 0) return commit(running);
+        if (problems.length === 0)
+          return changeVariables(machine, (store) => setBootOrder(store, [running, otherSlot(running)]));
         await restart();
         throw failure('update.unhealthy', `release ${target.manifest.version} is not well on this machine`, {
           why: problems.join('; '),

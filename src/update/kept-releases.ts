@@ -12,6 +12,14 @@ export async function keptReleases({ layout, name }: Machine): Promise<StoredRel
   return found.filter((each) => each !== undefined);
 }
 
+/** Those with this root: the releases that may be what runs. */
+export function withRoot(
+  releases: readonly StoredRelease[],
+  rootHash: RootHash | undefined,
+): StoredRelease[] {
+  return releases.filter(({ manifest }) => manifest.root.rootHash === rootHash);
+}
+
 /**
  * Brings a release into the store for a machine. What the slot that runs holds is kept too; what the other may hold goes,
  * as it is about to be written.
@@ -28,7 +36,7 @@ export async function keepRelease(
   return withReleaseStore(layout, `update of ${name}`, async () => {
     const target = await obtain();
     const configuration = await readConfiguration(layout, name);
-    const stays = (await keptReleases(machine)).filter(({ manifest }) => manifest.root.rootHash === running);
+    const stays = withRoot(await keptReleases(machine), running);
     const updates = [...stays, target]
       .map(({ digest }) => digest)
       .filter((digest, index, all) => digest !== configuration.release && all.indexOf(digest) === index);

@@ -1,7 +1,8 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { type Progress, silent } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
@@ -66,18 +67,26 @@ export async function observe(machine: Machine, target: StoredRelease): Promise<
   return { ...seen, runsTarget, holdsTarget: !runsTarget && (await holds(otherSlot(running))) };
 }
 
-/** What keeps a slot from being this release, every byte read; undefined when nothing does. */
-export async function problemInSlot(
+/** Opens the disk of a machine that runs, and a release's base image beside it, for the time of `work`. */
+export async function withDiskAndBase<T>(
   { layout, name }: Machine,
-  slot: Slot,
-  { baseImage, manifest }: StoredRelease,
-): Promise<string | undefined> {
+  { baseImage }: StoredRelease,
+  work: (disk: BlockDevice, base: FileHandle) => Promise<T>,
+): Promise<T> {
   const base = await open(baseImage, 'r');
   try {
-    return await withDisk(machineLayout(layout, name).supervisorSocket, (disk) =>
-      slotProblem(disk, slot, base, manifest),
-    );
+    const { supervisorSocket } = machineLayout(layout, name);
+    return await withDisk(supervisorSocket, (disk) => work(disk, base));
   } finally {
     await base.close();
   }
+}
+
+/** What keeps a slot from being this release, every byte read; undefined when nothing does. */
+export function problemInSlot(
+  machine: Machine,
+  slot: Slot,
+  release: StoredRelease,
+): Promise<string | undefined> {
+  return withDiskAndBase(machine, release, (disk, base) => slotProblem(disk, slot, base, release.manifest));
 }

@@ -7,7 +7,7 @@ import { machineLayout } from '../machine/home.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { type Advanced, advance, start } from './advance.ts';
 import { changeVariables } from './boot-change.ts';
-import { keepRelease, keptReleases } from './kept-releases.ts';
+import { keepRelease, keptReleases, withRoot } from './kept-releases.ts';
 import { type Machine, observeSlots, problemInSlot, type Running } from './observe.ts';
 import { type Fetch, withRelease } from './obtain-release.ts';
 import type { Step } from './plan.ts';
@@ -63,8 +63,7 @@ export function commitTrial(machine: Machine): Promise<UpdateResult | undefined>
   return locked(machine, async () => {
     const seen = await observeRunning(machine);
     if (phaseOf(seen) === 'committed' || phaseOf(seen) === 'finalized') return undefined;
-    const releases = await keptReleases(machine);
-    const target = releases.find(({ manifest }) => manifest.root.rootHash === seen.rootHash);
+    const [target] = withRoot(await keptReleases(machine), seen.rootHash);
     if (target === undefined) throw unknownRelease();
     return withVersion(target, await advance(machine, target));
   });
@@ -90,13 +89,13 @@ export function rollBack(machine: Machine): Promise<UpdateResult | undefined> {
   });
 }
 
-/** Looks at both slots, every byte of the one that does not run. The machine must run. */
+/** Looks at both slots, every byte of the one that does not run. A machine that is off is started. */
 export async function updateStatus(machine: Machine): Promise<UpdateStatus> {
   const seen = await observeRunning(machine);
   const releases = await keptReleases(machine);
   const other = otherSlot(seen.running);
   const inOther = await releaseIn(machine, other, releases);
-  const inRunning = releases.find(({ manifest }) => manifest.root.rootHash === seen.rootHash);
+  const [inRunning] = withRoot(releases, seen.rootHash);
   const versions = { [seen.running]: inRunning?.manifest.version, [other]: inOther?.manifest.version };
   return {
     phase: phaseOf(seen),

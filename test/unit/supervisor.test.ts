@@ -11,7 +11,7 @@ import type {
   RunningMachine,
 } from '../../src/hypervisor/hypervisor.ts';
 import type { ConsoleProblem } from '../../src/machine/console.ts';
-import { retryDelay } from '../../src/machine/guest-connection.ts';
+import { keepConnected, retryDelay } from '../../src/machine/guest-connection.ts';
 import { failedStarts, pauseAfter } from '../../src/machine/start-limit.ts';
 import { type MachineEvent, type MachineState, next } from '../../src/machine/state.ts';
 import { supervise } from '../../src/machine/supervisor.ts';
@@ -291,6 +291,26 @@ test('a guest that reboots while it is being stopped stays off', async () => {
     events.filter((event) => event === 'start'),
     ['start'],
   );
+});
+
+test('a session is handed out no longer once it is being closed, however long that takes', async () => {
+  const session: Session = {
+    start: () => Promise.reject(new Error('not used')),
+    run: () => Promise.reject(new Error('not used')),
+    ended: new Promise(() => {}),
+    close: async () => {},
+  };
+  const connected = Promise.withResolvers<void>();
+  const connection = keepConnected(async () => session, {
+    connected: () => connected.resolve(),
+    disconnected: () => {},
+    failed: () => {},
+  });
+  await connected.promise;
+  assert.equal(connection.session(), session);
+  const closed = connection.close();
+  assert.equal(connection.session(), undefined);
+  await closed;
 });
 
 test('a machine that runs is found, not started', async () => {
