@@ -1,3 +1,4 @@
+import { withLock } from '../base/lock.ts';
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/home.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
@@ -25,7 +26,7 @@ export function withRoot(
  * as it is about to be written.
  * @param obtain has the release in the store: called while nothing leaves it.
  * @param running the root that runs.
- * @throws what `obtain` throws.
+ * @throws HoldfastError `lock.held`; what `obtain` throws.
  */
 export async function keepRelease(
   machine: Machine,
@@ -33,15 +34,18 @@ export async function keepRelease(
   running: RootHash | undefined,
 ): Promise<StoredRelease> {
   const { layout, name } = machine;
-  return withReleaseStore(layout, `update of ${name}`, async () => {
+  const files = machineLayout(layout, name);
+  const keep = async () => {
     const target = await obtain();
     const configuration = await readConfiguration(layout, name);
     const stays = withRoot(await keptReleases(machine), running);
     const updates = [...stays, target]
       .map(({ digest }) => digest)
       .filter((digest, index, all) => digest !== configuration.release && all.indexOf(digest) === index);
-    await writeConfiguration(machineLayout(layout, name).configuration, { ...configuration, updates });
+    await writeConfiguration(files.configuration, { ...configuration, updates });
     await releaseUnused(layout);
     return target;
-  });
+  };
+  // the machine's lock too, and first, as a deployment takes them: what other verbs write into machine.json must not be lost
+  return withLock(files.lock, 'update', () => withReleaseStore(layout, `update of ${name}`, keep));
 }
