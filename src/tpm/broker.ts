@@ -121,7 +121,7 @@ export class Broker {
     for (;;) {
       const { response, isFull } = await this.#inTurn(() => this.#answerNow(guest, message));
       if (!isFull || performance.now() > giveUpAt) return response;
-      await sleep(askForRoomEvery);
+      await sleep(askForRoomEvery * (0.5 + Math.random())); // not in step with who else waits
     }
   }
 

@@ -3,9 +3,10 @@ import { codes } from './admitted-commands.ts';
 import { type Command, parseCommand } from './command.ts';
 import { examine } from './examination.ts';
 import { judge } from './guard.ts';
-import type { Handle } from './handles.ts';
+import { type Handle, isSession } from './handles.ts';
 import type { HostTpm, TpmConnection } from './host-tpm.ts';
 import { type GuestSessions, OwnHandles } from './ownership.ts';
+import { ParkedSessions } from './parked-sessions.ts';
 import { requests } from './requests.ts';
 import {
   errorResponse,
@@ -45,6 +46,7 @@ export interface Answer {
 export class GuestTpm {
   readonly #parts: GuestParts;
   readonly #own: OwnHandles;
+  readonly #parked = new ParkedSessions();
   #connection: TpmConnection | undefined;
 
   constructor(parts: GuestParts) {
@@ -59,9 +61,8 @@ export class GuestTpm {
       const verdict = judge(command, this.#own);
       if ('answer' in verdict) return { response: verdict.answer, isFull: false };
       for (const handle of verdict.examine) await examine(handle, (request) => this.#ask(request));
-      const { usual, slow } = this.#parts.limits;
-      const response = await this.#ask(bytes, command.spec.slow ? slow : usual);
-      this.#note(command, response);
+      const response = (await this.#restore(command)) ?? (await this.#pass(command));
+      if (isFull(response)) await this.#makeRoom();
       return { response: response.bytes, isFull: isFull(response) };
     } catch (error) {
       if (error instanceof Refusal) {
@@ -89,6 +90,25 @@ export class GuestTpm {
     }
   }
 
+  /** @returns the TPM's response when it is too full for what the command needs. */
+  #restore({ handles, authorizations }: Command): Promise<Response | undefined> {
+    const needed = [...handles, ...authorizations.map(({ session }) => session)];
+    return this.#parked.restore(needed, (request) => this.#ask(request));
+  }
+
+  async #pass(command: Command): Promise<Response> {
+    const { usual, slow } = this.#parts.limits;
+    const response = await this.#ask(command.bytes, command.spec.slow ? slow : usual);
+    this.#note(command, response);
+    return response;
+  }
+
+  /** Who waits for room holds none: a resource manager sees to that itself. */
+  async #makeRoom(): Promise<void> {
+    if (this.#connection?.isIsolated) return;
+    await this.#parked.park(this.#own.loaded().filter(isSession), (request) => this.#ask(request));
+  }
+
   async #ask(request: Buffer, timeoutMs = this.#parts.limits.usual): Promise<Response> {
     try {
       this.#connection ??= await this.#parts.tpm.open();
@@ -111,7 +131,11 @@ export class GuestTpm {
   #note({ spec, handles, authorizations, parameters }: Command, response: Response): void {
     if (!isSuccess(response)) return;
     const [first] = handles;
-    if (spec.returnsHandle) this.#own.add(returnedHandle(response));
+    if (spec.returnsHandle) {
+      const handle = returnedHandle(response);
+      this.#own.add(handle);
+      this.#parked.forget(handle);
+    }
     if (spec.code === codes.flushContext) this.#own.remove(parameters.readUInt32BE() as Handle);
     if (spec.code === codes.contextSave && first !== undefined) this.#own.save(first, this.#parts.now());
     const consumed = spec.consumes === undefined ? undefined : handles[spec.consumes];

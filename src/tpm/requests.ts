@@ -8,6 +8,8 @@ import { Reader, Truncated, u16, u32 } from './wire.ts';
 /** The commands that Holdfast itself sends: TCG TPM 2.0 Library Part 3. */
 export const requests = {
   flush: (handle: Handle) => message(codes.flushContext, u32(handle)),
+  contextSave: (handle: Handle) => message(codes.contextSave, u32(handle)),
+  contextLoad: (context: Buffer) => message(codes.contextLoad, context),
   nvReadPublic: (index: Handle) => message(codes.nvReadPublic, u32(index)),
   readPublic: (object: Handle) => message(codes.readPublic, u32(object)),
   properties: (first: number, count: number) =>

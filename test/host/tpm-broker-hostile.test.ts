@@ -163,10 +163,11 @@ test('a guest that sends more than its rate waits, and the next guest does not',
   await slow.end();
 });
 
-test('two guests at once: both are provisioned at one TPM', async () => {
+test('two guests at once: both are provisioned at one TPM without a resource manager', async (context) => {
   const guests = await Promise.all(
     ['one', 'two'].map((name) => startFakeGuest(swtpm, name, swtpm.socket, unlimited)),
   );
+  context.after(() => Promise.all(guests.map((each) => each.end())));
   const provision = async ({ tool }: FakeGuest) => {
     const done = [
       await tool('tpm2_createek', '-G', 'ecc', '-c', 'ek.ctx', '-u', 'ek.pub'),
@@ -188,8 +189,11 @@ test('two guests at once: both are provisioned at one TPM', async () => {
     ];
     return done.map(({ code, stderr }) => (code === 0 ? '' : stderr));
   };
-  assert.deepEqual(await Promise.all(guests.map(provision)), [Array(4).fill(''), Array(4).fill('')]);
-  for (const each of guests) await each.end();
+  assert.deepEqual(
+    await Promise.all(guests.map(provision)),
+    guests.map(() => ['', '', '', '']),
+  );
+  await Promise.all(guests.map((each) => each.end()));
   for (const list of ['handles-transient', 'handles-loaded-session', 'handles-saved-session']) {
     assert.equal((await swtpm.tool('tpm2_getcap', list)).stdout.toString(), '', list);
   }
