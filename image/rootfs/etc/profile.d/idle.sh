@@ -1,0 +1,3 @@
+# A shell that nobody types into for an hour ends
+readonly TMOUT=3600
+export TMOUT
