@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   deploy: () => import('./deploy.ts'),
   exec: () => import('./exec.ts'),
   tpm: () => import('./tpm.ts'),
+  update: () => import('./update.ts'),
   verity: () => import('./verity.ts'),
 };
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { copyFile, mkdtemp, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exists, makePrivateFolder } from '../../src/base/files.ts';
 import { guid } from '../../src/base/guid.ts';
@@ -46,9 +46,26 @@ const root: TableEntry = {
   offset: (esp.offset + esp.size) as Bytes,
   size: (8 * GiB) as Bytes,
 };
-const diskSize = (root.offset + root.size + MiB) as Bytes;
+/** Empty: for who updates one. */
+const slot: TableEntry = {
+  number: 3,
+  name: 'slot',
+  type: root.type,
+  uuid: guid('3f0c7f0e-52f5-4d0b-9a9d-5be1c4b8f103'),
+  offset: (root.offset + root.size) as Bytes,
+  size: GiB as Bytes,
+};
+const partitions = [esp, root, slot];
+const diskSize = (slot.offset + slot.size + MiB) as Bytes;
 
 const loaderPath = '\\EFI\\systemd\\systemd-bootx64.efi';
+
+/** What a bench adds to it. */
+export interface Additions {
+  readonly packages: readonly string[];
+  /** Text by path in the root. */
+  readonly files: Readonly<Record<string, string>>;
+}
 
 /** Files of the root, as an installation leaves them. */
 const rootFiles: Readonly<Record<string, string>> = {
@@ -76,11 +93,15 @@ const espFiles: Readonly<Record<string, string>> = {
  * initramfs-tools, without Secure Boot. Needs root.
  * @param cache a folder that stays. @param kernel the kernel's version of the release it is compared with.
  */
-export async function plainDebian(cache: string, kernel: string): Promise<PlainDebian> {
-  const what = [kernel, ...peerPackages, JSON.stringify([rootFiles, espFiles, esp, root])];
+export async function plainDebian(
+  cache: string,
+  kernel: string,
+  additions: Additions = { packages: [], files: {} },
+): Promise<PlainDebian> {
+  const what = [kernel, ...peerPackages, JSON.stringify([rootFiles, espFiles, partitions, additions])];
   const digest = createHash('sha256').update(what.join('\n')).digest('hex').slice(0, 16);
   const folder = join(cache, `plain-debian-${digest}`);
-  if (!(await exists(folder))) await makePlainDebian(folder);
+  if (!(await exists(folder))) await makePlainDebian(folder, additions);
   return plainDebianIn(folder);
 }
 
@@ -92,7 +113,7 @@ function plainDebianIn(folder: string): PlainDebian {
   };
 }
 
-async function makePlainDebian(folder: string): Promise<void> {
+async function makePlainDebian(folder: string, additions: Additions): Promise<void> {
   console.log(`making the plain Debian in ${folder}`);
   await makePrivateFolder(dirname(folder));
   const scratch = await mkdtemp(join(dirname(folder), '.plain-debian-'));
@@ -102,7 +123,7 @@ async function makePlainDebian(folder: string): Promise<void> {
     const parts = plainDebianIn(draft);
     await makeChannelKeys(parts.secrets);
     const tree = join(scratch, 'root');
-    await makeTree(tree, scratch, parts.secrets);
+    await makeTree(tree, scratch, parts.secrets, additions);
     await makeDisk(parts.disk, tree, scratch);
     await writeFile(parts.variables, await variables());
     await rename(draft, folder);
@@ -111,14 +132,22 @@ async function makePlainDebian(folder: string): Promise<void> {
   }
 }
 
-async function makeTree(tree: string, scratch: string, secrets: string): Promise<void> {
+async function makeTree(tree: string, scratch: string, secrets: string, additions: Additions): Promise<void> {
   const { lines } = await findSources(undefined, scratch);
   const options = ['--mode=root', '--variant=essential', '--format=directory'];
-  const include = ['--aptopt=APT::Install-Recommends "false"', `--include=${peerPackages.join(',')}`];
+  const include = [
+    '--aptopt=APT::Install-Recommends "false"',
+    `--include=${[...peerPackages, ...additions.packages].join(',')}`,
+  ];
   await run('mmdebstrap', [...options, ...include, suite, tree, ...lines]);
-  const files = { ...rootFiles, 'etc/machine-id': `${randomUUID().replaceAll('-', '')}\n` };
+  const files = {
+    ...rootFiles,
+    ...additions.files,
+    'etc/machine-id': `${randomUUID().replaceAll('-', '')}\n`,
+  };
   for (const [path, text] of Object.entries(files)) {
     await rm(join(tree, path), { force: true });
+    await mkdir(dirname(join(tree, path)), { recursive: true });
     await writeFile(join(tree, path), text);
   }
   const keys = channelKeyFiles(secrets);
@@ -130,7 +159,7 @@ async function makeTree(tree: string, scratch: string, secrets: string): Promise
 }
 
 async function makeDisk(disk: string, tree: string, scratch: string): Promise<void> {
-  const table = serialiseTable({ diskGuid: guid(randomUUID()), diskSize, partitions: [esp, root] });
+  const table = serialiseTable({ diskGuid: guid(randomUUID()), diskSize, partitions });
   await writeFile(disk, table.primary);
   await truncate(disk, diskSize);
   const file = await open(disk, 'r+');

@@ -74,7 +74,8 @@ async function shutDown(machine: RunningMachine, session: Session): Promise<void
   await Promise.race([machine.ended, sleep(settleLimitMs, undefined, { ref: false })]);
 }
 
-async function firstCommand(machine: RunningMachine, identity: Identity): Promise<Session> {
+/** Asks again and again, until a command has run in the guest. */
+export async function firstCommand(machine: RunningMachine, identity: Identity): Promise<Session> {
   const giveUpAt = performance.now() + bootLimitMs;
   for (;;) {
     try {

@@ -1,0 +1,136 @@
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { start, started } from '../src/base/process.ts';
+import { silent } from '../src/base/progress.ts';
+import { machineHardware } from '../src/machine/hardware.ts';
+import { machineFiles } from '../src/machine/home.ts';
+import { storedManifest, trustedCertificate } from '../src/release/store.ts';
+import { readRelease } from '../src/release/verify.ts';
+import { repositoryKeys } from '../src/repository/home.ts';
+import { publishRelease } from '../src/repository/publish.ts';
+import { initKeys, rootVersions } from '../src/repository/root-metadata.ts';
+import { releasePair } from './delta/pair.ts';
+import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
+import { createBenchMachine, holdfast, layout, program } from './support/home.ts';
+import { peakOf, startRauc } from './update/rauc.ts';
+
+const name = 'bench-update';
+const machine = ['--machine', name];
+
+/**
+ * A security update of openssl, curl and tzdata, from a repository in a folder, against `rauc install` of the same root image
+ * from a bundle on the guest's own disk. Ours fetches the pack, puts the release together, verifies it, writes it into the
+ * other slot and reads that back. Its slot is empty at first, so that both write the whole image.
+ */
+export const bench: Bench = { name: 'update', prepare };
+
+async function prepare(defer: Defer): Promise<readonly Comparison[]> {
+  const pair = await releasePair();
+  const certificate = trustedCertificate({ keys: pair.keys, releases: layout.releases });
+  const newer = await readRelease(pair.newer, certificate);
+  const folder = await mkdtemp(join(layout.home, '.bench-update-'));
+  defer(() => rm(folder, { recursive: true }));
+  const repository = await publish([pair.older, pair.newer], certificate, folder);
+
+  const { configuration } = await createBenchMachine(name, pair.older, defer);
+  const kernel = (await storedManifest(layout, configuration.release))?.kernel ?? '';
+  const peerFolder = await mkdtemp(join(layout.machines, '.bench-'));
+  defer(() => rm(peerFolder, { recursive: true }));
+  const hardware = machineHardware(machineFiles(peerFolder), configuration);
+  const rauc = await startRauc(join(newer.folder, newer.manifest.root.name), hardware, kernel, defer);
+
+  let memory = 0;
+  const stageAnew = async () => {
+    await holdfast(layout.home, 'remove', ...machine);
+    await rm(join(layout.releases, newer.digest), { recursive: true, force: true });
+    await holdfast(layout.home, 'deploy', ...machine, '--release', pair.older);
+    return timed(async () => {
+      memory = Math.max(memory, await peakOfCommand('update', 'stage', ...machine, '--from', repository));
+    });
+  };
+  // to and fro: what is committed is as good a start as any
+  let isOlder = true;
+  const downtimeOfUpdate = async () => {
+    const to = isOlder ? pair.newer : pair.older;
+    isOlder = !isOlder;
+    await holdfast(layout.home, 'update', 'stage', ...machine, '--from', to);
+    return downtime(['update', 'apply', ...machine, '--from', to]);
+  };
+  return [
+    {
+      ...{ name: 'stage', peerName: 'rauc install', unit: 'ms', target: 0.5, runs: 2 },
+      ours: stageAnew,
+      peer: () => timed(() => rauc.install()),
+    },
+    {
+      ...{ name: 'memory', peerName: "RAUC's service", unit: 'MB', target: 300, targetOf: 'ours', runs: 1 },
+      ours: async () => memory,
+      peer: () => rauc.memory(),
+    },
+    {
+      ...{ name: 'downtime', peerName: 'a restart of the same machine', unit: 'ms', target: 1.1, runs: 2 },
+      ours: downtimeOfUpdate,
+      peer: () => downtime(['restart', ...machine]),
+    },
+  ];
+}
+
+/** A repository of these releases, with a pack between them, that this home trusts. */
+async function publish(releases: readonly string[], certificate: string, folder: string): Promise<string> {
+  const keys = repositoryKeys(layout);
+  const repository = join(folder, 'repository');
+  if ((await rootVersions(keys)).length === 0) await initKeys({ folder: keys, rootKeys: keys }, 1, 1);
+  const { signal } = new AbortController();
+  for (const release of releases) {
+    await publishRelease({ release, repository, from: [], certificate, keys, progress: silent, signal });
+  }
+  return repository;
+}
+
+/** The most memory that a run of `holdfast` uses, in MB. @throws Error when it fails. */
+async function peakOfCommand(...words: readonly string[]): Promise<number> {
+  const child = start(program, words, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, HOLDFAST_HOME: layout.home },
+  });
+  await started(child, program);
+  const exit = once(child, 'exit');
+  let peak = 0;
+  while (child.exitCode === null && child.signalCode === null) {
+    // a process that has just ended has no memory left to tell of
+    const status = await readFile(`/proc/${child.pid}/status`, 'latin1').catch(() => '');
+    if (status.includes('VmHWM')) peak = Math.max(peak, peakOf(status));
+    await Promise.race([exit, sleep(20)]);
+  }
+  if (child.exitCode !== 0) throw new Error(`holdfast ${words.join(' ')} failed`);
+  return peak;
+}
+
+/** Milliseconds between the last sign of the guest and its next, while a command restarts it. */
+async function downtime(words: readonly string[]): Promise<number> {
+  const done = holdfast(layout.home, ...words);
+  done.catch(() => {}); // seen below
+  let last = 0;
+  const child = start(program, ['exec', ...machine, '--', 'sh', '-c', 'while echo; do sleep 0.1; done'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, HOLDFAST_HOME: layout.home },
+  });
+  child.stdout?.on('data', () => {
+    last = performance.now();
+  });
+  await once(child, 'exit');
+  await Promise.race([done, firstAnswer()]);
+  const took = performance.now() - last;
+  await done;
+  return took;
+}
+
+async function firstAnswer(): Promise<void> {
+  for (;;) {
+    const answer = await holdfast(layout.home, 'exec', ...machine, '--', 'true').catch(() => undefined);
+    if (answer) return;
+    await sleep(100);
+  }
+}
