@@ -1,10 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { misuse } from '../base/errors.ts';
-import { openBundle } from './bundle-source.ts';
-import { folderSource } from './folder-source.ts';
-import { httpSource } from './http-source.ts';
-
 /** Bytes of a file, from `start` up to but not including `end`. */
 export interface ByteRange {
   readonly start: number;
@@ -27,20 +20,4 @@ export interface Source {
    */
   readRange(path: string, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
-}
-
-/**
- * Opens what `--from` names: a URL, a folder, or the file that `release bundle` made.
- * @throws HoldfastError `repository.source` (exit code 2), and those of `openBundle`.
- */
-export async function openSource(name: string): Promise<Source> {
-  if (/^https?:\/\//.test(name)) return httpSource(name);
-  const path = resolve(name);
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return folderSource(name, path);
-  if (found?.isFile()) return openBundle(name, path);
-  throw misuse('repository.source', `${name} is no repository`, {
-    why: 'nothing is there',
-    next: 'name a URL (http or https), a folder, or a bundle',
-  });
 }

@@ -3,7 +3,7 @@ import { storedPackages } from '../release/store.ts';
 import { comparePackages, compareVersions, type PackageChange } from '../repository/compare.ts';
 import { hostTrust } from '../repository/home.ts';
 import { offeredPackages, readOffer } from '../repository/offer.ts';
-import { openSource } from '../repository/source.ts';
+import { openSource } from '../repository/open-source.ts';
 import { keptReleases } from './kept-releases.ts';
 import { type Machine, observeSlots } from './observe.ts';
 

@@ -6,7 +6,7 @@ import { type Fetched, fetchRelease } from '../repository/fetch-release.ts';
 import { hostTrust } from '../repository/home.ts';
 import { readOffer } from '../repository/offer.ts';
 import { openOldReleases } from '../repository/old-releases.ts';
-import { openSource } from '../repository/source.ts';
+import { openSource } from '../repository/open-source.ts';
 import type { Machine } from './observe.ts';
 
 /** How a release came to this host: undefined when its folder was named. */

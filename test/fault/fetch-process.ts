@@ -1,4 +1,4 @@
-import { openSource } from '../../src/repository/source.ts';
+import { openSource } from '../../src/repository/open-source.ts';
 import { Workshop } from '../support/repository.ts';
 
 /** Fetches in a process of its own, to be killed: `fetch-process.ts WORKSHOP_FOLDER`. */

@@ -6,10 +6,10 @@ import { after, before, test } from 'node:test';
 import { silent } from '../../src/base/progress.ts';
 import { bundleRelease } from '../../src/repository/bundle.ts';
 import { httpSource } from '../../src/repository/http-source.ts';
+import { openSource } from '../../src/repository/open-source.ts';
 import { readPublished } from '../../src/repository/published.ts';
 import { initKeys, rotateKeys } from '../../src/repository/root-metadata.ts';
 import { readPublishingKeys, signMetadata, type Target } from '../../src/repository/signed-metadata.ts';
-import { openSource } from '../../src/repository/source.ts';
 import { type FakeRelease, serve, type WebServer, Workshop } from '../support/repository.ts';
 
 /** Patience of the host: little where a slow server is the point. */
