@@ -135,7 +135,7 @@ test('any release is rebuilt from any other, from frames and from a pack', () =>
           await newRow.close();
         }
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     ),
   ));
 

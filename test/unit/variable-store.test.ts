@@ -102,7 +102,7 @@ test('any variables survive being written and read', () => {
       assert.deepEqual(read.variables, written.variables);
       for (const variable of variables) assert.ok(findVariable(read, variable.vendor, variable.name));
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });
 
@@ -224,7 +224,7 @@ test('damage anywhere is read or refused, nothing else', () => {
         assert.ok(error instanceof HoldfastError && error.code === 'firmware.variables', String(error));
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 

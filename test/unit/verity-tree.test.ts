@@ -69,7 +69,7 @@ test('a tree is right under its root, and every flipped byte of it is found in i
       const index = block - (geometry.levels[level]?.firstBlock ?? 0);
       assert.deepEqual(findBadTreeBlock(geometry, tree, root), { level, index });
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 

@@ -76,7 +76,9 @@ const questions = {
   // services
   running: 'systemctl is-system-running --wait',
   failed: 'systemctl list-units --failed --plain --no-legend',
-  weights: 'cat /sys/fs/cgroup/channel.slice/cpu.weight /sys/fs/cgroup/system.slice/cpu.weight',
+  // all is asked at once, and the host may be quicker than the boot
+  weights:
+    'systemctl is-system-running --wait >/dev/null; cat /sys/fs/cgroup/channel.slice/cpu.weight /sys/fs/cgroup/system.slice/cpu.weight',
   identity: 'hostname; cat /etc/machine-id',
 } as const;
 
