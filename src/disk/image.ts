@@ -84,8 +84,15 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** A window into a qcow2 file as QEMU's option string, where a comma is written twice. */
+/** A window into a qcow2 file as QEMU's option string. */
 function rangeOptions(path: string, { offset, length }: Range): string {
-  const file = resolve(path).replaceAll(',', ',,');
-  return `driver=raw,offset=${offset},size=${length},file.driver=qcow2,file.file.driver=file,file.file.filename=${file}`;
+  const file = { 'file.driver': 'qcow2', 'file.file.driver': 'file', 'file.file.filename': resolve(path) };
+  return optionString({ driver: 'raw', offset, size: length, ...file });
+}
+
+/** How QEMU's tools are told of an image: a comma in a value is written twice. */
+export function optionString(options: Readonly<Record<string, string | number>>): string {
+  return Object.entries(options)
+    .map(([key, value]) => `${key}=${String(value).replaceAll(',', ',,')}`)
+    .join(',');
 }

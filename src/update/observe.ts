@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { type Progress, silent } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
@@ -17,7 +17,7 @@ import { withDisk } from '../machine/supervisor-client.ts';
 import type { StoredRelease } from '../release/store.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 import type { Observed } from './plan.ts';
-import { slotProblem } from './slot-content.ts';
+import { slotProblem, withBase } from './slot-content.ts';
 
 /** The machine that is updated. */
 export interface Machine {
@@ -68,18 +68,13 @@ export async function observe(machine: Machine, target: StoredRelease): Promise<
 }
 
 /** Opens the disk of a machine that runs, and a release's base image beside it, for the time of `work`. */
-export async function withDiskAndBase<T>(
+export function withDiskAndBase<T>(
   { layout, name }: Machine,
-  { baseImage }: StoredRelease,
+  release: StoredRelease,
   work: (disk: BlockDevice, base: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const base = await open(baseImage, 'r');
-  try {
-    const { supervisorSocket } = machineLayout(layout, name);
-    return await withDisk(supervisorSocket, (disk) => work(disk, base));
-  } finally {
-    await base.close();
-  }
+  const { supervisorSocket } = machineLayout(layout, name);
+  return withBase(release, (base) => withDisk(supervisorSocket, (disk) => work(disk, base)));
 }
 
 /** What keeps a slot from being this release, every byte read; undefined when nothing does. */

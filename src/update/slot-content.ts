@@ -1,10 +1,11 @@
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { HoldfastError } from '../base/errors.ts';
 import type { Step } from '../base/progress.ts';
 import type { Bytes } from '../base/size.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { type Slot, slotPartition } from '../disk/layout.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
+import type { StoredRelease } from '../release/store.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { type ReadAt, readAhead, readsOf } from '../verity/read-ahead.ts';
 import { verifyContent } from '../verity/verify.ts';
@@ -19,6 +20,19 @@ interface Part {
   readonly source: ReadAt;
   readonly offset: number;
   readonly length: number;
+}
+
+/** Opens a release's base image for the time of `work`. */
+export async function withBase<T>(
+  { baseImage }: Pick<StoredRelease, 'baseImage'>,
+  work: (base: FileHandle) => Promise<T>,
+): Promise<T> {
+  const base = await open(baseImage, 'r');
+  try {
+    return await work(base);
+  } finally {
+    await base.close();
+  }
 }
 
 async function partsOf(base: FileHandle, slot: Slot): Promise<{ boot: readonly Part[]; root: Part }> {

@@ -11,6 +11,7 @@ import { keepRelease, keptReleases, withRoot } from './kept-releases.ts';
 import { type Machine, observeSlots, problemInSlot, type Running } from './observe.ts';
 import { type Fetch, withRelease } from './obtain-release.ts';
 import type { Step } from './plan.ts';
+import { isLost, rescue } from './rescue.ts';
 
 export interface UpdateResult extends Advanced, Partial<Exclude<Fetch, undefined>> {
   /** The version that was wanted. */
@@ -36,8 +37,9 @@ export function stageUpdate(machine: Machine, from: string): Promise<UpdateResul
 }
 
 /**
- * Brings a machine to a release: written, read back, tried, checked, committed. Throws as `stageUpdate` does, and when the
- * trial fails, which leaves the machine with the release that it had.
+ * Brings a machine to a release: written, read back, tried, checked, committed. One that is off and whose slots are all
+ * destroyed comes back by it. Throws as `stageUpdate` does, and when the trial fails, which leaves the machine with the release
+ * that it had.
  */
 export function applyUpdate(machine: Machine, from: string): Promise<UpdateResult> {
   return bring(machine, from, []);
@@ -45,12 +47,18 @@ export function applyUpdate(machine: Machine, from: string): Promise<UpdateResul
 
 function bring(machine: Machine, from: string, before: readonly Step[]): Promise<UpdateResult> {
   return locked(machine, async () => {
-    const { rootHash } = await observeRunning(machine);
+    const isOffAndLost = before.length === 0 && (await isLost(machine));
+    const running = isOffAndLost ? undefined : await observeRunning(machine);
     const { target, fetch } = await withRelease(machine, from, async (obtain, fetch) => ({
-      target: await keepRelease(machine, obtain, rootHash),
+      target: await keepRelease(machine, obtain, running?.rootHash),
       fetch,
     }));
-    return { ...fetch, ...withVersion(target, await advance(machine, target, before)) };
+    const rescued = running ? undefined : await rescue(machine, target);
+    const { steps, written } = await advance(machine, target, before);
+    const all = rescued
+      ? { steps: [...rescued.steps, ...steps], written: rescued.written }
+      : { steps, written };
+    return { ...fetch, ...withVersion(target, all) };
   });
 }
 

@@ -77,17 +77,21 @@ export async function sharedMachine(): Promise<MachineName> {
 /** A file that only the release of `builtSuccessor` has. */
 export const successorMark = '/usr/share/holdfast/successor';
 
-/** Builds a release that differs from `builtRelease` by one file, unless it stands; answers its folder. */
-export async function builtSuccessor(): Promise<string> {
-  const project = join(home, 'successor');
+/** Builds a release that has this one file more than `builtRelease`, unless it stands; answers its folder. */
+export async function builtVariant(
+  name: string,
+  path: string,
+  content: string | Uint8Array,
+): Promise<string> {
+  const project = join(home, name);
   await rm(project, { recursive: true, force: true });
   await mkdir(project, { recursive: true });
   const ours = resolve(import.meta.dirname, '../..');
-  for (const name of ['bin', 'src', 'image', 'package.json'])
-    await cp(join(ours, name), join(project, name), { recursive: true, verbatimSymlinks: true });
+  for (const part of ['bin', 'src', 'image', 'package.json'])
+    await cp(join(ours, part), join(project, part), { recursive: true, verbatimSymlinks: true });
   await symlink(join(ours, 'node_modules'), join(project, 'node_modules'));
-  await writeFile(join(project, 'image/rootfs', successorMark), 'two\n');
-  const release = join(home, 'build-successor');
+  await writeFile(join(project, 'image/rootfs', path), content);
+  const release = join(home, `build-${name}`);
   const lock = join(await builtRelease(), 'packages.json');
   await run(join(project, 'bin/holdfast'), ['build', '--out', release, '--lock', lock], {
     env: environment,
@@ -95,4 +99,9 @@ export async function builtSuccessor(): Promise<string> {
   });
   await rm(project, { recursive: true });
   return release;
+}
+
+/** The release after `builtRelease`. */
+export function builtSuccessor(): Promise<string> {
+  return builtVariant('successor', successorMark, 'two\n');
 }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../../src/base/process.ts';
+import { MiB } from '../../src/base/size.ts';
+import { writeImage } from '../../src/disk/image.ts';
+import { slotPartition } from '../../src/disk/layout.ts';
 import { machineConfiguration } from '../../src/machine/configuration.ts';
 import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
 import type { MachineStatus } from '../../src/machine/status.ts';
@@ -23,7 +27,7 @@ import {
 } from './machine.ts';
 
 /*
- * One machine between two releases: there, back by itself, there again, cut off on the way back, and by hand.
+ * One machine between two releases: there, back by itself, there again, cut off on the way back, by hand, and with both slots destroyed.
  */
 
 const name = parseMachineName('update');
@@ -134,5 +138,17 @@ test('who goes back has the other release again, after a trial', async () => {
   const { phase, committed } = await updateStatus();
   assert.deepEqual([phase, committed], ['committed', 'B']);
   assert.equal(await hasMark(), true);
+  await dataIsThere();
+});
+
+test('a machine whose slots were both destroyed comes back by an update, with its data', async () => {
+  await expectDone(['stop', ...word]);
+  for (const slot of ['A', 'B'] as const)
+    await writeImage(files.disk, slotPartition(slot, 'root').offset + MiB, randomBytes(MiB));
+  const { steps } = JSON.parse(await expectDone(['update', 'apply', ...word, '--from', first, '--json']));
+  assert.deepEqual(steps, ['retire', 'stage', 'finalize', 'start', 'judge']);
+  const { phase, committed, running } = await updateStatus();
+  assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
+  assert.equal(await hasMark(), false);
   await dataIsThere();
 });

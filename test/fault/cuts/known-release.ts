@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { silent } from '../../../src/base/progress.ts';
+import { importRelease, type StoredRelease, withReleaseStore } from '../../../src/release/store.ts';
+import { builtRelease, builtSuccessor, builtVariant, layout } from '../../vm/machine.ts';
+import { ballast } from './ballast.ts';
+
+/** A release that a machine is brought to. */
+export interface KnownRelease extends StoredRelease {
+  readonly name: string;
+  /** What `build` made. */
+  readonly folder: string;
+}
+
+/** Three releases, the oldest first, each with its base image in a store that no machine uses. */
+export async function knownReleases(): Promise<KnownRelease[]> {
+  const folders = {
+    first: await builtRelease(),
+    second: await builtSuccessor(),
+    third: await builtVariant('third', ballast.path, ballast.content()),
+  };
+  const store = { ...layout, releases: join(layout.cache, 'known-releases') };
+  const signal = new AbortController().signal;
+  return withReleaseStore(store, 'faults', async () => {
+    const known: KnownRelease[] = [];
+    for (const [name, folder] of Object.entries(folders))
+      known.push({ ...{ name, folder }, ...(await importRelease(folder, store, silent, signal)) });
+    return known;
+  });
+}

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { reasonOf } from '../../../src/base/errors.ts';
+import { parseMachineName } from '../../../src/machine/home.ts';
+import { serve } from '../../support/repository.ts';
+import { type Cut, runAndCut } from './cut.ts';
+import { House } from './house.ts';
+import { type KnownRelease, knownReleases } from './known-release.ts';
+import { moments } from './moments.ts';
+import { Random } from './random.ts';
+import { repositoryFaults } from './repository-faults.ts';
+import { Subject } from './subject.ts';
+import { victims } from './victims.ts';
+
+/*
+ * One machine, brought from release to release and cut off on the way again and again. What a cut left is what the next run
+ * begins with. `npm run test:faults -- --runs N --seed S`
+ */
+
+const { values } = parseArgs({ options: { runs: { type: 'string' }, seed: { type: 'string' } } });
+const runs = Number(values.runs ?? 25);
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+assert.ok(Number.isInteger(runs) && Number.isInteger(seed), '--runs and --seed are whole numbers');
+
+const random = new Random(seed);
+let [passed, failed] = [0, 0];
+
+async function attempt(title: string, work: () => Promise<string>): Promise<void> {
+  const began = performance.now();
+  const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
+  try {
+    const outcome = await work();
+    passed += 1;
+    console.log(`${title}: ${outcome} (${seconds()})`);
+  } catch (error) {
+    failed += 1;
+    console.log(`${title}: FAILED after ${seconds()}: ${reasonOf(error)}`);
+  }
+}
+
+console.log(`seed ${seed}`);
+const releases = await knownReleases();
+const [first, second, third] = releases;
+assert.ok(first && second && third);
+const house = await House.open();
+const subject = new Subject(house, parseMachineName('cuts'), releases);
+const repository = join(house.home, 'www');
+const web = await serve(repository);
+
+/** What `apply` is to come to after whatever happened, with all data as they were. */
+async function finish(target: KnownRelease, from: string): Promise<void> {
+  await subject.holdfast(['update', 'apply', '--from', from]);
+  const { slot, release } = await subject.inspect();
+  assert.equal(release, target.name, 'the release that was wanted is committed');
+  assert.equal(await subject.running(), slot, 'the committed slot runs');
+  await subject.checkData();
+}
+
+const dealtMoments = random.deal(moments);
+const dealtVictims = random.deal(victims);
+
+function dealCut(): Cut {
+  const moment = dealtMoments.next().value;
+  const within = 'writes' in moment.within ? moment.within.writes : moment.within.milliseconds;
+  return { moment, victim: dealtVictims.next().value, depth: 1 + random.below(within) };
+}
+
+async function cutOnTheWay(before: KnownRelease, target: KnownRelease, cut: Cut): Promise<string> {
+  await subject.addData(`run-${passed + failed}`);
+  const words = ['update', 'apply', '--machine', subject.name, '--from', target.folder];
+  const outcome = await runAndCut(words, cut, subject.files, house);
+  const { release } = await subject.inspect();
+  const possible = outcome === undefined ? [target] : cut.moment.commits ? [before, target] : [before];
+  assert.ok(
+    possible.some(({ name }) => name === release),
+    `${release} is committed after a cut at ${cut.moment.step}`,
+  );
+  await finish(target, target.folder);
+  const said = outcome === undefined ? 'the command had ended before' : 'cut';
+  return `${said}; ${release} was committed; then finished`;
+}
+
+async function repositoryFault(
+  fault: (typeof repositoryFaults)[number],
+  before: KnownRelease,
+): Promise<string> {
+  await subject.addData(`run-${passed + failed}`);
+  const outcome = await fault({ subject, house, web, random });
+  assert.equal((await subject.inspect()).release, before.name);
+  await finish(third as KnownRelease, web.address);
+  return `${outcome}; then finished`;
+}
+
+try {
+  await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
+  let current: KnownRelease = first;
+  for (let run = 1; run <= runs; run += 1) {
+    // from the first, past the second to the third; else to any other
+    const others = releases.filter((release) => release !== current);
+    const target = run === 1 ? third : (others[random.below(others.length)] ?? first);
+    const cut = dealCut();
+    const unit = 'writes' in cut.moment.within ? 'writes' : 'ms';
+    const title = `run ${run}: ${current.name} to ${target.name}, ${cut.victim} at ${cut.moment.step} + ${cut.depth} ${unit}`;
+    const before: KnownRelease = current;
+    await attempt(title, () => cutOnTheWay(before, target, cut));
+    current = releases.find(({ name }) => name === target.name) ?? current;
+  }
+  await subject.holdfast(['release', 'keys', 'init']);
+  for (const { folder } of releases)
+    await subject.holdfast(['release', 'publish', folder, '--repository', repository]);
+  for (const fault of repositoryFaults) {
+    // the first stays in the store for ever; on the way to it the third leaves it
+    await finish(first, first.folder);
+    await attempt(`repository`, () => repositoryFault(fault, first));
+  }
+} finally {
+  await subject.holdfast(['remove'], [0, 1]);
+  await web.close();
+  await house.close();
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { homeLayout } from '../../../src/machine/home.ts';
+import type { WebServer } from '../../support/repository.ts';
+import type { House } from './house.ts';
+import type { Random } from './random.ts';
+import type { Subject } from './subject.ts';
+
+/** Something that goes wrong on the way from a repository to this host; answers what it was, in words. */
+export type RepositoryFault = (parts: {
+  readonly subject: Subject;
+  readonly house: House;
+  readonly web: WebServer;
+  readonly random: Random;
+}) => Promise<string>;
+
+/** The server ends in the middle of a range, and is gone. */
+const cutServer: RepositoryFault = async ({ subject, web, random }) => {
+  let left = random.below(24_000_000);
+  const all = left;
+  let gone = false;
+  web.misbehave = (path, response, range) => {
+    if (gone) response.destroy();
+    if (gone || range === undefined || !path.startsWith('content/')) return gone;
+    const [, from = 0, to = 0] = /^bytes=(\d+)-(\d+)$/.exec(range)?.map(Number) ?? [];
+    left -= to - from;
+    if (left > 0) return false;
+    gone = true;
+    // a part of what was asked for, and then nothing
+    response.writeHead(206, { 'content-length': to + 1 - from, 'content-range': `bytes ${from}-${to}/*` });
+    void once(response, 'finish').catch(() => {});
+    response.write(Buffer.alloc(1), () => response.destroy());
+    return true;
+  };
+  const said = await subject.holdfast(['update', 'apply', '--from', web.address], [1]);
+  web.misbehave = () => false;
+  return `the server went after ${all} bytes: ${firstLine(said)}`;
+};
+
+/** The server goes, and what came before is changed by one bit. */
+const flipDownloaded: RepositoryFault = async (parts) => {
+  await cutServer(parts);
+  const fetched = join(homeLayout(parts.house.home).cache, 'fetched');
+  const files: string[] = [];
+  for (const entry of await readdir(fetched, { recursive: true, withFileTypes: true }))
+    if (entry.isFile() && entry.name !== '.lock') files.push(join(entry.parentPath, entry.name));
+  const path = files.sort()[parts.random.below(files.length)];
+  assert.ok(path !== undefined, 'something was fetched');
+  const size = (await stat(path)).size;
+  const at = parts.random.below(size);
+  const file = await open(path, 'r+');
+  try {
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+    await file.write(Buffer.of((buffer[0] ?? 0) ^ (1 << parts.random.below(8))), 0, 1, at);
+  } finally {
+    await file.close();
+  }
+  // it is found, and fetched again: by this command, or by the next when this one says so
+  const said = await parts.subject.holdfast(['update', 'stage', '--from', parts.web.address], [0, 1]);
+  return `a bit of ${path.slice(fetched.length + 66)} flipped: ${firstLine(said)}`;
+};
+
+export const repositoryFaults: readonly RepositoryFault[] = [cutServer, flipDownloaded];
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.startsWith('error')) ?? text.split('\n')[0] ?? '';
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { open } from 'node:fs/promises';
+import { run } from '../../../src/base/process.ts';
+import { withImage } from '../../../src/disk/image-device.ts';
+import type { Slot } from '../../../src/disk/layout.ts';
+import { readBootState } from '../../../src/firmware/boot.ts';
+import { readVariableStore } from '../../../src/firmware/store-file.ts';
+import { homeLayout, machineLayout, type parseMachineName } from '../../../src/machine/home.ts';
+import { slotProblem } from '../../../src/update/slot-content.ts';
+import { program } from '../../vm/machine.ts';
+import type { House } from './house.ts';
+import type { KnownRelease } from './known-release.ts';
+
+/** Where data of the user lie: on Data, on Log, and in each overlay. */
+const places = ['/var', '/logs', '/etc', '/home/holdfast', '/root'] as const;
+
+/** What a machine would boot now. */
+export interface Committed {
+  readonly slot: Slot;
+  readonly release: string;
+}
+
+/** The machine that all cuts hit. */
+export class Subject {
+  readonly name: ReturnType<typeof parseMachineName>;
+  readonly files: ReturnType<typeof machineLayout>;
+  readonly #house: House;
+  readonly #releases: readonly KnownRelease[];
+  #data = '';
+
+  constructor(house: House, name: ReturnType<typeof parseMachineName>, releases: readonly KnownRelease[]) {
+    this.name = name;
+    this.files = machineLayout(homeLayout(house.home), name);
+    this.#house = house;
+    this.#releases = releases;
+  }
+
+  /** Runs `holdfast`; it must succeed unless `accept` has its code. */
+  async holdfast(words: readonly string[], accept: readonly number[] = [0]): Promise<string> {
+    const [verb = '', ...rest] = words;
+    const { stdout, stderr, code } = await run(program, [verb, '--machine', this.name, ...rest], {
+      env: { ...process.env, HOLDFAST_HOME: this.#house.home },
+      timeoutMs: 900_000,
+      accept: [0, 1, 2, ...accept],
+    });
+    assert.ok(accept.includes(code), `holdfast ${words.join(' ')} ended with ${code}: ${stderr}`);
+    return code === 0 ? stdout.toString() : stderr;
+  }
+
+  /** Adds data: files that are new, and one that grows. What is there from now on must stay as it is. */
+  async addData(mark: string): Promise<void> {
+    const lines = places.map(
+      (place) =>
+        `mkdir -p ${place}/precious; cd ${place}/precious; head -c 300000 /dev/urandom >${mark}; ` +
+        `echo ${mark} >>all; chmod 640 ${mark}; ln -s ${mark} to-${mark}`,
+    );
+    await this.#asRoot(`${lines.join('\n')}\nsync`);
+    this.#data = await this.#readData();
+  }
+
+  /** @throws AssertionError when a byte, a mode, an owner or a time of the user's data is another. */
+  async checkData(): Promise<void> {
+    assert.equal(await this.#readData(), this.#data, "the user's data are as they were");
+  }
+
+  /**
+   * Reads variables and disk as they are, whether the machine runs or not.
+   * @throws AssertionError unless exactly one release is committed, whole, and nothing that may boot is torn.
+   */
+  async inspect(): Promise<Committed> {
+    const { order, next } = readBootState(await readVariableStore(this.files.variables));
+    const [slot] = order;
+    assert.ok(slot !== undefined, 'a slot is committed');
+    assert.equal(new Set(order).size, order.length, `BootOrder is ${order}`);
+    const found = new Map<Slot, string | undefined>();
+    for (const each of new Set([...order, ...(next ? [next] : [])]))
+      found.set(each, await this.#releaseIn(each));
+    for (const [each, release] of found)
+      assert.ok(
+        release,
+        `slot ${each} may boot and holds a whole release (BootOrder ${order}, BootNext ${next})`,
+      );
+    return { slot, release: found.get(slot) ?? '' };
+  }
+
+  /** The release that the guest runs. */
+  async running(): Promise<Slot | undefined> {
+    return JSON.parse(await this.holdfast(['status', '--json'])).slot;
+  }
+
+  #releaseIn(slot: Slot): Promise<string | undefined> {
+    return withImage(this.files.disk, 'read', async (disk) => {
+      for (const { name, baseImage, manifest } of this.#releases) {
+        const base = await open(baseImage, 'r');
+        try {
+          if ((await slotProblem(disk, slot, base, manifest)) === undefined) return name;
+        } finally {
+          await base.close();
+        }
+      }
+      return undefined;
+    });
+  }
+
+  #readData(): Promise<string> {
+    const list = places.map((place) => `${place}/precious`).join(' ');
+    return this.#asRoot(
+      `find ${list} -printf '%p %y %m %U %G %s %T@ %l\\n' | sort; find ${list} -type f -print0 | sort -z | xargs -0 sha256sum`,
+    );
+  }
+
+  #asRoot(lines: string): Promise<string> {
+    return this.holdfast(['exec', '--', 'sudo', 'sh', '-euc', lines]);
+  }
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { run } from '../../src/base/process.ts';
+import { withImage } from '../../src/disk/image-device.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-image, '));
+after(() => rm(folder, { recursive: true }));
+
+const unreached = async () => assert.fail('it was opened');
+const path = join(folder, 'disk.qcow2');
+await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '8M']);
+
+test('a disk that nobody runs from is written, and read, also twice at once', async () => {
+  await withImage(path, 'write', async (disk) => {
+    await disk.write(4096, Buffer.alloc(8192, 'new'));
+    await disk.flush();
+    await assert.rejects(withImage(path, 'write', unreached), {
+      code: 'disk.device',
+      why: /lock.*another process/,
+    });
+  });
+  const read = () => withImage(path, 'read', (disk) => disk.read(4096, 3));
+  assert.deepEqual((await Promise.all([read(), read()])).map(String), ['new', 'new']);
+});
+
+test('who only reads cannot write, and what goes wrong leaves nothing behind', async () => {
+  await assert.rejects(
+    withImage(path, 'read', (disk) => disk.write(0, Buffer.of(1))),
+    { code: 'disk.device' },
+  );
+  await assert.rejects(withImage(join(folder, 'none'), 'read', unreached), {
+    code: 'disk.device',
+    why: /No such file/,
+  });
+  assert.deepEqual(await readdir(folder), ['disk.qcow2']);
+});
