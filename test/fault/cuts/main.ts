@@ -14,8 +14,8 @@ import { Subject } from './subject.ts';
 import { victims } from './victims.ts';
 
 /*
- * One machine, brought from release to release and cut off on the way again and again. What a cut left is what the next run
- * begins with. `npm run test:faults -- --runs N --seed S`
+ * One machine, brought from release to release and cut off on the way again and again. What a cut left is what the next one
+ * hits. `npm run test:faults -- --runs N --seed S`
  */
 
 const { values } = parseArgs({ options: { runs: { type: 'string' }, seed: { type: 'string' } } });
@@ -23,8 +23,11 @@ const runs = Number(values.runs ?? 25);
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 assert.ok(Number.isInteger(runs) && Number.isInteger(seed), '--runs and --seed are whole numbers');
 
+/** So many in a row, each into what the one before left, until a plain `apply` is to finish. */
+const cutsOnTheWay = 3;
+
 const random = new Random(seed);
-let [passed, failed] = [0, 0];
+let [passed, failed, cuts] = [0, 0, 0];
 
 async function attempt(title: string, work: () => Promise<string>): Promise<void> {
   const began = performance.now();
@@ -60,32 +63,36 @@ async function finish(target: KnownRelease, from: string): Promise<void> {
 const dealtMoments = random.deal(moments);
 const dealtVictims = random.deal(victims);
 
-function dealCut(): Cut {
-  const moment = dealtMoments.next().value;
-  const within = 'writes' in moment.within ? moment.within.writes : moment.within.milliseconds;
-  return { moment, victim: dealtVictims.next().value, depth: 1 + random.below(within) };
+/** So many cuts that follow each other on the way to a release, in the order of the steps. */
+function dealCuts(count: number): Cut[] {
+  const chosen = Array.from({ length: count }, () => dealtMoments.next().value);
+  return chosen
+    .toSorted((one, other) => moments.indexOf(one) - moments.indexOf(other))
+    .map((moment) => {
+      const within = 'writes' in moment.within ? moment.within.writes : moment.within.milliseconds;
+      return { moment, victim: dealtVictims.next().value, depth: 1 + random.below(within) };
+    });
 }
 
-async function cutOnTheWay(before: KnownRelease, target: KnownRelease, cut: Cut): Promise<string> {
-  await subject.addData(`run-${passed + failed}`);
+/** @returns what was committed then, and whether the command had ended before the cut. */
+async function cutOnTheWay(before: KnownRelease, target: KnownRelease, cut: Cut): Promise<[string, boolean]> {
   const words = ['update', 'apply', '--machine', subject.name, '--from', target.folder];
   const outcome = await runAndCut(words, cut, subject.files, house);
   const { release } = await subject.inspect();
-  const possible = outcome === undefined ? [target] : cut.moment.commits ? [before, target] : [before];
+  // what was not hit itself may have gone on to the end
+  const mayBeThere = outcome === undefined || outcome.code === 0 || cut.moment.commits;
+  const possible = mayBeThere ? [before, target] : [before];
   assert.ok(
     possible.some(({ name }) => name === release),
     `${release} is committed after a cut at ${cut.moment.step}`,
   );
-  await finish(target, target.folder);
-  const said = outcome === undefined ? 'the command had ended before' : 'cut';
-  return `${said}; ${release} was committed; then finished`;
+  return [release, outcome === undefined];
 }
 
 async function repositoryFault(
   fault: (typeof repositoryFaults)[number],
   before: KnownRelease,
 ): Promise<string> {
-  await subject.addData(`run-${passed + failed}`);
   const outcome = await fault({ subject, house, web, random });
   assert.equal((await subject.inspect()).release, before.name);
   await finish(third as KnownRelease, web.address);
@@ -95,16 +102,32 @@ async function repositoryFault(
 try {
   await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
   let current: KnownRelease = first;
-  for (let run = 1; run <= runs; run += 1) {
-    // from the first, past the second to the third; else to any other
+  for (let journeys = 1; cuts < runs && journeys <= runs; journeys += 1) {
+    // from the first, past the second to the third; then to any other
     const others = releases.filter((release) => release !== current);
-    const target = run === 1 ? third : (others[random.below(others.length)] ?? first);
-    const cut = dealCut();
-    const unit = 'writes' in cut.moment.within ? 'writes' : 'ms';
-    const title = `run ${run}: ${current.name} to ${target.name}, ${cut.victim} at ${cut.moment.step} + ${cut.depth} ${unit}`;
-    const before: KnownRelease = current;
-    await attempt(title, () => cutOnTheWay(before, target, cut));
-    current = releases.find(({ name }) => name === target.name) ?? current;
+    const target: KnownRelease = journeys === 1 ? third : (others[random.below(others.length)] ?? first);
+    const before = current;
+    await subject.addData(`journey-${journeys}`);
+    for (const cut of dealCuts(Math.min(cutsOnTheWay, runs - cuts))) {
+      const unit = 'writes' in cut.moment.within ? 'writes' : 'ms';
+      const what = `${cut.victim} at ${cut.moment.step} + ${cut.depth} ${unit}`;
+      let hadEnded = false;
+      await attempt(`cut ${cuts + 1}: ${before.name} to ${target.name}, ${what}`, async () => {
+        const [release, ended] = await cutOnTheWay(before, target, cut);
+        hadEnded = ended;
+        return ended ? 'not cut, the command had ended' : `${release} is committed and whole`;
+      });
+      if (hadEnded) {
+        passed -= 1;
+        break;
+      }
+      cuts += 1;
+    }
+    await attempt(`journey ${journeys}: ${before.name} to ${target.name}`, async () => {
+      await finish(target, target.folder);
+      return 'finished by a plain apply, the data as they were';
+    });
+    current = target;
   }
   await subject.holdfast(['release', 'keys', 'init']);
   for (const { folder } of releases)
@@ -119,5 +142,6 @@ try {
   await web.close();
   await house.close();
 }
+console.log(`${cuts} cuts`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -74,18 +74,19 @@ export async function recordUpdate(
   });
   for (let isLast = false; !isLast; await sleep(lookEvery)) {
     isLast = ended;
-    const wasSynced = synced || isLast;
-    const last = marks.at(-1);
-    const count = (await readdir(logs)).length;
+    const before = marks.at(-1);
+    // what came since the last look came after it: nothing is staged or started before the line
+    if (synced && before) marks.push({ ...before, synced: true });
+    synced = false;
+    const count = (await readdir(logs)).filter((entry) => !entry.endsWith('.new')).length;
     // what the start before still wrote comes first
-    for (let number = last?.start ?? 0; number < count; number += 1) {
+    for (let number = before?.start ?? 0; number < count; number += 1) {
       const at = join(logs, String(number));
       const [disk, store] = await Promise.all([sizeOf(join(at, 'disk')), sizeOf(join(at, 'variables'))]);
-      const before = marks.at(-1);
-      const isNew = before?.start !== number || before.disk !== disk || before.variables !== store;
-      if (isNew || wasSynced) marks.push({ start: number, disk, variables: store, synced: wasSynced });
+      const last = marks.at(-1);
+      if (last?.start !== number || last.disk !== disk || last.variables !== store)
+        marks.push({ start: number, disk, variables: store, synced: false });
     }
-    if (wasSynced) synced = false;
   }
   await exit;
   if (child.exitCode !== 0) throw new Error(`the update ended with ${child.exitCode}: ${said.join('\n')}`);
@@ -122,7 +123,9 @@ async function sizeOf(path: string): Promise<number> {
 
 /** A shell script, as QEMU itself must be the process that its supervisor started. */
 function recorderText(qemu: string, logs: string, variables: string): string {
-  const log = (name: string) => `driver=blklogwrites,log.driver=file,log.filename=$at/${name}`;
+  // 1: the log's head is right whatever ends QEMU
+  const log = (name: string) =>
+    `driver=blklogwrites,log-super-update-interval=1,log.driver=file,log.filename=$at/${name}`;
   return `#!/bin/sh
 set -eu
 number=0

@@ -22,8 +22,9 @@ export class WriteLog {
     this.#path = path;
   }
 
-  /** The entries since the last call, in their order. Without `end` those up to the end of the file. */
+  /** The entries since the last call, in their order. @param end of what the file held then. */
   async read(end: number): Promise<LoggedWrite[]> {
+    if (end <= sectorSize) return [];
     const file = await open(this.#path, 'r');
     try {
       if (this.#at === sectorSize) await checkSuperBlock(await readAt(file, 0, sectorSize), this.#path);
