@@ -24,9 +24,10 @@ export interface MachineHardware {
 
 /**
  * Why a machine's process is no more. `shutdown`: the guest powered off; `reboot`: the guest reset itself and wants to
- * be started again, which is the supervisor's to do; `killed`: the process went without a word.
+ * be started again, which is the supervisor's to do; `hang`: the same, but by its watchdog; `killed`: the process went
+ * without a word.
  */
-export type MachineEnd = 'shutdown' | 'reboot' | 'killed';
+export type MachineEnd = 'shutdown' | 'reboot' | 'hang' | 'killed';
 
 /** A port of the host that the guest may connect to. */
 export interface Listener {

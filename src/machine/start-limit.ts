@@ -2,8 +2,8 @@
 export interface EndedStart {
   /** Whether the channel answered. */
   readonly answered: boolean;
-  /** Whether the kernel gave up. */
-  readonly panicked: boolean;
+  /** Whether the kernel gave up, or the watchdog on the guest. */
+  readonly crashed: boolean;
   /** Milliseconds. */
   readonly lasted: number;
 }
@@ -15,8 +15,8 @@ const cameUpAfter = 600_000;
 const pauses: readonly number[] = [0, 1_000, 5_000];
 
 /** How many starts in a row have failed now that one more has ended. Those whose guest asked for a reboot have not. */
-export function failedStarts(before: number, { answered, panicked, lasted }: EndedStart): number {
-  const failed = !answered || (panicked && lasted < cameUpAfter);
+export function failedStarts(before: number, { answered, crashed, lasted }: EndedStart): number {
+  const failed = !answered || (crashed && lasted < cameUpAfter);
   return failed ? before + 1 : 0;
 }
 

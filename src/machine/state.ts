@@ -13,8 +13,8 @@ export const machineStates = ['starting', 'booting', 'running', 'stopping', 'sto
 export type MachineState = (typeof machineStates)[number];
 
 /**
- * What happens to a machine. `stop` is a wish, and `give-up` its end when the guest did not heed it; `shutdown`, `reboot`
- * and `killed` are how its processes ended.
+ * What happens to a machine. `stop` is a wish, and `give-up` its end when the guest did not heed it; `shutdown`, `reboot`,
+ * `hang` and `killed` are how its processes ended.
  */
 export type MachineEvent = 'started' | 'connected' | 'disconnected' | 'stop' | 'give-up' | MachineEnd;
 
@@ -26,6 +26,7 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
     stop: 'stopping',
     shutdown: 'stopped',
     reboot: 'starting',
+    hang: 'starting',
     killed: 'failed',
   },
   running: {
@@ -33,10 +34,17 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
     stop: 'stopping',
     shutdown: 'stopped',
     reboot: 'starting',
+    hang: 'starting',
     killed: 'failed',
   },
   // after giving up, the next `connected` makes it running again if the guest lives on
-  stopping: { 'give-up': 'booting', shutdown: 'stopped', reboot: 'stopped', killed: 'failed' },
+  stopping: {
+    'give-up': 'booting',
+    shutdown: 'stopped',
+    reboot: 'stopped',
+    hang: 'stopped',
+    killed: 'failed',
+  },
   stopped: {},
   failed: {},
 };

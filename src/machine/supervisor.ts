@@ -177,8 +177,9 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
         await closed;
         return state === 'failed' ? 'failed' : 'stopped';
       }
-      const panicked = problem?.kind === 'panic';
-      failed = failedStarts(failed, { answered, panicked, lasted: performance.now() - began });
+      if (end === 'hang') log('the guest hung: its watchdog reset it');
+      const crashed = end === 'hang' || problem?.kind === 'panic';
+      failed = failedStarts(failed, { answered, crashed, lasted: performance.now() - began });
       const pause = await pauseBefore(failed);
       if (pause === undefined) {
         gaveUp = `it did not come up in ${failed} starts in a row: ${problem?.text ?? 'its console does not say why'}`;

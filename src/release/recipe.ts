@@ -245,6 +245,8 @@ export const initrdModules: readonly string[] = [
   'erofs',
   'overlay',
   'vmw_vsock_virtio_transport',
+  // the watchdog: systemd takes what is there when it starts
+  'i6300esb',
 ];
 
 /**

@@ -57,6 +57,7 @@ test('a machine is what the design says: secure variables, one disk, one way out
   assert.deepEqual(valuesOf(argv, '-device'), [
     'virtio-blk-pci,id=disk0,drive=disk,share-rw=on',
     'virtio-rng-pci',
+    'i6300esb',
     'virtio-net-pci,id=nic,netdev=network,romfile=',
     'vhost-user-vsock-pci,id=vsock,chardev=vsock',
   ]);

@@ -12,6 +12,10 @@ after(() => rm(folder, { recursive: true }));
 
 test('how a machine ends follows from what QEMU says last', () => {
   const endAfter = (...reasons: unknown[]) => {
+    const hung = new GuestEvents();
+    hung.onEvent({ name: 'WATCHDOG', data: { action: 'reset' } });
+    hung.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason: 'guest-reset' } });
+    assert.equal(hung.end, 'hang');
     const listener = new GuestEvents();
     for (const reason of reasons) listener.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason } });
     return listener.end;

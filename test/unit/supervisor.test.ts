@@ -261,11 +261,11 @@ test('what went wrong in a start that came up is said, until the next', async ()
 });
 
 test('a start has failed that nobody answered, or that panicked soon', () => {
-  const good = { answered: true, panicked: false, lasted: 1000 };
+  const good = { answered: true, crashed: false, lasted: 1000 };
   assert.equal(failedStarts(2, good), 0);
   assert.equal(failedStarts(2, { ...good, answered: false }), 3);
-  assert.equal(failedStarts(1, { ...good, panicked: true }), 2);
-  assert.equal(failedStarts(2, { ...good, panicked: true, lasted: 3_600_000 }), 0);
+  assert.equal(failedStarts(1, { ...good, crashed: true }), 2);
+  assert.equal(failedStarts(2, { ...good, crashed: true, lasted: 3_600_000 }), 0);
   assert.deepEqual([0, 1, 2, 3].map(pauseAfter), [0, 1000, 5000, undefined]);
 });
 

@@ -46,6 +46,17 @@ async function until(what: string, condition: () => Promise<boolean>, seconds = 
   }
 }
 
+/** Has root run a command that ends this boot, and waits for the next. */
+async function comesBackAfter(command: string): Promise<void> {
+  const boot = await asRoot(name, bootId);
+  await holdfast(['exec', '--machine', name, '--', 'sudo', ...command.split(' ')]);
+  await until('the machine is up again', async () => {
+    const { code, stdout } = await holdfast(['exec', '--machine', name, '--', ...bootId.split(' ')]);
+    return code === 0 && stdout.trim() !== boot;
+  });
+  assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
+}
+
 /** How far the guest's clock is from ours, in seconds, at least. */
 async function clockOffset(): Promise<number> {
   const before = Date.now() / 1000;
@@ -121,14 +132,20 @@ test('a killed supervisor is replaced by the next command that needs it', async 
 });
 
 test('a reboot from inside comes back', async () => {
-  const boot = await asRoot(name, bootId);
-  await holdfast(['exec', '--machine', name, '--', 'sudo', 'systemctl', 'reboot']);
-  await until('the machine is rebooted', async () => {
-    const { code, stdout } = await holdfast(['exec', '--machine', name, '--', ...bootId.split(' ')]);
-    return code === 0 && stdout.trim() !== boot;
-  });
+  await comesBackAfter('systemctl reboot');
   assert.match(await supervisorLog(), /reboot: starting/);
-  assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
+});
+
+test('a system that hangs is reset by its watchdog', async () => {
+  // two minutes are much to wait for; a process 1 that crashed does nothing any more, but stays
+  await asRoot(
+    name,
+    `systemctl is-system-running --wait
+    busctl set-property org.freedesktop.systemd1 /org/freedesktop/systemd1 \
+      org.freedesktop.systemd1.Manager RuntimeWatchdogUSec t 5000000`,
+  );
+  await comesBackAfter('kill -SEGV 1');
+  assert.match(await supervisorLog(), /hang: starting/);
 });
 
 test('a full data partition harms nothing: the machine is reached, stops and starts', async () => {

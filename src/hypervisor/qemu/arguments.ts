@@ -92,6 +92,8 @@ export function qemuArguments(launch: Launch): readonly string[] {
     ...diskArguments(hardware.disk),
     ...consoleArguments(hardware.consoleLog),
     ...['-device', 'virtio-rng-pci'],
+    // systemd feeds it (image/rootfs/etc/systemd/system.conf.d/watchdog.conf); of what QEMU has, Debian's kernel knows this one
+    ...['-device', 'i6300esb'],
     ...networkArguments(launch.port),
     ...(hardware.transport === 'vsock' ? vsockDeviceArguments(files) : []),
     ...launch.oemStrings.flatMap((path) => ['-smbios', optionList('', { type: 11, path })]),

@@ -11,10 +11,11 @@ const shutdownEvent = z.object({ reason: z.string() });
 const writeFailedEvent = z.object({ action: z.literal('stop') });
 const nothing = z.object({});
 
-/** What QEMU says of the guest: QMP reference, `SHUTDOWN`, `ShutdownCause` and `BLOCK_IO_ERROR`. */
+/** What QEMU says of the guest: QMP reference, `SHUTDOWN`, `ShutdownCause`, `WATCHDOG` and `BLOCK_IO_ERROR`. */
 export class GuestEvents {
   #end: MachineEnd = 'killed';
   #restarting = false;
+  #hung = false;
   #qmp: Qmp | undefined;
 
   /** Why QEMU ends, as far as it has said. */
@@ -25,10 +26,12 @@ export class GuestEvents {
   /** Given to QMP, whose first event may come before anything else. */
   readonly onEvent = ({ name, data }: QmpEvent): void => {
     if (name === 'BLOCK_IO_ERROR' && writeFailedEvent.safeParse(data).success) this.#resumeLater();
+    if (name === 'WATCHDOG') this.#hung = true; // resets the guest at once
     if (name !== 'SHUTDOWN') return;
     const reason = shutdownEvent.safeParse(data).data?.reason;
     if (reason === 'guest-shutdown') this.#end = 'shutdown';
-    else if (reason === 'guest-reset' || reason === 'host-qmp-system-reset') this.#end = 'reboot';
+    else if (reason === 'guest-reset' || reason === 'host-qmp-system-reset')
+      this.#end = this.#hung ? 'hang' : 'reboot';
   };
 
   /** Begins to look after the guest, also after one that was paused while nobody did. */
