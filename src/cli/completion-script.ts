@@ -29,7 +29,7 @@ const listMachines = [
 ].join(' ');
 
 function bashScript(verbs: readonly NamedVerb[]): string {
-  const names = [...new Set(verbs.map(({ name }) => name.split(' ')[0] ?? ''))].join(' ');
+  const names = firstWords(verbs);
   const common = Object.keys(commonFlags).map(flagName).join(' ');
   return `_holdfast() {
   local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} verb= flags= values= index
@@ -44,7 +44,8 @@ function bashScript(verbs: readonly NamedVerb[]): string {
     esac
   done
   case $verb in
-    '') flags=${quoteWord(`${common} --help --version`)} values=${quoteWord(names)} ;;
+    '') flags=${quoteWord(`${common} --help --version`)} values=${quoteWord(`${names} help`)} ;;
+    help) flags= values=${quoteWord(names)} ;;
 ${[...bashGroups(verbs), ...verbs.map(bashVerb)].join('\n')}
   esac
   case "$verb $previous" in
@@ -56,6 +57,10 @@ ${verbs.flatMap(bashValues).join('\n')}
 }
 complete -o default -F _holdfast holdfast
 `;
+}
+
+function firstWords(verbs: readonly NamedVerb[]): string {
+  return [...new Set(verbs.map(({ name }) => name.split(' ')[0] ?? ''))].join(' ');
 }
 
 /** The second words of verbs that have two, by their first. */
@@ -103,6 +108,10 @@ function fishScript(verbs: readonly NamedVerb[]): string {
   const lines = [`function __holdfast_machines; sh -c ${quoteFish(listMachines)}; end`];
   lines.push(fishFlag('', 'machine', { ...commonFlags.machine, choices: ['(__holdfast_machines)'] }));
   lines.push(fishFlag('', 'json', commonFlags.json), fishFlag('', 'debug', commonFlags.debug));
+  lines.push("complete -c holdfast -f -n __fish_use_subcommand -a help -d 'show what a verb takes'");
+  lines.push(
+    `complete -c holdfast -f -n '__fish_seen_subcommand_from help' -a ${quoteFish(firstWords(verbs))}`,
+  );
   for (const first of groupsOf(verbs).keys())
     lines.push(`complete -c holdfast -f -n __fish_use_subcommand -a ${first}`);
   for (const { name, summary, verb } of verbs) {

@@ -64,7 +64,11 @@ test('bash completes verbs, flags, choices and machines', () => {
   try {
     for (const name of ['default', 'gateway']) mkdirSync(join(home, 'machines', name), { recursive: true });
     const cases: readonly (readonly [words: string[], expected: string[]])[] = [
-      [[''], ['deploy', 'autostart', 'exec']],
+      [[''], ['deploy', 'autostart', 'exec', 'help']],
+      [
+        ['help', ''],
+        ['deploy', 'autostart', 'exec'],
+      ],
       [['d'], ['deploy']],
       [['--j'], ['--json']],
       [['deploy', '--f'], ['--force']],
