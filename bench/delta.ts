@@ -10,7 +10,7 @@ import { readOffer } from '../src/repository/offer.ts';
 import { openSource } from '../src/repository/open-source.ts';
 import { publishRelease } from '../src/repository/publish.ts';
 import { initKeys, trustedRootPath } from '../src/repository/root-metadata.ts';
-import type { Source } from '../src/repository/source.ts';
+import { counted } from './delta/counted.ts';
 import { releasePair } from './delta/pair.ts';
 import { casync, type Images, rauc, zchunk, zstdPatch } from './delta/peers.ts';
 import type { Bench, Comparison, Defer } from './measure.ts';
@@ -96,27 +96,6 @@ async function update(
   await fetchRelease({ source, offer, trust, folder, old, progress: silent, signal });
   await rm(folder, { recursive: true });
   return total() / MB;
-}
-
-function counted(source: Source): { source: Source; total: () => number } {
-  let bytes = 0;
-  return {
-    total: () => bytes,
-    source: {
-      ...source,
-      read: async (...request) => {
-        const read = await source.read(...request);
-        bytes += read?.length ?? 0;
-        return read;
-      },
-      async *readRange(...request) {
-        for await (const chunk of source.readRange(...request)) {
-          bytes += chunk.length;
-          yield chunk;
-        }
-      },
-    },
-  };
 }
 
 /** Bytes do not vary: what is slow to find out is found out once. */

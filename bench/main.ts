@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   delta: () => import('./delta.ts'),
   deploy: () => import('./deploy.ts'),
   exec: () => import('./exec.ts'),
+  growth: () => import('./growth.ts'),
   tpm: () => import('./tpm.ts'),
   update: () => import('./update.ts'),
   verity: () => import('./verity.ts'),

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createReadStream, readFileSync } from 'node:fs';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { silent } from '../../src/base/progress.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
@@ -37,8 +38,9 @@ export class Workshop {
     this.repository = join(folder, 'repository');
   }
 
-  static async open(): Promise<Workshop> {
-    const folder = await mkdtemp(join(tmpdir(), 'holdfast-repository-'));
+  /** @param parent where there is room for it. */
+  static async open(parent = tmpdir()): Promise<Workshop> {
+    const folder = await mkdtemp(join(parent, 'holdfast-repository-'));
     const workshop = new Workshop(folder, await keyPair(join(folder, 'release-keys'), 'release'));
     await initKeys({ folder: workshop.keys, rootKeys: workshop.keys }, 1, 1);
     return workshop;
@@ -56,19 +58,31 @@ export class Workshop {
   }
 
   /** A release whose root is made of 4 KiB blocks: equal numbers are equal blocks. */
-  async release(
+  release(
     version: string,
     blocks: readonly number[],
+    changes: Partial<ReleaseManifest> = {},
+  ): Promise<FakeRelease> {
+    const data = Buffer.concat(blocks.map(noise));
+    return this.releaseOf(version, (path) => writeFile(path, data), changes);
+  }
+
+  /** A release whose root's data, whole blocks, is written by `writeRoot`. */
+  async releaseOf(
+    version: string,
+    writeRoot: (path: string) => Promise<void>,
     changes: Partial<ReleaseManifest> = {},
   ): Promise<FakeRelease> {
     const folder = join(this.folder, `release-${version}`);
     const fake = await makeFakeRelease(folder, this.key, version);
     const path = join(folder, 'root.img');
-    await writeFile(path, Buffer.concat(blocks.map(noise)));
+    await writeRoot(path);
     const formatted = await formatImage(path, fake.root.uuid);
-    const bytes = readFileSync(path);
-    const sha256 = createHash('sha256').update(bytes).digest('hex') as ReleaseManifest['root']['sha256'];
-    const root = { ...fake.root, ...formatted, size: bytes.length, sha256 };
+    const { size } = await stat(path);
+    const digest = createHash('sha256');
+    await pipeline(createReadStream(path), digest);
+    const sha256 = digest.digest('hex') as ReleaseManifest['root']['sha256'];
+    const root = { ...fake.root, ...formatted, size, sha256 };
     const manifest = { ...fake, version, root, ...changes };
     await signRelease(folder, manifest, this.key);
     return { folder, manifest };

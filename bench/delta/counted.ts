@@ -1,0 +1,23 @@
+import type { Source } from '../../src/repository/source.ts';
+
+/** A source that counts the bytes that are read from it. */
+export function counted(source: Source): { source: Source; total: () => number } {
+  let bytes = 0;
+  return {
+    total: () => bytes,
+    source: {
+      ...source,
+      read: async (...request) => {
+        const read = await source.read(...request);
+        bytes += read?.length ?? 0;
+        return read;
+      },
+      async *readRange(...request) {
+        for await (const chunk of source.readRange(...request)) {
+          bytes += chunk.length;
+          yield chunk;
+        }
+      },
+    },
+  };
+}
