@@ -20,13 +20,13 @@ const checking = /^\.{5} Checking its health/;
 /** Every step of src/update/plan.ts, and what lies between them. Those that write variables are cut between those writes. */
 export const moments: readonly Moment[] = [
   { step: 'look and import', until: writing, within: { milliseconds: 4000 } },
-  { step: 'retire', until: writing, within: { writes: 40 } },
+  { step: 'retire', until: writing, within: { writes: 24 } },
   { step: 'stage', after: writing, until: stopping, within: { milliseconds: 2500 } },
   { step: 'read back', after: writing, until: written, within: { milliseconds: 6000 } },
-  { step: 'finalize', after: written, until: stopping, within: { writes: 40 } },
+  { step: 'finalize', after: written, until: stopping, within: { writes: 24 } },
   { step: 'restart', after: stopping, within: { milliseconds: 8000 } },
-  { step: 'firmware', after: waiting, within: { writes: 40 } },
+  { step: 'firmware', after: waiting, within: { writes: 24 } },
   { step: 'trial', after: waiting, until: checking, within: { milliseconds: 30_000 } },
   { step: 'judge', after: checking, within: { milliseconds: 8000 }, commits: true },
-  { step: 'commit', after: checking, within: { writes: 40 }, commits: true },
+  { step: 'commit', after: checking, within: { writes: 24 }, commits: true },
 ];

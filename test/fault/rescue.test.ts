@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { silent } from '../../src/base/progress.ts';
+import { MiB } from '../../src/base/size.ts';
+import { readImage, writeImage } from '../../src/disk/image.ts';
+import { withImage } from '../../src/disk/image-device.ts';
+import { partitionNamed, layout as partitions, type Slot, slotPartition } from '../../src/disk/layout.ts';
+import { readBootState, setBootOrder } from '../../src/firmware/boot.ts';
+import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
+import { createMachine } from '../../src/machine/deployment.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { defaults } from '../../src/machine/limits.ts';
+import { keyPair } from '../../src/release/keys.ts';
+import { keptReleases } from '../../src/update/kept-releases.ts';
+import type { Machine } from '../../src/update/observe.ts';
+import { isLost, rescue } from '../../src/update/rescue.ts';
+import { slotProblem, withBase } from '../../src/update/slot-content.ts';
+import { formatImage } from '../../src/verity/format.ts';
+import { makeFakeRelease, signRelease } from '../support/fake-release.ts';
+
+/*
+ * A machine that is off and whose slots are destroyed: its disk, its variables and its release are real; nothing is started.
+ */
+
+let machine: Machine;
+let files: ReturnType<typeof machineLayout>;
+let home: string;
+
+before(async () => {
+  home = await mkdtemp(join(tmpdir(), 'holdfast-rescue-'));
+  const [layout, name] = [homeLayout(home), parseMachineName('wreck')];
+  files = machineLayout(layout, name);
+  const [key] = await Promise.all([keyPair(layout.keys, 'release'), keyPair(layout.keys, 'platform')]);
+  const release = join(home, 'release');
+  const fake = await makeFakeRelease(release, key);
+  const path = join(release, 'root.img');
+  const formatted = await formatImage(path, fake.root.uuid);
+  const sha256 = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  const root = { ...fake.root, ...formatted, size: (await stat(path)).size, sha256 };
+  await signRelease(release, { ...fake, root }, key);
+  const { signal } = new AbortController();
+  const variablesTemplate = '/usr/share/OVMF/OVMF_VARS_4M.fd';
+  machine = { layout, name, progress: silent, signal };
+  await createMachine({
+    name,
+    settings: defaults,
+    release,
+    variablesTemplate,
+    layout,
+    progress: silent,
+    signal,
+  });
+});
+after(() => rm(home, { recursive: true }));
+
+const rootOf = (slot: Slot) => slotPartition(slot, 'root').offset;
+
+async function bootState() {
+  const { order, next } = readBootState(await readVariableStore(files.variables));
+  return { order, next };
+}
+
+async function release() {
+  const [found] = await keptReleases(machine);
+  assert.ok(found);
+  return found;
+}
+
+test('a machine with one whole slot in its order of boot is not lost, whatever the other holds', async () => {
+  assert.equal(await isLost(machine), false);
+  await writeImage(files.disk, rootOf('B'), randomBytes(MiB));
+  assert.equal(await isLost(machine), false);
+  const store = await readVariableStore(files.variables);
+  await writeVariableStore(files.variables, setBootOrder(store, ['B', 'A']));
+  assert.equal(await isLost(machine), false, 'B does not come up, and A follows it');
+  await writeVariableStore(files.variables, setBootOrder(store, ['B']));
+  assert.equal(await isLost(machine), true);
+  await writeVariableStore(files.variables, store);
+});
+
+test('a lost machine has a release written into the slot that is not committed, also after a cut', async () => {
+  await writeImage(files.disk, rootOf('A'), randomBytes(MiB));
+  assert.equal(await isLost(machine), true);
+  const { dataSize } = defaults;
+  const data = partitionNamed(partitions({ logSize: 'small', dataSize }), 'Data');
+  const untouched = async () => {
+    const ranges = [
+      { offset: rootOf('A'), length: 4 * MiB },
+      { offset: data.offset, length: 4 * MiB },
+    ];
+    const parts = await Promise.all(ranges.map((range) => readImage(files.disk, range)));
+    return createHash('sha256').update(Buffer.concat(parts)).digest('hex');
+  };
+  const before = await untouched();
+
+  const cut = new AbortController();
+  const progress: Machine['progress'] = {
+    step: (title, work) => {
+      if (title === 'Writing the release') cut.abort(new Error('cut'));
+      return silent.step(title, work);
+    },
+  };
+  await assert.rejects(rescue({ ...machine, progress, signal: cut.signal }, await release()), /cut/);
+  assert.deepEqual(await bootState(), { order: ['A'], next: undefined });
+  assert.equal(await isLost(machine), true);
+
+  const { steps, written } = await rescue(machine, await release());
+  assert.deepEqual(steps, ['retire', 'stage', 'finalize']);
+  assert.ok(written > 0);
+  assert.deepEqual(await bootState(), { order: ['A'], next: 'B' });
+  const target = await release();
+  const problem = await withImage(files.disk, 'read', (disk) =>
+    withBase(target, (base) => slotProblem(disk, 'B', base, target.manifest)),
+  );
+  assert.equal(problem, undefined);
+  assert.equal(await isLost(machine), false, 'the trial is what comes up');
+  assert.equal(await untouched(), before, 'Data, and what is left of the committed slot');
+});
