@@ -2,7 +2,8 @@ import { misuse } from '../base/errors.ts';
 import { formatSize, parseSize } from '../base/size.ts';
 import { checkCpus, checkDataSize, checkMemory, hostResources } from '../machine/limits.ts';
 import { changeSettings, type SettingsChange } from '../machine/settings.ts';
-import { defineVerb, setting, wholeNumber } from './verb.ts';
+import { sourcePath } from '../repository/open-source.ts';
+import { anyText, defineVerb, setting, toggle, wholeNumber } from './verb.ts';
 
 export const verb = defineVerb({
   arguments: {},
@@ -16,6 +17,12 @@ export const verb = defineVerb({
     dataSize: setting('SIZE', 'data partition, up to 2TB; grows and never shrinks', (word) =>
       checkDataSize(parseSize(word)),
     ),
+    repository: setting(
+      'URL|DIR|FILE',
+      'where updates come from; may change while the machine runs',
+      anyText,
+    ),
+    forgetRepository: toggle('forget where updates come from'),
   },
   examples: [
     ['holdfast set --cpus 2 --memory 2GB', 'change processors and memory of a machine that is off'],
@@ -23,21 +30,34 @@ export const verb = defineVerb({
       'holdfast set --data-size 20GB',
       'let the data partition grow; the guest uses it from the next start on',
     ],
+    ['holdfast set --repository https://updates.example/', 'have `holdfast update` ask there without --from'],
   ],
   async run({ machine, layout, flags, output }) {
-    const { cpus, memory, dataSize } = flags;
+    const { cpus, memory, dataSize, repository, forgetRepository } = flags;
+    if (repository !== undefined && forgetRepository) {
+      throw misuse('usage', '--repository and --forget-repository contradict each other', {
+        next: 'give one',
+      });
+    }
     const change: SettingsChange = {
       ...(cpus !== undefined && { cpus }),
       ...(memory !== undefined && { memory }),
       ...(dataSize !== undefined && { dataSize }),
+      ...(repository !== undefined && { repository: await sourcePath(repository) }),
+      ...(forgetRepository && { repository: null }),
     };
     if (Object.keys(change).length === 0) {
       throw misuse('set.nothing', 'nothing is named that should change', {
-        next: 'give --cpus, --memory or --data-size',
+        next: 'give --cpus, --memory, --data-size or --repository',
       });
     }
     const { configuration, changed } = await changeSettings(layout, machine, change);
-    const now = `${configuration.cpus} CPUs, ${formatSize(configuration.memory)} of memory, ${formatSize(configuration.dataSize)} for data`;
+    const now = [
+      `${configuration.cpus} CPUs`,
+      `${formatSize(configuration.memory)} of memory`,
+      `${formatSize(configuration.dataSize)} for data`,
+      ...(configuration.repository ? [`updates from ${configuration.repository}`] : []),
+    ].join(', ');
     output.result(
       {
         machine,
@@ -45,6 +65,7 @@ export const verb = defineVerb({
         cpus: configuration.cpus,
         memory: configuration.memory,
         dataSize: configuration.dataSize,
+        repository: configuration.repository,
       },
       `${machine} ${changed ? 'now has' : 'has already'} ${now}`,
     );

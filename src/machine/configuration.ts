@@ -42,6 +42,8 @@ export const machineConfiguration = z.strictObject({
   ipe: z.enum(ipeModes).default('audit'),
   /** Other releases that its slots may hold, the newest last: what updates brought. Which slot holds which follows from the disk. */
   updates: z.array(sha256).max(updatesKept).default([]),
+  /** Where updates come from: a URL, or the absolute path of a folder or a bundle. */
+  repository: z.string().min(1).optional(),
   /** What must be well before an update is committed, beside what is always looked at. */
   health: z
     .strictObject({

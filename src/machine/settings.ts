@@ -9,10 +9,13 @@ import { powerState } from './power.ts';
 import { isOff } from './state.ts';
 
 /** What can be changed after deployment. */
-export type SettingsChange = Partial<Pick<MachineSettings, 'cpus' | 'memory' | 'dataSize'>>;
+export interface SettingsChange extends Partial<Pick<MachineSettings, 'cpus' | 'memory' | 'dataSize'>> {
+  /** Where updates come from, also while the machine runs; `null` forgets it. */
+  readonly repository?: string | null;
+}
 
 /**
- * Changes what is named, and nothing else, of a machine that is off. Data grows and never shrinks. The disk comes first
+ * Changes what is named, and nothing else, of a machine that is off; its repository also of one that runs. Data grows and never shrinks. The disk comes first
  * and the configuration last, and both only move towards what is asked: a change that was cut off is completed by asking
  * for it again.
  * @returns the configuration, and whether it differs from before.
@@ -28,9 +31,13 @@ export async function changeSettings(
   const files = machineLayout(layout, name);
   return withLock(files.lock, 'set', async () => {
     const before = await readConfiguration(layout, name);
-    const configuration = { ...before, ...change };
-    if (isSame(before, configuration)) return { configuration, changed: false };
-    checkSettings(change, hostResources());
+    const { repository = before.repository, ...hardware } = change;
+    const { repository: _, ...rest } = { ...before, ...hardware };
+    const configuration = { ...rest, ...(repository && { repository }) };
+    const isSameHardware = isSame(before, configuration);
+    if (isSameHardware && before.repository === configuration.repository)
+      return { configuration, changed: false };
+    checkSettings(hardware, hostResources());
     if (configuration.dataSize < before.dataSize) {
       throw misuse('disk.shrink', 'the data partition cannot become smaller', {
         why: `it has ${formatSize(before.dataSize)}, and what is stored in it would be lost`,
@@ -38,7 +45,7 @@ export async function changeSettings(
       });
     }
     const power = await powerState(layout, name);
-    if (!isOff(power)) {
+    if (!isSameHardware && !isOff(power)) {
       throw failure('machine.running', `the machine '${name}' is ${power.state}`, {
         why: 'CPUs, memory and data size change while it is off',
         next: 'run `holdfast stop` first',

@@ -11,7 +11,7 @@ import type { Source } from './source.ts';
  * @throws HoldfastError `repository.source` (exit code 2), and those of `openBundle`.
  */
 export async function openSource(name: string): Promise<Source> {
-  if (/^https?:\/\//.test(name)) return httpSource(name);
+  if (isUrl(name) && URL.canParse(name)) return httpSource(name);
   const path = resolve(name);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return folderSource(name, path);
@@ -20,4 +20,14 @@ export async function openSource(name: string): Promise<Source> {
     why: 'nothing is there',
     next: 'name a URL (http or https), a folder, or a bundle',
   });
+}
+
+/** What names a source, as it can be kept: a URL, or an absolute path. Throws as `openSource` does. */
+export async function sourcePath(name: string): Promise<string> {
+  await (await openSource(name)).close();
+  return isUrl(name) ? name : resolve(name);
+}
+
+function isUrl(name: string): boolean {
+  return /^https?:\/\//.test(name);
 }

@@ -232,6 +232,13 @@ test('settings change while the machine is off, and only those that are named', 
   assert.deepEqual(await errorCodes('set'), ['set.nothing']);
   await startProcesses();
   assert.deepEqual(await errorCodes('set', '--memory', '1024MB'), ['machine.running']);
+  assert.deepEqual(await errorCodes('update', 'check'), ['usage'], 'no repository is set');
+  assert.equal((await json('set', '--repository', `${home}/keys/..`)).repository, home);
+  assert.equal((await json('set', '--repository', home)).changed, false);
+  assert.deepEqual(await errorCodes('set', '--repository', join(home, 'none')), ['repository.source']);
+  assert.deepEqual(await errorCodes('set', '--repository', home, '--forget-repository'), ['usage']);
+  assert.equal(JSON.parse(readFileSync(files.configuration, 'utf8')).repository, home);
+  assert.equal((await json('set', '--forget-repository')).changed, true);
   assert.deepEqual(JSON.parse(readFileSync(files.configuration, 'utf8')), expected);
 });
 
