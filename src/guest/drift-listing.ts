@@ -1,9 +1,10 @@
 import { failure, reasonOf } from '../base/errors.ts';
 import { printable } from '../channel/run.ts';
 import type { Session } from '../channel/session.ts';
+import { type Overlay, overlays } from '../release/overlay-content.ts';
 import type { EntryType, LayerEntry, Layers } from './drift.ts';
 import { readResetLine } from './drift-reset.ts';
-import { layersFolder, type Overlay, overlays, type RawPath, rawPath } from './overlay-path.ts';
+import { layersFolder, type RawPath, rawPath } from './overlay-path.ts';
 
 const top = rawPath('');
 

@@ -2,13 +2,16 @@ import { byPath, isWithin, type RawPath } from './overlay-path.ts';
 
 export type EntryType = 'file' | 'folder' | 'link' | 'device' | 'pipe' | 'socket' | 'whiteout';
 
-/** One thing in a layer. */
-export interface LayerEntry {
-  readonly type: EntryType;
+interface Attributes {
   /** The permission bits. */
   readonly mode: number;
   readonly user: number;
   readonly group: number;
+}
+
+/** One thing in a layer. */
+export interface LayerEntry extends Attributes {
+  readonly type: EntryType;
   /** Bytes. */
   readonly size: number;
   /** Where a link leads, one character a byte; otherwise empty. */
@@ -81,7 +84,8 @@ function changeOf(
   return entry.type === 'folder' ? undefined : 'copied';
 }
 
-function hasSameAttributes(one: LayerEntry, other: LayerEntry): boolean {
+/** Mode and owner. */
+export function hasSameAttributes(one: Attributes, other: Attributes): boolean {
   return one.mode === other.mode && one.user === other.user && one.group === other.group;
 }
 

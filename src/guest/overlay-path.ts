@@ -1,8 +1,5 @@
 import { misuse } from '../base/errors.ts';
-
-/** The folders of the root whose changes are kept in an overlay on Data. */
-export const overlays = ['etc', 'home', 'root'] as const;
-export type Overlay = (typeof overlays)[number];
+import { type Overlay, overlays } from '../release/overlay-content.ts';
 
 /** Where an overlay's layers are in the guest: what was changed in `upper`, next to the kernel's `work`. */
 export const layersFolder = '/var/.eflow/overlays';

@@ -44,6 +44,8 @@ export const machineConfiguration = z.strictObject({
   updates: z.array(sha256).max(updatesKept).default([]),
   /** Where updates come from: a URL, or the absolute path of a folder or a bundle. */
   repository: z.string().min(1).optional(),
+  /** Latest epoch of a release that was committed, by the deployment or an update: none of an earlier one runs again. */
+  epoch: z.int().nonnegative().default(0),
   /** What must be well before an update is committed, beside what is always looked at. */
   health: z
     .strictObject({

@@ -94,6 +94,7 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
     verity: 'on',
     ipe: 'audit',
     updates: [],
+    epoch: release.manifest.epoch,
     health: { commands: [], containers: [] },
     created: new Date().toISOString(),
   };

@@ -4,7 +4,8 @@ import type { Session } from '../channel/session.ts';
 import { compareLayers, type Drift, hiddenBy } from '../guest/drift.ts';
 import { listOverlays } from '../guest/drift-listing.ts';
 import { requestReset } from '../guest/drift-reset.ts';
-import { isWithin, type OverlayPath, overlays, showPath } from '../guest/overlay-path.ts';
+import { isWithin, type OverlayPath, showPath } from '../guest/overlay-path.ts';
+import { overlays } from '../release/overlay-content.ts';
 import { startIn } from './guest-commands.ts';
 import type { HomeLayout, MachineName } from './home.ts';
 

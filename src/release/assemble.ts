@@ -13,6 +13,7 @@ import { epoch as releaseEpoch } from './epoch.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
 import { type KeyPair, signManifest } from './keys.ts';
 import { type ReleaseManifest, sha256 } from './manifest.ts';
+import { listOverlayContent, type OverlayContent } from './overlay-content.ts';
 import type { PackageLock } from './packages.ts';
 import * as recipe from './recipe.ts';
 import { finishRootTree, installPackages, takeBootParts } from './root-tree.ts';
@@ -70,7 +71,8 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
   );
   return progress.step('Making the boot image', async () => {
     await makeBootImages(assembly, { root, parts, initrd, kernel, version, formatted });
-    return writeManifest(assembly, lock, { version, kernel, uuid, formatted });
+    const overlays = await listOverlayContent(root);
+    return writeManifest(assembly, lock, { version, kernel, uuid, formatted, overlays });
   });
 }
 
@@ -133,12 +135,19 @@ async function makeBootImages(
 async function writeManifest(
   { folder, epoch, key }: Assembly,
   lock: PackageLock,
-  facts: { version: string; kernel: string; uuid: string; formatted: FormattedImage },
+  facts: {
+    version: string;
+    kernel: string;
+    uuid: string;
+    formatted: FormattedImage;
+    overlays: OverlayContent;
+  },
 ): Promise<ReleaseManifest> {
-  const { version, kernel, uuid, formatted } = facts;
+  const { version, kernel, uuid, formatted, overlays } = facts;
   const text = (value: object) => `${JSON.stringify(value, null, 1)}\n`;
   await writeFile(join(folder, 'sbom.spdx.json'), text(spdxDocument(lock, version)));
   await writeFile(join(folder, 'packages.json'), text(lock));
+  await writeFile(join(folder, 'overlays.json'), text(overlays));
   const manifest: ReleaseManifest = {
     format: 1,
     version,
@@ -152,6 +161,7 @@ async function writeManifest(
     loader: await describe(join(folder, 'loader.efi')),
     sbom: await describe(join(folder, 'sbom.spdx.json')),
     packages: await describe(join(folder, 'packages.json')),
+    overlays: await describe(join(folder, 'overlays.json')),
   };
   const bytes = Buffer.from(text(manifest));
   await writeFile(join(folder, 'release.json'), bytes);

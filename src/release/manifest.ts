@@ -39,6 +39,8 @@ export const releaseManifest = z.strictObject({
   loader: file,
   sbom: file,
   packages: file,
+  /** What the root has where machines may change it. */
+  overlays: file,
 });
 
 export type ReleaseManifest = z.infer<typeof releaseManifest>;

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure, isSystemError, reasonOf } from '../base/errors.ts';
+import { isSystemError } from '../base/errors.ts';
 import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import type { Progress } from '../base/progress.ts';
@@ -8,7 +8,7 @@ import { type Bytes, MiB } from '../base/size.ts';
 import { requireSpace } from '../base/space.ts';
 import { createBaseImage } from '../disk/base-image.ts';
 import { type ReleaseManifest, type Sha256, sha256 } from './manifest.ts';
-import { type PackageLock, packageLock } from './packages.ts';
+import { readSmallFile, type SmallContent, type SmallFile, smallFiles } from './small-files.ts';
 import { parseManifest, readRelease, type SignedRelease, verifyFiles } from './verify.ts';
 
 /** Where the store is, and the keys of those whose releases are trusted. */
@@ -24,9 +24,6 @@ export interface StoredRelease {
   /** What the disks of its machines stand on. */
   readonly baseImage: string;
 }
-
-/** In a release's folder of the store: what it was made from, so that a newer one can be compared with it. */
-const packagesName = 'packages.json';
 
 /** FAT tables and folders of the boot partitions, and the partitions' alignment. */
 const baseImageOverhead = 4 * MiB;
@@ -90,7 +87,9 @@ async function store(release: SignedRelease, folders: StoreFolders, signal: Abor
       sourceDateEpoch: manifest.sourceDateEpoch,
     });
     signal.throwIfAborted();
-    await copyFile(join(folder, manifest.packages.name), join(draft, packagesName));
+    // so that a newer one can be compared with it
+    for (const part of Object.keys(smallFiles) as SmallFile[])
+      await copyFile(join(folder, manifest[part].name), join(draft, manifest[part].name));
     await writeFile(join(draft, 'release.json'), signed.manifest, { mode: 0o444, flush: true });
     await writeFile(join(draft, 'release.json.sig'), signed.signature, { mode: 0o444, flush: true });
     await syncFolder(draft);
@@ -112,18 +111,22 @@ export async function storedRelease(
   return manifest && describeStored(folders, digest, manifest);
 }
 
-/** The packages of a release in the store; undefined when they are not there. @throws HoldfastError `release.damaged`. */
-export async function storedPackages(
+/** What a release in the store tells of itself. @throws HoldfastError `release.damaged`. */
+export function storedPart<Part extends SmallFile>(
   folders: StoreFolders,
-  digest: Sha256,
-): Promise<PackageLock | undefined> {
-  const path = join(releaseFolder(folders, digest), packagesName);
-  try {
-    return packageLock.parse(JSON.parse((await readBounded(path, 16 * MiB)).toString()));
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return undefined;
-    throw failure('release.damaged', `${path} is damaged`, { why: reasonOf(error), cause: error });
-  }
+  { digest, manifest }: StoredRelease,
+  part: Part,
+): Promise<SmallContent<Part>> {
+  return readSmallFile(releaseFolder(folders, digest), manifest, part);
+}
+
+/** The digests of all releases in the store. */
+export async function storedDigests(folders: StoreFolders): Promise<Sha256[]> {
+  const names = await readdir(folders.releases).catch((error: unknown): string[] => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  return names.flatMap((name) => sha256.safeParse(name).data ?? []);
 }
 
 /** The manifest of a release in the store; undefined when it is not there. */

@@ -20,8 +20,16 @@ export interface SignedRelease {
 }
 
 /** The files that a manifest names. */
-export function releaseFiles({ root, uki, unverifiedUki, loader, sbom, packages }: ReleaseManifest) {
-  return [root, uki, unverifiedUki, loader, sbom, packages];
+export function releaseFiles({
+  root,
+  uki,
+  unverifiedUki,
+  loader,
+  sbom,
+  packages,
+  overlays,
+}: ReleaseManifest) {
+  return [root, uki, unverifiedUki, loader, sbom, packages, overlays];
 }
 
 /** Those that the firmware loads, and so checks the signature of. */

@@ -51,6 +51,7 @@ export function targetPaths(digest: string) {
     content: `${digest}/content.json`,
     index: `${digest}/blocks.index`,
     packages: `${digest}/packages.json`,
+    overlays: `${digest}/overlays.json`,
   };
 }
 

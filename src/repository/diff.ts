@@ -2,18 +2,16 @@ import { createHash } from 'node:crypto';
 import { lstat, mkdtemp, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readBounded } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
-import { MiB } from '../base/size.ts';
 import { prefixesOf } from '../delta/block-index.ts';
 import { OldBlocks, unitsPerBlock } from '../delta/old-blocks.ts';
 import { countMissing, planRuns } from '../delta/plan.ts';
-import { packageLock } from '../release/packages.ts';
+import { readSmallFile } from '../release/small-files.ts';
 import { treePaths } from '../release/tree.ts';
 import { readRelease, type SignedRelease } from '../release/verify.ts';
 import { blockSize } from '../verity/geometry.ts';
-import { contentFiles, copiedFiles, parseSigned } from './catalog.ts';
+import { contentFiles, copiedFiles } from './catalog.ts';
 import {
   compareFiles,
   comparePackages,
@@ -49,7 +47,8 @@ export async function diffReleases(
     await readRelease(folders[0], certificate),
     await readRelease(folders[1], certificate),
   ];
-  const [from, to] = [await readPackages(older), await readPackages(newer)];
+  const packagesOf = ({ folder, manifest }: SignedRelease) => readSmallFile(folder, manifest, 'packages');
+  const [from, to] = [await packagesOf(older), await packagesOf(newer)];
   const scratch = await mkdtemp(join(tmpdir(), 'holdfast-diff-'));
   try {
     const files = await progress.step('Comparing the files', async () =>
@@ -65,11 +64,6 @@ export async function diffReleases(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function readPackages({ folder, manifest }: SignedRelease) {
-  const { name } = manifest.packages;
-  return parseSigned(packageLock, await readBounded(join(folder, name), 16 * MiB), name);
 }
 
 /** Unpacks a root's regular files and links; needs no root, as owners and devices do not matter here. */

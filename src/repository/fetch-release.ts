@@ -10,6 +10,7 @@ import { decodeBlockIndex } from '../delta/block-index.ts';
 import { countBlocks } from '../delta/content.ts';
 import { RowReader } from '../delta/row-reader.ts';
 import { checkEpoch } from '../release/epoch.ts';
+import { type SmallFile, smallFiles } from '../release/small-files.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../release/verify.ts';
 import { contentFiles, targetPaths } from './catalog.ts';
 import { FrameFolder } from './frames.ts';
@@ -66,7 +67,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
     const size = files.reduce((sum, file) => sum + file.size, 0);
     await mkdir(home, { recursive: true, mode: 0o700 });
     await requireSpace(home, (2 * size + 16 * MiB) as Bytes, 'the new release');
-    await fetchPackages(offer, home);
+    await fetchSmallFiles(offer, home);
     const outcome = await fetchContent(request, home);
     await writeFileAtomic(join(home, 'release.json.sig'), offer.signed.signature);
     await writeFileAtomic(join(home, 'release.json'), offer.signed.manifest);
@@ -88,11 +89,9 @@ async function removeOthers(folder: string, digest: string): Promise<void> {
     if (name !== digest && name !== '.lock') await rm(join(folder, name), { recursive: true, force: true });
 }
 
-async function fetchPackages({ metadata, digest, manifest }: Offer, home: string): Promise<void> {
-  await writeFileAtomic(
-    join(home, manifest.packages.name),
-    await metadata.target(targetPaths(digest).packages),
-  );
+async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: string): Promise<void> {
+  for (const part of Object.keys(smallFiles) as SmallFile[])
+    await writeFileAtomic(join(home, manifest[part].name), await metadata.target(targetPaths(digest)[part]));
 }
 
 /** Tries the roads in their order. Another road mends what one of them lacks, but not a source that cannot be trusted. */
@@ -100,10 +99,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
   const { source, offer, progress, signal } = request;
   const { digest, manifest, metadata } = offer;
   const old = await request.old(join(home, 'old'));
-  checkEpoch(
-    manifest,
-    old.map((release) => release.manifest),
-  );
+  checkEpoch(manifest, Math.max(0, ...old.map((release) => release.manifest.epoch)), 'host');
   const row = await RowReader.open(old.flatMap(({ parts }) => parts));
   const files = contentFiles(manifest);
   try {

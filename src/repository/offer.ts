@@ -1,7 +1,7 @@
 import { failure, misuse } from '../base/errors.ts';
 import { verifyManifest } from '../release/keys.ts';
 import { type ReleaseManifest, releaseManifest, type Sha256, sha256 } from '../release/manifest.ts';
-import { type PackageLock, packageLock } from '../release/packages.ts';
+import { type SmallContent, type SmallFile, smallFiles } from '../release/small-files.ts';
 import {
   type Catalog,
   type ContentDescription,
@@ -95,8 +95,15 @@ export async function readOffer(
   };
 }
 
-/** The packages of an offered release. */
-export async function offeredPackages({ metadata, digest }: Offer): Promise<PackageLock> {
-  const path = targetPaths(digest).packages;
-  return parseSigned(packageLock, await metadata.target(path), path);
+/** What an offered release tells of itself. @throws HoldfastError `repository.malformed`. */
+export async function offeredPart<Part extends SmallFile>(
+  { metadata, digest }: Offer,
+  part: Part,
+): Promise<SmallContent<Part>> {
+  const path = targetPaths(digest)[part];
+  return parseSigned<SmallContent<SmallFile>>(
+    smallFiles[part],
+    await metadata.target(path),
+    path,
+  ) as SmallContent<Part>;
 }

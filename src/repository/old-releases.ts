@@ -1,12 +1,12 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError, isSystemError } from '../base/errors.ts';
+import { HoldfastError } from '../base/errors.ts';
 import { run } from '../base/process.ts';
 import type { RowPart } from '../delta/row-reader.ts';
 import { removableMediaPath } from '../disk/base-image.ts';
 import { slotPartition, ukiPaths } from '../disk/layout.ts';
-import { type ReleaseManifest, type Sha256, sha256 } from '../release/manifest.ts';
-import { type StoredRelease, type StoreFolders, storedRelease } from '../release/store.ts';
+import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
+import { type StoredRelease, type StoreFolders, storedDigests, storedRelease } from '../release/store.ts';
 
 /** A release of this host's store that can be copied from. */
 export interface OldRelease {
@@ -21,17 +21,10 @@ export interface OldRelease {
  * @param scratch a folder for the boot images: the caller removes it.
  */
 export async function openOldReleases(folders: StoreFolders, scratch: string): Promise<OldRelease[]> {
-  const names = await readdir(folders.releases).catch((error: unknown): string[] => {
-    if (isSystemError(error, 'ENOENT')) return [];
-    throw error;
-  });
   const old: OldRelease[] = [];
-  for (const name of names) {
-    const digest = sha256.safeParse(name);
-    if (!digest.success) continue;
-    const stored = await readStored(folders, digest.data);
-    if (stored)
-      old.push({ digest: digest.data, manifest: stored.manifest, parts: await takeParts(stored, scratch) });
+  for (const digest of await storedDigests(folders)) {
+    const stored = await readStored(folders, digest);
+    if (stored) old.push({ digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) });
   }
   return old;
 }

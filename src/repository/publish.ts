@@ -155,11 +155,12 @@ async function offerContent(
     if (!(await exists(place))) await rename(draft, place);
     await syncFolder(places);
     const paths = targetPaths(digest);
-    const packages = await readBounded(join(folder, manifest.packages.name), smallFileLimit);
+    const small = (name: string) => readBounded(join(folder, name), smallFileLimit);
     const targets: Target[] = [
       { path: paths.manifest, bytes: release.signed.manifest },
       { path: paths.signature, bytes: release.signed.signature },
-      { path: paths.packages, bytes: packages },
+      { path: paths.packages, bytes: await small(manifest.packages.name) },
+      { path: paths.overlays, bytes: await small(manifest.overlays.name) },
       { path: paths.index, bytes: encodeBlockIndex(index) },
       described,
     ];

@@ -17,6 +17,7 @@ import { blocksOfSlots, copyOld, placeFrame, placeParts, readContext } from '../
 import { RowReader } from '../delta/row-reader.ts';
 import { RowWriter } from '../delta/row-writer.ts';
 import { orderBlocks } from '../delta/store-order.ts';
+import type { Sha256 } from '../release/manifest.ts';
 import { formatImage } from '../verity/format.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { blocksName, packName, slotsPerFrame } from './catalog.ts';
@@ -47,10 +48,16 @@ export interface RoadWork {
   received: number;
 }
 
+/** What decides which roads are open: what is offered, and what the host has. */
+interface Between {
+  readonly offer: Offer;
+  readonly old: readonly Pick<OldRelease, 'digest'>[];
+}
+
 interface RoadDescription {
   readonly road: Road;
   /** Why it cannot be taken; undefined: it can. */
-  isOpen(work: RoadWork): string | undefined;
+  isOpen(between: Between): string | undefined;
   /** Puts the large files together in `home`: nothing of them is verified yet but what came over the wire. */
   take(work: RoadWork): Promise<void>;
 }
@@ -58,9 +65,9 @@ interface RoadDescription {
 export const roads: readonly RoadDescription[] = [
   {
     road: 'pack',
-    isOpen: (work) => {
-      if (work.old.length === 0) return 'this host has no older release';
-      return packFor(work) ? undefined : 'none was published for a release that this host has';
+    isOpen: (between) => {
+      if (between.old.length === 0) return 'this host has no older release';
+      return packFor(between) ? undefined : 'none was published for a release that this host has';
     },
     take: takePack,
   },
@@ -72,7 +79,30 @@ export const roads: readonly RoadDescription[] = [
   { road: 'full', isOpen: () => undefined, take: (work) => takeBlocks(work, true) },
 ];
 
-function packFor({ offer, old }: RoadWork) {
+/** How a release would come, as far as that is known without fetching anything of it. */
+export interface LikelyRoad {
+  readonly road: Road | 'present';
+  /** Of large files over the wire; undefined when it is not known before what is here was looked at. */
+  readonly bytes: number | undefined;
+}
+
+/** The road that a fetch would try first. @param known what the host's store has. */
+export function likelyRoad(offer: Offer, known: readonly Sha256[]): LikelyRoad {
+  if (known.includes(offer.digest)) return { road: 'present', bytes: 0 };
+  const between = { offer, old: known.map((digest) => ({ digest })) };
+  const { road = 'full' } = roads.find(({ isOpen }) => isOpen(between) === undefined) ?? {};
+  if (road === 'ranges') return { road, bytes: undefined };
+  const frames = road === 'pack' ? packFor(between)?.pack.frames : offer.content.blocks;
+  return { road, bytes: frames?.reduce((sum, { size }) => sum + size, 0) };
+}
+
+function packFor<Old extends Pick<OldRelease, 'digest'>>({
+  offer,
+  old,
+}: {
+  readonly offer: Offer;
+  readonly old: readonly Old[];
+}) {
   for (const release of old) {
     const pack = offer.content.packs.find(({ from }) => from === release.digest);
     if (pack) return { pack, release };

@@ -3,14 +3,16 @@ import { failure, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
-import { otherSlot } from '../firmware/slots.ts';
+import { otherSlot, phaseOf } from '../firmware/slots.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { startMachine, stopMachine } from '../machine/power.ts';
 import { waitUntilReady } from '../machine/readiness.ts';
-import type { StoredRelease } from '../release/store.ts';
+import { type StoredRelease, storedPart } from '../release/store.ts';
 import { changeVariables } from './boot-change.ts';
+import { expireOther, holdsPast, reachEpoch } from './epoch.ts';
 import { problemsOf } from './health.ts';
 import { guestOf, type Machine, observe, problemInSlot, withDiskAndBase } from './observe.ts';
+import { findConflicts, refuseConflicts } from './overlay-conflicts.ts';
 import { nextStep, type Step } from './plan.ts';
 import { writeSlot } from './slot-content.ts';
 
@@ -22,34 +24,68 @@ export interface Advanced {
   readonly written: Bytes;
 }
 
+/** How a machine is brought to a release. */
+export interface Terms {
+  /** Steps that are not taken: the way ends before them. */
+  readonly before?: readonly Step[];
+  /** Whether what the machine changed is compared with what the release changes. */
+  readonly compare: boolean;
+}
+
 /** How each step is taken on a machine of which this slot runs. */
 type Effects = Readonly<Record<Exclude<Step, 'start'>, (running: Slot) => Promise<void>>>;
 
 /**
  * Takes one step after the other towards a release, looking at the machine before each, until it is there or a step of
  * `before` would be the next. Whatever cut an earlier try off, this goes on where it stopped.
- * @throws HoldfastError `update.fell-back` when the trial did not come up, `update.unhealthy`, `update.written`; those of
- *   the steps.
+ * @throws HoldfastError `update.fell-back` when the trial did not come up, `update.conflicts`, `update.unhealthy`,
+ *   `update.written`; those of the steps.
  */
 export async function advance(
   machine: Machine,
   target: StoredRelease,
-  before: readonly Step[] = [],
+  { before = [], compare }: Terms,
 ): Promise<Advanced> {
   const taken: Step[] = [];
   const result = { written: 0 as Bytes };
-  const effects = effectsOn(machine, target, result);
+  const slots = slotMemory(machine, target);
+  const effects = effectsOn(machine, target, slots, result);
   for (;;) {
-    const seen = await observe(machine, target);
-    const step = nextStep(seen);
+    const seen = await observe(machine, target, async (slot) => (await slots.problem(slot)) === undefined);
+    const { running, runsTarget } = seen;
+    const isCommitted = runsTarget && phaseOf(seen) === 'committed';
+    if (isCommitted) await reachEpoch(machine, target.manifest.epoch);
+    const step = nextStep({
+      ...seen,
+      isCompared: !compare || taken.includes('compare'),
+      holdsPast: isCommitted && running !== undefined && (await holdsPast(machine, otherSlot(running))),
+    });
     if (step === undefined || before.includes(step)) return { steps: taken, ...result };
     if (step === 'finalize' && taken.includes('restart')) throw fellBack(target);
-    await (step === 'start' || seen.running === undefined ? start(machine) : effects[step](seen.running));
+    await (step === 'start' || running === undefined ? start(machine) : effects[step](running));
     taken.push(step);
   }
 }
 
-function effectsOn(machine: Machine, target: StoredRelease, result: { written: Bytes }): Effects {
+/** What keeps slots from being a release: every byte of one is read once, and again only when it was written. */
+function slotMemory(machine: Machine, release: StoredRelease) {
+  const known = new Map<Slot, Promise<string | undefined>>();
+  return {
+    problem(slot: Slot): Promise<string | undefined> {
+      const found = known.get(slot) ?? problemInSlot(machine, slot, release);
+      known.set(slot, found);
+      return found;
+    },
+    forget: (slot: Slot) => known.delete(slot),
+  };
+}
+
+function effectsOn(
+  machine: Machine,
+  target: StoredRelease,
+  slots: ReturnType<typeof slotMemory>,
+  result: { written: Bytes },
+): Effects {
   const { layout, name, progress, signal } = machine;
 
   const stop = (force: boolean) =>
@@ -74,13 +110,19 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
         result.written = await withDiskAndBase(machine, target, (disk, base) =>
           writeSlot(disk, slot, base, step, signal),
         );
+        slots.forget(slot);
         step.note('reading it back');
-        const problem = await problemInSlot(machine, slot, target);
+        const problem = await slots.problem(slot);
         if (problem === undefined) return;
         throw failure('update.written', `slot ${slot} does not hold what was written into it`, {
           why: problem,
           next: "run the update again; if that does not help, check the host's disk",
         });
+      }),
+    compare: () =>
+      progress.step('Comparing the machine with the release', async () => {
+        const content = await storedPart(layout, target, 'overlays');
+        refuseConflicts(await findConflicts(machine, content), target.manifest);
       }),
     finalize: async (running) => {
       const { verity } = await readConfiguration(layout, name);
@@ -104,6 +146,7 @@ function effectsOn(machine: Machine, target: StoredRelease, result: { written: B
         });
       }),
     abandon: restart,
+    expire: (running) => expireOther(machine, running),
   };
 }
 

@@ -1,10 +1,8 @@
 import { failure } from '../base/errors.ts';
-import { storedPackages } from '../release/store.ts';
+import { type StoredRelease, storedPart } from '../release/store.ts';
 import { comparePackages, compareVersions, type PackageChange } from '../repository/compare.ts';
-import { hostTrust } from '../repository/home.ts';
-import { offeredPackages, readOffer } from '../repository/offer.ts';
-import { openSource } from '../repository/open-source.ts';
-import { keptReleases } from './kept-releases.ts';
+import { type Candidate, withCandidate } from './candidate.ts';
+import { keptReleases, runningRelease } from './kept-releases.ts';
 import { type Machine, observeSlots } from './observe.ts';
 
 /** What a repository has for a machine. */
@@ -15,41 +13,50 @@ export interface UpdateCheck {
   readonly ageDays: number;
   readonly offered: string;
   readonly isNewer: boolean;
-  /** Undefined when this host does not know which packages run. */
-  readonly packages: readonly PackageChange[] | undefined;
+  readonly packages: readonly PackageChange[];
 }
 
 /**
- * Compares what a machine runs with the newest release of a repository; nothing of it is fetched but what tells of it.
+ * Compares what a machine runs with a release, or the newest of a repository; nothing of it is fetched but what tells of it.
  * @param from a URL, a folder or a bundle.
- * @throws HoldfastError `update.unknown` when this host does not know the release that runs; those of `openSource` and
- *   `readOffer`.
+ * @throws HoldfastError those of `currentRelease` and `withCandidate`.
  */
 export async function checkForUpdate(machine: Machine, from: string): Promise<UpdateCheck> {
-  const { layout, progress, signal } = machine;
-  const kept = await keptReleases(machine);
-  const { rootHash } = await observeSlots(machine);
-  const current =
-    rootHash === undefined ? kept.at(-1) : kept.find(({ manifest }) => manifest.root.rootHash === rootHash);
-  if (!current) {
-    throw failure('update.unknown', 'this host does not know the release that runs', {
-      next: 'run `holdfast update status`',
-    });
-  }
-  const source = await openSource(from);
-  try {
-    const trust = hostTrust(layout);
-    const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
+  const { current } = await currentRelease(machine);
+  return withCandidate(machine, from, async (candidate) => {
     const { version, sourceDateEpoch } = current.manifest;
-    const packages = await storedPackages(layout, current.digest);
+    const offered = candidate.manifest.version;
     return {
       running: version,
       ageDays: Math.max(0, Math.floor((Date.now() / 1000 - sourceDateEpoch) / 86_400)),
-      offered: offer.manifest.version,
-      isNewer: offer.digest !== current.digest && compareVersions(offer.manifest.version, version) >= 0,
-      packages: packages && comparePackages(packages, await offeredPackages(offer)),
+      offered,
+      isNewer: candidate.digest !== current.digest && compareVersions(offered, version) >= 0,
+      packages: await packageChanges(machine, current, candidate),
     };
-  } finally {
-    await source.close();
-  }
+  });
+}
+
+/**
+ * The release that runs; of a machine that is off, the last that it was given.
+ * @throws HoldfastError `update.unknown` when this host does not know it.
+ */
+export async function currentRelease(
+  machine: Machine,
+): Promise<{ readonly current: StoredRelease; readonly isOff: boolean }> {
+  const seen = await observeSlots(machine);
+  const isOff = seen.running === undefined;
+  const current = isOff ? (await keptReleases(machine)).at(-1) : await runningRelease(machine, seen);
+  if (current) return { current, isOff };
+  throw failure('update.unknown', 'this host does not know the release that runs', {
+    next: 'run `holdfast update status`',
+  });
+}
+
+/** The packages that differ from one release to another. */
+export async function packageChanges(
+  { layout }: Machine,
+  current: StoredRelease,
+  candidate: Candidate,
+): Promise<PackageChange[]> {
+  return comparePackages(await storedPart(layout, current, 'packages'), await candidate.part('packages'));
 }

@@ -1,10 +1,11 @@
 import { withLock } from '../base/lock.ts';
+import type { Slot } from '../disk/layout.ts';
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/home.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
+import { checkEpoch } from '../release/epoch.ts';
 import { type StoredRelease, storedRelease, withReleaseStore } from '../release/store.ts';
-import type { RootHash } from '../verity/root-hash.ts';
-import type { Machine } from './observe.ts';
+import { type Machine, problemInSlot, type Running } from './observe.ts';
 
 /** The releases that a machine's slots may hold. */
 export async function keptReleases({ layout, name }: Machine): Promise<StoredRelease[]> {
@@ -13,38 +14,57 @@ export async function keptReleases({ layout, name }: Machine): Promise<StoredRel
   return found.filter((each) => each !== undefined);
 }
 
-/** Those with this root: the releases that may be what runs. */
-export function withRoot(
+/** The first of these releases that a slot holds, every byte checked. */
+export async function releaseIn(
+  machine: Machine,
+  slot: Slot,
   releases: readonly StoredRelease[],
-  rootHash: RootHash | undefined,
-): StoredRelease[] {
-  return releases.filter(({ manifest }) => manifest.root.rootHash === rootHash);
+): Promise<StoredRelease | undefined> {
+  for (const release of releases) {
+    if ((await problemInSlot(machine, slot, release)) === undefined) return release;
+  }
+  return undefined;
+}
+
+/** The release that runs; undefined when this host does not know it. Its slot is read only when several have its root. */
+export async function runningRelease(
+  machine: Machine,
+  { running, rootHash }: Running,
+): Promise<StoredRelease | undefined> {
+  const kept = await keptReleases(machine);
+  const found = kept.filter(({ manifest }) => manifest.root.rootHash === rootHash);
+  return running === undefined || found.length < 2 ? found[0] : releaseIn(machine, running, found);
 }
 
 /**
  * Brings a release into the store for a machine. What the slot that runs holds is kept too; what the other may hold goes,
  * as it is about to be written.
  * @param obtain has the release in the store: called while nothing leaves it.
- * @param running the root that runs.
- * @throws HoldfastError `lock.held`; what `obtain` throws.
+ * @param running what runs, if this host knows it.
+ * @param reached the latest epoch that the machine has committed.
+ * @throws HoldfastError `lock.held`, `release.epoch`; what `obtain` throws.
  */
 export async function keepRelease(
   machine: Machine,
   obtain: () => Promise<StoredRelease>,
-  running: RootHash | undefined,
+  running: StoredRelease | undefined,
+  reached: number,
 ): Promise<StoredRelease> {
   const { layout, name } = machine;
   const files = machineLayout(layout, name);
   const keep = async () => {
     const target = await obtain();
-    const configuration = await readConfiguration(layout, name);
-    const stays = withRoot(await keptReleases(machine), running);
-    const updates = [...stays, target]
-      .map(({ digest }) => digest)
-      .filter((digest, index, all) => digest !== configuration.release && all.indexOf(digest) === index);
-    await writeConfiguration(files.configuration, { ...configuration, updates });
-    await releaseUnused(layout);
-    return target;
+    try {
+      checkEpoch(target.manifest, reached, 'machine');
+      const configuration = await readConfiguration(layout, name);
+      const updates = [...(running ? [running] : []), target]
+        .map(({ digest }) => digest)
+        .filter((digest, index, all) => digest !== configuration.release && all.indexOf(digest) === index);
+      await writeConfiguration(files.configuration, { ...configuration, updates });
+      return target;
+    } finally {
+      await releaseUnused(layout);
+    }
   };
   // the machine's lock too, and first, as a deployment takes them: what other verbs write into machine.json must not be lost
   return withLock(files.lock, 'update', () => withReleaseStore(layout, `update of ${name}`, keep));

@@ -3,6 +3,7 @@ import { type Progress, silent } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
+import { withImage } from '../disk/image-device.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
@@ -56,25 +57,35 @@ export async function observeSlots(machine: Machine): Promise<Running> {
   return { order, ...(next && { next }), running: report?.slot, rootHash: report?.rootHash };
 }
 
-/** As `observeSlots`, and whether the release that is wanted is in either slot. */
-export async function observe(machine: Machine, target: StoredRelease): Promise<Observed> {
+/**
+ * As `observeSlots`, and whether the release that is wanted is in either slot.
+ * @param holds whether a slot holds it, every byte checked.
+ */
+export async function observe(
+  machine: Machine,
+  target: StoredRelease,
+  holds: (slot: Slot) => Promise<boolean>,
+): Promise<Running & Pick<Observed, 'runsTarget' | 'holdsTarget'>> {
   const seen = await observeSlots(machine);
   const { running, rootHash } = seen;
   if (running === undefined) return { ...seen, runsTarget: false, holdsTarget: false };
-  const holds = async (slot: Slot) => (await problemInSlot(machine, slot, target)) === undefined;
   // two releases can have one root and differ in their boot images
   const runsTarget = rootHash === target.manifest.root.rootHash && (await holds(running));
   return { ...seen, runsTarget, holdsTarget: !runsTarget && (await holds(otherSlot(running))) };
 }
 
-/** Opens the disk of a machine that runs, and a release's base image beside it, for the time of `work`. */
+/** Opens a machine's disk, of one that is off to be read only, and a release's base image beside it, for the time of `work`. */
 export function withDiskAndBase<T>(
   { layout, name }: Machine,
   release: StoredRelease,
   work: (disk: BlockDevice, base: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const { supervisorSocket } = machineLayout(layout, name);
-  return withBase(release, (base) => withDisk(supervisorSocket, (disk) => work(disk, base)));
+  const files = machineLayout(layout, name);
+  return withBase(release, async (base) => {
+    const withBoth = (disk: BlockDevice) => work(disk, base);
+    const rests = isOff(await powerState(layout, name));
+    return rests ? withImage(files.disk, 'read', withBoth) : withDisk(files.supervisorSocket, withBoth);
+  });
 }
 
 /** What keeps a slot from being this release, every byte read; undefined when nothing does. */

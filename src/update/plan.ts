@@ -7,6 +7,10 @@ export interface Observed extends SlotsSeen {
   readonly runsTarget: boolean;
   /** Whether the slot that does not run holds it, every byte checked. */
   readonly holdsTarget: boolean;
+  /** Whether what the machine changed was compared with what it changes, or need not be. */
+  readonly isCompared: boolean;
+  /** Whether the slot that does not run holds a release that must not run on this machine again. */
+  readonly holdsPast: boolean;
 }
 
 /**
@@ -14,12 +18,23 @@ export interface Observed extends SlotsSeen {
  * - `start`: the machine is off, or failed
  * - `retire`: take the slot that does not run out of the order of boot, so that nothing boots it while it is written
  * - `stage`: write the release into it
+ * - `compare`: see that nothing of the machine's own hides what the release changes
  * - `finalize`: make the next start a trial of it
  * - `restart`: begin the trial
  * - `judge`: check the health of the trial; then commit it, or leave it
  * - `abandon`: leave a trial of another release
+ * - `expire`: make a release of an earlier epoch unfit to be started
  */
-export type Step = 'start' | 'retire' | 'stage' | 'finalize' | 'restart' | 'judge' | 'abandon';
+export type Step =
+  | 'start'
+  | 'retire'
+  | 'stage'
+  | 'compare'
+  | 'finalize'
+  | 'restart'
+  | 'judge'
+  | 'abandon'
+  | 'expire';
 
 /**
  * The next step towards the release that is wanted; undefined when the machine is there. The slot that runs is never
@@ -27,13 +42,16 @@ export type Step = 'start' | 'retire' | 'stage' | 'finalize' | 'restart' | 'judg
  * committed release.
  */
 export function nextStep(seen: Observed): Step | undefined {
-  const { running, order, next, runsTarget, holdsTarget } = seen;
+  const { running, order, next, runsTarget, holdsTarget, isCompared, holdsPast } = seen;
   if (running === undefined) return 'start';
   const phase = phaseOf(seen);
   if (phase === 'trial') return runsTarget ? 'judge' : 'abandon';
-  if (runsTarget) return phase === 'degraded' ? 'judge' : undefined;
+  if (runsTarget && phase === 'degraded') return 'judge';
+  if (runsTarget && !holdsPast) return undefined;
   const target: Slot = otherSlot(running);
   if (order.includes(target)) return 'retire';
+  if (runsTarget) return 'expire';
   if (!holdsTarget) return 'stage';
+  if (!isCompared) return 'compare';
   return next === target ? 'restart' : 'finalize';
 }

@@ -4,13 +4,14 @@ import type { Slot } from '../disk/layout.ts';
 import { setBootNext } from '../firmware/boot.ts';
 import { otherSlot, type Phase, phaseOf } from '../firmware/slots.ts';
 import { machineLayout } from '../machine/home.ts';
+import { checkEpoch } from '../release/epoch.ts';
 import type { StoredRelease } from '../release/store.ts';
-import { type Advanced, advance, start } from './advance.ts';
+import { type Advanced, advance, start, type Terms } from './advance.ts';
 import { changeVariables } from './boot-change.ts';
-import { keepRelease, keptReleases, withRoot } from './kept-releases.ts';
-import { type Machine, observeSlots, problemInSlot, type Running } from './observe.ts';
+import { machineEpoch } from './epoch.ts';
+import { keepRelease, keptReleases, releaseIn, runningRelease } from './kept-releases.ts';
+import { type Machine, observeSlots, type Running } from './observe.ts';
 import { type Fetch, withRelease } from './obtain-release.ts';
-import type { Step } from './plan.ts';
 import { isLost, rescue } from './rescue.ts';
 
 export interface UpdateResult extends Advanced, Partial<Exclude<Fetch, undefined>> {
@@ -33,28 +34,34 @@ export interface UpdateStatus {
  * @throws HoldfastError those of `withRelease`, `keepRelease` and `advance`; `lock.held` when another update is under way.
  */
 export function stageUpdate(machine: Machine, from: string): Promise<UpdateResult> {
-  return bring(machine, from, ['finalize', 'restart', 'judge', 'abandon']);
+  return bring(machine, from, {
+    before: ['compare', 'finalize', 'restart', 'judge', 'abandon', 'expire'],
+    compare: true,
+  });
 }
 
 /**
  * Brings a machine to a release: written, read back, tried, checked, committed. One that is off and whose slots are all
  * destroyed comes back by it. Throws as `stageUpdate` does, and when the trial fails, which leaves the machine with the release
  * that it had.
+ * @param acceptDrift goes on when files of the machine's own hide what the release changes.
  */
-export function applyUpdate(machine: Machine, from: string): Promise<UpdateResult> {
-  return bring(machine, from, []);
+export function applyUpdate(machine: Machine, from: string, acceptDrift: boolean): Promise<UpdateResult> {
+  return bring(machine, from, { compare: !acceptDrift });
 }
 
-function bring(machine: Machine, from: string, before: readonly Step[]): Promise<UpdateResult> {
+function bring(machine: Machine, from: string, terms: Terms): Promise<UpdateResult> {
   return locked(machine, async () => {
-    const isOffAndLost = before.length === 0 && (await isLost(machine));
-    const running = isOffAndLost ? undefined : await observeRunning(machine);
+    const isOffAndLost = terms.before === undefined && (await isLost(machine));
+    const seen = isOffAndLost ? undefined : await observeRunning(machine);
+    const running = seen && (await runningRelease(machine, seen));
+    const reached = await machineEpoch(machine);
     const { target, fetch } = await withRelease(machine, from, async (obtain, fetch) => ({
-      target: await keepRelease(machine, obtain, running?.rootHash),
+      target: await keepRelease(machine, obtain, running, reached),
       fetch,
     }));
-    const rescued = running ? undefined : await rescue(machine, target);
-    const { steps, written } = await advance(machine, target, before);
+    const rescued = seen ? undefined : await rescue(machine, target);
+    const { steps, written } = await advance(machine, target, terms);
     const all = rescued
       ? { steps: [...rescued.steps, ...steps], written: rescued.written }
       : { steps, written };
@@ -71,15 +78,16 @@ export function commitTrial(machine: Machine): Promise<UpdateResult | undefined>
   return locked(machine, async () => {
     const seen = await observeRunning(machine);
     if (phaseOf(seen) === 'committed' || phaseOf(seen) === 'finalized') return undefined;
-    const [target] = withRoot(await keptReleases(machine), seen.rootHash);
+    const target = await runningRelease(machine, seen);
     if (target === undefined) throw unknownRelease();
-    return withVersion(target, await advance(machine, target));
+    return withVersion(target, await advance(machine, target, { compare: false }));
   });
 }
 
 /**
  * Goes back: calls a trial off, or brings the machine to the release that its other slot holds, by a trial as any other.
- * @throws HoldfastError `update.no-other` when the other slot holds none; those of `advance`.
+ * What the machine changed is not compared: who goes back is in need, and had that release before.
+ * @throws HoldfastError `release.epoch`, `update.no-other` when the other slot holds none; those of `advance`.
  */
 export function rollBack(machine: Machine): Promise<UpdateResult | undefined> {
   return locked(machine, async () => {
@@ -89,7 +97,10 @@ export function rollBack(machine: Machine): Promise<UpdateResult | undefined> {
       return undefined;
     }
     const target = await releaseIn(machine, otherSlot(seen.running), await keptReleases(machine));
-    if (target) return withVersion(target, await advance(machine, target));
+    if (target) {
+      checkEpoch(target.manifest, await machineEpoch(machine), 'machine');
+      return withVersion(target, await advance(machine, target, { compare: false }));
+    }
     throw failure('update.no-other', 'there is no release to go back to', {
       why: `slot ${otherSlot(seen.running)} holds no whole release that this host knows`,
       next: 'apply the release that you want with `holdfast update apply --from DIR`',
@@ -97,19 +108,20 @@ export function rollBack(machine: Machine): Promise<UpdateResult | undefined> {
   });
 }
 
-/** Looks at both slots, every byte of the one that does not run. A machine that is off is started. */
+/** Looks at both slots, every byte of those that do not run. Nothing is started: of a machine that is off, its files tell. */
 export async function updateStatus(machine: Machine): Promise<UpdateStatus> {
-  const seen = await observeRunning(machine);
+  const seen = await observeSlots(machine);
   const releases = await keptReleases(machine);
-  const other = otherSlot(seen.running);
-  const inOther = await releaseIn(machine, other, releases);
-  const [inRunning] = withRoot(releases, seen.rootHash);
-  const versions = { [seen.running]: inRunning?.manifest.version, [other]: inOther?.manifest.version };
+  const versionIn = async (slot: Slot) => {
+    const isRunning = slot === seen.running;
+    const found = await (isRunning ? runningRelease(machine, seen) : releaseIn(machine, slot, releases));
+    return found?.manifest.version;
+  };
   return {
     phase: phaseOf(seen),
     committed: seen.order[0],
     running: seen.running,
-    slots: { A: versions.A, B: versions.B },
+    slots: { A: await versionIn('A'), B: await versionIn('B') },
   };
 }
 
@@ -124,17 +136,6 @@ async function observeRunning(machine: Machine): Promise<Running & { readonly ru
     if (seen.running !== undefined) return { ...seen, running: seen.running };
     await start(machine);
   }
-}
-
-async function releaseIn(
-  machine: Machine,
-  slot: Slot,
-  releases: readonly StoredRelease[],
-): Promise<StoredRelease | undefined> {
-  for (const release of releases) {
-    if ((await problemInSlot(machine, slot, release)) === undefined) return release;
-  }
-  return undefined;
 }
 
 function withVersion({ manifest }: StoredRelease, advanced: Advanced): UpdateResult {

@@ -62,6 +62,7 @@ test('a release is checked, imported once, and read-only; the second import does
   assert.equal(statSync(first.baseImage).mode & 0o777, 0o444);
   assert.deepEqual(readdirSync(dirname(first.baseImage)).sort(), [
     'base.raw',
+    'overlays.json',
     'packages.json',
     'release.json',
     'release.json.sig',

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exists } from '../../src/base/files.ts';
-import { start } from '../../src/base/process.ts';
+import { run, start } from '../../src/base/process.ts';
+import { withImage } from '../../src/disk/image-device.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
@@ -45,6 +46,29 @@ test('what is written is there, and what is read is what was there', () =>
     await disk.close();
     assert.ok((await readFile(file)).subarray(4096, 4099).equals(Buffer.from('new')));
   }));
+
+test('the disk of a machine that is off is read, also while it is being started, and cannot be written', async () => {
+  const path = join(folder, 'a machine, and its disk.qcow2');
+  const raw = join(folder, 'raw');
+  await writeFile(raw, Buffer.alloc(size, 'at rest'));
+  await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, path]);
+  const read = () =>
+    withImage(path, 'read', async (disk) => {
+      await assert.rejects(disk.write(0, Buffer.of(1)), { code: 'disk.device' });
+      return (await disk.read(0, 7)).toString();
+    });
+  assert.equal(await read(), 'at rest');
+  const writer = start('qemu-nbd', ['-t', '-f', 'qcow2', '-k', join(folder, 'writer.sock'), path], {});
+  const ended = once(writer, 'exit');
+  while (!(await exists(join(folder, 'writer.sock')))) await sleep(20);
+  assert.equal(await read(), 'at rest');
+  writer.kill();
+  await ended;
+  await assert.rejects(
+    withImage(join(folder, 'none'), 'read', async () => {}),
+    { code: 'disk.device' },
+  );
+});
 
 test('what is beyond the end is refused before it is asked for', () =>
   served(async (socket) => {

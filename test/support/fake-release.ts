@@ -21,6 +21,7 @@ export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'):
   }
   await writeFile(join(folder, 'sbom.spdx.json'), '{}\n');
   await writeFile(join(folder, 'packages.json'), '{}\n');
+  await writeFile(join(folder, 'overlays.json'), '{}\n');
   const manifest = releaseManifest.parse({
     format: 1,
     version: '13.0.20261122',
@@ -39,6 +40,7 @@ export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'):
     loader: await describe(folder, 'loader.efi'),
     sbom: await describe(folder, 'sbom.spdx.json'),
     packages: await describe(folder, 'packages.json'),
+    overlays: await describe(folder, 'overlays.json'),
   });
   await signRelease(folder, manifest, key);
   return manifest;

@@ -10,7 +10,11 @@ interface Release {
   readonly name: string;
   readonly boots: boolean;
   readonly isWell: boolean;
+  readonly epoch: number;
 }
+
+/** What a slot is left with that must not be started again. */
+const erased: Release = { name: 'erased', boots: false, isWell: false, epoch: 0 };
 
 /** What a machine is, apart from its data; `torn` slots were cut off while they were written. */
 interface Machine {
@@ -18,12 +22,14 @@ interface Machine {
   next: Slot | undefined;
   running: Slot | undefined;
   readonly slots: Record<Slot, Release | 'torn' | undefined>;
+  /** The latest epoch that was committed. */
+  epoch: number;
 }
 
-const first: Release = { name: 'first', boots: true, isWell: true };
+const first: Release = { name: 'first', boots: true, isWell: true, epoch: 1 };
 
 function machine(): Machine {
-  return { order: ['A'], next: undefined, running: 'A', slots: { A: first, B: undefined } };
+  return { order: ['A'], next: undefined, running: 'A', slots: { A: first, B: undefined }, epoch: 1 };
 }
 
 /** What the firmware does: the trial, if there is one, then the order of boot; a release that does not boot is passed by. */
@@ -41,20 +47,30 @@ function take(model: Machine, step: Step, target: Release): 'left' | undefined {
   if (step === 'start' || step === 'restart' || step === 'abandon') boot(model);
   else if (step === 'retire') [model.order, model.next] = [[running], undefined];
   else if (step === 'stage') model.slots[otherSlot(running)] = target;
+  else if (step === 'compare') return undefined;
+  else if (step === 'expire') model.slots[otherSlot(running)] = erased;
   else if (step === 'finalize') model.next = otherSlot(running);
-  else if (target.isWell) model.order = [running, otherSlot(running)];
-  else {
+  else if (target.isWell) {
+    model.epoch = Math.max(model.epoch, target.epoch);
+    model.order = [running, otherSlot(running)];
+  } else {
     boot(model);
     return 'left';
   }
   return undefined;
 }
 
+/** Whether a slot has a release that must not run again. */
+function isPast({ slots, epoch }: Machine, slot: Slot): boolean {
+  const content = slots[slot];
+  return content !== undefined && content !== 'torn' && content !== erased && content.epoch < epoch;
+}
+
 const mark = (model: Machine) => JSON.stringify(model);
 
 /** As `advance` does; true when the machine came to the target, false when its trial failed. */
 function update(model: Machine, target: Release, cuts: number[]): boolean {
-  let tried = false;
+  let [tried, compared] = [false, false];
   for (let taken = 0; taken < 20; taken += 1) {
     const { running } = model;
     const step = nextStep({
@@ -63,10 +79,16 @@ function update(model: Machine, target: Release, cuts: number[]): boolean {
       running,
       runsTarget: running !== undefined && model.slots[running] === target,
       holdsTarget: running !== undefined && model.slots[otherSlot(running)] === target,
+      isCompared: compared,
+      holdsPast: running !== undefined && isPast(model, otherSlot(running)),
     });
     if (step === undefined) return true;
     if (step === 'finalize' && tried) return false;
     tried ||= step === 'restart';
+    compared ||= step === 'compare';
+    if (step === 'finalize') assert.ok(compared, 'nothing is tried before it was compared');
+    if (step === 'stage' || step === 'expire')
+      assert.ok(running && !model.order.includes(otherSlot(running)), 'what is in the order is not written');
     const committed = model.order[0];
     const isCut = cuts[0] === 0;
     cuts[0] = (cuts[0] ?? 0) - 1;
@@ -74,7 +96,7 @@ function update(model: Machine, target: Release, cuts: number[]): boolean {
     if (isCut) {
       cuts.shift();
       boot(model); // the host lost power, and everything begins anew
-      tried = false;
+      [tried, compared] = [false, false];
       assert.equal(model.order[0], committed);
       continue;
     }
@@ -86,7 +108,12 @@ function update(model: Machine, target: Release, cuts: number[]): boolean {
 }
 
 const releases = fc.array(
-  fc.record({ boots: fc.boolean(), isWell: fc.boolean(), cuts: fc.array(fc.nat(8), { maxLength: 3 }) }),
+  fc.record({
+    boots: fc.boolean(),
+    isWell: fc.boolean(),
+    raises: fc.boolean(),
+    cuts: fc.array(fc.nat(8), { maxLength: 3 }),
+  }),
   { minLength: 1, maxLength: 6 },
 );
 
@@ -95,11 +122,12 @@ test('whatever is cut off, the committed slot holds a whole release that is well
     fc.property(releases, (wanted) => {
       const model = machine();
       let current = first;
-      for (const [index, { boots, isWell, cuts }] of wanted.entries()) {
-        const target = { name: String(index), boots, isWell };
+      for (const [index, { boots, isWell, raises, cuts }] of wanted.entries()) {
+        const target = { name: String(index), boots, isWell, epoch: model.epoch + (raises ? 1 : 0) };
         const arrived = update(model, target, [...cuts]);
         assert.equal(arrived, boots && isWell);
         if (arrived) current = target;
+        if (arrived) assert.ok(!(['A', 'B'] as const).some((slot) => isPast(model, slot)), mark(model));
         boot(model);
         assert.equal(model.running && model.slots[model.running], current);
         assert.equal(
@@ -122,11 +150,14 @@ test('the slot that is in the order of boot is never written', () => {
     running: fc.option(slot, { nil: undefined }),
     runsTarget: fc.boolean(),
     holdsTarget: fc.boolean(),
+    isCompared: fc.boolean(),
+    holdsPast: fc.boolean(),
   });
   fc.assert(
     fc.property(seen, ({ next, ...rest }) => {
       const step = nextStep({ ...rest, ...(next && { next }) });
-      if (step !== 'stage') return;
+      if (step === 'finalize' || step === 'restart') assert.ok(rest.isCompared);
+      if (step !== 'stage' && step !== 'expire') return;
       assert.ok(rest.running && !rest.order.includes(otherSlot(rest.running)));
     }),
   );

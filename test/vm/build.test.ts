@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { run } from '../../src/base/process.ts';
+import { listOverlayContent, overlayContent } from '../../src/release/overlay-content.ts';
 import { builtRelease, expectDone, holdfast, home } from './machine.ts';
 
 /*
@@ -30,6 +32,19 @@ test('the same package lock gives the same bytes', async () => {
   for (const files of [first, second]) assert.ok(files.delete('inputs'));
   assert.ok(first.size >= 7);
   assert.deepEqual(second, first);
+});
+
+test('a release says what its image has in the overlays', async () => {
+  const release = await builtRelease();
+  const content = overlayContent.parse(JSON.parse(await readFile(join(release, 'overlays.json'), 'utf8')));
+  const root = join(home, 'extracted');
+  try {
+    await run('fsck.erofs', [`--extract=${root}`, '--preserve', '--overwrite', join(release, 'root.img')]);
+    assert.deepEqual(await listOverlayContent(root), content);
+    assert.ok(content.etc.length > 100);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
 });
 
 test('a folder with something else is not replaced, and a file that is no lock not built from', async () => {

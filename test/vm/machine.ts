@@ -77,11 +77,10 @@ export async function sharedMachine(): Promise<MachineName> {
 /** A file that only the release of `builtSuccessor` has. */
 export const successorMark = '/usr/share/holdfast/successor';
 
-/** Builds a release that has this one file more than `builtRelease`, unless it stands; answers its folder. */
+/** Builds a release that has these files otherwise than `builtRelease`, unless it stands; answers its folder. */
 export async function builtVariant(
   name: string,
-  path: string,
-  content: string | Uint8Array,
+  files: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<string> {
   const project = join(home, name);
   await rm(project, { recursive: true, force: true });
@@ -90,7 +89,8 @@ export async function builtVariant(
   for (const part of ['bin', 'src', 'image', 'package.json'])
     await cp(join(ours, part), join(project, part), { recursive: true, verbatimSymlinks: true });
   await symlink(join(ours, 'node_modules'), join(project, 'node_modules'));
-  await writeFile(join(project, 'image/rootfs', path), content);
+  for (const [path, content] of Object.entries(files))
+    await writeFile(join(project, 'image/rootfs', path), content);
   const release = join(home, `build-${name}`);
   const lock = join(await builtRelease(), 'packages.json');
   await run(join(project, 'bin/holdfast'), ['build', '--out', release, '--lock', lock], {
@@ -101,7 +101,8 @@ export async function builtVariant(
   return release;
 }
 
-/** The release after `builtRelease`. */
+/** The release after `builtRelease`: it changes a file of /etc, and has another that is new. */
 export function builtSuccessor(): Promise<string> {
-  return builtVariant('successor', successorMark, 'two\n');
+  const etc = { '/etc/issue': 'the successor\n', '/etc/successor': 'new\n' };
+  return builtVariant('successor', { [successorMark]: 'two\n', ...etc });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,10 @@ import { slotPartition } from '../../src/disk/layout.ts';
 import { machineConfiguration } from '../../src/machine/configuration.ts';
 import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
 import type { MachineStatus } from '../../src/machine/status.ts';
+import { keyPair } from '../../src/release/keys.ts';
+import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import type { UpdateStatus } from '../../src/update/update.ts';
+import { signRelease } from '../support/fake-release.ts';
 import { asRoot } from './guest.ts';
 import {
   builtRelease,
@@ -27,14 +30,15 @@ import {
 } from './machine.ts';
 
 /*
- * One machine between two releases: there, back by itself, there again, cut off on the way back, by hand, and with both slots destroyed.
+ * One machine between two releases: what stands against an update, there, back by itself, there again, cut off on the way back,
+ * by hand, when there is no way back, and with both slots destroyed.
  */
 
 const name = parseMachineName('update');
 const files = machineLayout(layout, name);
 const word = ['--machine', name] as const;
 const repository = join(home, 'repository-of-tests');
-let [first, successor] = ['', ''];
+let [first, successor, latest] = ['', '', ''];
 
 /** What must be the same whatever happens to the slots. */
 const data = 'cat /var/precious /etc/precious /home/holdfast/precious; tail -n 1 /logs/precious';
@@ -53,7 +57,7 @@ before(async () => {
 });
 after(async () => {
   await expectDone(['remove', ...word]);
-  await rm(repository, { recursive: true, force: true });
+  for (const path of [repository, latest]) await rm(path, { recursive: true, force: true });
 });
 
 async function updateStatus(): Promise<UpdateStatus> {
@@ -78,9 +82,38 @@ async function setHealth(health: object): Promise<void> {
   await writeFile(files.configuration, JSON.stringify(changed));
 }
 
+/** What a machine and the successor both have otherwise than the first release. */
+const contested = [
+  ['/etc/issue', 'changed'],
+  ['/etc/successor', 'added'],
+];
+
+async function conflicts(...words: readonly string[]): Promise<string[][]> {
+  const answer = await expectDone(['update', 'apply', ...word, '--dry-run', '--json', ...words]);
+  const parsed: { changed: boolean; conflicts: { path: string; kind: string }[] } = JSON.parse(answer);
+  assert.equal(parsed.changed, false);
+  return parsed.conflicts.map(({ path, kind }) => [path, kind]);
+}
+
+test('what the machine and the release both changed is told, and is in the way', async () => {
+  const own = 'cd /etc; echo mine >issue; echo own >successor; echo mine >>login.defs; rm issue.net';
+  await asRoot(name, own);
+  const before = await updateStatus();
+  assert.deepEqual(await conflicts('--from', successor), contested);
+  assert.deepEqual(await updateStatus(), before, 'a dry run changes nothing');
+  const { code, stderr } = await holdfast(['update', 'apply', ...word, '--from', successor]);
+  assert.equal(code, 1);
+  assert.match(stderr, /own files hide what release .* changes\n.*\/etc\/issue \(changed here/);
+  const { phase, committed, slots } = await updateStatus();
+  assert.deepEqual([phase, committed], ['committed', 'A']);
+  assert.ok(slots.B, 'it was written, and not tried');
+});
+
 test('a release that is not well is tried once, and left for the one before', async () => {
   await setHealth({ commands: [{ argv: ['test', '!', '-e', successorMark], seconds: 10 }] });
-  const { code, stderr } = await holdfast(['update', 'apply', ...word, '--from', successor]);
+  const { code, stderr } = await holdfast([
+    ...['update', 'apply', ...word, '--from', successor, '--accept-drift'],
+  ]);
   assert.equal(code, 1);
   assert.match(stderr, /is not well on this machine\n.*test in the guest failed/);
   const { phase, committed, running } = await updateStatus();
@@ -93,16 +126,25 @@ test('a release comes from a repository, by the blocks that the host lacks, and 
   await setHealth({});
   await expectDone(['release', 'keys', 'init']);
   await expectDone(['release', 'publish', successor, '--repository', repository]);
-  const answer = await expectDone(['update', 'apply', ...word, '--from', repository, '--json']);
+  await expectDone(['set', ...word, '--repository', repository]);
+  for (const [path = ''] of contested) await expectDone(['drift', ...word, '--yes', '--reset', path]);
+  assert.deepEqual(await conflicts(), [], 'what is given back is in nobody’s way');
+  const check = JSON.parse(await expectDone(['update', 'check', ...word, '--json']));
+  assert.deepEqual([check.running, check.packages], [check.offered, []]);
+  const answer = await expectDone(['update', 'apply', ...word, '--json']);
   const { steps, changed, written } = JSON.parse(answer);
   assert.equal(changed, true);
   // it was written when it was tried before: nothing is done twice
-  assert.deepEqual([steps, written], [['finalize', 'restart', 'judge'], 0]);
+  assert.deepEqual([steps, written], [['compare', 'finalize', 'restart', 'judge'], 0]);
   const { phase, committed, running, slots } = await updateStatus();
   assert.deepEqual([phase, committed, running], ['committed', 'B', 'B']);
   assert.ok(slots.A && slots.B);
   assert.equal(await hasMark(), true);
   await dataIsThere();
+  assert.equal(
+    await asRoot(name, 'cd /etc; cat issue successor; tail -n 1 login.defs'),
+    'the successor\nnew\nmine',
+  );
   const status: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
   assert.deepEqual([status.slot, status.verifiedBoot], ['B', true]);
   const again = JSON.parse(await expectDone(['update', 'apply', ...word, '--from', repository, '--json']));
@@ -141,14 +183,47 @@ test('who goes back has the other release again, after a trial', async () => {
   await dataIsThere();
 });
 
-test('a machine whose slots were both destroyed comes back by an update, with its data', async () => {
+/** The successor once more, of the next epoch: nothing else differs, so that no start is needed. */
+async function nextEpoch(): Promise<string> {
+  const folder = join(home, 'build-next-epoch');
+  await rm(folder, { recursive: true, force: true });
+  await cp(successor, folder, { recursive: true });
+  const manifest: ReleaseManifest = JSON.parse(await readFile(join(folder, 'release.json'), 'utf8'));
+  const key = await keyPair(layout.keys, 'release');
+  await signRelease(folder, { ...manifest, epoch: manifest.epoch + 1 }, key);
+  return folder;
+}
+
+test('a machine that came to a new epoch has no way back to an older', async () => {
+  latest = await nextEpoch();
+  const answer = await expectDone(['update', 'apply', ...word, '--from', latest, '--json']);
+  assert.deepEqual(JSON.parse(answer).steps, ['retire', 'expire']);
+  const { phase, committed, slots } = await updateStatus();
+  assert.deepEqual([phase, committed, slots.A], ['committed', 'B', undefined]);
+  const back = await holdfast(['update', 'rollback', ...word, '--json']);
+  assert.match(back.stderr, /"update.no-other"/);
+  for (const dry of [['--dry-run'], []]) {
+    const older = await holdfast(['update', 'apply', ...word, '--from', first, '--json', ...dry]);
+    assert.match(older.stderr, /"release.epoch"/);
+  }
+});
+
+test('the status of a machine that is off is told, and the machine stays off', async () => {
+  const { running, ...files } = await updateStatus();
+  assert.equal(running, 'B');
   await expectDone(['stop', ...word]);
+  assert.deepEqual(await updateStatus(), files);
+  const status: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
+  assert.equal(status.state, 'stopped');
+});
+
+test('a machine that is off, and whose slots were both destroyed, comes back by an update, with its data', async () => {
   for (const slot of ['A', 'B'] as const)
     await writeImage(files.disk, slotPartition(slot, 'root').offset + MiB, randomBytes(MiB));
-  const { steps } = JSON.parse(await expectDone(['update', 'apply', ...word, '--from', first, '--json']));
+  const { steps } = JSON.parse(await expectDone(['update', 'apply', ...word, '--from', latest, '--json']));
   assert.deepEqual(steps, ['retire', 'stage', 'finalize', 'start', 'judge']);
   const { phase, committed, running } = await updateStatus();
   assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
-  assert.equal(await hasMark(), false);
+  assert.equal(await hasMark(), true);
   await dataIsThere();
 });

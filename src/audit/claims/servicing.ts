@@ -59,8 +59,11 @@ export const servicingClaims = [
       const problems = releases
         .filter(({ digest }) => !named.includes(digest))
         .map(({ digest }) => `${digest} is not a release that machine.json names`);
-      const release = releases.find(({ manifest }) => manifest.version === guest.version);
-      if (release === undefined) {
+      const found = releases.filter(({ manifest }) => manifest.version === guest.version);
+      const release = found.find(({ manifest }) => manifest.epoch >= configuration.epoch);
+      if (release === undefined && found.length > 0)
+        problems.push(`${guest.version} runs, and the machine has committed a release of a later epoch`);
+      else if (release === undefined) {
         const versions = releases.map(({ manifest }) => manifest.version);
         problems.push(`${guest.version} runs, and ${versions.join(', ')} was deployed`);
       }

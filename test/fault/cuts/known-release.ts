@@ -16,7 +16,7 @@ export async function knownReleases(): Promise<KnownRelease[]> {
   const folders = {
     first: await builtRelease(),
     second: await builtSuccessor(),
-    third: await builtVariant('third', ballast.path, ballast.content()),
+    third: await builtVariant('third', { [ballast.path]: ballast.content() }),
   };
   const store = { ...layout, releases: join(layout.cache, 'known-releases') };
   const signal = new AbortController().signal;

@@ -13,6 +13,7 @@ export interface Moment {
 
 const writing = /^\.{5} Writing the release/;
 const written = /^done {2}Writing the release/;
+const comparing = /^\.{5} Comparing the machine/;
 const stopping = /^\.{5} Stopping the machine/;
 const waiting = /^\.{5} Waiting for the machine/;
 const checking = /^\.{5} Checking its health/;
@@ -23,6 +24,7 @@ export const moments: readonly Moment[] = [
   { step: 'retire', until: writing, within: { writes: 24 } },
   { step: 'stage', after: writing, until: stopping, within: { milliseconds: 2500 } },
   { step: 'read back', after: writing, until: written, within: { milliseconds: 6000 } },
+  { step: 'compare', after: comparing, until: stopping, within: { milliseconds: 3000 } },
   { step: 'finalize', after: written, until: stopping, within: { writes: 24 } },
   { step: 'restart', after: stopping, within: { milliseconds: 8000 } },
   { step: 'firmware', after: waiting, within: { writes: 24 } },

@@ -157,7 +157,7 @@ export const goodFacts: HostFactTypes = {
         sourceDateEpoch: 1,
         kernel: '6.12',
         root: { ...file, dataSize: 4096, rootHash, uuid: '00000000-0000-8000-8000-000000000000' },
-        ...{ uki: file, unverifiedUki: file, loader: file, sbom: file, packages: file },
+        ...{ uki: file, unverifiedUki: file, loader: file, sbom: file, packages: file, overlays: file },
       }),
     },
   ],

@@ -64,6 +64,11 @@ export const sabotages: readonly Sabotage[] = [
     fails: ['tpm'],
   },
   { what: 'a TPM device', guest: { tpm: '/dev/tpm0\n/dev/tpmrm0\nanswer ' }, fails: ['tpm'] },
+  {
+    what: 'a release of an earlier epoch runs',
+    host: { configuration: { ...configuration, epoch: 2 } },
+    fails: ['release-signed'],
+  },
   { what: 'another release runs', guest: { 'release-version': '12.1' }, fails: ['release-signed'] },
   {
     what: 'machine.json names another release',

@@ -1,0 +1,88 @@
+import { failure } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+import { type Sha256, sha256 } from '../release/manifest.ts';
+import type { Overlay } from '../release/overlay-content.ts';
+import { layersFolder, type RawPath } from './overlay-path.ts';
+
+/**
+ * A question about one thing in a layer, which is asked only of what needs it, as listing everything so would take minutes:
+ * - `lower`, `upper`: the SHA-256 of that layer's file
+ * - `opaque`: whether the upper's folder hides all that a lower has in it
+ */
+export interface LayerQuestion {
+  readonly about: 'lower' | 'upper' | 'opaque';
+  readonly path: RawPath;
+}
+
+/** The answers, by path. What is no more has none. */
+export interface LayerFacts {
+  readonly lower: ReadonlyMap<RawPath, Sha256>;
+  readonly upper: ReadonlyMap<RawPath, Sha256>;
+  readonly opaque: ReadonlySet<RawPath>;
+}
+
+export const noFacts: LayerFacts = { lower: new Map(), upper: new Map(), opaque: new Set() };
+
+/** As in `listOverlays`. Reads a word and a path, each ended by NUL, and answers each with a word and NUL. */
+const script = `set -eu
+export PATH=/usr/sbin:/usr/bin LC_ALL=C
+mount --bind / /mnt
+upper=${layersFolder}/$1/upper
+while IFS= read -r -d '' about && IFS= read -r -d '' path; do
+  answer=
+  case $about in
+  lower) [ ! -f "/mnt/$1/$path" ] || answer=$(sha256sum <"/mnt/$1/$path") ;;
+  upper) [ ! -f "$upper/$path" ] || answer=$(sha256sum <"$upper/$path") ;;
+  opaque) if (cd "$upper/$path" && tar --create --format=posix --numeric-owner --no-recursion --xattrs \\
+      --xattrs-include=trusted.overlay.opaque . | grep --text --quiet SCHILY.xattr.trusted.overlay.opaque=y)
+    then answer=yes; fi ;;
+  esac
+  printf '%s\\0' "\${answer%% *}"
+done`;
+
+/**
+ * Asks about things in the layers of an overlay, in one command.
+ * @throws HoldfastError `guest.output`, and those of `Session.run`.
+ */
+export async function askLayerFacts(
+  session: Pick<Session, 'run'>,
+  overlay: Overlay,
+  questions: readonly LayerQuestion[],
+  signal: AbortSignal,
+): Promise<LayerFacts> {
+  if (questions.length === 0) return noFacts;
+  const input = Buffer.from(questions.map(({ about, path }) => `${about}\0${path}\0`).join(''), 'latin1');
+  const command = ['sudo', '-n', 'unshare', '--mount', 'bash', '--norc', '-c', script, 'facts', overlay];
+  const { stdout } = await session.run(command, { input, timeoutMs: 300_000, signal });
+  return parseFacts(stdout.toString('latin1'), questions);
+}
+
+/** @throws HoldfastError `guest.output` unless there is one answer, of its kind, for each question. */
+export function parseFacts(output: string, questions: readonly LayerQuestion[]): LayerFacts {
+  const answers = output.split('\0');
+  const facts = {
+    lower: new Map<RawPath, Sha256>(),
+    upper: new Map<RawPath, Sha256>(),
+    opaque: new Set<RawPath>(),
+  };
+  if (answers.pop() !== '' || answers.length !== questions.length) throw unreadable();
+  for (const [index, { about, path }] of questions.entries()) {
+    const answer = answers[index];
+    if (answer === '') continue;
+    if (about === 'opaque') {
+      if (answer !== 'yes') throw unreadable();
+      facts.opaque.add(path);
+    } else {
+      const digest = sha256.safeParse(answer);
+      if (!digest.success) throw unreadable();
+      facts[about].set(path, digest.data);
+    }
+  }
+  return facts;
+}
+
+function unreadable() {
+  return failure('guest.output', 'what the guest says about its overlays cannot be read', {
+    why: 'its answers do not fit the questions',
+  });
+}

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { lstat, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { sha256 } from './manifest.ts';
+import { treePaths } from './tree.ts';
+
+/** The folders of the root whose changes are kept in an overlay on Data. */
+export const overlays = ['etc', 'home', 'root'] as const;
+export type Overlay = (typeof overlays)[number];
+
+/** Linux has bytes, and JSON text: one character stands for a byte. */
+const bytes = z.string().regex(/^[^\0\u0100-\uffff]*$/u);
+
+const attributes = {
+  /** Below the overlay's folder; empty: the folder itself. */
+  path: bytes.max(4096),
+  /** The permission bits. */
+  mode: z.int().min(0).max(0o7777),
+  user: z.int().nonnegative(),
+  group: z.int().nonnegative(),
+};
+
+/** One thing that a release has in an overlay. */
+const entry = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('folder'), ...attributes }),
+  z.strictObject({ type: z.literal('file'), ...attributes, size: z.int().nonnegative(), sha256 }),
+  z.strictObject({ type: z.literal('link'), ...attributes, target: bytes }),
+]);
+export type ReleasedEntry = z.infer<typeof entry>;
+
+/**
+ * `overlays.json`: what a release has where machines may change it, so that what a machine changed can be compared with a
+ * release that is not on it yet.
+ */
+export const overlayContent = z.strictObject({
+  format: z.literal(1),
+  etc: z.array(entry),
+  home: z.array(entry),
+  root: z.array(entry),
+});
+export type OverlayContent = z.infer<typeof overlayContent>;
+
+/**
+ * Lists what a release's root has in its overlays.
+ * @param root the tree that the image is made from.
+ * @throws TypeError for a device, pipe or socket: a release ships none there.
+ */
+export async function listOverlayContent(root: string): Promise<OverlayContent> {
+  const list = async (name: Overlay) => {
+    const paths = ['', ...(await treePaths(join(root, name)))];
+    return Promise.all(paths.map((path) => describe(join(root, name), path)));
+  };
+  return { format: 1, etc: await list('etc'), home: await list('home'), root: await list('root') };
+}
+
+async function describe(folder: string, path: string): Promise<ReleasedEntry> {
+  const full = join(folder, path);
+  const found = await lstat(full);
+  const common = {
+    path: asBytes(path),
+    mode: found.mode & 0o7777,
+    user: found.uid,
+    group: found.gid,
+  };
+  if (found.isDirectory()) return { type: 'folder', ...common };
+  if (found.isSymbolicLink()) return { type: 'link', ...common, target: asBytes(await readlink(full)) };
+  if (!found.isFile()) throw new TypeError(`${full} is neither a file, a folder nor a link`);
+  const digest = createHash('sha256')
+    .update(await readFile(full))
+    .digest('hex');
+  return { type: 'file', ...common, size: found.size, sha256: sha256.parse(digest) };
+}
+
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { failure, reasonOf } from '../base/errors.ts';
+import { readBounded } from '../base/files.ts';
+import { MiB } from '../base/size.ts';
+import type { ReleaseManifest } from './manifest.ts';
+import { overlayContent } from './overlay-content.ts';
+import { packageLock } from './packages.ts';
+
+/** The parts of a release that tell of it, and are read whole. */
+export const smallFiles = { packages: packageLock, overlays: overlayContent } as const;
+export type SmallFile = keyof typeof smallFiles;
+export type SmallContent<Part extends SmallFile> = z.infer<(typeof smallFiles)[Part]>;
+
+/**
+ * Reads such a part out of a folder that has it under its name in the manifest, and checks that it is the signed one.
+ * @throws HoldfastError `release.damaged`.
+ */
+export async function readSmallFile<Part extends SmallFile>(
+  folder: string,
+  manifest: ReleaseManifest,
+  part: Part,
+): Promise<SmallContent<Part>> {
+  const { name, sha256 } = manifest[part];
+  const path = join(folder, name);
+  try {
+    const bytes = await readBounded(path, 16 * MiB);
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256)
+      throw new RangeError('its SHA-256 differs from the signed one');
+    return smallFiles[part].parse(JSON.parse(bytes.toString())) as SmallContent<Part>;
+  } catch (cause) {
+    throw failure('release.damaged', `${path} is damaged`, {
+      why: reasonOf(cause),
+      next: 'build the release again, or take it from its builder again',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { exists } from '../base/files.ts';
+import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
+import { readSmallFile, type SmallContent, type SmallFile } from '../release/small-files.ts';
+import { storedDigests, trustedCertificate } from '../release/store.ts';
+import { readRelease } from '../release/verify.ts';
+import { hostTrust } from '../repository/home.ts';
+import { offeredPart, readOffer } from '../repository/offer.ts';
+import { openSource } from '../repository/open-source.ts';
+import { type LikelyRoad, likelyRoad } from '../repository/roads.ts';
+import type { Machine } from './observe.ts';
+
+/** A release that a machine could be brought to: its manifest is verified, its large files are not here. */
+export interface Candidate {
+  readonly digest: Sha256;
+  readonly manifest: ReleaseManifest;
+  /** How it would come; undefined when its folder was named. */
+  readonly road: LikelyRoad | undefined;
+  /** What it tells of itself. @throws HoldfastError when that is damaged. */
+  part<Part extends SmallFile>(part: Part): Promise<SmallContent<Part>>;
+}
+
+/**
+ * Looks at the release whose folder `from` names, or at the newest of the repository that it names. Nothing of it is fetched
+ * but what tells of it.
+ * @throws HoldfastError those of `readRelease`, `openSource` and `readOffer`, and what `work` throws.
+ */
+export async function withCandidate<T>(
+  { layout, progress, signal }: Machine,
+  from: string,
+  work: (candidate: Candidate) => Promise<T>,
+): Promise<T> {
+  if (await exists(join(from, 'release.json'))) {
+    const { folder, digest, manifest } = await readRelease(from, trustedCertificate(layout));
+    return work({ digest, manifest, road: undefined, part: (part) => readSmallFile(folder, manifest, part) });
+  }
+  const source = await openSource(from);
+  try {
+    const trust = hostTrust(layout);
+    const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
+    const { digest, manifest } = offer;
+    const road = likelyRoad(offer, await storedDigests(layout));
+    return await work({ digest, manifest, road, part: (part) => offeredPart(offer, part) });
+  } finally {
+    await source.close();
+  }
+}

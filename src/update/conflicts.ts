@@ -1,0 +1,120 @@
+import { hasSameAttributes, type LayerEntry, type Layers } from '../guest/drift.ts';
+import type { LayerFacts, LayerQuestion } from '../guest/layer-facts.ts';
+import { byPath, isWithin, type RawPath } from '../guest/overlay-path.ts';
+import type { Sha256 } from '../release/manifest.ts';
+import type { ReleasedEntry } from '../release/overlay-content.ts';
+
+/*
+ * What a machine changed and a new release changes too. An overlay has no say in this: whatever is in its upper layer is what
+ * is seen, and hides what the new release has there. Pure.
+ */
+
+/** What is wrong with a path, in the user's words. */
+export const conflictKinds = {
+  changed: 'changed here, and changed in the new release',
+  added: 'made here, and new in the new release',
+  kept: 'as in the old release, but kept here: it hides the change of the new one',
+  replaced: 'something else here than in the new release, which changes it',
+  deleted: 'deleted here, and new or changed in the new release',
+  opaque: 'made again here: it hides what is new or changed in it in the new release',
+  removed: 'kept here, and gone from the new release',
+} as const;
+export type ConflictKind = keyof typeof conflictKinds;
+
+export interface Conflict {
+  readonly path: RawPath;
+  readonly kind: ConflictKind;
+}
+
+/** An overlay of a machine, and what the new release has below it. */
+export interface Contest extends Layers {
+  readonly newer: ReadonlyMap<RawPath, ReleasedEntry>;
+  /** What is given back before the new release is started: it stands against nothing. */
+  readonly pending: readonly RawPath[];
+}
+
+/** What must be asked of the guest before `conflictsIn` can judge: contents that may differ, and folders that may hide. */
+export function questionsOf(contest: Contest): LayerQuestion[] {
+  const { lower, newer, opaque } = contest;
+  const upper = upperAfterReset(contest);
+  const mayHide = (path: RawPath) => {
+    const own = upper.get(path);
+    return own && (own.type !== 'folder' || opaque.has(path) || lower.get(path)?.type !== 'folder');
+  };
+  return [...newer].flatMap(([path, next]): LayerQuestion[] => {
+    const own = upper.get(path);
+    if (!own && !foldersAbove(path).some(mayHide)) return [];
+    if (next.type === 'folder')
+      return own?.type === 'folder' && lower.get(path)?.type !== 'folder' ? [{ about: 'opaque', path }] : [];
+    const layers = { lower: lower.get(path), upper: own };
+    return (['lower', 'upper'] as const)
+      .filter((about) => isAlike(layers[about], next))
+      .map((about) => ({ about, path }));
+  });
+}
+
+/** All conflicts, each folder ahead of what is in it. @param facts the answers to `questionsOf`. */
+export function conflictsIn(contest: Contest, facts: LayerFacts): Conflict[] {
+  const { lower, newer } = contest;
+  const upper = upperAfterReset(contest);
+  const isMoved = (path: RawPath) => !isSame(lower.get(path), newer.get(path), facts.lower.get(path));
+  const isOpaque = (path: RawPath) => contest.opaque.has(path) || facts.opaque.has(path);
+  const hidesBelow = (folder: RawPath) =>
+    [...newer.keys()].some(
+      (path) => path !== folder && isWithin(path, folder) && !upper.has(path) && isMoved(path),
+    );
+
+  const kindOf = (path: RawPath, own: LayerEntry): ConflictKind | undefined => {
+    const [old, next] = [lower.get(path), newer.get(path)];
+    if (next === undefined) {
+      const stays = own.type !== 'folder' && own.type !== 'whiteout';
+      return old && stays ? 'removed' : undefined;
+    }
+    if (own.type !== next.type) {
+      if (!isMoved(path) && !hidesBelow(path)) return undefined;
+      return own.type === 'whiteout' ? 'deleted' : 'replaced';
+    }
+    if (own.type === 'folder' && isOpaque(path) && hidesBelow(path)) return 'opaque';
+    if (!isMoved(path) || isSame(own, next, facts.upper.get(path))) return undefined;
+    if (old === undefined) return 'added';
+    return isKept(contest, path, own, old) ? 'kept' : 'changed';
+  };
+
+  return [...upper]
+    .toSorted(([one], [other]) => byPath(one, other))
+    .flatMap(([path, own]) => {
+      const kind = kindOf(path, own);
+      return kind === undefined ? [] : [{ path, kind }];
+    });
+}
+
+function upperAfterReset({ upper, pending }: Contest): ReadonlyMap<RawPath, LayerEntry> {
+  if (pending.length === 0) return upper;
+  return new Map([...upper].filter(([path]) => !pending.some((folder) => isWithin(path, folder))));
+}
+
+function foldersAbove(path: RawPath): RawPath[] {
+  const parts = path.split('/').slice(0, -1);
+  return ['' as RawPath, ...parts.map((_, index) => parts.slice(0, index + 1).join('/') as RawPath)];
+}
+
+/** @param digest of the first one's content. */
+function isSame(one: LayerEntry | undefined, next: ReleasedEntry | undefined, digest: Sha256 | undefined) {
+  if (one === undefined || next === undefined) return one === next;
+  if (!hasSameAttributes(one, next)) return false;
+  if (next.type === 'file') return isAlike(one, next) && digest === next.sha256;
+  return one.type === next.type && (next.type === 'folder' || one.target === next.target);
+}
+
+/** Whether only the content can tell two files apart. */
+function isAlike(one: LayerEntry | undefined, next: ReleasedEntry): boolean {
+  return (
+    one?.type === 'file' && next.type === 'file' && one.size === next.size && hasSameAttributes(one, next)
+  );
+}
+
+/** Whether the machine has it as the release that runs has it. */
+function isKept({ same }: Contest, path: RawPath, own: LayerEntry, old: LayerEntry): boolean {
+  if (own.type !== old.type || !hasSameAttributes(own, old)) return false;
+  return own.type === 'file' ? same.has(path) : own.target === old.target;
+}
