@@ -64,19 +64,28 @@ export async function writeSlot(
   const total = parts.reduce((sum, { length }) => sum + length, 0);
   let [written, done] = [0, 0];
   for (const { source, offset, length } of parts) {
-    for await (const { position, bytes } of readAhead(source, length)) {
+    for await (const { position, bytes: present } of readAhead(readsOfDisk(disk, offset), length)) {
       signal.throwIfAborted();
-      const present = await disk.read(offset + position, bytes.length);
-      for (const { start, end } of differences(bytes, present)) {
-        await disk.write(offset + position + start, bytes.subarray(start, end));
+      const wanted = await source(Buffer.allocUnsafe(present.length), position);
+      const writes = differences(wanted, present).map(async ({ start, end }) => {
+        await disk.write(offset + position + start, wanted.subarray(start, end));
         written += end - start;
-      }
-      done += bytes.length;
+      });
+      await Promise.all(writes); // a round trip for all, while the next chunk is read
+      done += wanted.length;
       step.update({ done, total, unit: 'bytes' });
     }
   }
   await disk.flush();
   return written as Bytes;
+}
+
+/** @param base where position 0 is on the disk. */
+function readsOfDisk(disk: BlockDevice, base: number): ReadAt {
+  return async (target, position) => {
+    target.set(await disk.read(base + position, target.length));
+    return target;
+  };
 }
 
 /** Whole blocks that differ, neighbours together. */
@@ -105,12 +114,8 @@ export async function slotProblem(
   { root: expected }: ReleaseManifest,
 ): Promise<string | undefined> {
   const { boot, root } = await partsOf(base, slot);
-  const readRoot: ReadAt = async (target, position) => {
-    target.set(await disk.read(root.offset + position, target.length));
-    return target;
-  };
   try {
-    await verifyContent(readRoot, `the root of slot ${slot}`, expected);
+    await verifyContent(readsOfDisk(disk, root.offset), `the root of slot ${slot}`, expected);
   } catch (error) {
     if (error instanceof HoldfastError && error.code.startsWith('verity.')) return error.why;
     throw error;
