@@ -37,7 +37,8 @@ export class House {
   }
 
   async close(): Promise<void> {
-    await run('umount', [this.home]);
+    // lazily: what still runs from it must not hide why something failed
+    await run('umount', ['--lazy', this.home]);
     await rm(this.home, { recursive: true });
   }
 
