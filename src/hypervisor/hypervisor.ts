@@ -3,6 +3,13 @@ import type { Bytes } from '../base/size.ts';
 
 export type Transport = 'vsock' | 'tcp';
 
+/** What a TPM in software keeps. */
+export interface TpmState {
+  readonly folder: string;
+  /** The file (mode 0600) with the key that encrypts it: 64 hexadecimal digits. */
+  readonly key: string;
+}
+
 /** What a hypervisor needs to run one machine. All paths are absolute. */
 export interface MachineHardware {
   /** The machine's name: shown by process lists. */
@@ -16,6 +23,8 @@ export interface MachineHardware {
   /** systemd credentials for the guest: name to the file (mode 0600) that holds it. Never in argv. */
   readonly credentials: Readonly<Record<string, string>>;
   readonly transport: Transport;
+  /** The machine's own TPM 2.0; undefined: it has none. */
+  readonly tpm: TpmState | undefined;
   /** Folder for sockets and pid files; short enough for a socket's 107 bytes. */
   readonly run: string;
   /** The guest's serial console is appended here. */

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { channelKeyFiles } from '../channel/keys.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
+import { virtualTpmState } from '../tpm/virtual-tpm.ts';
 import type { MachineConfiguration } from './configuration.ts';
 import type { MachineFiles } from './home.ts';
 
@@ -56,6 +57,7 @@ export function machineHardware(files: MachineFiles, configuration: MachineConfi
     variables: files.variables,
     credentials: credentialFiles(files.secrets, configuration),
     transport,
+    tpm: virtualTpmState(files.tpm),
     run: files.run,
     consoleLog: files.consoleLog,
   };

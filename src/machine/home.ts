@@ -57,6 +57,8 @@ export function machineFiles(folder: string) {
     variables: join(folder, 'variables.fd'),
     /** Keys of both ends of the channel and the credentials for the guest: mode 0700. */
     secrets: join(folder, 'secrets'),
+    /** What the machine's own TPM keeps, and the key that encrypts it; made before the first start with it. */
+    tpm: join(folder, 'tpm'),
     /** Sockets and pid files of a running machine; made by its supervisor and removed when the machine is off. */
     run: join(folder, 'run'),
     supervisorSocket: join(folder, 'run', 'supervisor.sock'),

@@ -9,6 +9,7 @@ import { HoldfastError, reasonOf } from '../base/errors.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
+import { makeVirtualTpm } from '../tpm/virtual-tpm.ts';
 import { readConfiguration } from './configuration.ts';
 import { consoleProblem, readConsole } from './console.ts';
 import { forgetFailure, noteFailure } from './failure-note.ts';
@@ -51,7 +52,10 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
     {
       hypervisor: tpm.through(hostHypervisor(layout)),
       machine: { name, run: files.run, consoleLog: files.consoleLog },
-      prepare: () => prepareStart(layout, name, log),
+      prepare: async () => {
+        if (await makeVirtualTpm(files.tpm)) log('TPM made');
+        return prepareStart(layout, name, log);
+      },
       fallBack: () => fallBack(files.variables, log),
       readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),
       openSession: (stream) => openSession(stream, identity),

@@ -14,6 +14,15 @@ export const requests = {
   readPublic: (object: Handle) => message(codes.readPublic, u32(object)),
   properties: (first: number, count: number) =>
     message(codes.getCapability, u32(capabilityProperties), u32(first), u32(count)),
+  /** Takes the measurements of the next start with SHA-256 alone: Part 3, `PCR_Allocate`. */
+  allocateSha256: () => {
+    const banks = digestAlgorithms.map(({ code, measured }) =>
+      Buffer.concat([u16(code), Buffer.of(3), Buffer.alloc(3, measured ? 0xff : 0)]),
+    );
+    return tagged(tags.sessions, pcrAllocate, [
+      ...[u32(permanent.platform), emptyPassword, u32(banks.length), ...banks],
+    ]);
+  },
   /** A primary key under the endorsement hierarchy, whose authorization is empty. */
   createEndorsementPrimary: (template: Buffer) => {
     // TPMS_SENSITIVE_CREATE with neither authorization nor data; no outside information, no creation PCRs
@@ -24,6 +33,17 @@ export const requests = {
     ]);
   },
 } as const;
+
+/** TPM_CC_PCR_Allocate: Part 2, section 6.5.2. The host's TPM never gets it (refused-commands.ts). */
+const pcrAllocate = 0x12b;
+
+/** The banks that swtpm has: Part 2, section 6.3. Measuring with one that nobody reads would make the boot slower. */
+const digestAlgorithms = [
+  { code: 0x0004, measured: false }, // SHA-1
+  { code: 0x000b, measured: true }, // SHA-256
+  { code: 0x000c, measured: false }, // SHA-384
+  { code: 0x000d, measured: false }, // SHA-512
+] as const;
 
 /** TPM_CAP_TPM_PROPERTIES: Part 2, section 6.12. */
 const capabilityProperties = 0x0000_0006;

@@ -11,6 +11,7 @@ import {
   readLaunch,
 } from '../../src/hypervisor/qemu/arguments.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { isSwtpmOf, swtpmArguments } from '../../src/hypervisor/qemu/swtpm.ts';
 import { vsockArguments } from '../../src/hypervisor/qemu/vsock-daemon.ts';
 
 const hardware: MachineHardware = {
@@ -21,6 +22,7 @@ const hardware: MachineHardware = {
   variables: '/home/m/variables.fd',
   credentials: { 'holdfast.key': '/home/m/secrets/key' },
   transport: 'vsock',
+  tpm: { folder: '/home/m/tpm/state', key: '/home/m/tpm/key' },
   run: '/home/m/run',
   consoleLog: '/home/m/console.log',
 };
@@ -60,6 +62,7 @@ test('a machine is what the design says: secure variables, one disk, one way out
     'i6300esb',
     'virtio-net-pci,id=nic,netdev=network,romfile=',
     'vhost-user-vsock-pci,id=vsock,chardev=vsock',
+    'tpm-crb,tpmdev=tpm',
   ]);
   assert.deepEqual(valuesOf(argv, '-netdev'), ['user,id=network']);
   assert.deepEqual(valuesOf(argv, '-action'), ['reboot=shutdown']);
@@ -72,6 +75,21 @@ test('a machine is what the design says: secure variables, one disk, one way out
     firmware,
     'node-name=firmware,driver=raw,read-only=on,file.driver=file,file.filename=/usr/share/OVMF/code.fd',
   );
+});
+
+test("a machine's TPM is known by its socket, and its key is in no command line", () => {
+  const argv = [
+    'swtpm',
+    ...swtpmArguments({ folder: '/home/m/tpm/state', key: '/home/m/tpm/key' }, files.tpm),
+  ];
+  assert.ok(argv.includes('file=/home/m/tpm/key,mode=aes-256-cbc,format=hex'));
+  assert.ok(isSwtpmOf(argv, files.tpm));
+  assert.ok(!isSwtpmOf(argv, `${files.tpm}2`) && !isSwtpmOf(argv, files.tpm.slice(0, -1)));
+  assert.ok(!isSwtpmOf(qemuArguments(launch), files.tpm));
+  assert.ok(valuesOf(qemuArguments(launch), '-chardev').includes(`socket,id=tpm-control,path=${files.tpm}`));
+  const without = qemuArguments({ ...launch, hardware: { ...hardware, tpm: undefined } });
+  assert.ok(!without.some((word) => word.includes('tpm')));
+  assert.throws(() => swtpmArguments({ folder: '/a,b', key: '/k' }, files.tpm), { code: 'tpm.path' });
 });
 
 test('under KVM the host processor is used as it is', () => {

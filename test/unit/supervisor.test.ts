@@ -24,6 +24,7 @@ const hardware: MachineHardware = {
   variables: '/nowhere/variables',
   credentials: {},
   transport: 'vsock',
+  tpm: undefined,
   run: '/nowhere/run',
   consoleLog: '/nowhere/console.log',
 };

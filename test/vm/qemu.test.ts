@@ -6,14 +6,16 @@ import { after, test } from 'node:test';
 import { HoldfastError } from '../../src/base/errors.ts';
 import { makePrivateFolder } from '../../src/base/files.ts';
 import { run, start, started } from '../../src/base/process.ts';
-import { findProcesses, killProcess, readProcess } from '../../src/base/process-table.ts';
+import { findProcesses, isGone, killProcess, readProcess } from '../../src/base/process-table.ts';
 import { GiB, MiB } from '../../src/base/size.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
 import { qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
+import { startSwtpm } from '../../src/hypervisor/qemu/launch.ts';
 import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
 import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual-tpm.ts';
 import { layout } from './machine.ts';
 
 /*
@@ -41,6 +43,7 @@ async function emptyMachine(name: string, changes: Partial<MachineHardware> = {}
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', join(path, 'disk.qcow2'), '64M']);
   await copyFile(emptyVariables, join(path, 'variables.fd'));
   await writeFile(join(path, 'secret'), 'a secret', { mode: 0o600 });
+  await makeVirtualTpm(join(path, 'tpm'));
   return {
     name,
     cpus: 1,
@@ -49,6 +52,7 @@ async function emptyMachine(name: string, changes: Partial<MachineHardware> = {}
     variables: join(path, 'variables.fd'),
     credentials: { 'test.secret': join(path, 'secret') },
     transport: 'vsock',
+    tpm: virtualTpmState(join(path, 'tpm')),
     run: join(path, 'run'),
     consoleLog: join(path, 'console.log'),
     ...changes,
@@ -79,13 +83,13 @@ function isOf(hardware: MachineHardware, argv: readonly string[], program: strin
   return basename(argv[0] ?? '') === program && argv.some((word) => word.includes(hardware.run));
 }
 
-const both = ['qemu-system-x86_64', 'vhost-device-vsock'];
+const all = ['qemu-system-x86_64', 'swtpm', 'vhost-device-vsock'];
 
 test('a machine outlives the supervisor that started it, is found again, and leaves nothing when killed', async () => {
   const hardware = await emptyMachine('outlive');
   assert.equal(await hypervisor.adopt(hardware), undefined);
   await startByAnother(hardware);
-  assert.deepEqual(await processesOf(hardware), both);
+  assert.deepEqual(await processesOf(hardware), all);
   const machine = await hypervisor.adopt(hardware);
   assert.ok(machine);
   assert.match(machine.accelerator, /^(kvm|tcg)$/);
@@ -99,7 +103,7 @@ test('a machine outlives the supervisor that started it, is found again, and lea
   await again?.kill();
   assert.equal(await again?.ended, 'killed');
   assert.deepEqual(await processesOf(hardware), []);
-  assert.deepEqual((await readdir(hardware.run)).sort(), ['qemu.log', 'vsock.log']);
+  assert.deepEqual((await readdir(hardware.run)).sort(), ['qemu.log', 'tpm.log', 'vsock.log']);
 });
 
 test('the disk of a machine that runs is read and written beside it, until the export is closed', async () => {
@@ -144,9 +148,31 @@ test('what a machine left that went while nobody looked is cleared away', async 
   await startByAnother(hardware);
   const [qemu] = await findProcesses((argv) => isOf(hardware, argv, qemuProgram));
   assert.ok(qemu);
+  const [tpm] = await findProcesses((argv) => isOf(hardware, argv, 'swtpm'));
+  assert.ok(tpm);
   await killProcess(qemu);
+  assert.ok(await isGone(tpm, 5000), 'the TPM ends with QEMU');
   assert.deepEqual(await processesOf(hardware), ['vhost-device-vsock']);
   assert.equal(await hypervisor.adopt(hardware), undefined);
+  assert.deepEqual(await processesOf(hardware), []);
+});
+
+test('a TPM whose QEMU never came is cleared away, and one that is killed does not end the machine', async () => {
+  const hardware = await emptyMachine('tpm');
+  assert.ok(hardware.tpm);
+  await makePrivateFolder(hardware.run);
+  await startSwtpm(hardware.tpm, runFiles(hardware.run));
+  assert.deepEqual(await processesOf(hardware), ['swtpm']);
+  const machine = await hypervisor.start(hardware);
+  assert.deepEqual(await processesOf(hardware), all);
+  const [tpm] = await findProcesses((argv) => isOf(hardware, argv, 'swtpm'));
+  assert.ok(tpm);
+  await killProcess(tpm);
+  await assert.rejects(machine.connect(), { code: 'channel.refused' });
+  machine.release();
+  const again = await hypervisor.adopt(hardware);
+  assert.equal(again?.pid, machine.pid);
+  await again?.kill();
   assert.deepEqual(await processesOf(hardware), []);
 });
 
@@ -175,7 +201,7 @@ test('the channel says that the guest has not booted; one that loses its daemon 
 test('over TCP there is no daemon, and the port of a running machine is known to the next supervisor', async () => {
   const hardware = await emptyMachine('tcp', { transport: 'tcp' });
   const machine = await hypervisor.start(hardware);
-  assert.deepEqual(await processesOf(hardware), ['qemu-system-x86_64']);
+  assert.deepEqual(await processesOf(hardware), ['qemu-system-x86_64', 'swtpm']);
   assert.ok(machine.port);
   machine.release();
   const again = await hypervisor.adopt(hardware);

@@ -3,13 +3,14 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { findProcesses, killProcess } from '../../src/base/process-table.ts';
 import { machineLayout } from '../../src/machine/home.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { asRoot } from './guest.ts';
 import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
 
 /*
- * The host's TPM, which is one in software here, as the guest and its stock tools see it.
+ * The host's TPM, which is one in software here, and the machine's own, as the guest and its stock tools see them.
  */
 
 let swtpm: Swtpm;
@@ -23,6 +24,8 @@ after(async () => {
   await expectDone(['tpm', 'disable']);
   await swtpm.remove();
 });
+
+const ownTpm = 'TPM2TOOLS_TCTI=device:/dev/tpmrm0';
 
 const guest = (...words: string[]) => holdfast(['exec', '--', ...words]);
 
@@ -92,8 +95,41 @@ test('an NV index that the host wrote is read in the guest, and not written', as
   assert.ok(!log.includes('not in argv'));
 });
 
+test('the machine has a TPM of its own, which tools must name; killed, it is there again with the next start', async () => {
+  // the broker is on: tools that name no TPM mean the host's, whose index this is, and the other has none
+  assert.match((await guest('tpm2_getcap', 'handles-nv-index')).stdout, /0x1000BB9/i);
+  assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_getcap handles-nv-index`), '');
+  // one bank, and what starts the machine is measured: docs/tpm.md
+  const banks = await asRoot(sharedName, 'ls -d /sys/class/tpm/tpm0/pcr-*');
+  assert.equal(banks.trim(), '/sys/class/tpm/tpm0/pcr-sha256');
+  for (const pcr of [0, 1, 4, 5, 7, 9, 11]) {
+    const value = await asRoot(sharedName, `cat /sys/class/tpm/tpm0/pcr-sha256/${pcr}`);
+    assert.match(value.trim(), /^(?!0{64})[0-9A-F]{64}$/, `PCR ${pcr}`);
+  }
+  assert.notEqual(
+    (await guest('tpm2_getrandom', '--tcti=device:/dev/tpmrm0', '4')).code,
+    0,
+    'for root alone',
+  );
+  await asRoot(
+    sharedName,
+    `export TPM2TOOLS_TCTI=device:/dev/tpmrm0
+    tpm2_nvdefine 0x1500001 -C o -s 4 >&2; printf kept | tpm2_nvwrite 0x1500001 -C o -i -`,
+  );
+  const { run } = machineLayout(layout, sharedName);
+  const [swtpm] = await findProcesses(
+    (argv) => argv[0] === 'swtpm' && argv.some((word) => word.includes(run)),
+  );
+  assert.ok(swtpm);
+  await killProcess(swtpm);
+  assert.notEqual((await guest('sudo', 'tpm2_getrandom', '--tcti=device:/dev/tpmrm0', '4')).code, 0);
+});
+
 test('the access is there again after a restart, is seen by containers, and goes at once', async () => {
   await expectDone(['restart']);
+  // what the machine's own TPM kept is there again, although it was killed
+  assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_nvread 0x1500001 -C o`), 'kept');
+  await asRoot(sharedName, `${ownTpm} tpm2_nvundefine 0x1500001 -C o`);
   assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
   const container = ['sudo', 'podman', 'run', '--rm', '--network=none', '--rootfs', '/:O'];
   const tcti = '--tcti=cmd:socat -d0 - VSOCK-CONNECT:2:2321';

@@ -96,6 +96,7 @@ export function qemuArguments(launch: Launch): readonly string[] {
     ...['-device', 'i6300esb'],
     ...networkArguments(launch.port),
     ...(hardware.transport === 'vsock' ? vsockDeviceArguments(files) : []),
+    ...(hardware.tpm ? tpmArguments(files) : []),
     ...launch.oemStrings.flatMap((path) => ['-smbios', optionList('', { type: 11, path })]),
   ];
 }
@@ -190,6 +191,18 @@ function vsockDeviceArguments(files: RunFiles): readonly string[] {
     optionList('socket', { id: 'vsock', path: files.vsockDevice }),
     '-device',
     optionList('vhost-user-vsock-pci', { id: vsockDevice, chardev: 'vsock' }),
+  ];
+}
+
+/** The TPM of swtpm, with the interface that needs the fewest exits: TCG PC Client Platform TPM Profile, section 6.5. */
+function tpmArguments(files: RunFiles): readonly string[] {
+  return [
+    '-chardev',
+    optionList('socket', { id: 'tpm-control', path: files.tpm }),
+    '-tpmdev',
+    optionList('emulator', { id: 'tpm', chardev: 'tpm-control' }),
+    '-device',
+    optionList('tpm-crb', { tpmdev: 'tpm' }),
   ];
 }
 

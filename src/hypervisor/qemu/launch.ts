@@ -7,9 +7,11 @@ import { type ErrorParts, failure, HoldfastError } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
 import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
+import type { TpmState } from '../hypervisor.ts';
 import { qemuProgram } from './arguments.ts';
 import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
 import type { RunFiles } from './run-folder.ts';
+import { swtpmArguments, swtpmProgram } from './swtpm.ts';
 import { vsockArguments } from './vsock-daemon.ts';
 
 /** How long a process may take until it listens: a busy host starts QEMU in a second. */
@@ -21,6 +23,14 @@ export async function startVsockDaemon(program: string, files: RunFiles): Promis
   const child = await startDetached(program, args, files.vsockLog);
   return whenReady(child, files.vsockLog, 'the channel to the machine could not be opened', async () =>
     (await exists(files.vsockDevice)) ? true : undefined,
+  ).then(({ entry }) => entry);
+}
+
+/** Starts the machine's TPM and waits until QEMU can connect to it. */
+export async function startSwtpm(state: TpmState, files: RunFiles): Promise<ProcessEntry> {
+  const child = await startDetached(swtpmProgram, swtpmArguments(state, files.tpm), files.tpmLog);
+  return whenReady(child, files.tpmLog, "the machine's TPM could not be started", async () =>
+    (await exists(files.tpm)) ? true : undefined,
   ).then(({ entry }) => entry);
 }
 

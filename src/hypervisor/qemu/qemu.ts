@@ -9,10 +9,11 @@ import { chooseAccelerator } from './accelerator.ts';
 import { firmwarePath, isQemuOf, qemuArguments } from './arguments.ts';
 import { writeOemStrings } from './credentials.ts';
 import { GuestEvents } from './guest-events.ts';
-import { freePort, startQemu, startVsockDaemon } from './launch.ts';
+import { freePort, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
 import { connectQmp } from './qmp.ts';
 import { type RunFiles, runFiles } from './run-folder.ts';
 import { removeSockets, runningMachine } from './running-machine.ts';
+import { isSwtpmOf } from './swtpm.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
 export interface QemuOptions {
@@ -41,23 +42,25 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         });
       }
       await checkHost(hardware);
-      await clear(left.vsock, files);
+      await clear(left, files);
       const { accelerator } = await chooseAccelerator(options.acceleratorMemory);
       const daemon =
         hardware.transport === 'vsock' ? await fetchVsockDaemon(options.tools, options.mirror) : undefined;
       await makePrivateFolder(hardware.run);
       let vsock: ProcessEntry | undefined;
+      let tpm: ProcessEntry | undefined;
       try {
         const oemStrings = await writeOemStrings(hardware.credentials, files.credentials);
         const port = hardware.transport === 'tcp' ? await freePort() : undefined;
         vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
+        tpm = hardware.tpm && (await startSwtpm(hardware.tpm, files));
         const launch = { hardware, accelerator, firmware: firmwarePath, files, oemStrings, port };
         const events = new GuestEvents();
         const { consoleLog } = hardware;
         const { entry, qmp } = await startQemu(qemuArguments(launch), files, events.onEvent);
-        return await runningMachine({ qemu: entry, vsock, qmp, events, files, consoleLog, isNew: true });
+        return await runningMachine({ qemu: entry, vsock, tpm, qmp, events, files, consoleLog, isNew: true });
       } catch (error) {
-        await clear(vsock, files);
+        await clear({ vsock, tpm }, files);
         throw error;
       } finally {
         await rm(files.credentials, { recursive: true, force: true });
@@ -66,34 +69,39 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
 
     async adopt({ run, consoleLog }) {
       const files = runFiles(run);
-      const { qemu, vsock } = await findMachine(files);
+      const { qemu, vsock, tpm } = await findMachine(files);
       if (!qemu) {
-        await clear(vsock, files);
+        await clear({ vsock, tpm }, files);
         return undefined;
       }
       const events = new GuestEvents();
       const qmp = await connectQmp(files.qmp, { onEvent: events.onEvent });
-      return runningMachine({ qemu, vsock, qmp, events, files, consoleLog, isNew: false });
+      return runningMachine({ qemu, vsock, tpm, qmp, events, files, consoleLog, isNew: false });
     },
   };
 }
 
+/** What runs beside QEMU. */
+interface Helpers {
+  readonly vsock: ProcessEntry | undefined;
+  readonly tpm: ProcessEntry | undefined;
+}
+
 /** The processes whose argv name the machine's sockets. */
-async function findMachine(
-  files: RunFiles,
-): Promise<{ qemu: ProcessEntry | undefined; vsock: ProcessEntry | undefined }> {
-  const found = await findProcesses(
-    (argv) => isQemuOf(argv, files) || isVsockDaemonOf(argv, files.vsockDevice),
-  );
-  return {
-    qemu: found.find(({ argv }) => isQemuOf(argv, files)),
-    vsock: found.find(({ argv }) => !isQemuOf(argv, files)),
+async function findMachine(files: RunFiles): Promise<Helpers & { qemu: ProcessEntry | undefined }> {
+  const isOurs = {
+    qemu: (argv: readonly string[]) => isQemuOf(argv, files),
+    vsock: (argv: readonly string[]) => isVsockDaemonOf(argv, files.vsockDevice),
+    tpm: (argv: readonly string[]) => isSwtpmOf(argv, files.tpm),
   };
+  const found = await findProcesses((argv) => Object.values(isOurs).some((matches) => matches(argv)));
+  const process = (matches: (argv: readonly string[]) => boolean) => found.find(({ argv }) => matches(argv));
+  return { qemu: process(isOurs.qemu), vsock: process(isOurs.vsock), tpm: process(isOurs.tpm) };
 }
 
 /** Removes what a machine left that went without a word. */
-async function clear(vsock: ProcessEntry | undefined, files: RunFiles): Promise<void> {
-  if (vsock) await killProcess(vsock);
+async function clear({ vsock, tpm }: Helpers, files: RunFiles): Promise<void> {
+  for (const helper of [vsock, tpm]) if (helper) await killProcess(helper);
   await removeSockets(files);
 }
 

@@ -14,8 +14,11 @@ export interface RunFiles {
   readonly disk: string;
   /** The host connects to the guest's vsock ports here. */
   readonly vsockHost: string;
+  /** QEMU controls the machine's TPM here. */
+  readonly tpm: string;
   readonly qemuLog: string;
   readonly vsockLog: string;
+  readonly tpmLog: string;
   /** The credentials in QEMU's form: only there while QEMU starts. */
   readonly credentials: string;
 }
@@ -27,8 +30,10 @@ export function runFiles(folder: string): RunFiles {
     disk: join(folder, 'disk.sock'),
     vsockDevice: join(folder, 'vhost.sock'),
     vsockHost: join(folder, 'vsock.sock'),
+    tpm: join(folder, 'tpm.sock'),
     qemuLog: join(folder, 'qemu.log'),
     vsockLog: join(folder, 'vsock.log'),
+    tpmLog: join(folder, 'tpm.log'),
     credentials: join(folder, 'credentials'),
   };
   const longest = Math.max(

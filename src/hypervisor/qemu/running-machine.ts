@@ -17,11 +17,16 @@ import { daemonState, notBooted, VsockChannel } from './vsock-channel.ts';
 /** The port of the guest's SSH server, over either transport. */
 const sshPort = 22;
 
+/** How long a TPM may take to end after QEMU: it has written what it keeps before it answered. Milliseconds. */
+const tpmLimit = 2000;
+
 /** What a running machine consists of. */
 export interface MachineParts {
   readonly qemu: ProcessEntry;
   /** vhost-device-vsock; absent over TCP, and when it died. */
   readonly vsock: ProcessEntry | undefined;
+  /** The machine's TPM; absent when it has none, and when it died. */
+  readonly tpm: ProcessEntry | undefined;
   readonly qmp: Qmp;
   readonly events: GuestEvents;
   readonly files: RunFiles;
@@ -32,7 +37,7 @@ export interface MachineParts {
 
 /** A machine by its processes and the control socket of its QEMU. */
 export async function runningMachine(parts: MachineParts): Promise<RunningMachine> {
-  const { qemu, vsock, qmp, events, files } = parts;
+  const { qemu, vsock, tpm, qmp, events, files } = parts;
   const { accelerator, port } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
   const connect = port === undefined ? vsockConnector(parts) : tcpConnector(qmp, port);
@@ -45,6 +50,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     if (released) return;
     await isGone(qemu, Number.POSITIVE_INFINITY);
     if (vsock) await killProcess(vsock);
+    if (tpm && !(await isGone(tpm, tpmLimit))) await killProcess(tpm);
     await removeSockets(files);
     ended.resolve(events.end);
   };
@@ -83,7 +89,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
 
 /** Removes what processes left that are no more. */
 export async function removeSockets(files: RunFiles): Promise<void> {
-  for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost])
+  for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost, files.tpm])
     await rm(path, { force: true });
 }
 

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { after, test } from 'node:test';
+import { start } from '../../src/base/process.ts';
+import { findProcesses } from '../../src/base/process-table.ts';
+import { swtpmStateArguments } from '../../src/hypervisor/qemu/swtpm.ts';
+import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual-tpm.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-vtpm-'));
+after(() => rm(folder, { recursive: true }));
+
+const processes = () => findProcesses((argv) => argv.some((word) => word.includes(folder)));
+
+test('the TPM of a machine is made once, for its owner alone, and nothing of it goes on running', async () => {
+  const tpm = join(folder, 'tpm');
+  assert.equal(await makeVirtualTpm(tpm), true);
+  const state = virtualTpmState(tpm);
+  const key = await readFile(state.key, 'utf8');
+  assert.match(key, /^[0-9a-f]{64}$/);
+  for (const path of [tpm, state.folder, state.key])
+    assert.equal((await stat(path)).mode & 0o077, 0, `${path} is the owner's`);
+  assert.equal(await makeVirtualTpm(tpm), false);
+  assert.equal(await readFile(state.key, 'utf8'), key);
+  assert.deepEqual(await processes(), []);
+});
+
+test('what a cut-off making left is done anew', async () => {
+  const tpm = join(folder, 'cut');
+  await mkdir(`${tpm}.new/state`, { recursive: true });
+  await writeFile(`${tpm}.new/state/tpm2-00.permall`, 'half');
+  assert.equal(await makeVirtualTpm(tpm), true);
+  assert.ok(!(await readdir(folder)).includes('cut.new'));
+});
+
+test('two machines have two keys, and what one keeps is of no use with the key of the other', async () => {
+  const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+  await makeVirtualTpm(one);
+  await makeVirtualTpm(two);
+  const { folder: state, key } = virtualTpmState(one);
+  const other = virtualTpmState(two).key;
+  assert.notEqual(await readFile(key, 'utf8'), await readFile(other, 'utf8'));
+  const opens = async (keyFile: string) => {
+    const words = swtpmStateArguments({ folder: state, key: keyFile });
+    const flags = ['--fd', '3', '--terminate', '--flags', 'not-need-init,startup-clear'];
+    const child = start('swtpm', [...words, ...flags], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+    const connection = child.stdio[3];
+    assert.ok(connection instanceof Duplex);
+    connection.on('error', () => {}); // it may be gone before we are
+    connection.end();
+    return (await once(child, 'exit'))[0] === 0;
+  };
+  assert.equal(await opens(other), false);
+  assert.equal(await opens(key), true);
+});
+
+test('a path that swtpm cannot take is named', async () => {
+  await assert.rejects(makeVirtualTpm(join(folder, 'a,b')), { code: 'tpm.path' });
+});
