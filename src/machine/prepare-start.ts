@@ -1,5 +1,5 @@
 import { setVerity } from '../firmware/boot.ts';
-import { mendVariableStore } from '../firmware/store-file.ts';
+import { keepVariableStore, mendVariableStore, restoreVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { readConfiguration } from './configuration.ts';
 import { markStart } from './console.ts';
@@ -21,8 +21,11 @@ export async function prepareStart(
   const files = machineLayout(layout, name);
   const configuration = await readConfiguration(layout, name);
   const { verity } = configuration;
+  if (await restoreVariableStore(files.variables))
+    log('the UEFI variables were torn, as by a loss of power: those that were kept are back');
   if (await mendVariableStore(files.variables, (store) => setVerity(store, verity)))
     log(`UEFI variables written: verity is ${verity}`);
+  await keepVariableStore(files.variables);
   await markStart(files.consoleLog);
   return machineHardware(files, configuration);
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { changesBetween } from '../firmware/store.ts';
-import { readVariableStore } from '../firmware/store-file.ts';
+import { keepVariableStore, readVariableStore } from '../firmware/store-file.ts';
 import { writeVariables } from '../guest/boot-variables.ts';
 import { machineLayout } from '../machine/home.ts';
 import { guestOf, type Machine } from './observe.ts';
@@ -42,4 +42,5 @@ export async function changeVariables(
   } finally {
     await file.close();
   }
+  await keepVariableStore(variables);
 }

@@ -3,7 +3,7 @@ import { withImage } from '../disk/image-device.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, readBootState, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
 import { otherSlot } from '../firmware/slots.ts';
-import { readVariableStore, writeVariableStore } from '../firmware/store-file.ts';
+import { keepVariableStore, readSoundStore, writeVariableStore } from '../firmware/store-file.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/home.ts';
 import { powerState } from '../machine/power.ts';
@@ -27,7 +27,7 @@ import { slotProblem, withBase, writeSlot } from './slot-content.ts';
 export async function isLost(machine: Machine): Promise<boolean> {
   const { disk, variables } = machineLayout(machine.layout, machine.name);
   if (!isOff(await powerState(machine.layout, machine.name))) return false;
-  const { order, next } = readBootState(await readVariableStore(variables));
+  const { order, next } = readBootState((await readSoundStore(variables)).store);
   const slots: readonly Slot[] = order.length > 0 ? order : ['A', 'B'];
   const releases = await keptReleases(machine);
   return withImage(disk, 'read', async (device) => {
@@ -49,11 +49,12 @@ export function rescue(machine: Machine, target: StoredRelease): Promise<Advance
   const { lock, disk, variables } = machineLayout(layout, name);
   return withLock(lock, 'update', async () => {
     const { verity } = await readConfiguration(layout, name);
-    const store = await readVariableStore(variables);
+    const { store } = await readSoundStore(variables);
     const [committed = 'A'] = readBootState(store).order;
     const slot = otherSlot(committed);
     const retired = setBootOrder(setBootNext(store, undefined), [committed]);
     await writeVariableStore(variables, retired);
+    await keepVariableStore(variables);
     const written = await progress.step('Writing the release', (step) =>
       withImage(disk, 'write', (device) =>
         withBase(target, (base) => writeSlot(device, slot, base, step, signal)),

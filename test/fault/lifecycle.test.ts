@@ -9,6 +9,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
+import { isQemuOf } from '../../src/hypervisor/qemu/arguments.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
 import type { ServiceManager } from '../../src/machine/autostart.ts';
 import { switchAutostart } from '../../src/machine/autostart-switch.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
@@ -66,12 +68,13 @@ async function errorCodes(...words: string[]): Promise<string[]> {
   return JSON.parse(stderr).errors.map((error: { code: string }) => error.code);
 }
 
-/** Processes that name the machine's folder: QEMU and supervisors. */
+/** Processes that name the machine's folder: QEMU, what stands beside it, and supervisors. */
 async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
   const found = await findProcesses((argv) => {
-    const isQemu = argv.some((word) => word.includes(files.run));
     const isSupervisor = argv.some((word) => word.endsWith('supervisor-main.ts')) && argv.at(-1) === name;
-    return (isQemu && what !== 'supervisor') || (isSupervisor && what !== 'qemu');
+    const isQemu = isQemuOf(argv, runFiles(files.run));
+    if (what === 'any') return isSupervisor || argv.some((word) => word.includes(files.run));
+    return what === 'qemu' ? isQemu : isSupervisor;
   });
   return found.map(({ pid }) => pid);
 }

@@ -6,8 +6,9 @@ import { PassThrough } from 'node:stream';
 import { after, beforeEach, test } from 'node:test';
 import { confirm } from '../../src/cli/confirm.ts';
 import { ukiPaths } from '../../src/disk/layout.ts';
-import { bootEntry, readBootState, setBootEntry } from '../../src/firmware/boot.ts';
+import { bootEntry, readBootState, setBootEntry, setBootOrder } from '../../src/firmware/boot.ts';
 import { createVariableStore } from '../../src/firmware/create.ts';
+import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
 import { readConfiguration, writeConfiguration } from '../../src/machine/configuration.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
@@ -28,6 +29,7 @@ const prepare = () => prepareStart(layout, name, (line) => lines.push(line));
 
 beforeEach(async () => {
   lines.length = 0;
+  rmSync(files.folder, { recursive: true, force: true });
   mkdirSync(files.folder, { recursive: true });
   await writeConfiguration(files.configuration, goodFacts.configuration);
   writeFileSync(
@@ -69,6 +71,20 @@ test('a boot entry that the guest has changed is put back before the next start'
   const { credentials } = await prepare();
   assert.equal(await bootedFile(), ukiPaths.on);
   assert.equal(credentials['holdfast.verity'], undefined);
+});
+
+test('a variable store that was torn is as it was at the last start or change', async () => {
+  await prepare();
+  const whole = readFileSync(files.variables);
+  const withoutOrder = serialiseVariableStore(setBootOrder(parseVariableStore(whole), []));
+  for (const torn of [Buffer.from(whole).fill(0, 0x48, 0x2000), whole.subarray(0, 100), withoutOrder]) {
+    writeFileSync(files.variables, torn);
+    await prepare();
+    assert.ok(readFileSync(files.variables).equals(whole));
+    assert.match(lines.pop() ?? '', /were torn/);
+  }
+  await prepare();
+  assert.deepEqual(lines, []);
 });
 
 test('a damaged variable store starts nothing', async () => {
