@@ -4,6 +4,9 @@ import { matching, type Probe } from '../guest-probe.ts';
 /** TPM_RC_COMMAND_CODE: what the broker must say to a command that its table refuses. */
 const refusal = '0x143';
 
+/** The machine's own TPM, as Linux shows one: past the sentence, and no way to the host's. */
+const own: readonly string[] = ['/dev/tpm0', '/dev/tpmrm0'];
+
 /** TPMs that the guest has, and what answers TPM2_StirRandom where the host's would be. Longer codes are the tool's own: nobody is there. */
 const seen: Probe<{ readonly devices: readonly string[]; readonly answer: string }> = {
   name: 'tpm',
@@ -31,9 +34,10 @@ export const tpmClaims = [
     host: ['configuration'],
     judge: (guest, { configuration: { hostTpm: path } }) => {
       const { devices, answer } = guest.seen;
-      if (devices.length > 0) return fail(`there is ${devices.join(', ')}, which nobody gave the machine`);
+      const others = devices.filter((device) => !own.includes(device));
+      if (others.length > 0) return fail(`there is ${others.join(', ')}, which nobody gave the machine`);
       if (path === undefined && answer === '')
-        return pass("closed: nothing answers where the host's TPM would be");
+        return pass("closed: nothing answers where the host's TPM would be; the machine has its own");
       if (path === undefined) return fail("the host's TPM answers, and nobody opened it");
       if (answer === refusal) return pass(`open: the broker to ${path} answers, and refuses TPM2_StirRandom`);
       return fail(`the broker to ${path} should refuse TPM2_StirRandom, and answered '${answer}'`);

@@ -105,7 +105,7 @@ authenticationmethods publickey`,
   processes: 'systemd\nkthreadd\nkworker/0:0-events\nsystemd-logind\nsshd\nsshd-session\nbash',
   'package-managers': '/usr/bin/bash',
   'release-version': '13.7.20261121',
-  tpm: 'answer ',
+  tpm: '/dev/tpm0\n/dev/tpmrm0\nanswer ',
 };
 
 /** All good answers, as the guest would give them, with some replaced; a code tells how that probe ended. */

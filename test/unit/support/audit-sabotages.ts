@@ -63,7 +63,7 @@ export const sabotages: readonly Sabotage[] = [
     guest: { tpm: 'answer 0x143' },
     fails: ['tpm'],
   },
-  { what: 'a TPM device', guest: { tpm: '/dev/tpm0\n/dev/tpmrm0\nanswer ' }, fails: ['tpm'] },
+  { what: 'another TPM', guest: { tpm: '/dev/tpm0\n/dev/tpmrm0\n/dev/tpm1\nanswer ' }, fails: ['tpm'] },
   {
     what: 'a release of an earlier epoch runs',
     host: { configuration: { ...configuration, epoch: 2 } },
