@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageSize, readImage, writeImage } from '../../src/disk/image.ts';
 import { sectorSize, slotPartition, ukiPaths } from '../../src/disk/layout.ts';
@@ -50,11 +50,17 @@ export function tamperingWith(files: MachineFiles, release: string) {
     assert.notEqual(at, -1, `${marker} is in the boot image`);
     return flip((await ukiStart()) + at + beyond);
   };
+  /** Without the copy that the host keeps, which would take the place of a store that is torn. */
+  const setVariablesAside = async (): Promise<Undo> => {
+    const untouched = `${files.variables}.untouched`;
+    await copyFile(files.variables, untouched);
+    await rm(`${files.variables}.kept`, { force: true });
+    return () => rename(untouched, files.variables);
+  };
   const changeVariables = async (change: (store: VariableStore) => VariableStore): Promise<Undo> => {
-    const kept = `${files.variables}.kept`;
-    await copyFile(files.variables, kept);
+    const undo = await setVariablesAside();
     await writeVariableStore(files.variables, change(await readVariableStore(files.variables)));
-    return () => rename(kept, files.variables);
+    return undo;
   };
   const flipVariable = (vendor: typeof vendors.global, name: string, at: number): Promise<Undo> =>
     changeVariables((store) => {
@@ -100,12 +106,11 @@ export function tamperingWith(files: MachineFiles, release: string) {
     // in the certificate: after 28 bytes of list header and 16 of owner
     allowedKeys: () => flipVariable(vendors.imageSecurity, 'db', 300),
     variablesHeader: async () => {
-      const kept = `${files.variables}.kept`;
-      await copyFile(files.variables, kept);
+      const undo = await setVariablesAside();
       const bytes = await readFile(files.variables);
       bytes[40] = (bytes[40] ?? 0) ^ 1; // its signature
       await writeFile(files.variables, bytes);
-      return () => rename(kept, files.variables);
+      return undo;
     },
     /** As root in the guest could, to be started without verity. */
     bootEntryWithoutVerity: () =>
