@@ -15,7 +15,8 @@ export interface SettingsChange extends Partial<Pick<MachineSettings, 'cpus' | '
 }
 
 /**
- * Changes what is named, and nothing else, of a machine that is off; its repository also of one that runs. Data grows and never shrinks. The disk comes first
+ * Changes what is named, and nothing else, of a machine that is off; its repository also of one that runs.
+ * Data grows and never shrinks. The disk comes first
  * and the configuration last, and both only move towards what is asked: a change that was cut off is completed by asking
  * for it again.
  * @returns the configuration, and whether it differs from before.
