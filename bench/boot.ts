@@ -15,6 +15,8 @@ import { type Bench, type Comparison, type Defer, median } from './measure.ts';
 import { builtRelease, cache, createBenchMachine, layout } from './support/home.ts';
 
 const runs = 3;
+/** More, for a smaller difference. */
+const tpmRuns = 5;
 
 /**
  * A machine of ours against a plain Debian with the same packages and kernel, under the same QEMU with the same
@@ -50,7 +52,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
   await copyFile(debian.variables, peer.variables);
 
-  const boots = { ours: [] as Timeline[], peer: [] as Timeline[] };
+  const boots = { ours: [] as Timeline[], peer: [] as Timeline[], 'without a TPM': [] as Timeline[] };
   const boot = async (side: keyof typeof boots, hardware: MachineHardware, identity: Identity) => {
     const timeline = await measureBoot(hypervisor, hardware, identity);
     boots[side].push(timeline);
@@ -67,7 +69,16 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       runs,
       ours: () => boot('ours', ours, ourIdentity),
       peer: () => boot('peer', peer, peerIdentity),
-      notes: () => Object.entries(boots).map(([side, timelines]) => phases(side, timelines.slice(1))),
+      notes: () => (['ours', 'peer'] as const).map((side) => phases(side, boots[side].slice(1))),
+    },
+    {
+      name: 'tpm',
+      peerName: 'the same machine without a TPM',
+      unit: 'ms',
+      target: 1.05,
+      runs: tpmRuns,
+      ours: () => boot('ours', ours, ourIdentity),
+      peer: () => boot('without a TPM', { ...ours, tpm: undefined }, ourIdentity),
     },
   ];
 }
