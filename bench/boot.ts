@@ -9,6 +9,7 @@ import { machineFiles } from '../src/machine/home.ts';
 import { hostHypervisor } from '../src/machine/host-hypervisor.ts';
 import { user } from '../src/release/recipe.ts';
 import { storedManifest } from '../src/release/store.ts';
+import { makeVirtualTpm } from '../src/tpm/virtual-tpm.ts';
 import { plainDebian } from './boot/plain-debian.ts';
 import { measureBoot, type Timeline } from './boot/timeline.ts';
 import { type Bench, type Comparison, type Defer, median } from './measure.ts';
@@ -33,8 +34,11 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const folder = await mkdtemp(join(layout.machines, '.bench-'));
   defer(() => rm(folder, { recursive: true }));
   const ours = machineHardware(files, configuration);
+  const peerFiles = machineFiles(folder);
+  // what the supervisor does before a first start
+  for (const { tpm } of [files, peerFiles]) await makeVirtualTpm(tpm);
   const peer: MachineHardware = {
-    ...machineHardware(machineFiles(folder), configuration),
+    ...machineHardware(peerFiles, configuration),
     name: 'plain-debian',
     credentials: {},
   };
