@@ -8,11 +8,12 @@ import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
 import { formatSize, GiB } from '../base/size.ts';
 import type { Verity } from '../disk/layout.ts';
+import { measureProgram } from '../firmware/efi-program.ts';
 import { type FormattedImage, formatImage } from '../verity/format.ts';
 import { epoch as releaseEpoch } from './epoch.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
 import { type KeyPair, signManifest } from './keys.ts';
-import { type ReleaseManifest, sha256 } from './manifest.ts';
+import { program, type ReleaseManifest, sha256, uki } from './manifest.ts';
 import { listOverlayContent, type OverlayContent } from './overlay-content.ts';
 import type { PackageLock } from './packages.ts';
 import * as recipe from './recipe.ts';
@@ -156,9 +157,9 @@ async function writeManifest(
     sourceDateEpoch: epoch,
     kernel,
     root: { ...(await describe(join(folder, 'root.img'))), ...formatted, uuid },
-    uki: await describe(join(folder, ukiNames.on)),
-    unverifiedUki: await describe(join(folder, ukiNames.off)),
-    loader: await describe(join(folder, 'loader.efi')),
+    uki: await describeUki(join(folder, ukiNames.on)),
+    unverifiedUki: await describeUki(join(folder, ukiNames.off)),
+    loader: await describeLoader(join(folder, 'loader.efi')),
     sbom: await describe(join(folder, 'sbom.spdx.json')),
     packages: await describe(join(folder, 'packages.json')),
     overlays: await describe(join(folder, 'overlays.json')),
@@ -197,6 +198,16 @@ async function describe(
   const digest = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), digest);
   return { name: basename(path), size: (await stat(path)).size, sha256: sha256.parse(digest.digest('hex')) };
+}
+
+async function describeUki(path: string): Promise<ReleaseManifest['uki']> {
+  const { authenticode, sections } = measureProgram(await readFile(path));
+  return uki.parse({ ...(await describe(path)), authenticode, sections });
+}
+
+async function describeLoader(path: string): Promise<ReleaseManifest['loader']> {
+  const { authenticode } = measureProgram(await readFile(path));
+  return program.parse({ ...(await describe(path)), authenticode });
 }
 
 /** A UUID (RFC 9562, version 8) that is always the same for the same text. */

@@ -15,6 +15,13 @@ const file = z.strictObject({
   sha256,
 });
 
+/** An EFI program, with what firmware and stub tell the TPM of it: firmware/efi-program.ts. */
+export const program = file.extend({ authenticode: sha256 });
+/** A unified kernel image, with the parts that its stub measures. */
+export const uki = program.extend({
+  sections: z.array(z.strictObject({ name: z.string().regex(/^\.[a-z]{1,7}$/), sha256 })).max(16),
+});
+
 /**
  * `release.json`: what is shipped. Signed by the release key in `release.json.sig`; every other file of the release
  * is named here with its digest, so that one signature covers all.
@@ -32,11 +39,11 @@ export const releaseManifest = z.strictObject({
   /** EROFS, followed by its dm-verity tree: what goes to RootFS-A or -B as it is. */
   root: file.extend({ dataSize: z.int().positive(), rootHash, uuid: z.uuid() }),
   /** Signed unified kernel image. Its command line names `root.rootHash`. */
-  uki: file,
+  uki,
   /** The same, but that its command line switches verity off: started only for who asked for that. */
-  unverifiedUki: file,
+  unverifiedUki: uki,
   /** Signed systemd-boot: finds the UKI when the machine's UEFI variables were lost. */
-  loader: file,
+  loader: program,
   sbom: file,
   packages: file,
   /** What the root has where machines may change it. */

@@ -265,7 +265,6 @@ export const commandLine: readonly string[] = [
   'module.sig_enforce=1',
   'mitigations=auto,nosmt',
   'slab_nomerge',
-  'init_on_free=1',
   'page_alloc.shuffle=1',
   'proc_mem.force_override=never',
   'bdev_allow_write_mounted=0',

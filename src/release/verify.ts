@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure, type HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
 import { exists, readBounded } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
+import { measureProgram } from '../firmware/efi-program.ts';
 import { verifyManifest } from './keys.ts';
 import { type ReleaseManifest, releaseManifest, type Sha256, sha256 } from './manifest.ts';
 
@@ -32,7 +34,7 @@ export function releaseFiles({
   return [root, uki, unverifiedUki, loader, sbom, packages, overlays];
 }
 
-/** Those that the firmware loads, and so checks the signature of. */
+/** Those that the firmware loads, and so checks the signature of, and measures. */
 function signedPrograms({ uki, unverifiedUki, loader }: ReleaseManifest) {
   return [uki, unverifiedUki, loader];
 }
@@ -89,7 +91,7 @@ async function readPart(folder: string, name: string, maximum: number): Promise<
 }
 
 /**
- * Checks every file of a release against its manifest, and the signatures of what the firmware loads.
+ * Checks every file of a release against its manifest, and of what the firmware loads signature and measurements.
  * @throws HoldfastError `release.damaged`, naming every file that is.
  */
 export async function verifyFiles(
@@ -108,9 +110,10 @@ export async function verifyFiles(
     };
     const problems = await Promise.all([
       ...files.map((file) => problemOf(release.folder, file, count, signal)),
-      ...signedPrograms(release.manifest).map(({ name }) =>
-        efiProblem(join(release.folder, name), certificate, signal),
-      ),
+      ...signedPrograms(release.manifest).flatMap((program) => [
+        signatureProblem(join(release.folder, program.name), certificate, signal),
+        measurementProblem(release.folder, program),
+      ]),
     ]);
     signal.throwIfAborted();
     const found = problems.filter((problem) => problem !== undefined);
@@ -138,13 +141,33 @@ async function problemOf(
 }
 
 /** Authenticode, as the firmware will check it. */
-async function efiProblem(
+async function signatureProblem(
   path: string,
   certificate: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { code } = await run('sbverify', ['--cert', certificate, path], { accept: [0, 1], signal });
   return code === 0 ? undefined : `${path} is not signed by the release key`;
+}
+
+/** What was measured at build time must be what the program is: attestation goes by it. */
+async function measurementProblem(
+  folder: string,
+  program: ReleaseManifest['loader'] | ReleaseManifest['uki'],
+): Promise<string | undefined> {
+  try {
+    const { authenticode, sections } = measureProgram(
+      await readBounded(join(folder, program.name), program.size),
+    );
+    const isSame =
+      authenticode === program.authenticode &&
+      (!('sections' in program) || isDeepStrictEqual(sections, program.sections));
+    return isSame ? undefined : `${program.name} is measured otherwise than release.json says`;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'firmware.program')
+      return `${program.name}: ${error.why}`;
+    return undefined; // missing, or too large: said of the file already
+  }
 }
 
 function damaged(folder: string, why: string): HoldfastError {

@@ -1,7 +1,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { failure, type HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
-import { headerLength, longestMessage } from './command.ts';
+import { longestMessage } from './command.ts';
+import { Pieces } from './pieces.ts';
 
 /** The TPM of a host with Linux' resource manager, which keeps its users apart. */
 export const defaultHostTpm = '/dev/tpmrm0';
@@ -110,30 +111,6 @@ function overSocket(path: string): TpmConnection {
     },
     close: async () => {},
   };
-}
-
-/** Puts a response together; never holds more than one. */
-class Pieces {
-  readonly #path: string;
-  #held: Buffer = Buffer.alloc(0);
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  /** The response once it is whole. @throws HoldfastError `tpm.malformed`. */
-  add(piece: Buffer): Buffer | undefined {
-    this.#held = Buffer.concat([this.#held, piece]);
-    if (this.#held.length < headerLength) return undefined;
-    const size = this.#held.readUInt32BE(2);
-    if (size < headerLength || size > longestMessage || this.#held.length > size) {
-      throw failure('tpm.malformed', `${this.#path} does not answer like a TPM`, {
-        why: `its response says that it has ${size} bytes`,
-        next: 'check that the path is that of a TPM 2.0',
-      });
-    }
-    return this.#held.length === size ? this.#held : undefined;
-  }
 }
 
 async function inTime(work: Promise<Buffer>, timeoutMs: number, path: string): Promise<Buffer> {

@@ -32,7 +32,15 @@ export const requests = {
       ...[u16(template.length), template, u16(0), u32(0)],
     ]);
   },
+  /** Has the TPM keep a loaded key over restarts, at a handle of the owner's: Part 3, `EvictControl`. */
+  keep: (object: Handle, persistent: Handle) =>
+    tagged(tags.sessions, evictControl, [
+      ...[u32(permanent.owner), u32(object), emptyPassword, u32(persistent)],
+    ]),
 } as const;
+
+/** TPM_CC_EvictControl: Part 2, section 6.5.2. The host's TPM never gets it. */
+const evictControl = 0x120;
 
 /** TPM_CC_PCR_Allocate: Part 2, section 6.5.2. The host's TPM never gets it (refused-commands.ts). */
 const pcrAllocate = 0x12b;

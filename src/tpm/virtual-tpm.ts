@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -8,8 +8,11 @@ import { exists, syncFolder } from '../base/files.ts';
 import { start, started } from '../base/process.ts';
 import type { TpmState } from '../hypervisor/hypervisor.ts';
 import { swtpmProgram, swtpmStateArguments } from '../hypervisor/qemu/swtpm.ts';
+import { makeAttestationKey } from './attestation-key.ts';
+import type { Ask } from './examination.ts';
+import { Pieces } from './pieces.ts';
 import { readBody, requests } from './requests.ts';
-import { parseResponse } from './response.ts';
+import { parseResponse, type Response } from './response.ts';
 
 /** How long a new TPM may take for its seeds and one command: milliseconds. */
 const makeLimit = 30_000;
@@ -19,8 +22,13 @@ export function virtualTpmState(folder: string): TpmState {
   return { folder: join(folder, 'state'), key: join(folder, 'key') };
 }
 
+/** The public half of the key that the TPM quotes with: PEM. The host read it before any guest could speak to the TPM. */
+export function attestationKeyFile(folder: string): string {
+  return join(folder, 'attestation-key.pem');
+}
+
 /**
- * Makes the TPM of a machine, unless it stands: its key, its seeds, and one bank of PCRs. It is made beside its place and
+ * Makes the TPM of a machine, unless it stands: its key, its seeds, one bank of PCRs, and the key that it quotes with. It is made beside its place and
  * moved there as the last step.
  * @returns false when it stands.
  * @throws HoldfastError `process.missing` without swtpm, `tpm.make`.
@@ -33,14 +41,21 @@ export async function makeVirtualTpm(folder: string): Promise<boolean> {
   const state = virtualTpmState(draft);
   await mkdir(state.folder, { mode: 0o700 });
   await writeFile(state.key, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
-  await allocateBanks(state);
+  const attestationKey = await withTpm(state, async (ask) => {
+    readBody(await ask(requests.allocateSha256()), 'its banks', (reader) => {
+      reader.u32(); // the size of the parameters
+      if (reader.u8() !== 1) throw new Error('it did not take the banks');
+    });
+    return makeAttestationKey(ask);
+  });
+  await writeFile(attestationKeyFile(draft), attestationKey, { flush: true });
   await rename(draft, folder);
   await syncFolder(dirname(folder));
   return true;
 }
 
-/** Starts the TPM on a socket pair, so that it ends with us, and sends it one command. */
-async function allocateBanks(state: TpmState): Promise<void> {
+/** Starts the TPM on a socket pair, so that it ends with us, and sends it the commands of `work`. */
+async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Promise<T> {
   const args = [
     ...swtpmStateArguments(state),
     ...['--fd', '3', '--terminate', '--flags', 'not-need-init,startup-clear'],
@@ -56,15 +71,11 @@ async function allocateBanks(state: TpmState): Promise<void> {
   try {
     const connection = child.stdio[3];
     if (!(connection instanceof Duplex)) throw new TypeError('descriptor 3 is no socket');
-    const answer = once(connection, 'data');
-    connection.write(requests.allocateSha256());
-    const [bytes] = await Promise.race([answer, ended.then(() => Promise.reject(new Error('it ended')))]);
-    readBody(parseResponse(bytes as Buffer), 'its banks', (reader) => {
-      reader.u32(); // the size of the parameters
-      if (reader.u8() !== 1) throw new Error('it did not take the banks');
-    });
+    const gone = ended.then(() => Promise.reject(new Error('it ended')));
+    const result = await Promise.race([work((command) => exchange(connection, command)), gone]);
     connection.end();
     await ended;
+    return result;
   } catch (error) {
     child.kill('SIGKILL');
     throw failure('tpm.make', "the machine's TPM could not be made", {
@@ -75,4 +86,14 @@ async function allocateBanks(state: TpmState): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function exchange(connection: Duplex, command: Buffer): Promise<Response> {
+  const pieces = new Pieces(swtpmProgram);
+  connection.write(command);
+  for await (const [piece] of on(connection, 'data')) {
+    const response = pieces.add(piece as Buffer);
+    if (response) return parseResponse(response);
+  }
+  throw new Error('it gave no answer');
 }

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
 import { silent } from '../../src/base/progress.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
-import type { ReleaseManifest } from '../../src/release/manifest.ts';
+import type { ReleaseManifest, Sha256 } from '../../src/release/manifest.ts';
 import { readRelease, verifyFiles } from '../../src/release/verify.ts';
 import { makeFakeRelease, signRelease } from '../support/fake-release.ts';
 
@@ -116,6 +116,25 @@ for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
       why: new RegExp(`${name} is not signed`),
     });
   });
+
+for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
+  test(`${part}: measurements that are not its own are refused, as attestation goes by them`, async () => {
+    const folder = await changed((path) =>
+      signRelease(path, { ...manifest, [part]: { ...manifest[part], authenticode: '0'.repeat(64) } }, ours),
+    );
+    await assert.rejects(check(folder), {
+      code: 'release.damaged',
+      why: `${manifest[part].name} is measured otherwise than release.json says`,
+    });
+  });
+
+test('a section that the UKI does not have is not taken for measured', async () => {
+  const sections = [{ name: '.linux', sha256: '0'.repeat(64) as Sha256 }];
+  const folder = await changed((path) =>
+    signRelease(path, { ...manifest, uki: { ...manifest.uki, sections } }, ours),
+  );
+  await assert.rejects(check(folder), { why: /^holdfast\.efi is measured otherwise/ });
+});
 
 test('Ctrl-C ends the check', async () => {
   const release = await readRelease(good, ours.certificate);

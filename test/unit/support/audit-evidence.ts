@@ -144,6 +144,8 @@ const table = serialiseTable({
 });
 const certificates = { pk: certificate, kek: certificate, db: certificate };
 
+const uki = { ...file, authenticode: digest, sections: [] };
+
 export const goodFacts: HostFactTypes = {
   configuration,
   releases: [
@@ -157,7 +159,14 @@ export const goodFacts: HostFactTypes = {
         sourceDateEpoch: 1,
         kernel: '6.12',
         root: { ...file, dataSize: 4096, rootHash, uuid: '00000000-0000-8000-8000-000000000000' },
-        ...{ uki: file, unverifiedUki: file, loader: file, sbom: file, packages: file, overlays: file },
+        ...{
+          uki,
+          unverifiedUki: uki,
+          loader: { ...file, authenticode: digest },
+          sbom: file,
+          packages: file,
+          overlays: file,
+        },
       }),
     },
   ],
