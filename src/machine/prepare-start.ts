@@ -1,5 +1,6 @@
 import { setVerity } from '../firmware/boot.ts';
-import { keepVariableStore, mendVariableStore, restoreVariableStore } from '../firmware/store-file.ts';
+import { keepVariableStore, restoreVariableStore } from '../firmware/kept-store.ts';
+import { mendVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { readConfiguration } from './configuration.ts';
 import { markStart } from './console.ts';

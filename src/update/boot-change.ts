@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
+import { keepVariableStore } from '../firmware/kept-store.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { changesBetween } from '../firmware/store.ts';
-import { keepVariableStore, readVariableStore } from '../firmware/store-file.ts';
+import { readVariableStore } from '../firmware/store-file.ts';
 import { writeVariables } from '../guest/boot-variables.ts';
 import { machineLayout } from '../machine/home.ts';
 import { guestOf, type Machine } from './observe.ts';

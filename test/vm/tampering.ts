@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { imageSize, readImage, writeImage } from '../../src/disk/image.ts';
 import { sectorSize, slotPartition, ukiPaths } from '../../src/disk/layout.ts';
 import { bootEntry, setBootEntry } from '../../src/firmware/boot.ts';
+import { keptPath } from '../../src/firmware/kept-store.ts';
 import { vendors } from '../../src/firmware/names.ts';
 import { deleteVariable, findVariable, setVariables, type VariableStore } from '../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
@@ -54,7 +55,7 @@ export function tamperingWith(files: MachineFiles, release: string) {
   const setVariablesAside = async (): Promise<Undo> => {
     const untouched = `${files.variables}.untouched`;
     await copyFile(files.variables, untouched);
-    await rm(`${files.variables}.kept`, { force: true });
+    await rm(keptPath(files.variables), { force: true });
     return () => rename(untouched, files.variables);
   };
   const changeVariables = async (change: (store: VariableStore) => VariableStore): Promise<Undo> => {
