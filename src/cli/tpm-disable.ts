@@ -1,5 +1,5 @@
 import { setTpmAccess } from '../machine/tpm.ts';
-import { showTpmStatus } from './tpm-status-text.ts';
+import { hostTpmStatus } from './tpm-status-text.ts';
 import { defineVerb } from './verb.ts';
 
 export const verb = defineVerb({
@@ -9,6 +9,8 @@ export const verb = defineVerb({
     ['holdfast tpm disable', 'take the access away, at once; what the machine has in the TPM is forgotten'],
   ],
   async run(context) {
-    await showTpmStatus(context, await setTpmAccess(context.layout, context.machine, undefined));
+    const changed = await setTpmAccess(context.layout, context.machine, undefined);
+    const { value, text } = await hostTpmStatus(context);
+    context.output.result({ ...value, changed }, text);
   },
 });

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { setTpmAccess } from '../machine/tpm.ts';
 import { defaultHostTpm } from '../tpm/host-tpm.ts';
 import { confirm } from './confirm.ts';
-import { showTpmStatus } from './tpm-status-text.ts';
+import { hostTpmStatus } from './tpm-status-text.ts';
 import { anyText, defineVerb, setting, toggle } from './verb.ts';
 
 const risk =
@@ -26,6 +26,7 @@ export const verb = defineVerb({
   async run({ flags, ...context }) {
     if (!flags.yes) await confirm(context, risk);
     const changed = await setTpmAccess(context.layout, context.machine, flags.device ?? defaultHostTpm);
-    await showTpmStatus(context, changed);
+    const { value, text } = await hostTpmStatus(context);
+    context.output.result({ ...value, changed }, text);
   },
 });

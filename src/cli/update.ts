@@ -11,6 +11,7 @@ import {
   type UpdateResult,
   updateStatus,
 } from '../update/update.ts';
+import { checkFlags } from './action-flags.ts';
 import { checkText, conflictJson, previewText, resultText, statusText } from './update-text.ts';
 import { anyText, defineVerb, oneOf, required, setting, toggle } from './verb.ts';
 
@@ -55,7 +56,7 @@ export const verb = defineVerb({
   async run({ arguments: { action }, flags, machine: name, layout, progress, signal, output }) {
     const machine: Machine = { layout, name, progress, signal };
     const { from: given, dryRun, acceptDrift } = flags;
-    checkFlags(action, {
+    checkFlags(`update ${action}`, actions[action], {
       '--from': given !== undefined,
       '--dry-run': dryRun,
       '--accept-drift': acceptDrift,
@@ -93,11 +94,3 @@ export const verb = defineVerb({
     }
   },
 });
-
-function checkFlags(action: Action, given: Readonly<Record<string, boolean>>): void {
-  const taken: readonly string[] = actions[action];
-  for (const [flag, isGiven] of Object.entries(given)) {
-    if (!isGiven || taken.includes(flag)) continue;
-    throw misuse('usage', `\`update ${action}\` takes no ${flag}`, { next: 'run `holdfast update --help`' });
-  }
-}

@@ -9,7 +9,7 @@ export interface VerbEntry {
 /** Verbs of two words: what those with the same first word are about. */
 export const groups: Readonly<Record<string, string>> = {
   release: 'publish releases for other hosts',
-  tpm: "use the host's TPM from the machine",
+  tpm: "show the machine's own TPM, or use the host's from the machine",
 };
 
 /** Every verb, in the order of help. A verb's file is loaded only when it is called. */
@@ -38,6 +38,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'test every security claim on the machine',
     load: () => import('./audit.ts'),
   },
+  attest: {
+    summary: 'have the machine prove what it was started from',
+    load: () => import('./attest.ts'),
+  },
   drift: { summary: 'list what the machine changed against its release', load: () => import('./drift.ts') },
   verity: {
     summary: 'show, or switch from the next start on, whether the root is verified',
@@ -51,7 +55,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   'release bundle': { summary: 'put a release into one file', load: () => import('./release-bundle.ts') },
   'release diff': { summary: 'say how two releases differ', load: () => import('./release-diff.ts') },
   autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
-  'tpm status': { summary: 'show whether it can, and how the TPM is', load: () => import('./tpm-status.ts') },
+  'tpm status': {
+    summary: 'show what was measured, and whether it can',
+    load: () => import('./tpm-status.ts'),
+  },
   'tpm enable': { summary: "let the machine use the host's TPM", load: () => import('./tpm-enable.ts') },
   'tpm disable': { summary: 'take that away', load: () => import('./tpm-disable.ts') },
   'tpm info': { summary: 'show endorsement key and registration id', load: () => import('./tpm-info.ts') },

@@ -56,13 +56,18 @@ function certificateVariable(name: 'PK' | 'KEK' | 'db', certificate: Buffer): Va
   };
 }
 
-/** EFI_SIGNATURE_LIST with one EFI_SIGNATURE_DATA (section 32.4.1). */
+/** EFI_SIGNATURE_DATA of a certificate (section 32.4.1): what a TPM is told of the one that vouched. */
+export function signatureOf(certificate: Buffer): Buffer {
+  return Buffer.concat([guidToBytes(signatureOwner), certificate]);
+}
+
+/** EFI_SIGNATURE_LIST with one EFI_SIGNATURE_DATA. */
 function signatureList(certificate: Buffer): Buffer {
   const sizes = Buffer.alloc(12);
   const signatureSize = guidSize + certificate.length;
   sizes.writeUInt32LE(guidSize + sizes.length + signatureSize, 0);
   sizes.writeUInt32LE(signatureSize, 8); // after SignatureHeaderSize, which is 0 for certificates
-  return Buffer.concat([guidToBytes(certificateSignature), sizes, guidToBytes(signatureOwner), certificate]);
+  return Buffer.concat([guidToBytes(certificateSignature), sizes, signatureOf(certificate)]);
 }
 
 function checked(name: string, certificate: Buffer): Buffer {

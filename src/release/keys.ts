@@ -68,6 +68,15 @@ export async function signManifest(manifest: Uint8Array, key: KeyPair): Promise<
   return sign('sha256', manifest, { key: await readFile(key.privateKey), ...scheme });
 }
 
+/** Whether the release key with this certificate signed these bytes of `release.json`. */
+export function isManifestSigned(
+  manifest: Uint8Array,
+  signature: Uint8Array,
+  { publicKey: key }: X509Certificate,
+): boolean {
+  return verify('sha256', manifest, { key, ...scheme }, signature);
+}
+
 /**
  * Checks the bytes of `release.json` against its signature.
  * @throws HoldfastError `release.signature` when another key signed it, or it was changed.
@@ -77,8 +86,7 @@ export async function verifyManifest(
   signature: Uint8Array,
   certificate: string,
 ): Promise<void> {
-  const key = new X509Certificate(await readFile(certificate)).publicKey;
-  if (verify('sha256', manifest, { key, ...scheme }, signature)) return;
+  if (isManifestSigned(manifest, signature, new X509Certificate(await readFile(certificate)))) return;
   throw failure('release.signature', 'the release is not signed by a key this host trusts', {
     why: 'release.json.sig does not fit release.json and the release certificate',
     next: `take the release from its builder again, or trust its builder by putting the certificate at ${certificate}`,

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { type Guid, guidToBytes } from '../base/guid.ts';
+import { vendors } from '../firmware/names.ts';
+import { enrolSecureBoot, type SecureBootKeys, signatureOf } from '../firmware/secure-boot.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
+
+/** What a start must be made of. */
+export interface ExpectedStart {
+  readonly release: ReleaseManifest;
+  /** The keys that Secure Boot was turned on with when the machine was deployed. */
+  readonly keys: SecureBootKeys;
+}
+
+/** One measurement that a start must make, and what it says when another is there. */
+export interface ExpectedEvent {
+  readonly digest: Buffer;
+  /** What is measured, such as `the command line`. */
+  readonly what: string;
+}
+
+/**
+ * The registers that follow from the release and the keys alone, in the order in which a difference says most.
+ * Specifications: docs/tpm.md.
+ */
+export const judgedPcrs = [
+  { pcr: 7, holds: 'Secure Boot: that it is on, its keys, the one that vouched' },
+  { pcr: 4, holds: 'the programs that the firmware started' },
+  { pcr: 11, holds: "the UKI's parts" },
+  { pcr: 12, holds: 'what was added to the UKI: nothing' },
+] as const;
+
+export type JudgedPcr = (typeof judgedPcrs)[number]['pcr'];
+
+/**
+ * What a start measures into the judged registers, each in order.
+ * @param throughLoader whether the release's loader found the UKI, because the boot entries were lost.
+ */
+export function expectedEvents(
+  { release, keys }: ExpectedStart,
+  throughLoader: boolean,
+): Readonly<Record<JudgedPcr, readonly ExpectedEvent[]>> {
+  return {
+    7: secureBoot(keys),
+    4: [
+      // TCG PC Client Platform Firmware Profile, section 3.3.4.5
+      {
+        what: "the firmware's attempt to start",
+        digest: sha256(Buffer.from('Calling EFI Application from Boot Option')),
+      },
+      separator,
+      ...(throughLoader
+        ? [{ what: 'the loader', digest: Buffer.from(release.loader.authenticode, 'hex') }]
+        : []),
+      { what: 'the UKI', digest: Buffer.from(release.uki.authenticode, 'hex') },
+    ],
+    // systemd-stub(7), "TPM PCR Notes": the name with its NUL, then the content
+    11: release.uki.sections.flatMap((section) => [
+      { what: `the name of ${section.name}`, digest: sha256(Buffer.from(`${section.name}\0`)) },
+      { what: sectionNames[section.name] ?? section.name, digest: Buffer.from(section.sha256, 'hex') },
+    ]),
+    12: [],
+  };
+}
+
+const sectionNames: Readonly<Record<string, string>> = {
+  '.linux': 'the kernel',
+  '.osrel': "the release's name and version",
+  '.cmdline': 'the command line',
+  '.initrd': 'the initrd',
+  '.uname': "the kernel's version",
+  '.sbat': "the stub's generation",
+};
+
+/** The line between what the firmware did and what it started: EV_SEPARATOR, section 10.4.1. */
+const separator: ExpectedEvent = { what: 'the end of the firmware', digest: sha256(Buffer.alloc(4)) };
+
+/** Section 3.3.4.8. OVMF measures an empty list of the forbidden though it has none. */
+function secureBoot(keys: SecureBootKeys): ExpectedEvent[] {
+  const enrolled = enrolSecureBoot({ headers: Buffer.alloc(0), variables: [] }, keys).variables;
+  const contentOf = (name: string) =>
+    enrolled.find((variable) => variable.name === name)?.data ?? Buffer.alloc(0);
+  const { global, imageSecurity } = vendors;
+  return [
+    { what: 'whether Secure Boot is on', digest: variable('SecureBoot', global, Buffer.of(1)) },
+    { what: 'the platform key', digest: variable('PK', global, contentOf('PK')) },
+    { what: 'the key exchange key', digest: variable('KEK', global, contentOf('KEK')) },
+    { what: 'the keys that may sign (db)', digest: variable('db', imageSecurity, contentOf('db')) },
+    { what: 'what is forbidden (dbx)', digest: variable('dbx', imageSecurity, Buffer.alloc(0)) },
+    separator,
+    { what: 'the key that vouched', digest: variable('db', imageSecurity, signatureOf(keys.db)) },
+  ];
+}
+
+/** UEFI_VARIABLE_DATA: section 10.4.2.6. */
+function variable(name: string, vendor: Guid, data: Buffer): Buffer {
+  const lengths = Buffer.alloc(16);
+  lengths.writeBigUInt64LE(BigInt(name.length), 0);
+  lengths.writeBigUInt64LE(BigInt(data.length), 8);
+  return sha256(guidToBytes(vendor), lengths, Buffer.from(name, 'utf16le'), data);
+}
+
+function sha256(...parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
