@@ -141,6 +141,7 @@ async function seeItBoot(): Promise<MachineStatus> {
   const seen = await status();
   assert.equal(seen?.verifiedBoot, true);
   assert.ok(seen);
+  await expectDone(['attest', ...word]); // it also proves that what runs is what was signed
   return seen;
 }
 

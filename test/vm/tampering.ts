@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { run } from '../../src/base/process.ts';
 import { imageSize, readImage, writeImage } from '../../src/disk/image.ts';
 import { sectorSize, slotPartition, ukiPaths } from '../../src/disk/layout.ts';
 import { bootEntry, setBootEntry } from '../../src/firmware/boot.ts';
@@ -9,7 +11,9 @@ import { vendors } from '../../src/firmware/names.ts';
 import { deleteVariable, findVariable, setVariables, type VariableStore } from '../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
 import type { MachineFiles } from '../../src/machine/home.ts';
+import { keyPair } from '../../src/release/keys.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
+import { layout } from './machine.ts';
 
 /** Puts back what was changed. */
 export type Undo = () => Promise<void>;
@@ -75,6 +79,14 @@ export function tamperingWith(files: MachineFiles, release: string) {
     changeVariables((store) =>
       ['BootOrder', 'Boot000A'].reduce((rest, name) => deleteVariable(rest, vendors.global, name), store),
     );
+  /** Puts another boot image of the same size into the place of the first. */
+  const replaceUki = async (other: Buffer): Promise<Undo> => {
+    const start = await ukiStart();
+    const on = await readFile(uki.on);
+    assert.equal(other.length, on.length, 'one file fits into the place of the other');
+    await writeImage(files.disk, start, padded(other));
+    return () => writeImage(files.disk, start, padded(on));
+  };
   const flipLoader = async (): Promise<Undo> => {
     const { offset, size } = slotPartition('A', 'loader');
     const loader = await readFile(join(release, 'loader.efi'));
@@ -117,13 +129,11 @@ export function tamperingWith(files: MachineFiles, release: string) {
     bootEntryWithoutVerity: () =>
       changeVariables((store) => setBootEntry(store, 'A', bootEntry('A', ukiPaths.off))),
     /** The same, behind the back of the boot entry. */
-    ukiWithoutVerity: async () => {
-      const start = await ukiStart();
-      const [on, off] = await Promise.all([readFile(uki.on), readFile(uki.off)]);
-      assert.equal(off.length, on.length, 'one file fits into the place of the other');
-      await writeImage(files.disk, start, padded(off));
-      return () => writeImage(files.disk, start, padded(on));
-    },
+    ukiWithoutVerity: async () => replaceUki(await readFile(uki.off)),
+    /** One that the firmware starts, but that is of no release: changed, and signed again with the release key. */
+    otherCommandLine: async () => replaceUki(await signedAgain(uki.on, ' panic=5 ', ' panic=6 ')),
+    otherStub: async () => replaceUki(await signedAgain(uki.on, '#### LoaderInfo: ', '#### loaderInfo: ')),
+    secureBootOff: () => flipVariable(vendors.secureBootEnable, 'SecureBootEnable', 0),
   } as const satisfies Readonly<Record<string, () => Promise<Undo>>>;
 }
 
@@ -142,4 +152,23 @@ function both(...changes: readonly (() => Promise<Undo>)[]): () => Promise<Undo>
 /** To whole blocks, as the file system keeps it. */
 function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((block - (bytes.length % block)) % block)]);
+}
+
+/** A boot image with other bytes in one place, signed with the release key as if it were of a release. */
+async function signedAgain(path: string, from: string, to: string): Promise<Buffer> {
+  const scratch = await mkdtemp(join(tmpdir(), 'holdfast-uki-'));
+  try {
+    const bytes = await readFile(path);
+    const at = bytes.indexOf(from);
+    assert.notEqual(at, -1, `${from} is in the boot image`);
+    bytes.write(to, at);
+    const [changed, signed] = [join(scratch, 'changed.efi'), join(scratch, 'signed.efi')];
+    await writeFile(changed, bytes);
+    await run('sbattach', ['--remove', changed]);
+    const { privateKey, certificate } = await keyPair(layout.keys, 'release');
+    await run('sbsign', ['--key', privateKey, '--cert', certificate, '--output', signed, changed]);
+    return await readFile(signed);
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
 }

@@ -78,6 +78,9 @@ test('switched off, it takes effect with the restart: the root is the partition 
   const { root, failed } = await audit();
   assert.deepEqual(root, ['off', 'off', 'pass']);
   assert.deepEqual(failed, []);
+  const attested = await holdfast(['attest', ...word]);
+  assert.equal(attested.code, 1, 'a start that nothing verifies proves nothing');
+  assert.match(attested.stdout, /^ {2}verity is off: the UKI of release /m);
 });
 
 test('switched on again, every block is verified after the restart', async () => {

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { z } from 'zod';
+import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { builtRelease, type CommandResult, expectDone, holdfast, layout } from './machine.ts';
+import { type Tampering, tamperingWith } from './tampering.ts';
+
+/*
+ * A machine proves what it was started from, here and to another host; and started from anything else it cannot. Verity off
+ * is tried in verity.test.ts, a start through the fallback loader in tamper.test.ts.
+ */
+
+const name = parseMachineName('attested');
+const files = machineLayout(layout, name);
+const word = ['--machine', name];
+const asked = 'c0ffee'.repeat(10);
+/** What the other host has: evidence, what it trusts, and a home without machines. */
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-attest-'));
+const kept = join(folder, 'evidence');
+const trusted = join(folder, 'trust');
+
+const verdict = z.object({ passed: z.boolean(), reasons: z.array(z.string()), fresh: z.boolean() });
+
+before(async () => {
+  await expectDone(['deploy', ...word, '--release', await builtRelease(), '--data-size', '2GB']);
+});
+after(async () => {
+  await expectDone(['remove', ...word]);
+  await rm(folder, { recursive: true });
+});
+
+/** What `attest` or `attest verify` says; the exit code must say the same. */
+function verdictOf({ code, stdout, stderr }: CommandResult): z.output<typeof verdict> {
+  assert.notEqual(stdout, '', stderr);
+  const said = verdict.parse(JSON.parse(stdout));
+  assert.equal(code, said.passed ? 0 : 1);
+  return said;
+}
+
+async function attest(...flags: readonly string[]) {
+  return verdictOf(await holdfast(['attest', ...word, '--json', ...flags]));
+}
+
+/** As another host would, which knows nothing of the machine but what it was given. */
+function verifyElsewhere(...flags: readonly string[]): Promise<CommandResult> {
+  return holdfast(['attest', 'verify', '--json', ...flags], { env: { HOLDFAST_HOME: join(folder, 'home') } });
+}
+
+test('a machine as it was signed proves its start, to its own host and to another', async () => {
+  assert.deepEqual(await attest('--nonce', asked, '--out', kept), { passed: true, reasons: [], fresh: true });
+  await writeFile(trusted, await expectDone(['attest', 'trust', ...word]));
+  const verify = async (...flags: string[]) =>
+    verdictOf(await verifyElsewhere(kept, '--trust', trusted, ...flags));
+  assert.deepEqual(await verify('--nonce', asked), { passed: true, reasons: [], fresh: true });
+  assert.equal(
+    (await verify()).fresh,
+    false,
+    'without a question of its own the judge cannot tell how old it is',
+  );
+  const { passed, reasons } = await verify('--nonce', '00'.repeat(32));
+  assert.equal(passed, false);
+  assert.match(reasons.join(), /made for another question/);
+});
+
+test('tpm status shows each register beside what follows from the release', async () => {
+  const text = await expectDone(['tpm', 'status', ...word]);
+  for (const pcr of [4, 7, 11, 12])
+    assert.match(text, new RegExp(`^${pcr} +([0-9a-f]{16}…) +\\1 +same `, 'm'));
+  assert.match(text, /^all as computed from release /m);
+});
+
+test('a judge who knows nothing of the machine says so, and evidence that was changed proves nothing', async () => {
+  const unknown = await verifyElsewhere(kept);
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.stderr, /attest trust/);
+  const evidence = z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(kept, 'utf8')));
+  const other = join(folder, 'changed');
+  for (const part of ['quote', 'signature', 'pcrs', 'log', 'nonce']) {
+    const text = z.string().parse(evidence[part]);
+    const at = Math.floor(text.length / 2);
+    const swapped = text[at] === 'a' ? 'b' : 'a';
+    await writeFile(
+      other,
+      JSON.stringify({ ...evidence, [part]: text.slice(0, at) + swapped + text.slice(at + 1) }),
+    );
+    assert.equal(verdictOf(await verifyElsewhere(other, '--trust', trusted)).passed, false, part);
+  }
+});
+
+test('what root in the machine measures afterwards does not go unseen', async () => {
+  const extend = `tpm2_pcrextend --tcti device:/dev/tpmrm0 11:sha256=${'00'.repeat(32)}`;
+  await expectDone(['exec', ...word, '--', 'sudo', 'sh', '-c', extend]);
+  const { passed, reasons } = await attest();
+  assert.equal(passed, false);
+  assert.match(reasons.join(), /does not lead to PCR 11/);
+});
+
+/** What a changed start says of itself. */
+const changes = [
+  {
+    change: 'otherCommandLine',
+    what: 'another command line, signed with the release key',
+    says: [
+      /^another program than the UKI of release .*PCR 4/,
+      /^another than in release .*: the command line \(PCR 11\)$/,
+    ],
+  },
+  { change: 'otherStub', what: 'another UKI', says: [/^another program than the UKI of release .*PCR 4/] },
+  { change: 'secureBootOff', what: 'Secure Boot off', says: [/^Secure Boot was off/] },
+] as const satisfies readonly { change: Tampering; what: string; says: readonly RegExp[] }[];
+
+for (const { change, what, says } of changes) {
+  test(`${what}: the machine comes up, and cannot prove its start`, async () => {
+    await expectDone(['stop', ...word]);
+    const undo = await tamperingWith(files, await builtRelease())[change]();
+    try {
+      await expectDone(['start', ...word]);
+      const { passed, reasons } = await attest();
+      assert.equal(passed, false);
+      assert.equal(reasons.length, says.length, reasons.join('; '));
+      for (const [index, pattern] of says.entries()) assert.match(reasons[index] ?? '', pattern);
+      const first = says[0].source.replace('^', '');
+      assert.match(
+        await expectDone(['tpm', 'status', ...word]),
+        new RegExp(`^first difference: ${first}`, 'm'),
+      );
+    } finally {
+      await holdfast(['stop', '--force', ...word]);
+      await undo();
+    }
+  });
+}
+
+test('another TPM in the place of the machine’s: who trusted the first does not trust it', async () => {
+  await rename(files.tpm, join(folder, 'tpm'));
+  await expectDone(['start', ...word]);
+  assert.equal((await attest('--out', kept)).passed, true, 'the host itself made the new one');
+  const { passed, reasons } = verdictOf(await verifyElsewhere(kept, '--trust', trusted));
+  assert.equal(passed, false);
+  assert.match(reasons.join(), /not signed by the key of this machine/);
+});
