@@ -100,13 +100,38 @@ test('who writes the partition table, or a part of a block, is found', () => {
   assert.deepEqual(violations([write(12 * block, block)]), []);
 });
 
-test('variables that a power cut leaves half written are found, unless they were synced in between', () => {
-  // the firmware's way: the old one goes, on one page, when the new one is there, on another
-  const before = serialiseVariableStore(committedA);
-  const after = serialiseVariableStore(setBootOrder(both, []));
-  const inBetween: Event = { kind: 'variables', offset: 0, data: after.subarray(0, 0x40000) };
-  const back: Event = { kind: 'variables', offset: 0, data: before.subarray(0, 0x40000) };
-  assert.match(violations([inBetween]).join(), /no slot is committed/);
-  assert.match(violations([inBetween, back]).join(), /no slot is committed/);
-  assert.deepEqual(violations([back, { kind: 'synced' }, back]), []);
+const inPlace = (store: VariableStore): Event => ({
+  kind: 'variables',
+  offset: 0,
+  data: serialiseVariableStore(store).subarray(0, 0x40000),
+});
+const synced: Event = { kind: 'synced' };
+
+test('an order of boot that a power cut may bring back is found, unless the one after it was synced', () => {
+  const early = [started, inPlace(retired), ...stage('B'), flush];
+  assert.match(violations(early).join(), /slot B may boot and is not whole \(BootOrder A,B/);
+  const before = [started, inPlace(retired), synced, ...stage('B'), flush, inPlace(finalized)];
+  assert.deepEqual(violations(before), []);
+});
+
+test('in the place of variables that a power cut leaves torn comes what was kept of the last that were synced', () => {
+  const torn = inPlace(setBootOrder(both, []));
+  const mended = check([torn, inPlace(committedA)]);
+  assert.deepEqual([[...mended.violations], mended.torn], [[], 1]);
+  const late = [started, inPlace(retired), torn, ...stage('B')];
+  assert.match(violations(late).join(), /slot B may boot and is not whole \(BootOrder A,B/);
+  assert.deepEqual(violations([started, inPlace(retired), synced, torn, ...stage('B')]), []);
+});
+
+test('each way in which pages may be left is looked at, and none of them twice', () => {
+  const page = (number: number, byte: number): Event => ({
+    kind: 'variables',
+    offset: 0x42000 + number * block, // where nothing is read
+    data: Buffer.alloc(block, byte),
+  });
+  const outcomes = (events: readonly Event[]) => check(events).outcomes - check([]).outcomes;
+  assert.equal(outcomes([page(0, 1)]), 2);
+  assert.equal(outcomes([page(0, 1), page(1, 1)]), 4);
+  assert.equal(outcomes([page(0, 1), page(0, 1)]), outcomes([page(0, 1)]) + 1);
+  assert.ok(outcomes([0, 1, 2, 3, 4].map((number) => page(number, 1))) >= 32);
 });

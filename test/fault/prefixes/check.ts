@@ -32,8 +32,12 @@ export interface Before {
 export class PrefixCheck {
   /** In words, each once. */
   readonly violations = new Set<string>();
-  /** How many outcomes of a cut were looked at; that of unflushed writes to slots counts as one. */
+  /** After how many events a cut was looked at. */
   prefixes = 0;
+  /** How many outcomes such cuts have; those of unflushed writes to slots count as one, as does what was looked at before. */
+  outcomes = 0;
+  /** How many of them left a torn store, so that the host starts from what it kept. */
+  torn = 0;
   readonly #slots: Before['slots'];
   readonly #tables: readonly Range[];
   readonly #file: VariableFile;
@@ -53,6 +57,7 @@ export class PrefixCheck {
   take(event: Event): void {
     this.#at += 1;
     this.prefixes += 1;
+    this.outcomes += 1;
     if (event.kind === 'write') {
       const { offset, data } = event;
       if (
@@ -67,7 +72,8 @@ export class PrefixCheck {
       for (const slot of [this.#slots.A, this.#slots.B]) slot.flush();
     } else if (event.kind === 'variables') {
       const outcomes = this.#file.write(event.offset, event.data);
-      this.prefixes += outcomes.length - 1;
+      this.outcomes += outcomes.length - 1;
+      this.torn += outcomes.filter((said) => typeof said !== 'string' && said.isKept).length;
       for (const said of outcomes) this.#possible.set(textOf(said), said);
       this.#now = outcomes[0] ?? this.#now;
       this.#judge();

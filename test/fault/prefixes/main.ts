@@ -1,43 +1,31 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { BlockDevice } from '../../../src/disk/block-device.ts';
 import { withImage } from '../../../src/disk/image-device.ts';
-import { parseMachineName } from '../../../src/machine/home.ts';
-import { layout } from '../../vm/machine.ts';
-import { House } from '../cuts/house.ts';
-import { knownReleases } from '../cuts/known-release.ts';
-import { Random } from '../cuts/random.ts';
-import { Subject } from '../cuts/subject.ts';
+import { keptPath } from '../../../src/firmware/kept-store.ts';
+import { onStage, type Stage } from '../cuts/stage.ts';
 import { type Event, PrefixCheck } from './check.ts';
 import { readSlot, tablesOf } from './read-slots.ts';
-import { recordUpdate } from './record.ts';
+import { type Recording, recordUpdate } from './record.ts';
 
 /*
  * Every write of one update, and what a cut after each would leave. `npm run test:prefixes -- --boots N --seed S`
  */
 
-const { values } = parseArgs({ options: { boots: { type: 'string' }, seed: { type: 'string' } } });
-const boots = Number(values.boots ?? 3);
-const seed = Number(values.seed ?? Date.now() % 1_000_000);
-assert.ok(Number.isInteger(boots) && Number.isInteger(seed), '--boots and --seed are whole numbers');
-const random = new Random(seed);
-console.log(`seed ${seed}`);
-
-const releases = await knownReleases();
-const [first, second, third] = releases;
-assert.ok(first && second && third);
-const house = await House.open();
-const subject = new Subject(house, parseMachineName('prefixes'), releases);
-const { files } = subject;
-const folder = await mkdtemp(join(layout.cache, 'prefixes-'));
-const before = { disk: join(folder, 'disk.qcow2'), variables: join(folder, 'variables.fd') };
+/** The machine before the update. */
+type Before = Readonly<Record<'disk' | 'variables', string>>;
 
 /** Puts the machine back to what a cut after this event would have left, with some of what was not flushed. */
-async function restore(events: AsyncIterable<Event>, last: number): Promise<void> {
+async function restore(
+  { subject: { files }, random }: Stage,
+  before: Before,
+  events: AsyncIterable<Event>,
+  last: number,
+): Promise<void> {
   await copyFile(before.disk, files.disk);
   let variables = await readFile(before.variables);
+  let kept = variables;
   await withImage(files.disk, 'write', async (disk) => {
     const unflushed: Extract<Event, { kind: 'write' }>[] = [];
     const put = (writes: typeof unflushed) => writeAll(disk, writes);
@@ -48,12 +36,14 @@ async function restore(events: AsyncIterable<Event>, last: number): Promise<void
       else if (event.kind === 'flush') await put(unflushed.splice(0));
       else if (event.kind === 'replaced') variables = Buffer.from(event.image);
       else if (event.kind === 'variables') event.data.copy(variables, event.offset);
+      if (event.kind === 'replaced' || event.kind === 'synced') kept = Buffer.from(variables);
       if (at === last) break;
     }
     await put(unflushed.filter(() => random.below(2) === 1));
     await disk.flush();
   });
   await writeFile(files.variables, variables, { mode: 0o600 });
+  await writeFile(keptPath(files.variables), kept, { mode: 0o600 });
 }
 
 async function writeAll(
@@ -66,59 +56,72 @@ async function writeAll(
       await disk.write(offset + at, data.subarray(at, at + most));
 }
 
-let failed = 0;
-try {
-  await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
-  await subject.holdfast(['update', 'apply', '--from', second.folder]);
-  await subject.addData('before');
-  await subject.holdfast(['stop']);
-  await copyFile(files.disk, before.disk);
-  await copyFile(files.variables, before.variables);
-  const check = await withImage(files.disk, 'read', async (disk) => {
-    const slots = { A: await readSlot('A', disk, releases), B: await readSlot('B', disk, releases) };
-    return new PrefixCheck({
-      slots,
-      tables: tablesOf(disk),
-      variables: await readFile(before.variables),
-      random,
-    });
-  });
-  const words = ['update', 'apply', '--machine', subject.name, '--from', third.folder];
-  const recording = await recordUpdate(words, house.home, files.variables, folder);
-  await subject.holdfast(['stop']);
-
+/** Tells what was found, and returns the events after which a start is worth a try. */
+async function checkAll(recording: Recording, check: PrefixCheck): Promise<number[]> {
   const counts = { write: 0, flush: 0, variables: 0, replaced: 0, synced: 0, started: 0 };
   const interesting: number[] = [];
-  let at = 0;
   for await (const event of recording.events()) {
     check.take(event);
     counts[event.kind] += 1;
-    at += 1;
-    if (event.kind === 'variables' || at % 50 === 0) interesting.push(at);
+    if (event.kind === 'variables' || check.prefixes % 50 === 0) interesting.push(check.prefixes);
   }
   console.log(
     `${counts.write} writes to the disk, ${counts.flush} flushes, ${counts.variables} writes to the variable store, ` +
       `${counts.started} starts`,
   );
   for (const violation of check.violations) console.log(`VIOLATION: ${violation}`);
-  failed += check.violations.size;
-  console.log(`${check.prefixes} prefixes, ${check.violations.size} violations`);
+  console.log(
+    `${check.prefixes} prefixes with ${check.outcomes} outcomes, ${check.torn} of them torn stores; ` +
+      `${check.violations.size} violations`,
+  );
+  return interesting;
+}
+
+await onStage('prefixes', ['boots', 3], async (stage) => {
+  const { count: boots, random, house, subject, releases } = stage;
+  const { first, second, third } = releases;
+  const { files } = subject;
+  await subject.holdfast(['update', 'apply', '--from', second.folder]);
+  await subject.addData('before');
+  await subject.holdfast(['stop']);
+  // beside the machine: what is written there is not written to a real disk
+  const folder = join(house.home, 'recording');
+  await mkdir(folder);
+  const before = { disk: join(folder, 'disk.qcow2'), variables: join(folder, 'variables.fd') };
+  await copyFile(files.disk, before.disk);
+  await copyFile(files.variables, before.variables);
+  const known = [first, second, third];
+  const check = await withImage(files.disk, 'read', async (disk) => {
+    const slots = { A: await readSlot('A', disk, known), B: await readSlot('B', disk, known) };
+    const variables = await readFile(before.variables);
+    return new PrefixCheck({ slots, tables: tablesOf(disk), variables, random });
+  });
+  const lasted = stopwatch();
+  const words = ['update', 'apply', '--machine', subject.name, '--from', third.folder];
+  const recording = await recordUpdate(words, house.home, files.variables, folder);
+  await subject.holdfast(['stop']);
   assert.equal((await subject.inspect()).release, third.name);
+  console.log(`recorded in ${lasted()} s`);
+  const interesting = await checkAll(recording, check);
+  console.log(`looked at after ${lasted()} s`);
+  process.exitCode = check.violations.size === 0 ? 0 : 1;
 
   for (let boot = 1; boot <= boots; boot += 1) {
-    const last = interesting[random.below(interesting.length)] ?? at;
-    await restore(recording.events(), last);
+    const last = interesting[random.below(interesting.length)] ?? check.prefixes;
+    await restore(stage, before, recording.events(), last);
     const { slot, release } = await subject.inspect();
     await subject.holdfast(['start']);
     await subject.checkData();
     console.log(
-      `boot ${boot}, cut after event ${last} of ${at}: ${release} is committed in ${slot}, ${await subject.running()} runs`,
+      `boot ${boot}, cut after event ${last} of ${check.prefixes}: ${release} is committed in ${slot}, ` +
+        `${await subject.running()} runs`,
     );
     await subject.holdfast(['stop', '--force']);
   }
-} finally {
-  await subject.holdfast(['remove'], [0, 1]);
-  await house.close();
-  await rm(folder, { recursive: true });
+  console.log(`done after ${lasted()} s`);
+});
+
+function stopwatch(): () => number {
+  const began = performance.now();
+  return () => Math.round((performance.now() - began) / 1000);
 }
-process.exitCode = failed === 0 ? 0 : 1;

@@ -15,6 +15,15 @@ export function digestOf(block: Buffer): Digest {
 /** The blocks that a release wants in a slot; undefined: it does not care. */
 export type Wanted = readonly (Digest | undefined)[];
 
+/** How far a slot is from a release. */
+interface Release {
+  readonly wanted: Wanted;
+  /** Blocks of what is flushed that are wrong. */
+  wrong: number;
+  /** Blocks into which something wrong was written since the last flush, whatever came after it. */
+  readonly mayBeWrong: Set<number>;
+}
+
 /**
  * What a slot may hold after a cut. Unflushed writes may all be there, or none, or any of them in any order: a block holds what
  * was last flushed or anything that was written to it since. A slot is whole if each of its blocks is right whichever it is, so
@@ -23,8 +32,9 @@ export type Wanted = readonly (Digest | undefined)[];
 export class SlotBlocks {
   readonly #parts: readonly Range[];
   readonly #durable: Digest[];
-  readonly #releases: readonly { readonly wanted: Wanted; wrong: number }[];
-  readonly #unflushed = new Map<number, Digest[]>();
+  readonly #releases: readonly Release[];
+  /** What each block that was written since the last flush holds at last. */
+  readonly #unflushed = new Map<number, Digest>();
 
   /** @param durable of each block, the parts one behind the other. */
   constructor(parts: readonly Range[], durable: readonly Digest[], releases: readonly Wanted[]) {
@@ -33,6 +43,7 @@ export class SlotBlocks {
     this.#releases = releases.map((wanted) => ({
       wanted,
       wrong: durable.filter((digest, block) => isWrong(digest, wanted[block])).length,
+      mayBeWrong: new Set(),
     }));
   }
 
@@ -47,32 +58,29 @@ export class SlotBlocks {
       const isWholeBlock = at >= offset && at + blockSize <= end;
       // a part of a block makes something of it that no release has
       const digest = isWholeBlock ? digestOf(data.subarray(at - offset, at - offset + blockSize)) : 'torn';
-      this.#unflushed.set(block, [...(this.#unflushed.get(block) ?? []), digest]);
+      this.#unflushed.set(block, digest);
+      for (const { wanted, mayBeWrong } of this.#releases)
+        if (isWrong(digest, wanted[block])) mayBeWrong.add(block);
     }
     return isOurs;
   }
 
   flush(): void {
-    for (const [block, digests] of this.#unflushed) {
-      const [before, after] = [this.#durable[block], digests.at(-1)];
-      if (before === undefined || after === undefined) continue;
+    for (const [block, after] of this.#unflushed) {
+      const before = this.#durable[block];
+      if (before === undefined) continue;
       for (const release of this.#releases)
         release.wrong +=
           Number(isWrong(after, release.wanted[block])) - Number(isWrong(before, release.wanted[block]));
       this.#durable[block] = after;
     }
     this.#unflushed.clear();
+    for (const { mayBeWrong } of this.#releases) mayBeWrong.clear();
   }
 
   /** Whether the slot holds a whole release after a cut, whatever the cut left of what is not flushed. */
   isWhole(): boolean {
-    return this.#releases.some(
-      ({ wanted, wrong }) =>
-        wrong === 0 &&
-        [...this.#unflushed].every(([block, digests]) =>
-          digests.every((each) => !isWrong(each, wanted[block])),
-        ),
-    );
+    return this.#releases.some(({ wrong, mayBeWrong }) => wrong === 0 && mayBeWrong.size === 0);
   }
 
   #blockAt(position: number): number | undefined {

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../../src/base/errors.ts';
 import { type BootState, readBootState } from '../../../src/firmware/boot.ts';
-import { parseVariableStore } from '../../../src/firmware/store.ts';
+import { soundStore } from '../../../src/firmware/kept-store.ts';
+import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
 import type { Random } from '../cuts/random.ts';
 
 /** What a host writes to its disk at once. */
@@ -8,82 +9,120 @@ const pageSize = 4096;
 /** So many dirty pages, and all subsets of them are looked at; with more, so many random ones. */
 const exhaustiveLimit = 5;
 const samples = 24;
+/** And each page as it was in between: so many. */
+const samplesInBetween = 4;
 
-/** What the variable store says after a cut, or why it cannot be read. */
-export type Said = Pick<BootState, 'order' | 'next'> | string;
+/** What a machine starts from after a cut, or why it does not. */
+export type Said = (Pick<BootState, 'order' | 'next'> & { readonly isKept: boolean }) | string;
+
+/** A page that is not synced: as it was then, and as it was after each write since that changed it. */
+type Versions = Buffer[];
+
+/** Of each dirty page, in the order in which they became so, which version is on the disk. */
+type Outcome = readonly number[];
 
 /**
  * The variable store's file. When QEMU is killed, all that it has written is there. When the host loses power, each page that was
- * not synced is there as it was after any write since.
+ * not synced is there as it was after any write since. What can be read of neither is what the host kept: `soundStore`.
  */
 export class VariableFile {
-  #current: Buffer;
-  #durable: Buffer;
-  readonly #pages = new Map<number, Buffer[]>();
+  readonly #current: Buffer;
+  /** What a cut leaves, made from one outcome to the next by the pages that differ. */
+  readonly #left: Buffer;
+  readonly #pages = new Map<number, Versions>();
+  #leftVersions: number[] = [];
+  #kept: Buffer | undefined;
+  /** Outcomes since the last sync that were looked at. */
+  readonly #seen = new Set<string>();
   readonly #random: Random;
 
   constructor(image: Buffer, random: Random) {
     this.#current = Buffer.from(image);
-    this.#durable = Buffer.from(image);
+    this.#left = Buffer.from(image);
     this.#random = random;
+    this.#keep();
   }
 
-  /** @returns what the file may say after a cut, in as many ways as were looked at. */
+  /**
+   * @returns what is said after a cut in as many ways as were looked at, each once between two syncs; the first if only QEMU
+   *   is killed.
+   */
   write(offset: number, data: Buffer): Said[] {
+    const first = Math.floor(offset / pageSize);
+    const last = Math.floor((offset + data.length - 1) / pageSize);
+    for (let page = first; page <= last; page += 1)
+      if (!this.#pages.has(page)) this.#pages.set(page, [Buffer.from(this.#page(page))]);
     data.copy(this.#current, offset);
-    const touched = new Set<number>();
-    for (let page = Math.floor(offset / pageSize); page * pageSize < offset + data.length; page += 1)
-      touched.add(page);
-    for (const page of touched) {
-      const versions = this.#pages.get(page) ?? [];
-      versions.push(Buffer.from(this.#current.subarray(page * pageSize, (page + 1) * pageSize)));
-      this.#pages.set(page, versions);
+    for (let page = first; page <= last; page += 1) {
+      const versions = this.#pages.get(page);
+      const now = this.#page(page);
+      if (versions?.at(-1)?.equals(now) === false) versions.push(Buffer.from(now));
     }
-    return [this.#current, ...this.#afterPowerCut()].map(read);
+    const newest = [...this.#pages.values()].map((versions) => versions.length - 1);
+    const said = [this.#read(newest)];
+    for (const outcome of [newest, ...this.#afterPowerCut(newest)]) {
+      const text = outcome.join().replace(/(,0)+$/, ''); // a page that became dirty later
+      if (this.#seen.has(text)) continue;
+      this.#seen.add(text);
+      if (outcome !== newest) said.push(this.#read(outcome));
+    }
+    return said;
   }
 
-  /** The host replaced the file, whole or not at all. */
+  /** The host replaced the file, whole or not at all, and keeps a copy. */
   replace(image: Buffer): Said {
-    this.#current = Buffer.from(image);
-    this.sync();
-    return read(image);
+    image.copy(this.#current);
+    return this.sync();
   }
 
-  /** @returns what the file says, whatever comes. */
+  /** The host synced the file, and keeps a copy. @returns what is said, whatever comes. */
   sync(): Said {
-    this.#durable = Buffer.from(this.#current);
+    this.#current.copy(this.#left);
     this.#pages.clear();
-    return read(this.#current);
+    this.#leftVersions = [];
+    this.#seen.clear();
+    this.#keep();
+    return saidBy(this.#current, this.#kept);
   }
 
-  *#afterPowerCut(): Generator<Buffer> {
-    const pages = [...this.#pages.keys()];
-    const isExhaustive = pages.length <= exhaustiveLimit;
-    const count = isExhaustive ? 2 ** pages.length : samples;
-    for (let subset = 0; subset < count; subset += 1) {
-      yield this.#with((page, versions) => {
-        const isThere = isExhaustive
-          ? (subset & (1 << pages.indexOf(page))) !== 0
-          : this.#random.below(2) === 1;
-        return isThere ? versions.at(-1) : undefined;
+  *#afterPowerCut(newest: Outcome): Generator<Outcome> {
+    const isExhaustive = newest.length <= exhaustiveLimit;
+    const count = isExhaustive ? 2 ** newest.length : samples;
+    for (let subset = 0; subset < count; subset += 1)
+      yield newest.map((version, index) => {
+        const isThere = isExhaustive ? (subset & (1 << index)) !== 0 : this.#random.below(2) === 1;
+        return isThere ? version : 0;
       });
-    }
-    // and each page as it was in between
-    for (let sample = 0; sample < 4; sample += 1)
-      yield this.#with((_page, versions) => versions[this.#random.below(versions.length + 1)]);
+    for (let sample = 0; sample < samplesInBetween; sample += 1)
+      yield newest.map((version) => this.#random.below(version + 1));
   }
 
-  #with(choose: (page: number, versions: readonly Buffer[]) => Buffer | undefined): Buffer {
-    const image = Buffer.from(this.#durable);
-    for (const [page, versions] of this.#pages) choose(page, versions)?.copy(image, page * pageSize);
-    return image;
+  #read(outcome: Outcome): Said {
+    let index = 0;
+    for (const [page, versions] of this.#pages) {
+      const version = outcome[index] ?? 0;
+      if (this.#leftVersions[index] !== version) versions[version]?.copy(this.#left, page * pageSize);
+      this.#leftVersions[index] = version;
+      index += 1;
+    }
+    return saidBy(this.#left, this.#kept);
+  }
+
+  #page(page: number): Buffer {
+    return this.#current.subarray(page * pageSize, (page + 1) * pageSize);
+  }
+
+  /** As `keepVariableStore` does. */
+  #keep(): void {
+    this.#kept = serialiseVariableStore(parseVariableStore(this.#current));
   }
 }
 
-function read(image: Buffer): Said {
+function saidBy(image: Buffer, kept: Buffer | undefined): Said {
   try {
-    const { order, next } = readBootState(parseVariableStore(image));
-    return { order, ...(next && { next }) };
+    const { store, isKept } = soundStore(image, kept);
+    const { order, next } = readBootState(store);
+    return { isKept, order, ...(next && { next }) };
   } catch (error) {
     if (error instanceof HoldfastError) return error.why ?? error.message;
     throw error;

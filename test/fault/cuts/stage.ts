@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { parseArgs } from 'node:util';
+import { parseMachineName } from '../../../src/machine/home.ts';
+import { House } from './house.ts';
+import { type KnownRelease, knownReleases } from './known-release.ts';
+import { Random } from './random.ts';
+import { Subject } from './subject.ts';
+
+/** What a run of faults has at hand. */
+export interface Stage {
+  /** What the command line asked for, or what is usual. */
+  readonly count: number;
+  /** The same for the same `--seed`. */
+  readonly random: Random;
+  readonly house: House;
+  /** Runs the first of the releases. */
+  readonly subject: Subject;
+  readonly releases: Readonly<Record<'first' | 'second' | 'third', KnownRelease>>;
+}
+
+/**
+ * Deploys a machine in a house of its own, and removes both after the work.
+ * @param name of the machine.
+ * @param option how often something is done, on the command line; and how often when that does not say it.
+ */
+export async function onStage(
+  name: string,
+  option: readonly [name: string, count: number],
+  work: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const { values } = parseArgs({ options: { [option[0]]: { type: 'string' }, seed: { type: 'string' } } });
+  const count = Number(values[option[0]] ?? option[1]);
+  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  assert.ok(Number.isInteger(count) && Number.isInteger(seed), `--${option[0]} and --seed are whole numbers`);
+  console.log(`seed ${seed}`);
+  const [first, second, third] = await knownReleases();
+  assert.ok(first && second && third);
+  const house = await House.open();
+  try {
+    const subject = new Subject(house, parseMachineName(name), [first, second, third]);
+    try {
+      await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
+      const releases = { first, second, third };
+      await work({ count, random: new Random(seed), house, subject, releases });
+    } finally {
+      await subject.holdfast(['remove'], [0, 1]);
+    }
+  } finally {
+    await house.close();
+  }
+}
