@@ -3,8 +3,8 @@ import type { Bytes } from '../base/size.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
 import { type BootState, readBootState } from '../firmware/boot.ts';
+import { readSoundStore } from '../firmware/kept-store.ts';
 import { type Phase, phaseOf } from '../firmware/slots.ts';
-import { readVariableStore } from '../firmware/store-file.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 import { storedManifest } from '../release/store.ts';
@@ -82,7 +82,7 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
 /** What the firmware boots. A store that cannot be read is what is wrong with the machine, not with the question. */
 async function readBoot(path: string): Promise<{ state?: BootState; problem?: string }> {
   try {
-    return { state: readBootState(await readVariableStore(path)) };
+    return { state: readBootState((await readSoundStore(path)).store) };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { problem: `${reasonOf(error)}: ${error.why}` };

@@ -6,8 +6,8 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import { withImage } from '../disk/image-device.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
+import { readSoundStore } from '../firmware/kept-store.ts';
 import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
-import { readVariableStore } from '../firmware/store-file.ts';
 import { askGuest } from '../guest/report.ts';
 import { startIn } from '../machine/guest-commands.ts';
 import { type HomeLayout, type MachineName, machineLayout } from '../machine/home.ts';
@@ -43,7 +43,7 @@ export function guestOf({ layout, name, signal }: Machine): Pick<Session, 'run'>
 
 /**
  * Looks at the variables and the guest; waits for a guest that boots.
- * @throws HoldfastError those of `waitUntilReady`, `askGuest` and `readVariableStore`.
+ * @throws HoldfastError those of `waitUntilReady`, `askGuest` and `readSoundStore`.
  */
 export async function observeSlots(machine: Machine): Promise<Running> {
   const { layout, name, progress, signal } = machine;
@@ -53,7 +53,7 @@ export async function observeSlots(machine: Machine): Promise<Running> {
   // one that answers is seldom waited for
   if (!off) await waitUntilReady(layout, name, power.state === 'running' ? silent : progress, signal);
   const report = off ? undefined : await askGuest(guestOf(machine));
-  const { order, next } = readBootState(await readVariableStore(files.variables));
+  const { order, next } = readBootState((await readSoundStore(files.variables)).store);
   return { order, ...(next && { next }), running: report?.slot, rootHash: report?.rootHash };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -10,13 +10,15 @@ import { readImage, writeImage } from '../../src/disk/image.ts';
 import { withImage } from '../../src/disk/image-device.ts';
 import { partitionNamed, layout as partitions, type Slot, slotPartition } from '../../src/disk/layout.ts';
 import { readBootState, setBootOrder } from '../../src/firmware/boot.ts';
+import { keepVariableStore } from '../../src/firmware/kept-store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
 import { createMachine } from '../../src/machine/deployment.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
 import { defaults } from '../../src/machine/limits.ts';
+import { machineStatus } from '../../src/machine/status.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import { keptReleases } from '../../src/update/kept-releases.ts';
-import type { Machine } from '../../src/update/observe.ts';
+import { type Machine, observeSlots } from '../../src/update/observe.ts';
 import { isLost, rescue } from '../../src/update/rescue.ts';
 import { slotProblem, withBase } from '../../src/update/slot-content.ts';
 import { formatImage } from '../../src/verity/format.ts';
@@ -71,6 +73,16 @@ async function release() {
   assert.ok(found);
   return found;
 }
+
+test('variables that a loss of power tore are not in the way of an update: what was kept is what starts', async () => {
+  const whole = await readFile(files.variables);
+  await keepVariableStore(files.variables);
+  await writeFile(files.variables, Buffer.from(whole).fill(0, 0, 4096));
+  assert.deepEqual((await observeSlots(machine)).order, ['A']);
+  const { slot, phase } = await machineStatus(machine.layout, machine.name);
+  assert.deepEqual([slot, phase], ['A', 'committed']);
+  await writeFile(files.variables, whole);
+});
 
 test('a machine with one whole slot in its order of boot is not lost, whatever the other holds', async () => {
   assert.equal(await isLost(machine), false);

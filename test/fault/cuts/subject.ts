@@ -4,7 +4,7 @@ import { run } from '../../../src/base/process.ts';
 import { withImage } from '../../../src/disk/image-device.ts';
 import type { Slot } from '../../../src/disk/layout.ts';
 import { readBootState } from '../../../src/firmware/boot.ts';
-import { readVariableStore } from '../../../src/firmware/store-file.ts';
+import { readSoundStore } from '../../../src/firmware/kept-store.ts';
 import { homeLayout, machineLayout, type parseMachineName } from '../../../src/machine/home.ts';
 import { slotProblem } from '../../../src/update/slot-content.ts';
 import { program } from '../../vm/machine.ts';
@@ -68,7 +68,7 @@ export class Subject {
    * @throws AssertionError unless exactly one release is committed, whole, and nothing that may boot is torn.
    */
   async inspect(): Promise<Committed> {
-    const { order, next } = readBootState(await readVariableStore(this.files.variables));
+    const { order, next } = readBootState((await readSoundStore(this.files.variables)).store);
     const [slot] = order;
     assert.ok(slot !== undefined, 'a slot is committed');
     assert.equal(new Set(order).size, order.length, `BootOrder is ${order}`);
