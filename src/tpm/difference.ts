@@ -40,12 +40,15 @@ function programs(
   const started = logged
     .filter(({ type }) => type === eventTypes.bootServicesApplication)
     .map(({ digest }) => digest.toString('hex'));
+  const uses = `the UKI of release ${release.version}`;
+  // such as the kernel itself: without Secure Boot the stub has the firmware load it, which measures it
+  const word = started.includes(uki.authenticode) ? 'besides' : 'instead of';
   return started
     .filter((digest) => !known.includes(digest))
     .map((digest) =>
       digest === unverifiedUki.authenticode
-        ? `verity is off: the UKI of release ${release.version} that does not verify the root was started (PCR 4)`
-        : `another program than the UKI of release ${release.version} was started (PCR 4, Authenticode ${digest})`,
+        ? `verity is off: ${uses} that does not verify the root was started (PCR 4)`
+        : `another program was started ${word} ${uses} (PCR 4, Authenticode ${digest})`,
     );
 }
 

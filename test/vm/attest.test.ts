@@ -80,7 +80,8 @@ test('a judge who knows nothing of the machine says so, and evidence that was ch
   const other = join(folder, 'changed');
   for (const part of ['quote', 'signature', 'pcrs', 'log', 'nonce']) {
     const text = z.string().parse(evidence[part]);
-    const at = Math.floor(text.length / 2);
+    // of the log: within its first digest, as words about a measurement are covered by nothing
+    const at = part === 'log' ? 120 : Math.floor(text.length / 2);
     const swapped = text[at] === 'a' ? 'b' : 'a';
     await writeFile(
       other,
@@ -104,12 +105,20 @@ const changes = [
     change: 'otherCommandLine',
     what: 'another command line, signed with the release key',
     says: [
-      /^another program than the UKI of release .*PCR 4/,
+      /^another program was started instead of the UKI of release .*PCR 4/,
       /^another than in release .*: the command line \(PCR 11\)$/,
     ],
   },
-  { change: 'otherStub', what: 'another UKI', says: [/^another program than the UKI of release .*PCR 4/] },
-  { change: 'secureBootOff', what: 'Secure Boot off', says: [/^Secure Boot was off/] },
+  {
+    change: 'otherStub',
+    what: 'another UKI',
+    says: [/^another program was started instead of the UKI of release .*PCR 4/],
+  },
+  {
+    change: 'secureBootOff',
+    what: 'Secure Boot off',
+    says: [/^Secure Boot was off/, /^another program was started besides the UKI/],
+  },
 ] as const satisfies readonly { change: Tampering; what: string; says: readonly RegExp[] }[];
 
 for (const { change, what, says } of changes) {
