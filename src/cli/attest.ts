@@ -40,13 +40,17 @@ export const verb = defineVerb({
       '--nonce': flags.nonce !== undefined,
       '--trust': flags.trust !== undefined,
     });
+    if ((file !== undefined) !== (action === 'verify')) {
+      throw misuse('usage', '`attest verify`, and nothing else, takes the FILE with the evidence', {
+        next: 'run `holdfast attest --help`',
+      });
+    }
     if (action === 'trust') {
       const trust = await machineTrust(layout, machine);
       output.result(trust, JSON.stringify(trust, null, 1));
     } else if (action === 'verify') {
-      if (file === undefined) throw misuse('usage', '`attest verify` needs the FILE with the evidence');
       const trust = flags.trust === undefined ? undefined : resolve(flags.trust);
-      const { evidence, judgement } = await judgeKept(layout, resolve(file), trust, flags.nonce);
+      const { evidence, judgement } = await judgeKept(layout, resolve(file ?? ''), trust, flags.nonce);
       tell(context, evidence, judgement, flags.nonce !== undefined);
     } else {
       const asked = () => attestMachine(layout, machine, flags.nonce);

@@ -61,9 +61,8 @@ async function readForm<T extends z.ZodType>(path: string, form: T, next: string
   try {
     const parsed = form.safeParse(JSON.parse((await readBounded(path, longest)).toString('utf8')));
     if (parsed.success) return parsed.data;
-    throw new Error(
-      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
-    );
+    const [first] = parsed.error.issues; // a file of another kind has dozens
+    throw new Error(`it has another form: ${first?.path.join('.')}: ${first?.message}`);
   } catch (error) {
     const why = isSystemError(error, 'ENOENT') ? 'there is no such file' : reasonOf(error);
     throw failure('attest.file', `${path} cannot be used`, { why, next, cause: error });

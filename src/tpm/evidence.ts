@@ -36,7 +36,7 @@ export type Statement = z.output<typeof statement>;
 /** What `attest --out` writes and `attest verify` reads: proves something to who has the `trust` of the machine. */
 export const evidence = statement.extend({
   format: z.literal(1),
-  machine: z.string().max(32),
+  machine: z.string().regex(/^[a-z0-9-]{1,32}$/),
   /** When the host asked, by its own clock: signed by nobody. */
   time: z.iso.datetime(),
   nonce,
@@ -48,7 +48,7 @@ export type Evidence = z.output<typeof evidence>;
 /** What must be known of a machine to judge its evidence; none of it is secret. Taken from its host, over a trusted way. */
 export const trust = z.strictObject({
   format: z.literal(1),
-  machine: z.string().max(32),
+  machine: z.string().regex(/^[a-z0-9-]{1,32}$/),
   /** The public half of the key that its TPM quotes with. */
   attestationKey: pem,
   /** Signs releases, and is Secure Boot's db. */
