@@ -48,9 +48,9 @@ export const verb = defineVerb({
     if (action === 'trust') {
       const trust = await machineTrust(layout, machine);
       output.result(trust, JSON.stringify(trust, null, 1));
-    } else if (action === 'verify') {
+    } else if (file !== undefined) {
       const trust = flags.trust === undefined ? undefined : resolve(flags.trust);
-      const { evidence, judgement } = await judgeKept(layout, resolve(file ?? ''), trust, flags.nonce);
+      const { evidence, judgement } = await judgeKept(layout, resolve(file), trust, flags.nonce);
       tell(context, evidence, judgement, flags.nonce !== undefined);
     } else {
       const asked = () => attestMachine(layout, machine, flags.nonce);
