@@ -11,6 +11,7 @@ import { readRelease } from '../src/release/verify.ts';
 import { repositoryKeys } from '../src/repository/home.ts';
 import { publishRelease } from '../src/repository/publish.ts';
 import { initKeys, rootVersions } from '../src/repository/root-metadata.ts';
+import { makeVirtualTpm } from '../src/tpm/virtual-tpm.ts';
 import { releasePair } from './delta/pair.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
 import { createBenchMachine, holdfast, layout, program } from './support/home.ts';
@@ -38,7 +39,9 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const kernel = (await storedManifest(layout, configuration.release))?.kernel ?? '';
   const peerFolder = await mkdtemp(join(layout.machines, '.bench-'));
   defer(() => rm(peerFolder, { recursive: true }));
-  const hardware = machineHardware(machineFiles(peerFolder), configuration);
+  const peerFiles = machineFiles(peerFolder);
+  await makeVirtualTpm(peerFiles.tpm); // what the supervisor does before a first start
+  const hardware = machineHardware(peerFiles, configuration);
   const rauc = await startRauc(join(newer.folder, newer.manifest.root.name), hardware, kernel, defer);
 
   let memory = 0;
