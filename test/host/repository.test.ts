@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { HoldfastError } from '../../src/base/errors.ts';
 import { silent } from '../../src/base/progress.ts';
 import { bundleRelease } from '../../src/repository/bundle.ts';
 import { httpSource } from '../../src/repository/http-source.ts';
@@ -430,13 +431,12 @@ for (const { name, code, spoil } of badRepositories) {
     anew(async () => {
       await spoil();
       const isContent = /block|falls silent/.test(name);
-      await assert.rejects(
-        shop.fetch(source(), isContent ? [] : [first]),
-        (error: Error & { code?: string }) => {
-          assert.equal(error.code, code, error.stack);
-          return true;
-        },
-      );
+      await assert.rejects(shop.fetch(source(), isContent ? [] : [first]), (error) => {
+        assert.ok(error instanceof HoldfastError);
+        assert.equal(error.code, code, error.stack);
+        assert.ok(error.why && error.next, 'it is said why, and what to do');
+        return true;
+      });
       const left = await readdir(join(shop.folder, 'host', 'fetched')).catch(() => []);
       for (const folder of left.filter((each) => each !== '.lock' && code !== 'repository.rollback'))
         assert(!(await readdir(join(shop.folder, 'host', 'fetched', folder))).includes('release.json'));

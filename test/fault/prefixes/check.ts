@@ -36,8 +36,8 @@ export class PrefixCheck {
   prefixes = 0;
   /** How many outcomes such cuts have; those of unflushed writes to slots count as one, as does what was looked at before. */
   outcomes = 0;
-  /** How many of them left a torn store, so that the host starts from what it kept. */
-  torn = 0;
+  /** How many of them left a torn store, so that the host starts from what it kept; and how many such that only QEMU ended. */
+  readonly torn = { inAll: 0, byKill: 0 };
   readonly #slots: Before['slots'];
   readonly #tables: readonly Range[];
   readonly #file: VariableFile;
@@ -73,7 +73,8 @@ export class PrefixCheck {
     } else if (event.kind === 'variables') {
       const outcomes = this.#file.write(event.offset, event.data);
       this.outcomes += outcomes.length - 1;
-      this.torn += outcomes.filter((said) => typeof said !== 'string' && said.isKept).length;
+      this.torn.inAll += outcomes.filter(isTorn).length;
+      this.torn.byKill += outcomes.slice(0, 1).filter(isTorn).length;
       for (const said of outcomes) this.#possible.set(textOf(said), said);
       this.#now = outcomes[0] ?? this.#now;
       this.#judge();
@@ -113,6 +114,10 @@ export class PrefixCheck {
     if ([...this.violations].some((known) => known.endsWith(what))) return;
     this.violations.add(`event ${this.#at}: ${what}`);
   }
+}
+
+function isTorn(said: Said): boolean {
+  return typeof said !== 'string' && said.isKept;
 }
 
 function textOf(said: Said): string {

@@ -71,8 +71,8 @@ async function checkAll(recording: Recording, check: PrefixCheck): Promise<numbe
   );
   for (const violation of check.violations) console.log(`VIOLATION: ${violation}`);
   console.log(
-    `${check.prefixes} prefixes with ${check.outcomes} outcomes, ${check.torn} of them torn stores; ` +
-      `${check.violations.size} violations`,
+    `${check.prefixes} prefixes with ${check.outcomes} outcomes, ${check.torn.inAll} of them torn stores ` +
+      `(${check.torn.byKill} without a loss of power); ${check.violations.size} violations`,
   );
   return interesting;
 }

@@ -128,6 +128,10 @@ function recorderText(qemu: string, logs: string, variables: string): string {
     `driver=blklogwrites,log-super-update-interval=1,log.driver=file,log.filename=$at/${name}`;
   return `#!/bin/sh
 set -eu
+case "$*" in
+  *node-name=disk,*) ;;
+  *) exec ${quoteWord(qemu)} "$@" ;; # it is only asked something
+esac
 number=0
 while [ -e ${quoteWord(logs)}/$number ]; do number=$((number + 1)); done
 at=${quoteWord(logs)}/$number
