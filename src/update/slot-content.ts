@@ -7,7 +7,7 @@ import { type Slot, slotPartition } from '../disk/layout.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { blockSize } from '../verity/geometry.ts';
-import { type ReadAt, readAhead, readsOf } from '../verity/read-ahead.ts';
+import { chunkSize, type ReadAt, readAhead, readsOf } from '../verity/read-ahead.ts';
 import { verifyContent } from '../verity/verify.ts';
 
 /*
@@ -62,11 +62,12 @@ export async function writeSlot(
   const { boot, root } = await partsOf(base, slot);
   const parts = [...boot, root];
   const total = parts.reduce((sum, { length }) => sum + length, 0);
+  const spare = Buffer.allocUnsafe(chunkSize);
   let [written, done] = [0, 0];
   for (const { source, offset, length } of parts) {
     for await (const { position, bytes: present } of readAhead(readsOfDisk(disk, offset), length)) {
       signal.throwIfAborted();
-      const wanted = await source(Buffer.allocUnsafe(present.length), position);
+      const wanted = await source(spare.subarray(0, present.length), position);
       const writes = differences(wanted, present).map(async ({ start, end }) => {
         await disk.write(offset + position + start, wanted.subarray(start, end));
         written += end - start;
@@ -82,10 +83,7 @@ export async function writeSlot(
 
 /** @param base where position 0 is on the disk. */
 function readsOfDisk(disk: BlockDevice, base: number): ReadAt {
-  return async (target, position) => {
-    target.set(await disk.read(base + position, target.length));
-    return target;
-  };
+  return (target, position) => disk.read(target, base + position);
 }
 
 /** Whole blocks that differ, neighbours together. */
@@ -120,9 +118,10 @@ export async function slotProblem(
     if (error instanceof HoldfastError && error.code.startsWith('verity.')) return error.why;
     throw error;
   }
+  const spare = Buffer.allocUnsafe(chunkSize);
   for (const { source, offset, length } of boot) {
-    for await (const { position, bytes } of readAhead(source, length)) {
-      if (!(await disk.read(offset + position, bytes.length)).equals(bytes))
+    for await (const { position, bytes: present } of readAhead(readsOfDisk(disk, offset), length)) {
+      if (!(await source(spare.subarray(0, present.length), position)).equals(present))
         return `byte ${position} or one after it of a boot partition differs`;
     }
   }

@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 export type ReadAt = (target: Buffer, position: number) => Promise<Buffer>;
 
 /** Bytes read at once: they stay in a processor's cache until they are hashed. Whole blocks. */
-const chunkSize = 1024 * 1024;
+export const chunkSize = 1024 * 1024;
 
 export interface Chunk {
   readonly position: number;

@@ -22,7 +22,7 @@ test('a disk that nobody runs from is written, and read, also twice at once', as
       why: /lock.*another process/,
     });
   });
-  const read = () => withImage(path, 'read', (disk) => disk.read(4096, 3));
+  const read = () => withImage(path, 'read', (disk) => disk.read(Buffer.alloc(3), 4096));
   assert.deepEqual((await Promise.all([read(), read()])).map(String), ['new', 'new']);
 });
 

@@ -116,7 +116,7 @@ test('the disk of a machine that runs is read and written beside it, until the e
   await disk.write(5 * MiB, Buffer.alloc(8192, 'slot'));
   await disk.flush();
   await close();
-  await assert.rejects(disk.read(0, 512), { code: 'disk.device' });
+  await assert.rejects(disk.read(Buffer.alloc(512), 0), { code: 'disk.device' });
   await assert.rejects(connectNbd(socket, name), { code: 'disk.device' });
   await machine.kill();
   const { stdout } = await run('qemu-io', ['-r', '-c', 'read -v 5242880 16', hardware.disk]);

@@ -55,10 +55,7 @@ async function digests(source: ReadAt, length: number): Promise<Digest[]> {
 }
 
 function readsOfDisk(disk: BlockDevice, offset: number): ReadAt {
-  return async (target, position) => {
-    target.set(await disk.read(offset + position, target.length));
-    return target;
-  };
+  return (target, position) => disk.read(target, offset + position);
 }
 
 /** Where the copies of the partition table are. */
