@@ -1,11 +1,11 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../src/base/process.ts';
+import { readAhead, readsOf } from '../../src/base/read-ahead.ts';
 import { prefixesOf } from '../../src/delta/block-index.ts';
 import { type Location, OldBlocks } from '../../src/delta/old-blocks.ts';
 import { countMissing, planRuns } from '../../src/delta/plan.ts';
 import { blockSize, digestSize } from '../../src/verity/geometry.ts';
-import { readAhead, readsOf } from '../../src/verity/read-ahead.ts';
 import { digestBlocks } from '../../src/verity/tree.ts';
 
 /** Two root images, without their verity trees, and a folder for what peers make of them. */

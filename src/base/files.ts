@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { failure, isSystemError } from './errors.ts';
 
@@ -52,6 +52,12 @@ export async function readBounded(path: string, maximum: number): Promise<Buffer
     });
   }
   return readFile(path);
+}
+
+/** Writes all of it: what a disk that is full cuts short is said by the next write only. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }
 
 /** True when something is at `path`. */

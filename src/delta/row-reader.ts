@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { readsOf } from '../base/read-ahead.ts';
 import { blockSize } from '../verity/geometry.ts';
-import { readsOf } from '../verity/read-ahead.ts';
 import { type Location, unitSize } from './old-blocks.ts';
 
 /** A file, or a stretch of one. */

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAll } from '../base/files.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { type ContentFile, type PlacedFile, placeFiles } from './content.ts';
 
@@ -34,7 +35,7 @@ export class RowWriter {
       const start = placed.firstBlock * blockSize;
       const begin = Math.max(from, start);
       const end = Math.min(from + bytes.length, start + placed.size);
-      if (begin < end) await handle.write(bytes, begin - from, end - begin, begin - start);
+      if (begin < end) await writeAll(handle, bytes.subarray(begin - from, end - from), begin - start);
     }
   }
 

@@ -1,10 +1,9 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, open, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { failure } from '../base/errors.ts';
-import { syncFolder } from '../base/files.ts';
+import { syncFolder, writeAll } from '../base/files.ts';
 import { run } from '../base/process.ts';
+import { readAhead, readsOf } from '../base/read-ahead.ts';
 import { type Bytes, formatSize, KiB, MiB } from '../base/size.ts';
 import { syncFile, withScratch } from './image.ts';
 import { type Partition, sectorSize, slotPartition, ukiPaths } from './layout.ts';
@@ -74,15 +73,23 @@ export async function createBaseImage({
     await writeFile(image, '');
     await truncate(image, Math.ceil((rootPartition.offset + rootSize) / MiB) * MiB);
     for (const fileSystem of fileSystems) await writeBootFileSystem(image, fileSystem, sourceDateEpoch);
-    await pipeline(
-      createReadStream(root, { highWaterMark: MiB }),
-      createWriteStream(image, { flags: 'r+', start: rootPartition.offset }),
-    );
+    await copyInto(image, root, rootPartition.offset);
     await syncFile(image);
     await chmod(image, 0o444);
     await rename(image, path);
   });
   await syncFolder(dirname(resolve(path)));
+}
+
+async function copyInto(image: string, source: string, offset: number): Promise<void> {
+  const [from, to] = [await open(source, 'r'), await open(image, 'r+')];
+  try {
+    const { size } = await from.stat();
+    for await (const { position, bytes } of readAhead(readsOf(from), size))
+      await writeAll(to, bytes, offset + position);
+  } finally {
+    await Promise.all([from.close(), to.close()]);
+  }
 }
 
 async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, epoch: number): Promise<void> {

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { failure } from '../base/errors.ts';
+import { digestOfFile } from '../base/file-digest.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
 import { formatSize, GiB } from '../base/size.ts';
@@ -195,9 +194,8 @@ function osRelease(version: string): string {
 async function describe(
   path: string,
 ): Promise<{ name: string; size: number; sha256: ReleaseManifest['uki']['sha256'] }> {
-  const digest = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), digest);
-  return { name: basename(path), size: (await stat(path)).size, sha256: sha256.parse(digest.digest('hex')) };
+  const digest = sha256.parse(await digestOfFile(path));
+  return { name: basename(path), size: (await stat(path)).size, sha256: digest };
 }
 
 async function describeUki(path: string): Promise<ReleaseManifest['uki']> {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { digestOfFile } from '../base/file-digest.ts';
 import { exists, readBounded } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
@@ -131,13 +131,11 @@ async function problemOf(
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) return `${file.name} is missing`;
   if (found.size !== file.size) return `${file.name} has ${found.size} bytes instead of ${file.size}`;
-  const hash = createHash('sha256');
-  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024, signal });
-  for await (const chunk of chunks) {
-    hash.update(chunk);
-    count(chunk.length);
-  }
-  return hash.digest('hex') === file.sha256 ? undefined : `${file.name} was changed (its SHA-256 differs)`;
+  const digest = await digestOfFile(path, (bytes) => {
+    signal.throwIfAborted();
+    count(bytes);
+  });
+  return digest === file.sha256 ? undefined : `${file.name} was changed (its SHA-256 differs)`;
 }
 
 /** Authenticode, as the firmware will check it. */

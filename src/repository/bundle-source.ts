@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
-import { readsOf } from '../verity/read-ahead.ts';
+import { readsOf } from '../base/read-ahead.ts';
 import type { ByteRange, Source } from './source.ts';
 import { sourceFailures } from './source-failures.ts';
 

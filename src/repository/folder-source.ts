@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join, normalize, sep } from 'node:path';
 import { isSystemError } from '../base/errors.ts';
-import { readsOf } from '../verity/read-ahead.ts';
+import { readsOf } from '../base/read-ahead.ts';
 import type { Source } from './source.ts';
 import { sourceFailures } from './source-failures.ts';
 

@@ -1,5 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readsOf } from '../base/read-ahead.ts';
 import { decodeBlockIndex } from '../delta/block-index.ts';
 import { countBlocks } from '../delta/content.ts';
 import { decodeFrame } from '../delta/frame-codec.ts';
@@ -8,7 +9,6 @@ import { RowWriter } from '../delta/row-writer.ts';
 import { orderBlocks } from '../delta/store-order.ts';
 import { type ReleaseManifest, releaseManifest, type Sha256 } from '../release/manifest.ts';
 import { blockSize } from '../verity/geometry.ts';
-import { readsOf } from '../verity/read-ahead.ts';
 import {
   blocksName,
   contentDescription,

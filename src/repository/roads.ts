@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
+import { digestOfFile } from '../base/file-digest.ts';
 import type { Progress } from '../base/progress.ts';
 import { formatSize } from '../base/size.ts';
 import type { BlockIndex } from '../delta/block-index.ts';
@@ -249,9 +247,7 @@ export async function checkFiles({ offer, home, progress }: RoadWork): Promise<v
   );
   if (rootHash !== root.rootHash) throw mismatch(`the root hash is ${rootHash} instead of ${root.rootHash}`);
   for (const { name, sha256 } of [uki, unverifiedUki, loader, sbom]) {
-    const digest = createHash('sha256');
-    await pipeline(createReadStream(join(home, name)), digest);
-    if (digest.digest('hex') !== sha256) throw mismatch(`the SHA-256 of ${name} differs`);
+    if ((await digestOfFile(join(home, name))) !== sha256) throw mismatch(`the SHA-256 of ${name} differs`);
   }
 }
 

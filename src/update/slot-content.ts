@@ -1,13 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { HoldfastError } from '../base/errors.ts';
 import type { Step } from '../base/progress.ts';
+import { chunkSize, type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import type { Bytes } from '../base/size.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { type Slot, slotPartition } from '../disk/layout.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { blockSize } from '../verity/geometry.ts';
-import { chunkSize, type ReadAt, readAhead, readsOf } from '../verity/read-ahead.ts';
 import { verifyContent } from '../verity/verify.ts';
 
 /*

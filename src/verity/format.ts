@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { readAhead, readsOf } from '../base/read-ahead.ts';
 import { blockSize, digestSize, type Geometry, layOut } from './geometry.ts';
 import { withImage } from './image-file.ts';
-import { readAhead, readsOf } from './read-ahead.ts';
 import type { RootHash } from './root-hash.ts';
 import { encodeSuperblock } from './superblock.ts';
 import { buildTree, digestBlocks } from './tree.ts';

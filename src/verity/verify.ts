@@ -1,7 +1,7 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
+import { type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import { blockSize, digestSize, layOut } from './geometry.ts';
 import { withImage } from './image-file.ts';
-import { type ReadAt, readAhead, readsOf } from './read-ahead.ts';
 import type { RootHash } from './root-hash.ts';
 import { decodeSuperblock } from './superblock.ts';
 import { digestBlocks, findBadTreeBlock, findDifference, leavesOf } from './tree.ts';

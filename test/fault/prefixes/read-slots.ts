@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
+import { type ReadAt, readAhead, readsOf } from '../../../src/base/read-ahead.ts';
 import type { BlockDevice } from '../../../src/disk/block-device.ts';
 import { backupSize, primarySize } from '../../../src/disk/gpt.ts';
 import type { Range } from '../../../src/disk/image.ts';
 import { type Slot, slotPartition } from '../../../src/disk/layout.ts';
 import { blockSize } from '../../../src/verity/geometry.ts';
-import { type ReadAt, readAhead, readsOf } from '../../../src/verity/read-ahead.ts';
 import type { KnownRelease } from '../cuts/known-release.ts';
 import { type Digest, digestOf, SlotBlocks, type Wanted } from './slot-blocks.ts';
 

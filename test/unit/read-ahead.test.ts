@@ -5,8 +5,8 @@ import { type FileHandle, open, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { readAhead, readsOf } from '../../src/base/read-ahead.ts';
 import { MiB } from '../../src/base/size.ts';
-import { readAhead, readsOf } from '../../src/verity/read-ahead.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-read-ahead-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { readAhead, readsOf } from './read-ahead.ts';
+
+/**
+ * The SHA-256 of a file, in hexadecimal digits.
+ * @param count is told of the bytes as they are read; what it throws ends the reading.
+ * @throws Node's own errors when it cannot be read.
+ */
+export async function digestOfFile(path: string, count: (bytes: number) => void = () => {}): Promise<string> {
+  const digest = createHash('sha256');
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    for await (const { bytes } of readAhead(readsOf(file), size)) {
+      digest.update(bytes);
+      count(bytes.length);
+    }
+  } finally {
+    await file.close();
+  }
+  return digest.digest('hex');
+}
