@@ -5,7 +5,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { start } from '../../src/base/process.ts';
+import { run, start } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
 import { writeImage } from '../../src/disk/image.ts';
 import { slotPartition } from '../../src/disk/layout.ts';
@@ -31,13 +31,14 @@ import {
 
 /*
  * One machine between two releases: what stands against an update, there, back by itself, there again, cut off on the way back,
- * by hand, when there is no way back, and with both slots destroyed.
+ * by hand, from a bundle when there is no way back, and with both slots destroyed.
  */
 
 const name = parseMachineName('update');
 const files = machineLayout(layout, name);
 const word = ['--machine', name] as const;
 const repository = join(home, 'repository-of-tests');
+const bundle = join(home, 'latest.holdfast');
 let [first, successor, latest] = ['', '', ''];
 
 /** What must be the same whatever happens to the slots. */
@@ -57,7 +58,7 @@ before(async () => {
 });
 after(async () => {
   await expectDone(['remove', ...word]);
-  for (const path of [repository, latest]) await rm(path, { recursive: true, force: true });
+  for (const path of [repository, latest, bundle]) await rm(path, { recursive: true, force: true });
 });
 
 async function updateStatus(): Promise<UpdateStatus> {
@@ -194,10 +195,21 @@ async function nextEpoch(): Promise<string> {
   return folder;
 }
 
-test('a machine that came to a new epoch has no way back to an older', async () => {
+/** Brings the machine to what a bundle holds, on a host that has no network at all. */
+async function applyBundle(): Promise<{ road: string; steps: string[] }> {
+  const words = ['update', 'apply', ...word, '--from', bundle, '--json'];
+  const { stdout } = await run('unshare', ['--net', program, ...words], {
+    env: environment,
+    timeoutMs: 600_000,
+  });
+  return JSON.parse(stdout.toString());
+}
+
+test('a release comes from a bundle, without a network, and leaves a machine no way back behind its epoch', async () => {
   latest = await nextEpoch();
-  const answer = await expectDone(['update', 'apply', ...word, '--from', latest, '--json']);
-  assert.deepEqual(JSON.parse(answer).steps, ['retire', 'expire']);
+  await expectDone(['release', 'bundle', latest, '--out', bundle]);
+  const { road, steps } = await applyBundle();
+  assert.deepEqual([road, steps], ['ranges', ['retire', 'expire']]);
   const { phase, committed, slots } = await updateStatus();
   assert.deepEqual([phase, committed, slots.A], ['committed', 'B', undefined]);
   const back = await holdfast(['update', 'rollback', ...word, '--json']);
@@ -220,7 +232,8 @@ test('the status of a machine that is off is told, and the machine stays off', a
 test('a machine that is off, and whose slots were both destroyed, comes back by an update, with its data', async () => {
   for (const slot of ['A', 'B'] as const)
     await writeImage(files.disk, slotPartition(slot, 'root').offset + MiB, randomBytes(MiB));
-  const { steps } = JSON.parse(await expectDone(['update', 'apply', ...word, '--from', latest, '--json']));
+  const { road, steps } = await applyBundle();
+  assert.equal(road, 'present');
   assert.deepEqual(steps, ['retire', 'stage', 'finalize', 'start', 'judge']);
   const { phase, committed, running } = await updateStatus();
   assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
