@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { exists } from '../../../src/base/files.ts';
 import { run } from '../../../src/base/process.ts';
 import { MiB } from '../../../src/base/size.ts';
 import { homeLayout } from '../../../src/machine/home.ts';
-import { layout as shared } from '../../vm/machine.ts';
+import { program, layout as shared } from '../../vm/machine.ts';
 
 const roomy = 6144 * MiB;
 
@@ -25,6 +26,17 @@ export class House {
     // what another test had fetched is not fetched again
     if (await exists(shared.tools)) await cp(shared.tools, layout.tools, { recursive: true });
     return new House(home);
+  }
+
+  /** Runs `holdfast`; it must succeed unless `accept` has its code. @returns what it said, or what it complained of. */
+  async holdfast(words: readonly string[], accept: readonly number[] = [0]): Promise<string> {
+    const { stdout, stderr, code } = await run(program, words, {
+      env: { ...process.env, HOLDFAST_HOME: this.home },
+      timeoutMs: 900_000,
+      accept: [0, 1, 2, ...accept],
+    });
+    assert.ok(accept.includes(code), `holdfast ${words.join(' ')} ended with ${code}: ${stderr}`);
+    return code === 0 ? stdout.toString() : stderr;
   }
 
   /** Leaves nothing free on the file system; what is there stays. */

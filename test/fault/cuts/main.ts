@@ -112,9 +112,9 @@ async function journeys(stage: Stage, tally: Tally): Promise<void> {
 async function fetching({ random, house, subject, releases }: Stage, tally: Tally): Promise<void> {
   const { first, second, third } = releases;
   const repository = join(house.home, 'www');
-  await subject.holdfast(['release', 'keys', 'init']);
+  await house.holdfast(['release', 'keys', 'init']);
   for (const { folder } of [first, second, third])
-    await subject.holdfast(['release', 'publish', folder, '--repository', repository]);
+    await house.holdfast(['release', 'publish', folder, '--repository', repository]);
   // so that the third is in no slot and not in the store
   for (const { name, folder } of [second, first]) {
     await subject.holdfast(['update', 'apply', '--from', folder]);

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
-import { run } from '../../../src/base/process.ts';
 import { withImage } from '../../../src/disk/image-device.ts';
 import type { Slot } from '../../../src/disk/layout.ts';
 import { readBootState } from '../../../src/firmware/boot.ts';
 import { readSoundStore } from '../../../src/firmware/kept-store.ts';
 import { homeLayout, machineLayout, type parseMachineName } from '../../../src/machine/home.ts';
 import { slotProblem } from '../../../src/update/slot-content.ts';
-import { program } from '../../vm/machine.ts';
 import type { House } from './house.ts';
 import type { KnownRelease } from './known-release.ts';
 
@@ -35,16 +33,10 @@ export class Subject {
     this.#releases = releases;
   }
 
-  /** Runs `holdfast`; it must succeed unless `accept` has its code. */
-  async holdfast(words: readonly string[], accept: readonly number[] = [0]): Promise<string> {
+  /** Runs `holdfast` on the machine: see `House.holdfast`. */
+  holdfast(words: readonly string[], accept: readonly number[] = [0]): Promise<string> {
     const [verb = '', ...rest] = words;
-    const { stdout, stderr, code } = await run(program, [verb, '--machine', this.name, ...rest], {
-      env: { ...process.env, HOLDFAST_HOME: this.#house.home },
-      timeoutMs: 900_000,
-      accept: [0, 1, 2, ...accept],
-    });
-    assert.ok(accept.includes(code), `holdfast ${words.join(' ')} ended with ${code}: ${stderr}`);
-    return code === 0 ? stdout.toString() : stderr;
+    return this.#house.holdfast([verb, '--machine', this.name, ...rest], accept);
   }
 
   /** Adds data: files that are new, and one that grows. What is there from now on must stay as it is. */
