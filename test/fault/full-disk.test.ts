@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { writeAll } from '../../src/base/files.ts';
+import { run } from '../../src/base/process.ts';
+import { RowWriter } from '../../src/delta/row-writer.ts';
+
+const KiB = 1024;
+
+/** A file system with so little room. Needs root. */
+async function onSmallDisk(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-small-'));
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${64 * KiB}`, 'holdfast-small', folder]);
+    try {
+      await work(folder);
+    } finally {
+      await run('umount', [folder]);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('a write that a full disk cuts short is an error, not a file with a hole', () =>
+  onSmallDisk(async (folder) => {
+    const file = await open(join(folder, 'file'), 'w');
+    try {
+      await writeAll(file, Buffer.alloc(32 * KiB, 'a'), 0);
+      await assert.rejects(writeAll(file, Buffer.alloc(64 * KiB, 'b'), 32 * KiB), { code: 'ENOSPC' });
+    } finally {
+      await file.close();
+    }
+  }));
+
+test('so is one of a release that is put together', () =>
+  onSmallDisk(async (folder) => {
+    const row = await RowWriter.create(folder, [{ name: 'root.img', size: 128 * KiB }]);
+    try {
+      await assert.rejects(row.write(0, Buffer.alloc(128 * KiB, 'a')), { code: 'ENOSPC' });
+    } finally {
+      await row.close();
+    }
+  }));
