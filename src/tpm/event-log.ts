@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { failure } from '../base/errors.ts';
+import { Reader, Truncated } from './wire.ts';
 
 /** One measurement, as firmware and stub noted it: TCG_PCR_EVENT2. */
 export interface MeasuredEvent {
@@ -36,7 +37,15 @@ const pcrs = 24;
  * @throws HoldfastError `tpm.log`.
  */
 export function parseEventLog(bytes: Buffer): readonly MeasuredEvent[] {
-  const reader = new LogReader(bytes);
+  try {
+    return readEvents(new LogReader(bytes));
+  } catch (error) {
+    if (error instanceof Truncated) throw malformed(error.message);
+    throw error;
+  }
+}
+
+function readEvents(reader: LogReader): readonly MeasuredEvent[] {
   const digestSizes = readHeader(reader);
   const events: MeasuredEvent[] = [];
   while (reader.left > 0) {
@@ -98,30 +107,13 @@ function readEvent(reader: LogReader, digestSizes: ReadonlyMap<number, number>):
 }
 
 /** Numbers are little-endian here, unlike in what a TPM says. */
-class LogReader {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  get left(): number {
-    return this.#bytes.length - this.#at;
-  }
-
-  u16(): number {
+class LogReader extends Reader {
+  override u16(): number {
     return this.take(2).readUInt16LE();
   }
 
-  u32(): number {
+  override u32(): number {
     return this.take(4).readUInt32LE();
-  }
-
-  take(length: number): Buffer {
-    if (length > this.left) throw malformed(`${length} bytes are needed and ${this.left} are left`);
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
   }
 }
 
