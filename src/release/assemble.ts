@@ -15,6 +15,7 @@ import { type KeyPair, signManifest } from './keys.ts';
 import { program, type ReleaseManifest, sha256, uki } from './manifest.ts';
 import { listOverlayContent, type OverlayContent } from './overlay-content.ts';
 import type { PackageLock } from './packages.ts';
+import { publicKeyOf, signPcr } from './pcr-signature.ts';
 import * as recipe from './recipe.ts';
 import { finishRootTree, installPackages, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
@@ -115,18 +116,21 @@ async function makeBootImages(
   });
   const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];
   for (const verity of verities) {
-    const uki = await assembleUki(
-      {
-        stub: join(boot.parts, 'linuxx64.efi.stub'),
-        linux: join(boot.parts, 'linux'),
-        initrd,
-        commandLine: [...recipe.commandLine, ...recipe.verityWords[verity], ...root].join(' '),
-        osRelease: osRelease(boot.version),
-        kernel: boot.kernel,
-        epoch,
-      },
-      scratch,
-    );
+    const ukiParts = {
+      stub: join(boot.parts, 'linuxx64.efi.stub'),
+      linux: join(boot.parts, 'linux'),
+      initrd,
+      commandLine: [...recipe.commandLine, ...recipe.verityWords[verity], ...root].join(' '),
+      osRelease: osRelease(boot.version),
+      kernel: boot.kernel,
+      publicKey: await publicKeyOf(key),
+      epoch,
+    };
+    const { sections } = measureProgram(await readFile(await assembleUki(ukiParts, scratch)));
+    const signed = await signPcr(sections, key);
+    // no TPM gives its data to a root that nobody verifies; both boot images are alike in form
+    const pcrSignature = verity === 'on' ? signed : '{}'.padEnd(signed.length);
+    const uki = await assembleUki({ ...ukiParts, pcrSignature }, scratch);
     await signEfi(uki, join(folder, ukiNames[verity]), key, epoch);
   }
   await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(folder, 'loader.efi'), key, epoch);

@@ -8,9 +8,10 @@ import { treePaths } from './tree.ts';
 const programs = ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'];
 
 /** What busybox is asked to be: each is a link to it. */
-const applets = 'sh cat chroot echo grep insmod mkdir mount rm sed sleep switch_root tail tr umount'.split(
-  ' ',
-);
+const applets =
+  'sh base64 cat chroot cp echo grep head insmod mkdir mount rm sed sleep switch_root sync tail tr umount'.split(
+    ' ',
+  );
 
 const folders = ['bin', 'dev', 'lib', 'lib64', 'modules', 'proc', 'run', 'sys', 'sysroot'];
 

@@ -37,6 +37,9 @@ export const packages: readonly string[] = [
   // what reaches the host's TPM: the tools, and the pipe between them and vsock
   'tpm2-tools',
   'socat',
+  // what opens Data and Log where they are encrypted: the initrd runs it
+  'cryptsetup-bin',
+  'systemd-cryptsetup',
   // hands the kernel the signature of a volume of container images (docs/ipe.md)
   'keyutils',
   // what the boot image needs; taken out of the root again
@@ -134,6 +137,20 @@ export const removedPaths: readonly string[] = [
   'etc/systemd/system',
   'etc/systemd/user',
   'usr/lib/systemd/boot',
+  // nothing is opened later than in the initrd, and nothing by these
+  ...['cryptsetup', 'integritysetup', 'veritysetup'].flatMap((name) => [
+    `usr/lib/systemd/system-generators/systemd-${name}-generator`,
+    ...['', '-pre'].map((suffix) => `usr/lib/systemd/system/${name}${suffix}.target`),
+    ...['sysinit', 'initrd-root-device'].map(
+      (target) => `usr/lib/systemd/system/${target}.target.wants/${name}.target`,
+    ),
+  ]),
+  ...['integritysetup', 'veritysetup'].flatMap((name) => [
+    `usr/sbin/${name}`,
+    `usr/bin/systemd-${name}`,
+    `usr/lib/systemd/systemd-${name}`,
+  ]),
+  'usr/lib/x86_64-linux-gnu/cryptsetup',
   'usr/lib/dracut',
   'usr/share/initramfs-tools',
   'usr/share/debconf',

@@ -12,6 +12,10 @@ export interface UkiParts {
   readonly commandLine: string;
   readonly osRelease: string;
   readonly kernel: string;
+  /** PEM: whose signatures of what is measured count. */
+  readonly publicKey: string;
+  /** What the stub hands to the initrd beside it: `pcr-signature.ts`. Not measured, as it holds a signature of what is. */
+  readonly pcrSignature?: string;
   /** Time stamp in the image's header, seconds since 1970. */
   readonly epoch: number;
 }
@@ -32,6 +36,10 @@ export async function assembleUki(parts: UkiParts, scratch: string): Promise<str
     ['.osrel', await file('osrel', parts.osRelease)],
     ['.cmdline', await file('cmdline', parts.commandLine)],
     ['.uname', await file('uname', parts.kernel)],
+    ['.pcrpkey', await file('pcrpkey', parts.publicKey)],
+    ...(parts.pcrSignature === undefined
+      ? []
+      : [['.pcrsig', await file('pcrsig', parts.pcrSignature)] as [string, string]]),
     ['.initrd', parts.initrd],
     ['.linux', parts.linux],
   ];
