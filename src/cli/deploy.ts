@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
 import { formatSize, parseSize } from '../base/size.ts';
+import { forgetKeys, unshownRecoveryKey } from '../machine/data-keys.ts';
 import { createMachine } from '../machine/deployment.ts';
+import { machineLayout } from '../machine/home.ts';
 import { variablesTemplate } from '../machine/host-hypervisor.ts';
 import {
   checkCpus,
@@ -14,8 +16,8 @@ import {
 import { startMachine } from '../machine/power.ts';
 import { waitUntilReady } from '../machine/readiness.ts';
 import { removeMachine } from '../machine/removal.ts';
-import { readyText } from './status-text.ts';
-import { anyText, defineVerb, oneOf, setting, wholeNumber } from './verb.ts';
+import { readyText, recoveryKeyText } from './status-text.ts';
+import { anyText, defineVerb, oneOf, setting, toggle, wholeNumber } from './verb.ts';
 
 export const verb = defineVerb({
   arguments: {},
@@ -38,6 +40,9 @@ export const verb = defineVerb({
       'how the host reaches the guest: no network, or port 22 (default: vsock)',
       oneOf(...transports),
     ),
+    encryptData: toggle(
+      'encrypt data and log; the TPM of the machine opens them, or the recovery key shown here',
+    ),
   },
   examples: [
     ['holdfast deploy', 'create and start the machine `default` from what `holdfast build` made'],
@@ -45,6 +50,7 @@ export const verb = defineVerb({
       'holdfast deploy --machine gateway-1 --cpus 2 --memory 2GB --data-size 50GB',
       'a larger one of another name',
     ],
+    ['holdfast deploy --encrypt-data', 'one whose disk tells nothing to who takes it away'],
   ],
   async run({ machine, layout, flags, progress, signal, output }) {
     const { release } = flags;
@@ -57,6 +63,7 @@ export const verb = defineVerb({
         logSize: flags.logSize ?? defaults.logSize,
         transport: flags.transport ?? defaults.transport,
       },
+      encryptData: flags.encryptData,
       release: release === undefined ? join(layout.home, 'build') : resolve(release),
       variablesTemplate,
       layout,
@@ -66,7 +73,14 @@ export const verb = defineVerb({
     try {
       await startMachine(layout, machine);
       const boot = await waitUntilReady(layout, machine, progress, signal);
-      output.result({ machine, state: 'running', boot, configuration }, readyText(machine, boot, true));
+      const { secrets } = machineLayout(layout, machine);
+      const recoveryKey = await unshownRecoveryKey(secrets);
+      const ready = readyText(machine, boot, true);
+      output.result(
+        { machine, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
+        recoveryKey === undefined ? ready : `${ready}\n\n${recoveryKeyText(recoveryKey)}`,
+      );
+      if (recoveryKey !== undefined) await forgetKeys(secrets);
     } catch (error) {
       // a deployment that is called off leaves nothing; one that fails leaves the machine, to find out why
       if (signal.aborted) await removeMachine(layout, machine);

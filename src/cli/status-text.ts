@@ -24,6 +24,7 @@ export function statusText(status: MachineStatus): string {
       'data',
       guest ? useText(guest.data.size, guest.data.size - guest.data.used) : formatSize(status.dataSize),
     ],
+    ['encrypted', encryptionText(status)],
     ['logs', guest && useText(guest.logs.size, guest.logs.size - guest.logs.used)],
     ['autostart', status.autostart ? 'on' : 'off'],
     ...(guest?.degraded ?? []).map((text) => ['degraded', text] as const),
@@ -32,6 +33,20 @@ export function statusText(status: MachineStatus): string {
   return rows
     .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${text}`))
     .join('\n');
+}
+
+function encryptionText({ dataEncrypted, recoveryKeyShown }: MachineStatus): string | undefined {
+  if (!dataEncrypted) return undefined;
+  return recoveryKeyShown ? 'yes' : 'yes; nobody has seen its recovery key yet: run `holdfast recovery`';
+}
+
+/** What its user must keep. */
+export function recoveryKeyText(key: string): string {
+  return `The data of this machine are encrypted. Its recovery key, shown this once:
+
+  ${key}
+
+Keep it away from this host. \`holdfast recovery\` takes it when the machine's TPM is lost or its boot keys change.`;
 }
 
 /** Nothing when all is as usual. */

@@ -54,6 +54,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   'release publish': { summary: 'add a release to a repository', load: () => import('./release-publish.ts') },
   'release bundle': { summary: 'put a release into one file', load: () => import('./release-bundle.ts') },
   'release diff': { summary: 'say how two releases differ', load: () => import('./release-diff.ts') },
+  recovery: {
+    summary: 'open encrypted data with the recovery key',
+    load: () => import('./recovery.ts'),
+  },
   autostart: { summary: 'start the machine with this host, or not', load: () => import('./autostart.ts') },
   'tpm status': {
     summary: 'show what was measured, and whether it can',

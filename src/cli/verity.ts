@@ -8,6 +8,9 @@ import { defineVerb, oneOf, required, toggle } from './verb.ts';
 const risk =
   'Without verity the root is still read-only, but nothing notices when somebody changes it on the disk: what was changed runs, and stays.';
 
+const lockedRisk =
+  'Its TPM does not open the encrypted data for such a root: each start needs `holdfast recovery` and the recovery key.';
+
 export const verb = defineVerb({
   arguments: {
     wish: required(
@@ -27,7 +30,8 @@ export const verb = defineVerb({
     let changed = false;
     if (wish !== 'status') {
       const before = await machineStatus(layout, machine); // also says that there is no such machine
-      if (wish === 'disable' && before.verity === 'on' && !flags.yes) await confirm(context, risk);
+      const risks = before.dataEncrypted ? `${risk} ${lockedRisk}` : risk;
+      if (wish === 'disable' && before.verity === 'on' && !flags.yes) await confirm(context, risks);
       changed = await chooseNextStart(layout, machine, { verity: wish === 'enable' ? 'on' : 'off' });
     }
     const status = await machineStatus(layout, machine);

@@ -21,6 +21,8 @@ export interface MachineDisk extends DiskSizes {
   readonly path: string;
   /** The release's base image, from `createBaseImage`. The disk refers to it relative to its own folder. */
   readonly base: string;
+  /** The machine encrypts Log and Data, and makes their file systems itself: here they stay empty. */
+  readonly encrypted?: boolean;
 }
 
 interface FileSystem {
@@ -44,12 +46,12 @@ const journalMegabytes = 64;
  * reference to the base image for all the rest. Needs no root and less than 64 MB on the host.
  * @throws HoldfastError `disk.size`; `process.failed` when there is no room.
  */
-export async function createMachineDisk({ path, base, ...sizes }: MachineDisk): Promise<void> {
+export async function createMachineDisk({ path, base, encrypted, ...sizes }: MachineDisk): Promise<void> {
   const partitions = layout(sizes);
   await withScratch(path, async (scratch) => {
     const raw = join(scratch, 'raw');
     const image = join(scratch, 'qcow2');
-    await writeRaw(raw, sizes, partitions);
+    await writeRaw(raw, sizes, partitions, encrypted ? [] : fileSystems);
     await run('qemu-img', ['convert', '-q', '-S', '4k', '-f', 'raw', '-O', 'qcow2', raw, image]);
     // What the conversion left out because it is zero shows the base image from here on.
     const backing = relative(dirname(resolve(path)), resolve(base));
@@ -61,7 +63,12 @@ export async function createMachineDisk({ path, base, ...sizes }: MachineDisk): 
 }
 
 /** A sparse file of the disk's full size, which is zero wherever the base image has something. */
-async function writeRaw(path: string, sizes: DiskSizes, partitions: readonly Partition[]): Promise<void> {
+async function writeRaw(
+  path: string,
+  sizes: DiskSizes,
+  partitions: readonly Partition[],
+  made: readonly FileSystem[],
+): Promise<void> {
   const size = diskSize(sizes);
   const table = serialiseTable({ diskGuid: guid(randomUUID()), diskSize: size, partitions });
   await writeFile(path, table.primary);
@@ -72,7 +79,7 @@ async function writeRaw(path: string, sizes: DiskSizes, partitions: readonly Par
   } finally {
     await handle.close();
   }
-  for (const { partition, label } of fileSystems) {
+  for (const { partition, label } of made) {
     await makeFileSystem(path, partitionNamed(partitions, partition), label);
   }
 }

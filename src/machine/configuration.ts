@@ -57,6 +57,11 @@ export const machineConfiguration = z.strictObject({
       containers: z.array(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/)).default([]),
     })
     .default({ commands: [], containers: [] }),
+  /**
+   * Where Data and Log are encrypted: what tells the machine's own volume and recovery key from others, and opens neither
+   * (data-keys.ts).
+   */
+  encryption: z.strictObject({ volume: sha256, recoveryKey: sha256 }).optional(),
   created: z.iso.datetime(),
 });
 

@@ -18,10 +18,10 @@ const problemLimit = 500;
 const mark = '--- holdfast starts the machine: ';
 
 /**
- * `refused`: the firmware found nothing that it may start, and waits for a key for ever; `panic`: the kernel gave up;
- * `notice`: it may still come up, or has, though not as it should.
+ * `refused`: the firmware found nothing that it may start, and waits for a key for ever; `panic`: the kernel gave up; `locked`:
+ * the initrd did, as the data cannot be opened; `notice`: it may still come up, or has, though not as it should.
  */
-type ProblemKind = 'refused' | 'panic' | 'notice';
+type ProblemKind = 'refused' | 'panic' | 'locked' | 'notice';
 
 /** Lines that say why a guest does not get on: firmware, fallback loader, kernel, initrd. Groups are what is shown. */
 const tellingLines: readonly (readonly [RegExp, ProblemKind])[] = [
@@ -36,7 +36,8 @@ const tellingLines: readonly (readonly [RegExp, ProblemKind])[] = [
   // systemd: src/boot/efi/log.c
   [/^\S*src\/boot\/\S+: (Error .*)$/, 'notice'],
   [/device-mapper: (verity: .* is corrupted)/, 'notice'],
-  [/(?:^|\] )(holdfast: .+)$/, 'notice'],
+  [/(?:^|\] )(holdfast: (?!Data is locked: ).+)$/, 'notice'],
+  [/(?:^|\] )holdfast: (Data is locked: .+)$/, 'locked'],
   [/(?:^|\] )(Kernel panic - not syncing: .*)$/, 'panic'],
 ];
 
@@ -54,7 +55,9 @@ export function consoleProblem(text: string): ConsoleProblem | undefined {
     for (const [pattern, kind] of tellingLines) {
       const match = pattern.exec(line);
       if (!match) continue;
-      found.add(match.slice(1).join('').slice(0, lineLimit));
+      const told = match.slice(1).join('').slice(0, lineLimit);
+      if (kind === 'locked') return { text: told, kind }; // what follows, follows from it
+      found.add(told);
       if (kind !== 'notice') worst = kind;
     }
   }

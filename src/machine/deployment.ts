@@ -12,6 +12,7 @@ import { createVariableStore } from '../firmware/create.ts';
 import { certificateDer, keyPair } from '../release/keys.ts';
 import { importRelease, type StoredRelease, trustedCertificate, withReleaseStore } from '../release/store.ts';
 import { type MachineConfiguration, writeConfiguration } from './configuration.ts';
+import { describeKeys, keepDataKeys, makeDataKeys } from './data-keys.ts';
 import { writeCredentials } from './hardware.ts';
 import { type HomeLayout, type MachineFiles, type MachineName, machineFiles, machineLayout } from './home.ts';
 import { checkSettings, hostResources, type MachineSettings } from './limits.ts';
@@ -20,6 +21,8 @@ import { releaseUnused } from './unused-releases.ts';
 export interface DeployRequest {
   readonly name: MachineName;
   readonly settings: MachineSettings;
+  /** Whether Data and Log are encrypted by the machine's first start. */
+  readonly encryptData?: boolean;
   /** The folder that `build` made. */
   readonly release: string;
   /** The empty variable store that comes with the firmware. */
@@ -78,9 +81,18 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
   const files = machineFiles(draft);
   await rm(draft, { recursive: true, force: true }); // we hold the machine's lock, so its maker is dead
   await mkdir(draft, { mode: 0o700 });
+  const keys = request.encryptData ? makeDataKeys() : undefined;
+  const encryption = keys && describeKeys(keys);
   const parts = [
-    makeChannelKeys(files.secrets).then(() => writeCredentials(files.secrets, name)),
-    createMachineDisk({ path: files.disk, base: release.baseImage, ...settings }),
+    makeChannelKeys(files.secrets)
+      .then(() => writeCredentials(files.secrets, name, encryption))
+      .then(() => keys && keepDataKeys(files.secrets, keys)),
+    createMachineDisk({
+      path: files.disk,
+      base: release.baseImage,
+      encrypted: request.encryptData === true,
+      ...settings,
+    }),
     writeVariables(request, files),
   ];
   await Promise.allSettled(parts); // none may still write when a failure removes the draft
@@ -96,6 +108,7 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
     updates: [],
     epoch: release.manifest.epoch,
     health: { commands: [], containers: [] },
+    ...(encryption && { encryption }),
     created: new Date().toISOString(),
   };
   await writeConfiguration(files.configuration, configuration);

@@ -4,6 +4,7 @@ import { mendVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { readConfiguration } from './configuration.ts';
 import { markStart } from './console.ts';
+import { keptKeys } from './data-keys.ts';
 import { machineHardware } from './hardware.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 
@@ -28,5 +29,5 @@ export async function prepareStart(
     log(`UEFI variables written: verity is ${verity}`);
   await keepVariableStore(files.variables);
   await markStart(files.consoleLog);
-  return machineHardware(files, configuration);
+  return machineHardware(files, configuration, configuration.encryption && (await keptKeys(files.secrets)));
 }

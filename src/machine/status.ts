@@ -11,6 +11,7 @@ import { storedManifest } from '../release/store.ts';
 import { hostServiceManager, isAutostarted } from './autostart.ts';
 import { startThrough } from './client.ts';
 import { readConfiguration } from './configuration.ts';
+import { unshownRecoveryKey } from './data-keys.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { powerState } from './power.ts';
 import type { MachineState } from './state.ts';
@@ -33,6 +34,9 @@ export interface MachineStatus {
   readonly cpus: number;
   readonly memory: Bytes;
   readonly dataSize: Bytes;
+  /** Whether Data and Log are; and then, whether the user was shown the recovery key. */
+  readonly dataEncrypted: boolean;
+  readonly recoveryKeyShown: boolean;
   readonly transport: Transport;
   /** Whether the next start verifies the root; what runs is in `guest`. */
   readonly verity: Verity;
@@ -56,11 +60,12 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
   const files = machineLayout(layout, name);
   const power = await powerState(layout, name);
   const configuration = await readConfiguration(layout, name);
-  const [guest, manifest, boot, autostart] = await Promise.all([
+  const [guest, manifest, boot, autostart, unshown] = await Promise.all([
     reportOf(power.state, files.supervisorSocket),
     storedManifest(layout, configuration.release),
     readBoot(files.variables),
     isAutostarted(layout, name, hostServiceManager()),
+    unshownRecoveryKey(files.secrets),
   ]);
   const { cpus, memory, dataSize, transport, verity } = configuration;
   return {
@@ -71,6 +76,8 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
     phase: boot.state && phaseOf({ ...boot.state, running: guest.report?.slot }),
     verifiedBoot: guest.report && isVerified(guest.report),
     ...{ cpus, memory, dataSize, transport, verity, autostart },
+    dataEncrypted: configuration.encryption !== undefined,
+    recoveryKeyShown: configuration.encryption !== undefined && unshown === undefined,
     pid: power.pid,
     accelerator: power.accelerator,
     guest: guest.report,

@@ -9,6 +9,8 @@ import { HoldfastError, reasonOf } from '../base/errors.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
+import { readBootState } from '../firmware/boot.ts';
+import { readVariableStore } from '../firmware/store-file.ts';
 import { makeVirtualTpm } from '../tpm/virtual-tpm.ts';
 import { readConfiguration } from './configuration.ts';
 import { consoleProblem, readConsole } from './console.ts';
@@ -56,6 +58,7 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
         if (await makeVirtualTpm(files.tpm)) log('TPM made');
         return prepareStart(layout, name, log);
       },
+      isSingleStart: async () => readBootState(await readVariableStore(files.variables)).next !== undefined,
       fallBack: () => fallBack(files.variables, log),
       readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),
       openSession: (stream) => openSession(stream, identity),

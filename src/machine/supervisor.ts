@@ -15,6 +15,8 @@ export interface SupervisorParts {
   readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
   /** Called before each start: makes the machine ready, and says what to start. */
   readonly prepare: () => Promise<MachineHardware>;
+  /** Whether what `prepare` made ready is a single start of a slot, after which the firmware goes back to the committed one. */
+  readonly isSingleStart: () => Promise<boolean>;
   /** Makes the next start one of the slot that is second in the order of boot; false when there is none. */
   readonly fallBack: () => Promise<boolean>;
   /** What the guest's console says is wrong with the start that is under way. */
@@ -81,6 +83,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   let problem: ConsoleProblem | undefined;
   let gaveUp: string | undefined;
   let answered = false;
+  let isSingleStart = true; // of one that was found, who knows
   let forced = false;
   let fellBack = false;
   let unwatch = () => {};
@@ -93,6 +96,12 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     if (state !== before) log(`${event}: ${state}${state === 'failed' && gaveUp ? `: ${gaveUp}` : ''}`);
   };
 
+  const begin = async (): Promise<RunningMachine> => {
+    const hardware = await parts.prepare();
+    isSingleStart = await parts.isSingleStart();
+    return hypervisor.start(hardware);
+  };
+
   const firstMachine = async (): Promise<RunningMachine> => {
     const found = await hypervisor.adopt(parts.machine);
     if (found) log(`found process ${found.pid}`);
@@ -102,7 +111,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
         next: 'run `holdfast start`',
       });
     }
-    return found ?? hypervisor.start(await parts.prepare());
+    return found ?? begin();
   };
 
   const look = async () => {
@@ -180,15 +189,18 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       if (end === 'hang') log('the guest hung: its watchdog reset it');
       const crashed = end === 'hang' || problem?.kind === 'panic';
       failed = failedStarts(failed, { answered, crashed, lasted: performance.now() - began });
-      const pause = await pauseBefore(failed);
+      // no slot is to blame for that, unless it is one on trial: then the firmware goes back to the committed one
+      const locked = problem?.kind === 'locked' && !isSingleStart;
+      const pause = locked ? undefined : await pauseBefore(failed);
       if (pause === undefined) {
-        gaveUp = `it did not come up in ${failed} starts in a row: ${problem?.text ?? 'its console does not say why'}`;
+        const why = problem?.text ?? 'its console does not say why';
+        gaveUp = locked ? why : `it did not come up in ${failed} starts in a row: ${why}`;
         happen('killed');
         return 'failed';
       }
       if (failed > 0) log(`start ${failed} in a row that failed: ${problem?.text ?? 'unknown'}`);
       await Promise.race([sleep(pause, undefined, { ref: false }), stopAsked.promise]);
-      if (state === 'starting') running = await hypervisor.start(await parts.prepare());
+      if (state === 'starting') running = await begin();
       else {
         happen('shutdown');
         return 'stopped';

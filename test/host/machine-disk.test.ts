@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
-import { type Bytes, GiB, MiB, TiB } from '../../src/base/size.ts';
+import { type Bytes, GiB, KiB, MiB, TiB } from '../../src/base/size.ts';
 import { type BaseImage, createBaseImage } from '../../src/disk/base-image.ts';
 import { currentTable, growDataPartition, readTables } from '../../src/disk/growth.ts';
 import { type Range, readImage } from '../../src/disk/image.ts';
@@ -190,6 +190,16 @@ test('Data grows in place, once; a smaller size changes nothing', async () => {
   assert.ok(readFileSync(path).equals(once));
   assert.deepEqual(currentTable(await readTables(path)).partitions, layout(grown));
   await run('qemu-img', ['check', '-q', path]);
+});
+
+test('where the machine encrypts its data, nothing is made in their place that could be mended later', async () => {
+  const path = join(folder, 'machine', 'encrypted');
+  await createMachineDisk({ path, base: release.path, encrypted: true, ...small });
+  for (const { name, offset } of layout(small)) {
+    if (name !== 'Data' && name !== 'Log') continue;
+    const head = await readImage(path, { offset, length: 64 * KiB });
+    assert.ok(head.equals(Buffer.alloc(64 * KiB)), name);
+  }
 });
 
 test('a failure at the very end leaves nothing behind', async () => {

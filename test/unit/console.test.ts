@@ -35,6 +35,9 @@ BdsDxe: Press any key to enter the Boot Manager Menu.\r\n`,
   initrd: `[    5.1] holdfast: partition RootFS-A is missing\r
 holdfast: partition RootFS-A is missing\r
 [    6.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n`,
+  locked: `[    9.1] holdfast: Data is locked: this TPM does not open it\r
+holdfast: Data is locked: this TPM does not open it\r
+[   10.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n`,
   fallback: `BdsDxe: loading Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r
 BdsDxe: starting Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r\n`,
 };
@@ -50,6 +53,13 @@ test('what the firmware refuses is told as it went on, without its own shell', (
   assert.deepEqual(problemOf(seen.refused), {
     kind: 'refused',
     text: 'failed to load Boot000A "Holdfast A": Access Denied; starting Boot0001 "UEFI Misc Device"; Error loading \\EFI\\Linux\\holdfast.efi: Access denied; failed to start Boot0001 "UEFI Misc Device": Access Denied; No bootable option or device was found',
+  });
+});
+
+test('data that stay locked are told without what the kernel makes of it', () => {
+  assert.deepEqual(problemOf(seen.locked), {
+    kind: 'locked',
+    text: 'Data is locked: this TPM does not open it',
   });
 });
 

@@ -18,6 +18,8 @@ const off: MachineStatus = {
   dataSize: (10 * GiB) as Bytes,
   transport: 'vsock',
   verity: 'on',
+  dataEncrypted: false,
+  recoveryKeyShown: false,
   autostart: false,
   pid: undefined,
   accelerator: undefined,

@@ -37,12 +37,14 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     listens: boolean;
     prepared: number;
     hasOtherSlot: boolean;
+    isSingleStart: boolean;
     drop: () => void;
     problem?: ConsoleProblem;
   } = {
     listens: false,
     prepared: 0,
     hasOtherSlot: false,
+    isSingleStart: false,
     drop: () => {},
   };
   const running = (): RunningMachine => ({
@@ -100,6 +102,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       guest.prepared++;
       return hardware;
     },
+    isSingleStart: async () => guest.isSingleStart,
     fallBack: async () => {
       if (guest.hasOtherSlot) events.push('fall back');
       return guest.hasOtherSlot;
@@ -177,6 +180,35 @@ test('a guest that ends again and again before it answers is given up, and said 
   assert.equal(supervisor.status().state, 'failed');
   assert.match(supervisor.status().problem ?? '', /^it did not come up in 3 starts in a row: Kernel panic/);
   assert.equal(guest.prepared, 3);
+});
+
+const locked: ConsoleProblem = { text: 'Data is locked: no', kind: 'locked' };
+
+test('a guest that cannot open its data is given up at once, and no slot is blamed', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.hasOtherSlot = true;
+  guest.problem = locked;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'booting');
+  end('reboot');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().problem, locked.text);
+  assert.deepEqual(events, ['start']);
+});
+
+test('a trial that cannot open the data gives way to the committed release, which can', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.problem = locked;
+  guest.isSingleStart = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => events.length === 1 && supervisor.status().state === 'booting');
+  end('reboot');
+  await until(() => events.length === 2);
+  delete guest.problem;
+  guest.listens = true;
+  await until(() => supervisor.status().state === 'running');
+  end('shutdown');
+  assert.equal(await supervisor.ended, 'stopped');
 });
 
 test('a committed slot that does not come up gives way to the other, which has one start', async () => {

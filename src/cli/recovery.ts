@@ -1,0 +1,35 @@
+import { readConfiguration } from '../machine/configuration.ts';
+import { forgetKeys, parseRecoveryKey } from '../machine/data-keys.ts';
+import { machineLayout } from '../machine/home.ts';
+import { waitUntilReady } from '../machine/readiness.ts';
+import { encryptionOf, startWithKey, unshownKey } from '../machine/recovery.ts';
+import { askSecret } from './secret.ts';
+import { readyText, recoveryKeyText } from './status-text.ts';
+import { defineVerb } from './verb.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    ['holdfast recovery', 'ask for the recovery key, and start the machine with it'],
+    ['holdfast recovery <key', 'take it from a file'],
+  ],
+  async run({ machine, layout, progress, signal, output, streams }) {
+    await encryptionOf(layout, machine);
+    const recoveryKey = await unshownKey(layout, machine);
+    if (recoveryKey !== undefined) {
+      output.result({ machine, recoveryKey }, recoveryKeyText(recoveryKey));
+      await forgetKeys(machineLayout(layout, machine).secrets);
+      return;
+    }
+    const key = parseRecoveryKey(await askSecret(streams, `recovery key of ${machine}: `, signal));
+    await startWithKey(layout, machine, key);
+    const boot = await waitUntilReady(layout, machine, progress, signal);
+    const { verity } = await readConfiguration(layout, machine);
+    const next =
+      verity === 'on'
+        ? 'from now on its TPM opens the data again'
+        : 'its TPM opens the data when verity is on again';
+    output.result({ machine, state: 'running', boot }, `${readyText(machine, boot, true)}; ${next}`);
+  },
+});
