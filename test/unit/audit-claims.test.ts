@@ -7,6 +7,7 @@ import type { Verdict } from '../../src/audit/claim.ts';
 import { claims } from '../../src/audit/claims.ts';
 import type { HostFactTypes } from '../../src/audit/host-facts.ts';
 import { setVerity } from '../../src/firmware/boot.ts';
+import { sha256 } from '../../src/release/manifest.ts';
 import { answersWith, factsWith, goodAnswers, goodFacts } from './support/audit-evidence.ts';
 import { added, allowedFile, changed, type Sabotage, tcp } from './support/audit-sabotage.ts';
 import { sabotages } from './support/audit-sabotages.ts';
@@ -44,6 +45,34 @@ test('the host’s TPM, opened by the user: its broker must answer, and refuse',
   for (const answer of ['', 'done', '0x101']) {
     assert.equal(verdictsOf({ tpm: `answer ${answer}` }, host).get('tpm'), 'fail');
   }
+});
+
+test('a machine whose data are encrypted: both lie on volumes that encrypt their partition, or the claims fail', () => {
+  const encryption = { volume: sha256.parse('ab'.repeat(32)), recoveryKey: sha256.parse('cd'.repeat(32)) };
+  const host = { configuration: { ...goodFacts.configuration, encryption } };
+  const mounts = (goodAnswers.mounts ?? '')
+    .replace('254:8 / /var rw', '253:1 / /var rw')
+    .replaceAll('/dev/vda8', '/dev/dm-1')
+    .replaceAll('254:7 ', '253:2 ')
+    .replaceAll('/dev/vda7', '/dev/dm-2');
+  const volumes = [
+    goodAnswers.volumes,
+    '253:1 Data vda8 crypt aes-xts-plain64',
+    '253:2 Log vda7 crypt aes-xts-plain64',
+  ].join('\n');
+  const good = { mounts, volumes, journal: '253:2' };
+  assert.deepEqual(failing(verdictsOf(good, host)), []);
+  const onData = ['data-writable', 'overlay-etc', 'overlay-home', 'overlay-root'];
+  assert.deepEqual(failing(verdictsOf({}, host)), [onData[0], 'logs-on-log', ...onData.slice(1)]);
+  const nothing = volumes.replace('vda8 crypt aes-xts-plain64', 'vda8 crypt cipher_null-ecb');
+  assert.deepEqual(failing(verdictsOf({ ...good, volumes: nothing }, host)), onData);
+  const elsewhere = volumes.replace('Data vda8', 'Data vdb1');
+  assert.deepEqual(failing(verdictsOf({ ...good, volumes: elsewhere }, host)), onData);
+  assert.deepEqual(
+    failing(verdictsOf(good)),
+    [onData[0], 'logs-on-log', ...onData.slice(1)],
+    'nobody wanted that',
+  );
 });
 
 test('every claim that is tested has a sabotage that it fails', () => {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Claim, defineClaim, fail, notApplicable, pass, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
+import { encrypts, type Volume, volumes } from '../volumes.ts';
 
 /** Writes a file there, and removes it. */
 function writeProbe(folder: string): Probe<'written'> {
@@ -38,16 +39,36 @@ const firstWritten: Probe<{ readonly written: number; readonly booted: number }>
 };
 
 /** Where the writable file systems of the initrd are. */
-const disks = { '/var': '/dev/vda8', '/logs': '/dev/vda7' } as const;
+const disks = { '/var': 'vda8', '/logs': 'vda7' } as const;
 
-function wrongMount(all: readonly Mount[], target: keyof typeof disks): string[] {
+/** What a check of them looks at. */
+interface Writable {
+  readonly mounts: readonly Mount[];
+  readonly volumes: readonly Volume[];
+}
+
+function wrongMount(
+  { mounts: all, volumes: known }: Writable,
+  target: keyof typeof disks,
+  encrypted: boolean,
+): string[] {
   const { found, problems } = mountAt(all, target);
   if (!found) return problems;
-  const { source, type, root } = found;
-  if (source !== disks[target] || type !== 'ext4' || root !== '/')
-    problems.push(`${target} is ${type} from ${source}, folder ${root}`);
+  const { source, type, root, device } = found;
+  const volume = known.find((each) => each.device === device);
+  const isRight = encrypted
+    ? volume !== undefined && encrypts(volume, disks[target])
+    : source === `/dev/${disks[target]}`;
+  if (!isRight || type !== 'ext4' || root !== '/')
+    problems.push(
+      `${target} is ${type} from ${source}, folder ${root}${encrypted ? ', and should be encrypted' : ''}`,
+    );
   problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
   return problems;
+}
+
+function diskText(target: keyof typeof disks, encrypted: boolean): string {
+  return `/dev/${disks[target]}, ${encrypted ? 'encrypted' : 'not encrypted, by choice'}`;
 }
 
 function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): Claim {
@@ -59,9 +80,9 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
       'Because you may need write access to /etc, /home, /root, /var for specific use cases, write access for these directories is done by overlaying them onto our data partition specifically to the directory /var/.eflow/overlays.',
     since: '0.1',
     notStopped: `What was changed in ${target} counts on every later start: it is the machine's own, and not verified.`,
-    guest: { mounts, writes },
-    host: [],
-    judge: (guest) => {
+    guest: { mounts, volumes, writes },
+    host: ['configuration'],
+    judge: (guest, { configuration: { encryption } }) => {
       const { found, problems } = mountAt(guest.mounts, target);
       if (!found) return fail(problems.join('; '));
       if (found.type !== 'overlay') problems.push(`${target} is ${found.type} from ${found.source}`);
@@ -76,7 +97,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
       if (!found.fileSystemOptions.includes(`lowerdir=/sysroot/${name}`))
         problems.push("the release's folder is not below it");
       problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
-      problems.push(...wrongMount(guest.mounts, '/var'));
+      problems.push(...wrongMount(guest, '/var', encryption !== undefined));
       return unless(problems, `a file could be written; it is kept in ${layers}/upper, on Data`);
     },
   });
@@ -88,25 +109,35 @@ export const writableClaims = [
     sentence:
       'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
     since: '0.1',
-    notStopped: "Data is not encrypted: who can read the host's disk file can read it.",
-    guest: { mounts, writes: writeProbe('/var') },
-    host: [],
-    judge: (guest) =>
-      unless(wrongMount(guest.mounts, '/var'), '/var is ext4 on Data (/dev/vda8); a file could be written'),
+    notStopped:
+      "Unless the machine was deployed with --encrypt-data, who can read the host's disk file can read Data and Log; with it, who also has the machine's folder on the host still can (docs/tpm.md).",
+    guest: { mounts, volumes, writes: writeProbe('/var') },
+    host: ['configuration'],
+    judge: (guest, { configuration: { encryption } }) => {
+      const encrypted = encryption !== undefined;
+      return unless(
+        wrongMount(guest, '/var', encrypted),
+        `/var is ext4 on Data (${diskText('/var', encrypted)}); a file could be written`,
+      );
+    },
   }),
   defineClaim({
     id: 'logs-on-log',
     sentence: 'Log 1 GB or 6 GB Logs specific partition mounted under /logs',
     since: '0.1',
     notStopped: 'Root in the guest can delete its journal.',
-    guest: { mounts, journal, writes: writeProbe('/logs') },
-    host: [],
-    judge: (guest) => {
-      const problems = wrongMount(guest.mounts, '/logs');
+    guest: { mounts, volumes, journal, writes: writeProbe('/logs') },
+    host: ['configuration'],
+    judge: (guest, { configuration: { encryption } }) => {
+      const encrypted = encryption !== undefined;
+      const problems = wrongMount(guest, '/logs', encrypted);
       const device = mountAt(guest.mounts, '/logs').found?.device;
       if (guest.journal !== device)
         problems.push(`the journal is on device ${guest.journal}, and /logs on ${device ?? 'none'}`);
-      return unless(problems, '/logs is ext4 on Log (/dev/vda7); the journal is kept there');
+      return unless(
+        problems,
+        `/logs is ext4 on Log (${diskText('/logs', encrypted)}); the journal is kept there`,
+      );
     },
   }),
   overlayClaim('etc', writeProbe('/etc')),

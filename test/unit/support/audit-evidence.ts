@@ -52,6 +52,7 @@ ${overlay('etc', 33)}
 ${overlay('home', 36)}
 ${overlay('root', 39)}
 48 27 0:41 / /tmp rw,nosuid,nodev shared:22 - tmpfs tmpfs rw,nr_inodes=1048576,inode64`,
+  volumes: '253:0 root vda3 verity 1',
   'root-writes': '',
   'verity-table': `0 325040 verity 1 254:3 254:3 4096 4096 40630 40631 sha256 ${rootHash} - 3 panic_on_corruption root_hash_sig_key_desc holdfast-root-hash`,
   'verity-status': '0 325040 verity V',

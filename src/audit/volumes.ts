@@ -1,0 +1,37 @@
+import { lines, matching, type Probe } from './guest-probe.ts';
+
+/** What the guest's device mapper has. */
+export interface Volume {
+  /** `major:minor`. */
+  readonly device: string;
+  readonly name: string;
+  /** The devices that it lies on, by name. */
+  readonly below: string;
+  /** Of its first part: what it is, and the first word on how, which is the cipher of an encrypted one. */
+  readonly type: string;
+  readonly how: string;
+}
+
+export const volumes: Probe<readonly Volume[]> = {
+  name: 'volumes',
+  command: `for folder in /sys/class/block/dm-*; do
+    [ -e "$folder/dm" ] || continue
+    name=$(<"$folder/dm/name")
+    read -r _ _ type how _ <<<"$(dmsetup table "$name")"
+    echo "$(<"$folder/dev") $name $(cd "$folder/slaves" && echo *) $type $how"
+  done`,
+  form: lines(
+    matching(
+      /^(\d+:\d+) (\S{1,64}) (\S.{0,80}?) (\S{1,32}) (\S{1,64})$/,
+      ([device = '', name = '', below = '', type = '', how = '']) => ({ device, name, below, type, how }),
+    ),
+  ),
+};
+
+/** AES-256 in XTS: what image/initrd/unlock demands. */
+const cipher = 'aes-xts-plain64';
+
+/** Whether it encrypts all of a partition. */
+export function encrypts({ below, type, how }: Volume, partition: string): boolean {
+  return below === partition && type === 'crypt' && how === cipher;
+}
