@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { copyFile, readFile, rename, rm } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { z } from 'zod';
+import { GiB, MiB } from '../../src/base/size.ts';
+import { readImage, writeImage } from '../../src/disk/image.ts';
+import { layout as diskLayout, partitionNamed } from '../../src/disk/layout.ts';
+import { readConfiguration } from '../../src/machine/configuration.ts';
+import { forgetKeys, keepDataKeys, keptKeys, makeDataKeys } from '../../src/machine/data-keys.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import type { MachineStatus } from '../../src/machine/status.ts';
+import { asRoot } from './guest.ts';
+import { builtRelease, expectDone, holdfast, layout } from './machine.ts';
+import { tamperingWith } from './tampering.ts';
+
+/*
+ * One machine whose data are encrypted: what its disk tells, what opens them and what does not. That they survive updates is
+ * seen in update.test.ts.
+ */
+
+const name = parseMachineName('encrypted');
+const files = machineLayout(layout, name);
+const word = ['--machine', name];
+const kept = `${files.disk}.kept`;
+const marker = 'a secret that nobody may find';
+let recoveryKey = '';
+
+before(async () => {
+  const release = await builtRelease();
+  const answer = await expectDone([
+    ...['deploy', ...word, '--release', release, '--data-size', '2GB', '--encrypt-data', '--json'],
+  ]);
+  recoveryKey = z.object({ recoveryKey: z.string() }).parse(JSON.parse(answer)).recoveryKey;
+});
+after(async () => {
+  await expectDone(['remove', ...word]);
+});
+
+async function offsetOf(partition: 'Data' | 'Log'): Promise<number> {
+  return partitionNamed(diskLayout(await readConfiguration(layout, name)), partition).offset;
+}
+
+async function dataIsThere(): Promise<void> {
+  assert.equal(
+    await asRoot(name, 'tail -qn 1 /var/marker /logs/marker /home/holdfast/marker'),
+    `${marker}\n`.repeat(3).trim(),
+  );
+  const status: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
+  assert.deepEqual([status.dataEncrypted, status.recoveryKeyShown, status.guest?.degraded], [true, true, []]);
+}
+
+/** The machine must not come up, and say why. */
+async function isLocked(why: RegExp): Promise<void> {
+  const { code, stderr } = await holdfast(['start', ...word]);
+  assert.equal(code, 1);
+  assert.match(stderr, why);
+  const { state, problem }: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
+  assert.equal(state, 'failed');
+  assert.match(problem ?? '', why);
+}
+
+test('the machine opens its data by itself, and its disk does not tell them', async () => {
+  assert.deepEqual(await keptKeys(files.secrets), {}, 'the host forgot the keys');
+  await asRoot(name, `for path in /var /logs /home/holdfast; do echo '${marker}' >$path/marker; done; sync`);
+  await expectDone(['restart', ...word]);
+  await dataIsThere();
+  const results = z
+    .object({ results: z.array(z.object({ id: z.string(), verdict: z.string(), evidence: z.string() })) })
+    .parse(JSON.parse((await holdfast(['audit', ...word, '--json'])).stdout)).results;
+  assert.deepEqual(
+    results.filter(({ verdict }) => verdict === 'fail'),
+    [],
+  );
+  assert.match(results.find(({ id }) => id === 'data-writable')?.evidence ?? '', /vda8, encrypted/);
+  await expectDone(['stop', ...word]);
+  await copyFile(files.disk, kept);
+  const image = await readFile(files.disk);
+  assert.equal(image.indexOf(marker), -1);
+  assert.equal(image.indexOf(recoveryKey), -1);
+  for (const partition of ['Data', 'Log'] as const) {
+    const head = await readImage(files.disk, { offset: await offsetOf(partition), length: 4096 });
+    assert.equal(head.toString('latin1', 0, 6), 'LUKS\xba\xbe', partition); // LUKS2 On-Disk Format, table 1
+  }
+});
+
+test('a boot image that is not of a release does not get the data, though the firmware starts it', async () => {
+  const undo = await tamperingWith(files, await builtRelease()).otherCommandLine();
+  await isLocked(/Data is locked: this TPM does not open it for this boot image; `holdfast recovery`/);
+  await undo();
+});
+
+test('an empty partition in the place of the data is not taken for them, and stays empty', async () => {
+  const offset = await offsetOf('Data');
+  await writeImage(files.disk, offset, Buffer.alloc(MiB));
+  await isLocked(/Data is locked: this TPM does not open it/);
+  const found = await readImage(files.disk, { offset, length: MiB });
+  assert.equal(found.equals(Buffer.alloc(MiB)), true);
+});
+
+test('nor is a volume of somebody else that the machine’s TPM opens', async () => {
+  // as somebody would make it who has the TPM: under the same policy, which is no secret
+  await keepDataKeys(files.secrets, makeDataKeys());
+  await isLocked(/Data is locked: what was opened is not the volume of this machine/);
+  await forgetKeys(files.secrets);
+  await rename(kept, files.disk);
+});
+
+test('another TPM does not open the data; the recovery key does, and that TPM from then on', async () => {
+  await rm(files.tpm, { recursive: true });
+  await isLocked(/`holdfast recovery`/);
+  const recover = (key: string) => holdfast(['recovery', ...word], { input: key });
+  const wrong = await recover(makeDataKeys().recoveryKey);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /not the recovery key of 'encrypted'/);
+  assert.equal((await recover('no key')).code, 2);
+  const right = await recover(`${recoveryKey.toUpperCase()}\n`);
+  assert.equal(right.code, 0, right.stderr);
+  assert.deepEqual(await keptKeys(files.secrets), {});
+  assert.match((await recover(recoveryKey)).stderr, /is running/);
+  await dataIsThere();
+  await expectDone(['stop', ...word]);
+  await expectDone(['set', ...word, '--data-size', '3GB']);
+  await expectDone(['start', ...word]);
+  await dataIsThere();
+  const { guest }: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
+  assert.ok((guest?.data.size ?? 0) > 2.7 * GiB, 'and they grow with their partition');
+});
