@@ -4,6 +4,7 @@ import { run } from '../src/base/process.ts';
 import { readIdentity } from '../src/channel/keys.ts';
 import type { Identity } from '../src/channel/session.ts';
 import type { Hypervisor, MachineHardware, RunningMachine } from '../src/hypervisor/hypervisor.ts';
+import { forgetKeys, keptKeys } from '../src/machine/data-keys.ts';
 import { machineHardware } from '../src/machine/hardware.ts';
 import { machineFiles } from '../src/machine/home.ts';
 import { hostHypervisor } from '../src/machine/host-hypervisor.ts';
@@ -29,6 +30,7 @@ export const bench: Bench = { name: 'boot', prepare };
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const { configuration, files } = await createBenchMachine('bench-boot', await builtRelease(), defer);
   const manifest = await storedManifest(layout, configuration.release);
+  const sealed = await createBenchMachine('bench-encrypted', await builtRelease(), defer, true);
   const debian = await plainDebian(cache, manifest?.kernel ?? '');
 
   const folder = await mkdtemp(join(layout.machines, '.bench-'));
@@ -36,7 +38,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const ours = machineHardware(files, configuration);
   const peerFiles = machineFiles(folder);
   // what the supervisor does before a first start
-  for (const { tpm } of [files, peerFiles]) await makeVirtualTpm(tpm);
+  for (const { tpm } of [files, sealed.files, peerFiles]) await makeVirtualTpm(tpm);
   const peer: MachineHardware = {
     ...machineHardware(peerFiles, configuration),
     name: 'plain-debian',
@@ -56,13 +58,27 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
   await copyFile(debian.variables, peer.variables);
 
-  const boots = { ours: [] as Timeline[], peer: [] as Timeline[], 'without a TPM': [] as Timeline[] };
+  const boots = {
+    ours: [] as Timeline[],
+    peer: [] as Timeline[],
+    'without a TPM': [] as Timeline[],
+    encrypted: [] as Timeline[],
+  };
   const boot = async (side: keyof typeof boots, hardware: MachineHardware, identity: Identity) => {
     const timeline = await measureBoot(hypervisor, hardware, identity);
     boots[side].push(timeline);
     return timeline.total;
   };
   const ourIdentity = await readIdentity(files.secrets, user.name);
+  const sealedIdentity = await readIdentity(sealed.files.secrets, user.name);
+  /** The first start, which encrypts, is the one that is not counted; from then on the TPM opens the data. */
+  const bootSealed = async () => {
+    const { configuration: configured, files: own } = sealed;
+    const hardware = machineHardware(own, configured, await keptKeys(own.secrets));
+    const total = await boot('encrypted', hardware, sealedIdentity);
+    await forgetKeys(own.secrets);
+    return total;
+  };
   const peerIdentity = await readIdentity(debian.secrets, 'root');
   return [
     {
@@ -83,6 +99,15 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       runs: tpmRuns,
       ours: () => boot('ours', ours, ourIdentity),
       peer: () => boot('without a TPM', { ...ours, tpm: undefined }, ourIdentity),
+    },
+    {
+      name: 'encrypted data',
+      peerName: 'the same machine without encryption',
+      unit: 'ms',
+      target: 1.15,
+      runs,
+      ours: bootSealed,
+      peer: () => boot('ours', ours, ourIdentity),
     },
   ];
 }

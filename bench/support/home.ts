@@ -40,19 +40,19 @@ export async function builtRelease(): Promise<string> {
 }
 
 /** Makes a machine as `holdfast deploy` does without further flags, but does not start it; it goes with the bench. */
-export async function createBenchMachine(name: string, release: string, defer: Defer) {
+export async function createBenchMachine(name: string, release: string, defer: Defer, encryptData = false) {
   const machine = parseMachineName(name);
   await removeMachine(layout, machine); // what a bench left that was killed
   defer(() => removeMachine(layout, machine).then(() => {}));
-  const configuration = await deployOnly(machine, release);
+  const configuration = await deployOnly(machine, release, encryptData);
   return { machine, configuration, files: machineLayout(layout, machine) };
 }
 
 /** What `holdfast deploy` does before it starts the machine. */
-export function deployOnly(name: MachineName, release: string) {
+export function deployOnly(name: MachineName, release: string, encryptData = false) {
   const signal = new AbortController().signal;
   return createMachine({
-    ...{ name, settings: defaults, release, variablesTemplate, layout },
+    ...{ name, settings: defaults, encryptData, release, variablesTemplate, layout },
     ...{ progress: silent, signal },
   });
 }
