@@ -3,7 +3,7 @@ import { HoldfastError } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import type { Slot } from '../disk/layout.ts';
 import { waitForBoot } from '../guest/boot.ts';
-import { askGuest } from '../guest/report.ts';
+import { askRunning } from '../guest/running.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 
@@ -63,9 +63,9 @@ export async function problemsOf(
 }
 
 async function identityProblem(guest: Guest, { slot, rootHash }: Expected): Promise<string | undefined> {
-  const report = await askGuest(guest);
-  if (report.slot !== slot) return `slot ${report.slot} runs instead of ${slot}`;
-  if (report.rootHash !== rootHash) return `another release runs: its root hash is ${report.rootHash}`;
+  const seen = await askRunning(guest);
+  if (seen.slot !== slot) return `slot ${seen.slot} runs instead of ${slot}`;
+  if (seen.rootHash !== rootHash) return `another release runs: its root hash is ${seen.rootHash}`;
   return undefined;
 }
 

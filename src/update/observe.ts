@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type Progress, silent } from '../base/progress.ts';
+import type { Progress } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
@@ -8,7 +8,7 @@ import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { readSoundStore } from '../firmware/kept-store.ts';
 import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
-import { askGuest } from '../guest/report.ts';
+import { askRunning } from '../guest/running.ts';
 import { startIn } from '../machine/guest-commands.ts';
 import { type HomeLayout, type MachineName, machineLayout } from '../machine/home.ts';
 import { powerState } from '../machine/power.ts';
@@ -42,19 +42,18 @@ export function guestOf({ layout, name, signal }: Machine): Pick<Session, 'run'>
 }
 
 /**
- * Looks at the variables and the guest; waits for a guest that boots.
- * @throws HoldfastError those of `waitUntilReady`, `askGuest` and `readSoundStore`.
+ * Looks at the variables and the guest; waits for one that does not answer yet.
+ * @throws HoldfastError those of `waitUntilReady`, `askRunning` and `readSoundStore`.
  */
 export async function observeSlots(machine: Machine): Promise<Running> {
   const { layout, name, progress, signal } = machine;
   const files = machineLayout(layout, name);
   const power = await powerState(layout, name);
   const off = isOff(power);
-  // one that answers is seldom waited for
-  if (!off) await waitUntilReady(layout, name, power.state === 'running' ? silent : progress, signal);
-  const report = off ? undefined : await askGuest(guestOf(machine));
+  if (!off && power.state !== 'running') await waitUntilReady(layout, name, progress, signal);
+  const seen = off ? undefined : await askRunning(guestOf(machine));
   const { order, next } = readBootState((await readSoundStore(files.variables)).store);
-  return { order, ...(next && { next }), running: report?.slot, rootHash: report?.rootHash };
+  return { order, ...(next && { next }), running: seen?.slot, rootHash: seen?.rootHash };
 }
 
 /**
