@@ -111,17 +111,34 @@ test('what the machine and the release both changed is told, and is in the way',
   assert.ok(slots.B, 'it was written, and not tried');
 });
 
-test('a release that is not well is tried once, and left for the one before', async () => {
+test('a release whose service fails is tried once, and left for the one before', async () => {
   await setHealth({ commands: [{ argv: ['test', '!', '-e', successorMark], seconds: 10 }] });
+  await asRoot(
+    name,
+    `cat >/etc/systemd/system/gateway.service <<end
+    [Unit]
+    ConditionPathExists=${successorMark}
+    [Service]
+    Type=oneshot
+    ExecStart=/bin/false
+    [Install]
+    WantedBy=multi-user.target
+    end
+    systemctl enable gateway.service; sync`.replaceAll(/^ +/gm, ''),
+  );
   const { code, stderr } = await holdfast([
     ...['update', 'apply', ...word, '--from', successor, '--accept-drift'],
   ]);
   assert.equal(code, 1);
-  assert.match(stderr, /is not well on this machine\n.*test in the guest failed/);
+  assert.match(
+    stderr,
+    /is not well on this machine\n.*services failed: gateway\.service; test in the guest failed/,
+  );
   const { phase, committed, running } = await updateStatus();
   assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
   assert.equal(await hasMark(), false);
   await dataIsThere();
+  await asRoot(name, 'systemctl disable gateway.service; rm /etc/systemd/system/gateway.service');
 });
 
 test('a release comes from a repository, by the blocks that the host lacks, and is committed', async () => {
