@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { failure } from '../base/errors.ts';
+import { type SectionMeasurement, sha256 } from './measurement.ts';
 
 /** What a TPM is told of an EFI program before it starts: digests in lower-case hex. */
 export interface ProgramMeasurements {
@@ -7,11 +7,6 @@ export interface ProgramMeasurements {
   readonly authenticode: string;
   /** The parts of a UKI that its stub measures, in the stub's order; of other programs none is measured. */
   readonly sections: readonly SectionMeasurement[];
-}
-
-export interface SectionMeasurement {
-  readonly name: string;
-  readonly sha256: string;
 }
 
 /**
@@ -66,7 +61,7 @@ function measure(bytes: Buffer): ProgramMeasurements {
     authenticode: authenticode(bytes, optional, sections),
     sections: measuredSections.flatMap((name) => {
       const found = sections.find((section) => section.name === name);
-      return found ? [{ name, sha256: sha256(found.data) }] : [];
+      return found ? [{ name, sha256: sha256(found.data).toString('hex') }] : [];
     }),
   };
 }
@@ -96,18 +91,12 @@ function authenticode(bytes: Buffer, optional: number, sections: readonly Sectio
     piece(bytes, certificates + 8, headersEnd),
     ...used.map(({ offset, rawSize }) => piece(bytes, offset, offset + rawSize)),
     piece(bytes, hashed, bytes.length - certificatesSize),
-  );
+  ).toString('hex');
 }
 
 function piece(bytes: Buffer, from: number, to: number): Buffer {
   if (from > to || to > bytes.length) throw malformed(`bytes ${from} to ${to} of ${bytes.length} are named`);
   return bytes.subarray(from, to);
-}
-
-function sha256(...parts: readonly Uint8Array[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex');
 }
 
 function malformed(why: string, cause?: unknown) {

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { misuse } from '../base/errors.ts';
 import { exists, syncFolder } from '../base/files.ts';
+import { extended } from '../firmware/measurement.ts';
 import { sha256 } from '../release/manifest.ts';
 import type { MachineConfiguration } from './configuration.ts';
 
@@ -47,7 +48,7 @@ export function describeKeys({ volumeKey, recoveryKey }: DataKeys): MachineConfi
 /** PCR 15 when the volume of this key is open, and no other was before: `measure_volume_key` in systemd's cryptsetup.c. */
 export function measuredVolume(volumeKey: Uint8Array): Buffer {
   const measurement = createHmac('sha256', volumeKey).update(`cryptsetup:Data:${volumeId}`).digest();
-  return createHash('sha256').update(Buffer.alloc(32)).update(measurement).digest();
+  return extended([measurement]);
 }
 
 /**

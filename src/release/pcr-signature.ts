@@ -1,6 +1,6 @@
-import { constants, createHash, sign, X509Certificate } from 'node:crypto';
+import { constants, sign, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { SectionMeasurement } from '../firmware/efi-program.ts';
+import { extended, type SectionMeasurement, sectionDigests, sha256 } from '../firmware/measurement.ts';
 import type { KeyPair } from './keys.ts';
 
 /*
@@ -18,9 +18,7 @@ const algorithmSha256 = 0x0b;
 
 /** The register's value in the initrd: systemd-stub(7), "TPM PCR Notes". Nothing else extends it in our machines. */
 export function kernelImagePcr(sections: readonly SectionMeasurement[]): Buffer {
-  return sections
-    .flatMap(({ name, sha256: digest }) => [sha256(Buffer.from(`${name}\0`)), Buffer.from(digest, 'hex')])
-    .reduce((value, digest) => sha256(value, digest), Buffer.alloc(32));
+  return extended(sections.flatMap(sectionDigests));
 }
 
 /** The policy that demands this value of the register: Part 3, TPM2_PolicyPCR, of an empty session. */
@@ -59,10 +57,4 @@ export async function signPcr(sections: readonly SectionMeasurement[], key: KeyP
 export async function publicKeyOf(key: KeyPair): Promise<string> {
   const { publicKey } = new X509Certificate(await readFile(key.certificate));
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
-}
-
-function sha256(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }

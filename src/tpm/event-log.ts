@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { failure } from '../base/errors.ts';
+import { extended } from '../firmware/measurement.ts';
 import { Reader, Truncated } from './wire.ts';
 
 /** One measurement, as firmware and stub noted it: TCG_PCR_EVENT2. */
@@ -61,14 +61,6 @@ export function replay(events: readonly MeasuredEvent[], pcr: number): Buffer {
     events
       .filter((event) => event.pcr === pcr && event.type !== eventTypes.noAction)
       .map(({ digest }) => digest),
-  );
-}
-
-/** A register after these measurements: TCG TPM 2.0 Library Part 1, section "Extend of a PCR". */
-export function extended(digests: readonly Buffer[]): Buffer {
-  return digests.reduce(
-    (value, digest) => createHash('sha256').update(value).update(digest).digest(),
-    Buffer.alloc(32),
   );
 }
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { type Guid, guidToBytes } from '../base/guid.ts';
+import { sectionDigests, sha256 } from '../firmware/measurement.ts';
 import { vendors } from '../firmware/names.ts';
 import { enrolSecureBoot, type SecureBootKeys, signatureOf } from '../firmware/secure-boot.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
@@ -53,11 +53,13 @@ export function expectedEvents(
         : []),
       { what: 'the UKI', digest: Buffer.from(release.uki.authenticode, 'hex') },
     ],
-    // systemd-stub(7), "TPM PCR Notes": the name with its NUL, then the content
-    11: release.uki.sections.flatMap((section) => [
-      { what: `the name of ${section.name}`, digest: sha256(Buffer.from(`${section.name}\0`)) },
-      { what: sectionNames[section.name] ?? section.name, digest: Buffer.from(section.sha256, 'hex') },
-    ]),
+    11: release.uki.sections.flatMap((section) => {
+      const [name, content] = sectionDigests(section);
+      return [
+        { what: `the name of ${section.name}`, digest: name },
+        { what: sectionNames[section.name] ?? section.name, digest: content },
+      ];
+    }),
     12: [],
   };
 }
@@ -97,10 +99,4 @@ function variable(name: string, vendor: Guid, data: Buffer): Buffer {
   lengths.writeBigUInt64LE(BigInt(name.length), 0);
   lengths.writeBigUInt64LE(BigInt(data.length), 8);
   return sha256(guidToBytes(vendor), lengths, Buffer.from(name, 'utf16le'), data);
-}
-
-function sha256(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }

@@ -1,11 +1,12 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
+import { extended } from '../firmware/measurement.ts';
 import type { SecureBootKeys } from '../firmware/secure-boot.ts';
 import { isManifestSigned } from '../release/keys.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { parseManifest } from '../release/verify.ts';
 import { differences } from './difference.ts';
-import { eventTypes, extended, type MeasuredEvent, parseEventLog, replay } from './event-log.ts';
+import { eventTypes, type MeasuredEvent, parseEventLog, replay } from './event-log.ts';
 import { type Evidence, loggedPcrs, quotedPcrs, type Trust } from './evidence.ts';
 import { type ExpectedStart, expectedEvents, judgedPcrs } from './expected-start.ts';
 import { digestOf, readQuote } from './quote.ts';
