@@ -6,10 +6,16 @@ import { run } from '../../src/base/process.ts';
 import { homeLayout, type MachineName, machineLayout, parseMachineName } from '../../src/machine/home.ts';
 
 /**
- * The HOLDFAST_HOME of all tests with machines. It stays between runs, so that a release is built only when something
- * changed; not in /tmp, which is memory on many hosts.
+ * The HOLDFAST_HOME of the tests with machines in a process of the test runner, which runs two files at a time: one home
+ * for each, as a file may have the shared machine for itself. A home stays between runs, so that a release is built only
+ * when something changed; not in /tmp, which is memory on many hosts.
  */
-export const home = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/test');
+export function testHome(worker: '1' | '2'): string {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  return join(cache, worker === '1' ? 'holdfast/test' : 'holdfast/test-2');
+}
+
+export const home = testHome(process.env.NODE_TEST_WORKER_ID === '2' ? '2' : '1');
 export const layout = homeLayout(home);
 
 /** The machine that tests share which leave it as they found it. */

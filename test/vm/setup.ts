@@ -1,8 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isSystemError } from '../../src/base/errors.ts';
-import { builtRelease, environment, expectDone, layout, program } from './machine.ts';
+import { makePrivateFolder } from '../../src/base/files.ts';
+import { homeLayout } from '../../src/machine/home.ts';
+import { builtRelease, environment, expectDone, program, testHome } from './machine.ts';
+
+const homes = [testHome('1'), testHome('2')] as const;
 
 /**
  * Runs once before all test files (`node --test --test-global-setup`): no old machines, one release for all; and none of
@@ -10,30 +15,44 @@ import { builtRelease, environment, expectDone, layout, program } from './machin
  * (`--test-force-exit`).
  */
 export async function globalSetup(): Promise<void> {
-  await removeMachines();
-  process.once('exit', removeMachinesNow);
+  for (const home of homes) await removeMachines(home);
+  process.once('exit', () => {
+    for (const home of homes) removeMachinesNow(home);
+  });
   console.log('building the release for the tests with machines, unless it stands');
   const startedAt = performance.now();
   console.log(`release: ${await builtRelease()}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  await shareRelease();
 }
 
-async function removeMachines(): Promise<void> {
-  for (const name of await machineNames()) await expectDone(['remove', '--machine', name]);
+/** The second home has the release and the keys of the first. */
+async function shareRelease(): Promise<void> {
+  const [first, second] = homes;
+  await rm(second, { recursive: true, force: true });
+  await makePrivateFolder(second);
+  for (const part of ['keys', 'cache', 'tools', 'build'])
+    await cp(join(first, part), join(second, part), { recursive: true, verbatimSymlinks: true });
 }
 
-function removeMachinesNow(): void {
-  if (!existsSync(layout.machines)) return;
-  for (const { name } of readdirSync(layout.machines, { withFileTypes: true }).filter(isMachine)) {
+async function removeMachines(home: string): Promise<void> {
+  for (const name of await machineNames(home))
+    await expectDone(['remove', '--machine', name], { env: { HOLDFAST_HOME: home } });
+}
+
+function removeMachinesNow(home: string): void {
+  const { machines } = homeLayout(home);
+  if (!existsSync(machines)) return;
+  for (const { name } of readdirSync(machines, { withFileTypes: true }).filter(isMachine)) {
     spawnSync(program, ['remove', '--machine', name], {
-      env: environment,
+      env: { ...environment, HOLDFAST_HOME: home },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   }
 }
 
-async function machineNames(): Promise<string[]> {
+async function machineNames(home: string): Promise<string[]> {
   try {
-    const entries = await readdir(layout.machines, { withFileTypes: true });
+    const entries = await readdir(homeLayout(home).machines, { withFileTypes: true });
     return entries.filter(isMachine).map(({ name }) => name);
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return [];
