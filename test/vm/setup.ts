@@ -30,7 +30,7 @@ async function shareRelease(): Promise<void> {
   const [first, second] = homes;
   await rm(second, { recursive: true, force: true });
   await makePrivateFolder(second);
-  for (const part of ['keys', 'cache', 'tools', 'build'])
+  for (const part of ['keys', 'build'])
     await cp(join(first, part), join(second, part), { recursive: true, verbatimSymlinks: true });
 }
 
