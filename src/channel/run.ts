@@ -26,10 +26,12 @@ export async function runToEnd(
   );
   try {
     command.stdin.on('error', () => {}); // the command may end before it has read its input
-    command.stdin.end(options.input);
+    const { input } = options;
+    const answer = typeof input === 'function' ? (text: Buffer) => command.stdin.end(input(text)) : undefined;
+    if (typeof input !== 'function') command.stdin.end(input);
     const [stdout, stderr, end] = await Promise.race([
       cut.off,
-      Promise.all([collect(command.stdout, line), readTail(command.stderr), command.ended]),
+      Promise.all([collect(command.stdout, line, answer), readTail(command.stderr), command.ended]),
     ]);
     if ('code' in end && (options.accept ?? [0]).includes(end.code))
       return { code: end.code, stdout, stderr };
@@ -63,14 +65,21 @@ function cutOff({ timeoutMs, signal }: RunOptions, late: () => HoldfastError) {
   };
 }
 
-async function collect(stream: Readable, line: string): Promise<Buffer> {
+/** @param answer is called once, with what comes before the first NUL byte. */
+async function collect(stream: Readable, line: string, answer?: (printed: Buffer) => void): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
+  let isAnswered = false;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > stdoutLimit)
       throw failure('guest.output', 'a command in the guest printed too much', { why: line });
     chunks.push(chunk);
+    if (answer && !isAnswered && chunk.includes(0)) {
+      isAnswered = true;
+      const printed = Buffer.concat(chunks);
+      answer(printed.subarray(0, printed.indexOf(0)));
+    }
   }
   return Buffer.concat(chunks);
 }

@@ -57,8 +57,11 @@ export interface GuestCommand {
   hangUp(): void;
 }
 
+export type CommandInput = string | Uint8Array;
+
 export interface RunOptions {
-  readonly input?: string | Uint8Array;
+  /** Given at once or, when it is made from what the command prints first, as soon as that has ended with a NUL byte. */
+  readonly input?: CommandInput | ((printed: Buffer) => CommandInput);
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Exit codes that are an answer, not a failure. Default: 0 only. */

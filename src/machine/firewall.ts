@@ -1,7 +1,7 @@
 import { failure, misuse } from '../base/errors.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { Session } from '../channel/session.ts';
-import { readAllowed, replaceAllowed } from '../guest/firewall.ts';
+import { changeAllowed, readAllowed, replaceAllowed } from '../guest/firewall.ts';
 import {
   coversPort,
   describeRule,
@@ -15,41 +15,35 @@ import { readConfiguration } from './configuration.ts';
 import { startIn } from './guest-commands.ts';
 import type { HomeLayout, MachineName } from './home.ts';
 
-/** What a change made of the rules: the same list when there was nothing to do. */
-type Change = (rules: readonly FirewallRule[]) => readonly FirewallRule[];
-
-/** So often another change may be quicker than ours. */
-const tries = 5;
-
 /**
  * What a running machine lets in, as the guest has it: the host keeps no copy.
  * @throws HoldfastError `firewall.damaged`, those of `startIn` and `runToEnd`.
  */
 export async function allowedIn(layout: HomeLayout, name: MachineName): Promise<readonly FirewallRule[]> {
-  return (await readAllowed(guestOf(layout, name))).rules;
+  return readAllowed(guestOf(layout, name));
 }
 
 /**
  * Lets something in, at once and from boot on. A rule that is there gets the comment, if one is given.
  * @returns false when it was so already.
- * @throws HoldfastError `firewall.channel`, `firewall.families`, `firewall.full`; those of `changeRules`.
+ * @throws HoldfastError `firewall.channel`, `firewall.families`, `firewall.full`; those of `changeAllowed`.
  */
 export async function allowIn(layout: HomeLayout, name: MachineName, rule: FirewallRule): Promise<boolean> {
   const { transport } = await readConfiguration(layout, name);
   checkRule(rule, transport);
-  return changeRules(layout, name, (rules) => withRule(rules, rule));
+  return changeAllowed(guestOf(layout, name), (rules) => withRule(rules, rule));
 }
 
 /**
  * Lets something in no longer; connections that stand go on.
- * @throws HoldfastError `firewall.none` when there is no such rule; those of `changeRules`.
+ * @throws HoldfastError `firewall.none` when there is no such rule; those of `changeAllowed`.
  */
 export async function disallowIn(
   layout: HomeLayout,
   name: MachineName,
   rule: Omit<FirewallRule, 'comment'>,
 ): Promise<void> {
-  await changeRules(layout, name, (rules) => withoutRule(rules, rule));
+  await changeAllowed(guestOf(layout, name), (rules) => withoutRule(rules, rule));
 }
 
 /**
@@ -57,7 +51,7 @@ export async function disallowIn(
  * @throws HoldfastError those of `startIn` and `replaceAllowed`.
  */
 export async function resetFirewall(layout: HomeLayout, name: MachineName): Promise<void> {
-  await replaceAllowed(guestOf(layout, name), [], undefined);
+  await replaceAllowed(guestOf(layout, name), []);
 }
 
 /** @throws HoldfastError `firewall.channel`, `firewall.families`: exit code 2. */
@@ -102,21 +96,6 @@ export function withoutRule(
   throw failure('firewall.none', `there is no rule ${describeRule(rule)}`, {
     why: 'a rule is removed by what it allows, and from whom',
     next: '`holdfast firewall list` shows the rules',
-  });
-}
-
-/** @returns whether anything changed. @throws HoldfastError `firewall.busy`; those of `readAllowed` and `replaceAllowed`. */
-async function changeRules(layout: HomeLayout, name: MachineName, change: Change): Promise<boolean> {
-  const guest = guestOf(layout, name);
-  for (let count = 0; count < tries; count++) {
-    const { rules, digest } = await readAllowed(guest);
-    const changed = change(rules);
-    if (changed === rules) return false;
-    if (await replaceAllowed(guest, changed, digest)) return true;
-  }
-  throw failure('firewall.busy', 'the rules could not be changed', {
-    why: `others changed them ${tries} times meanwhile`,
-    next: 'try again',
   });
 }
 

@@ -89,6 +89,34 @@ test('every byte passes, both ways, while keys are exchanged anew', async () => 
   assert.ok(stdout.equals(input));
 });
 
+test('input may be made from what the command prints first', async () => {
+  const script = `printf 'a\\nb'; sleep 0.1; printf 'c\\0d'; tr a-z A-Z`;
+  const asked: string[] = [];
+  const input = (printed: Buffer) => {
+    asked.push(printed.toString());
+    return `answer\0${printed}`;
+  };
+  const { stdout } = await session.run(['sh', '-c', script], { input });
+  assert.deepEqual(asked, ['a\nbc']);
+  assert.equal(stdout.toString(), 'a\nbc\0dANSWER\0A\nBC');
+
+  await assert.rejects(session.run(['sh', '-c', 'printf end; exit 3'], { input }), { code: 'guest.command' });
+  assert.equal(asked.length, 1, 'who does not ask is not answered');
+
+  const none = new Error('no answer');
+  const mark = join(server.folder, 'mark');
+  const refuse = () => {
+    throw none;
+  };
+  await assert.rejects(
+    session.run(['sh', '-c', `trap '' HUP; printf '\\0'; [ -z "$(cat)" ]; echo ended >${mark}`], {
+      input: refuse,
+    }),
+    none,
+  );
+  await until(() => existsSync(mark));
+});
+
 test('signals reach the command, also when its input has ended, and end it by name', async () => {
   const trapping = await session.start([
     'sh',

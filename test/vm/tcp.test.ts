@@ -111,7 +111,7 @@ test('the fourth connection is refused to one address and not to others, for a m
   assert.match(stderr, /TCP port 22 is the channel/);
   const start = startIn(layout, name);
   const rule = { service: parseService('tcp/22'), from: undefined, comment: undefined };
-  await replaceAllowed({ run: (argv, options) => runToEnd(start, argv, options) }, [rule], undefined);
+  await replaceAllowed({ run: (argv, options) => runToEnd(start, argv, options) }, [rule]);
 
   const [one, other] = [neighbour(1), neighbour(2)];
   await addNeighbours(name, [one, other]);

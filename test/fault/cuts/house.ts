@@ -21,11 +21,21 @@ export class House {
   static async open(): Promise<House> {
     const home = await mkdtemp(join(tmpdir(), 'holdfast-cuts-'));
     await run('mount', ['-t', 'tmpfs', '-o', `size=${roomy},mode=0700`, 'holdfast-cuts', home]);
-    const layout = homeLayout(home);
+    const house = new House(home);
+    try {
+      await house.#furnish();
+    } catch (error) {
+      await house.close();
+      throw error;
+    }
+    return house;
+  }
+
+  async #furnish(): Promise<void> {
+    const layout = homeLayout(this.home);
     await cp(join(shared.keys, 'release'), join(layout.keys, 'release'), { recursive: true });
     // what another test had fetched is not fetched again
     if (await exists(shared.tools)) await cp(shared.tools, layout.tools, { recursive: true });
-    return new House(home);
   }
 
   /** Runs `holdfast`; it must succeed unless `accept` has its code. @returns what it said, or what it complained of. */

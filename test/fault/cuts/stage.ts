@@ -36,16 +36,29 @@ export async function onStage(
   const [first, second, third] = await knownReleases();
   assert.ok(first && second && third);
   const house = await House.open();
+  await cleanUpAfter(
+    async () => {
+      const subject = new Subject(house, parseMachineName(name), [first, second, third]);
+      await cleanUpAfter(
+        async () => {
+          await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
+          const releases = { first, second, third };
+          await work({ count, random: new Random(seed), house, subject, releases });
+        },
+        () => subject.holdfast(['remove'], [0, 1]),
+      );
+    },
+    () => house.close(),
+  );
+}
+
+/** Also when the work failed; that the cleaning up failed then too must not hide why. */
+async function cleanUpAfter(work: () => Promise<void>, cleanUp: () => Promise<unknown>): Promise<void> {
   try {
-    const subject = new Subject(house, parseMachineName(name), [first, second, third]);
-    try {
-      await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
-      const releases = { first, second, third };
-      await work({ count, random: new Random(seed), house, subject, releases });
-    } finally {
-      await subject.holdfast(['remove'], [0, 1]);
-    }
-  } finally {
-    await house.close();
+    await work();
+  } catch (error) {
+    await cleanUp().catch(console.error);
+    throw error;
   }
+  await cleanUp();
 }
