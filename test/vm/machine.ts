@@ -1,21 +1,40 @@
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { HoldfastError } from '../../src/base/errors.ts';
 import { exists, makePrivateFolder } from '../../src/base/files.ts';
+import { type Lock, takeLock } from '../../src/base/lock.ts';
 import { run } from '../../src/base/process.ts';
 import { homeLayout, type MachineName, machineLayout, parseMachineName } from '../../src/machine/home.ts';
 
 /**
- * The HOLDFAST_HOME of the tests with machines in a process of the test runner, which runs two files at a time: one home
- * for each, as a file may have the shared machine for itself. A home stays between runs, so that a release is built only
- * when something changed; not in /tmp, which is memory on many hosts.
+ * The HOLDFAST_HOMEs of the tests with machines: two files of tests run at a time, and each may change the machine that is
+ * shared. They stay between runs, so that a release is built only when something changed; not in /tmp, which is memory on
+ * many hosts.
  */
-export function testHome(worker: '1' | '2'): string {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(cache, worker === '1' ? 'holdfast/test' : 'holdfast/test-2');
+export const homes = ['holdfast/test', 'holdfast/test-2'].map((name) =>
+  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), name),
+);
+
+/** Nobody else uses a home while its lock is held. */
+export async function lockHome(folder: string): Promise<Lock> {
+  await mkdir(dirname(folder), { recursive: true });
+  return takeLock(`${folder}.lock`, 'tests');
 }
 
-export const home = testHome(process.env.NODE_TEST_WORKER_ID === '2' ? '2' : '1');
+/** The first that nobody uses: ours until this process ends. */
+async function freeHome(): Promise<{ readonly home: string; readonly lock: Lock }> {
+  for (const home of homes) {
+    try {
+      return { home, lock: await lockHome(home) };
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'lock.held')) throw error;
+    }
+  }
+  throw new Error(`other tests use ${homes.join(' and ')}`);
+}
+
+export const { home, lock } = await freeHome();
 export const layout = homeLayout(home);
 
 /** The machine that tests share which leave it as they found it. */

@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import { isSystemError } from '../../src/base/errors.ts';
 import { makePrivateFolder } from '../../src/base/files.ts';
 import { homeLayout } from '../../src/machine/home.ts';
-import { builtRelease, environment, expectDone, program, testHome } from './machine.ts';
-
-const homes = [testHome('1'), testHome('2')] as const;
+import {
+  builtRelease,
+  environment,
+  expectDone,
+  homes,
+  lock,
+  lockHome,
+  home as ours,
+  program,
+} from './machine.ts';
 
 /**
  * Runs once before all test files (`node --test --test-global-setup`): no old machines, one release for all; and none of
@@ -15,6 +22,8 @@ const homes = [testHome('1'), testHome('2')] as const;
  * (`--test-force-exit`).
  */
 export async function globalSetup(): Promise<void> {
+  const others = homes.filter((each) => each !== ours);
+  const locks = [lock, ...(await Promise.all(others.map(lockHome)))];
   for (const home of homes) await removeMachines(home);
   process.once('exit', () => {
     for (const home of homes) removeMachinesNow(home);
@@ -22,16 +31,16 @@ export async function globalSetup(): Promise<void> {
   console.log('building the release for the tests with machines, unless it stands');
   const startedAt = performance.now();
   console.log(`release: ${await builtRelease()}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
-  await shareRelease();
+  for (const other of others) await shareRelease(other);
+  for (const each of locks) await each.release();
 }
 
-/** The second home has the release and the keys of the first. */
-async function shareRelease(): Promise<void> {
-  const [first, second] = homes;
-  await rm(second, { recursive: true, force: true });
-  await makePrivateFolder(second);
+/** The same keys and the same release, in place of whatever was there. */
+async function shareRelease(home: string): Promise<void> {
+  await rm(home, { recursive: true, force: true });
+  await makePrivateFolder(home);
   for (const part of ['keys', 'build'])
-    await cp(join(first, part), join(second, part), { recursive: true, verbatimSymlinks: true });
+    await cp(join(ours, part), join(home, part), { recursive: true, verbatimSymlinks: true });
 }
 
 async function removeMachines(home: string): Promise<void> {
