@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { runToEnd } from '../channel/run.ts';
+import { rootScript } from '../guest/root-script.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { startIn } from '../machine/guest-commands.ts';
 import type { HomeLayout, MachineName } from '../machine/home.ts';
@@ -71,8 +72,7 @@ async function askGuest(layout: HomeLayout, name: MachineName, signal: AbortSign
     mark,
   );
   const argv = [
-    'sudo',
-    '-n',
+    ...rootScript,
     'timeout',
     String(guestLimit),
     'bash',

@@ -1,5 +1,6 @@
 import type { Session } from '../channel/session.ts';
 import type { VariableChange } from '../firmware/store.ts';
+import { rootScript } from './root-script.ts';
 
 const folder = '/sys/firmware/efi/efivars';
 
@@ -20,7 +21,7 @@ export async function writeVariables(
     // printf of the shell buffers: one write
     return `printf '${octal(Buffer.concat([head, data]))}' >${path}`;
   });
-  await session.run(['sudo', '-n', 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });
+  await session.run([...rootScript, 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });
 }
 
 function octal(bytes: Buffer): string {

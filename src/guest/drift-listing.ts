@@ -5,6 +5,7 @@ import { type Overlay, overlays } from '../release/overlay-content.ts';
 import type { EntryType, LayerEntry, Layers } from './drift.ts';
 import { readResetLine } from './drift-reset.ts';
 import { layersFolder, type RawPath, rawPath } from './overlay-path.ts';
+import { rootScript } from './root-script.ts';
 
 const top = rawPath('');
 
@@ -72,7 +73,7 @@ export async function listOverlays(
   names: readonly Overlay[],
   signal: AbortSignal,
 ): Promise<OverlayListing[]> {
-  const command = ['sudo', '-n', 'unshare', '--mount', 'bash', '--norc', '-c', script, 'drift', ...names];
+  const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'drift', ...names];
   const { stdout } = await session.run(command, { timeoutMs: limit, signal });
   return parseListing(stdout, names);
 }

@@ -1,5 +1,6 @@
 import type { Session } from '../channel/session.ts';
 import { layersFolder, type OverlayPath, type RawPath, rawPath } from './overlay-path.ts';
+import { rootScript } from './root-script.ts';
 
 /**
  * Adds lines to what an overlay is asked to give back, which the initrd reads before it mounts the overlay (`give_back` in
@@ -26,7 +27,7 @@ export async function requestReset(
   session: Pick<Session, 'run'>,
   { overlay, path }: OverlayPath,
 ): Promise<void> {
-  const command = ['sudo', '-n', 'sh', '-c', script, 'reset', overlay];
+  const command = [...rootScript, 'sh', '-c', script, 'reset', overlay];
   await session.run(command, { input: resetLine(path), timeoutMs: 60_000 });
 }
 

@@ -1,6 +1,7 @@
 import type { Session } from '../channel/session.ts';
 import { parseRules, serialiseRules } from './firewall-file.ts';
 import type { FirewallRule } from './firewall-rule.ts';
+import { rootScript } from './root-script.ts';
 
 /** On Data, beside the overlays and not in one: it is neither a slot's, nor a change of /etc that could be taken back. */
 const folder = '/var/.eflow/firewall';
@@ -77,7 +78,7 @@ export async function replaceAllowed(guest: Guest, rules: Rules): Promise<void> 
 }
 
 async function talk(guest: Guest, answer: (text: string) => string): Promise<void> {
-  await guest.run(['sudo', '-n', 'sh', '-euc', changeScript], {
+  await guest.run([...rootScript, 'sh', '-euc', changeScript], {
     input: (printed) => answer(printed.toString('utf8')),
     timeoutMs,
   });

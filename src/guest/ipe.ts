@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
+import { rootScript } from './root-script.ts';
 
 /** `audit`: what the policy does not allow is told in the journal; `enforce`: it is refused, and told. */
 export type IpeMode = 'audit' | 'enforce';
@@ -31,7 +32,7 @@ const answer = z.string().transform((text, context) => {
 
 /** Asks the guest's kernel. @throws HoldfastError `guest.output`, and those of `Session.run`. */
 export async function readIpe(session: Pick<Session, 'run'>, timeoutMs = 20_000): Promise<RunningIpe> {
-  const { stdout } = await session.run(['sudo', '-n', 'sh', '-c', script], { timeoutMs });
+  const { stdout } = await session.run([...rootScript, 'sh', '-c', script], { timeoutMs });
   return parseIpe(stdout.toString('utf8'));
 }
 

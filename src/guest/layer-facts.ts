@@ -3,6 +3,7 @@ import type { Session } from '../channel/session.ts';
 import { type Sha256, sha256 } from '../release/manifest.ts';
 import type { Overlay } from '../release/overlay-content.ts';
 import { layersFolder, type RawPath } from './overlay-path.ts';
+import { rootScript } from './root-script.ts';
 
 /**
  * A question about one thing in a layer, which is asked only of what needs it, as listing everything so would take minutes:
@@ -52,7 +53,7 @@ export async function askLayerFacts(
 ): Promise<LayerFacts> {
   if (questions.length === 0) return noFacts;
   const input = Buffer.from(questions.map(({ about, path }) => `${about}\0${path}\0`).join(''), 'latin1');
-  const command = ['sudo', '-n', 'unshare', '--mount', 'bash', '--norc', '-c', script, 'facts', overlay];
+  const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'facts', overlay];
   const { stdout } = await session.run(command, { input, timeoutMs: 300_000, signal });
   return parseFacts(stdout.toString('latin1'), questions);
 }

@@ -2,6 +2,7 @@ import { failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { attestationKeyHandle } from '../tpm/attestation-key.ts';
 import { quotedPcrs, type Statement, statement } from '../tpm/evidence.ts';
+import { rootScript } from './root-script.ts';
 
 /** What the answers are called, and where the guest has them: base64 of each, a line each. */
 const parts = ['quote', 'signature', 'pcrs', 'log'] as const;
@@ -24,7 +25,7 @@ export async function askForQuote(
   nonce: Buffer,
   timeoutMs = 60_000,
 ): Promise<Statement> {
-  const { stdout } = await session.run(['sudo', '-n', 'bash', '-euc', script(nonce)], { timeoutMs });
+  const { stdout } = await session.run([...rootScript, 'bash', '-euc', script(nonce)], { timeoutMs });
   const [quote, signature, pcrs = '', log] = stdout.toString('latin1').split('\n');
   const values = Buffer.from(pcrs, 'base64').toString('hex');
   const parsed = statement.safeParse({ quote, signature, pcrs: values, log });

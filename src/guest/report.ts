@@ -3,6 +3,7 @@ import { failure, reasonOf } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import type { Session } from '../channel/session.ts';
 import { rootHash } from '../verity/root-hash.ts';
+import { rootScript } from './root-script.ts';
 
 /**
  * What is asked: stock commands only. One shell runs them all, as each command of its own costs the guest a channel and
@@ -95,7 +96,7 @@ export type GuestReport = z.output<typeof guestReport>;
 
 /** Asks the guest, in one command. @throws HoldfastError `guest.output`, and those of `Session.run`. */
 export async function askGuest(session: Pick<Session, 'run'>, timeoutMs = 30_000): Promise<GuestReport> {
-  const { stdout } = await session.run(['sudo', '-n', 'sh', '-c', reportScript], { timeoutMs });
+  const { stdout } = await session.run([...rootScript, 'sh', '-c', reportScript], { timeoutMs });
   return parseReport(stdout.toString('utf8'));
 }
 
