@@ -5,7 +5,7 @@ import { silent } from '../src/base/progress.ts';
 import { trustedCertificate } from '../src/release/store.ts';
 import { readRelease, type SignedRelease } from '../src/release/verify.ts';
 import { copiedFiles } from '../src/repository/catalog.ts';
-import { fetchRelease } from '../src/repository/fetch-release.ts';
+import { fetchRelease, withFetching } from '../src/repository/fetch-release.ts';
 import { readOffer } from '../src/repository/offer.ts';
 import { openSource } from '../src/repository/open-source.ts';
 import { publishRelease } from '../src/repository/publish.ts';
@@ -93,7 +93,9 @@ async function update(
   });
   const offer = await readOffer(source, trust, signal);
   const old = async () => [{ digest: older.digest, manifest: older.manifest, parts }];
-  await fetchRelease({ source, offer, trust, folder, old, progress: silent, signal });
+  await withFetching(folder, () =>
+    fetchRelease({ source, offer, trust, folder, old, progress: silent, signal }),
+  );
   await rm(folder, { recursive: true });
   return total() / MB;
 }

@@ -10,10 +10,11 @@ import { packageLines } from './release-diff.ts';
 
 export function resultText(action: string, result: UpdateResult | undefined): string {
   if (result === undefined) return action === 'commit' ? 'no trial is under way' : 'the trial is called off';
-  const { version, steps, written, road, received, detours } = result;
-  const where = action === 'stage' ? 'is in the other slot' : 'runs and is committed';
+  const { version, steps, written, runs, road, received, detours } = result;
+  const isNew = steps.length > 0 && action !== 'stage';
+  const where = isNew ? 'runs and is committed' : runs ? 'runs already' : 'is in the other slot';
   const lines = [
-    steps.length === 0 && action !== 'stage' ? `${version} runs already` : `${version} ${where}`,
+    `${version} ${where}`,
     ...(written > 0 ? [`written  ${formatSize(written)}`] : []),
     ...(road === undefined ? [] : [`fetched  ${formatSize(received ?? (0 as Bytes))} (${road})`]),
     ...(detours ?? []).map((detour) => `         not ${detour}`),
@@ -42,11 +43,12 @@ export function previewText({
   running,
   version,
   isThere,
+  phase,
   fetch,
   packages,
   conflicts,
 }: UpdatePreview): string {
-  if (isThere) return `${version} runs already: there is nothing to do`;
+  if (isThere) return `${version} runs already: ${whenThere[phase]}`;
   return [
     `running  ${running}`,
     `wanted   ${version}`,
@@ -56,6 +58,14 @@ export function previewText({
     'nothing was changed',
   ].join('\n');
 }
+
+/** What an update to the release that runs does. */
+const whenThere: Readonly<Record<UpdatePreview['phase'], string>> = {
+  committed: 'there is nothing to do',
+  finalized: 'the trial of another release would be called off',
+  trial: 'it would be checked and, if it is well, committed',
+  degraded: 'it would be checked and, if it is well, committed in the place of the one that does not come up',
+};
 
 function fetchText(fetch: UpdatePreview['fetch']): string {
   if (fetch === undefined) return 'nothing: its folder is here';

@@ -70,9 +70,11 @@ function deviceOver(socket: Socket, take: Take, size: number): BlockDevice {
       const { error, cookie } = decodeSimpleReply(await take(header));
       const request = waiting.get(cookie);
       if (!request) throw nbdError('the server answered something that was not asked');
-      waiting.delete(cookie);
-      if (error !== 0) request.reject(nbdError(getSystemErrorMessage(-error)));
-      else request.resolve(request.target.length === 0 ? request.target : await take(request.target));
+      const { target } = request;
+      if (error === 0 && target.length > 0) await take(target);
+      waiting.delete(cookie); // only now: the server may end in the middle of what it sends
+      if (error === 0) request.resolve(target);
+      else request.reject(nbdError(getSystemErrorMessage(-error)));
     }
   };
   receive().catch((error: unknown) => {

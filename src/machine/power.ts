@@ -90,6 +90,7 @@ export async function stopMachine(
 ): Promise<boolean> {
   const { supervisorSocket } = machineLayout(layout, name);
   for (let asked = false; ; asked = true) {
+    signal.throwIfAborted();
     if (isOff(await powerState(layout, name))) return asked;
     if (await unlessAborted(isStopped(supervisorSocket, force), signal)) {
       await supervisorEnded(layout, name);

@@ -37,6 +37,13 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       pending.add(settled);
       await work;
     };
+  let diskIsFree: Promise<unknown> = Promise.resolve();
+  /** QEMU serves the disk to one client: whoever comes while it is served waits for the end of that. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const turn = diskIsFree.then(work);
+    diskIsFree = turn.catch(() => {});
+    return turn;
+  };
   const started = answer(nothing, async () => {
     startAsked.resolve();
     await supervisor.started;
@@ -48,15 +55,17 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       stop: told(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
       leave: told(answer(nothing, () => supervisor.leave())),
       exec: executeFor(() => sessionOf(supervisor)),
-      disk: async (_request, connection) => {
-        const { socket, name, close } = await supervisor.exportDisk();
-        try {
-          connection.send(frameTypes.reply, encodeJson({ socket, name }));
-          if (!connection.gone.aborted) await once(connection.gone, 'abort');
-        } finally {
-          await close();
-        }
-      },
+      disk: (_request, connection) =>
+        inTurn(async () => {
+          if (connection.gone.aborted) return;
+          const { socket, name, close } = await supervisor.exportDisk();
+          try {
+            connection.send(frameTypes.reply, encodeJson({ socket, name }));
+            if (!connection.gone.aborted) await once(connection.gone, 'abort');
+          } finally {
+            await close();
+          }
+        }),
     },
     startAsked: startAsked.promise,
     answered: async () => {

@@ -22,18 +22,29 @@ export async function readSmallFile<Part extends SmallFile>(
   manifest: ReleaseManifest,
   part: Part,
 ): Promise<SmallContent<Part>> {
-  const { name, sha256 } = manifest[part];
-  const path = join(folder, name);
   try {
-    const bytes = await readBounded(path, 16 * MiB);
-    if (createHash('sha256').update(bytes).digest('hex') !== sha256)
-      throw new RangeError('its SHA-256 differs from the signed one');
+    const bytes = await readSigned(folder, manifest, part);
     return smallFiles[part].parse(JSON.parse(bytes.toString())) as SmallContent<Part>;
   } catch (cause) {
-    throw failure('release.damaged', `${path} is damaged`, {
+    throw failure('release.damaged', `${join(folder, manifest[part].name)} is damaged`, {
       why: reasonOf(cause),
       next: 'build the release again, or take it from its builder again',
       cause,
     });
   }
+}
+
+/** Whether a folder has such a part, as it was signed. */
+export function hasSmallFile(folder: string, manifest: ReleaseManifest, part: SmallFile): Promise<boolean> {
+  return readSigned(folder, manifest, part).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function readSigned(folder: string, manifest: ReleaseManifest, part: SmallFile): Promise<Buffer> {
+  const { name, sha256 } = manifest[part];
+  const bytes = await readBounded(join(folder, name), 16 * MiB);
+  if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
+  throw new RangeError('its SHA-256 differs from the signed one');
 }

@@ -1,5 +1,5 @@
-import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isSystemError } from '../base/errors.ts';
 import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
@@ -8,7 +8,7 @@ import { type Bytes, MiB } from '../base/size.ts';
 import { requireSpace } from '../base/space.ts';
 import { createBaseImage } from '../disk/base-image.ts';
 import { type ReleaseManifest, type Sha256, sha256 } from './manifest.ts';
-import { readSmallFile, type SmallContent, type SmallFile, smallFiles } from './small-files.ts';
+import { hasSmallFile, readSmallFile, type SmallContent, type SmallFile, smallFiles } from './small-files.ts';
 import { parseManifest, readRelease, type SignedRelease, verifyFiles } from './verify.ts';
 
 /** Where the store is, and the keys of those whose releases are trusted. */
@@ -24,6 +24,8 @@ export interface StoredRelease {
   /** What the disks of its machines stand on. */
   readonly baseImage: string;
 }
+
+const parts = Object.keys(smallFiles) as SmallFile[];
 
 /** FAT tables and folders of the boot partitions, and the partitions' alignment. */
 const baseImageOverhead = 4 * MiB;
@@ -88,8 +90,10 @@ async function store(release: SignedRelease, folders: StoreFolders, signal: Abor
     });
     signal.throwIfAborted();
     // so that a newer one can be compared with it
-    for (const part of Object.keys(smallFiles) as SmallFile[])
-      await copyFile(join(folder, manifest[part].name), join(draft, manifest[part].name));
+    for (const part of parts) {
+      const { name } = manifest[part];
+      await writeFile(join(draft, name), await readFile(join(folder, name)), { mode: 0o444, flush: true });
+    }
     await writeFile(join(draft, 'release.json'), signed.manifest, { mode: 0o444, flush: true });
     await writeFile(join(draft, 'release.json.sig'), signed.signature, { mode: 0o444, flush: true });
     await syncFolder(draft);
@@ -109,6 +113,15 @@ export async function storedRelease(
 ): Promise<StoredRelease | undefined> {
   const manifest = await storedManifest(folders, digest);
   return manifest && describeStored(folders, digest, manifest);
+}
+
+/** The same, but undefined also when files are missing or damaged, so that it is brought in again. Cheap. */
+export async function completeRelease(
+  folders: StoreFolders,
+  digest: Sha256,
+): Promise<StoredRelease | undefined> {
+  const stored = await storedRelease(folders, digest);
+  return stored && (await isComplete(stored)) ? stored : undefined;
 }
 
 /** What a release in the store tells of itself. @throws HoldfastError `release.damaged`. */
@@ -169,7 +182,9 @@ async function removeLeftovers(folders: StoreFolders): Promise<void> {
 /** Folders appear whole, so this only guards against what other programs did to the store. Cheap. */
 async function isComplete({ baseImage, manifest }: StoredRelease): Promise<boolean> {
   const found = await stat(baseImage).catch(() => undefined);
-  return found?.isFile() === true && found.size > manifest.root.size;
+  if (!found?.isFile() || found.size <= manifest.root.size) return false;
+  const whole = await Promise.all(parts.map((part) => hasSmallFile(dirname(baseImage), manifest, part)));
+  return whole.every((each) => each);
 }
 
 function describeStored(folders: StoreFolders, digest: Sha256, manifest: ReleaseManifest): StoredRelease {

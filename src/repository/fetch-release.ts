@@ -43,44 +43,50 @@ export interface Fetched {
 }
 
 /**
+ * Runs `work` while nobody else fetches into a folder, and waits for whoever does: a release must be out of there before the
+ * next one is put together.
+ */
+export async function withFetching<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  await makePrivateFolder(folder);
+  return withLock(join(folder, '.lock'), 'update fetch', work, { wait: true });
+}
+
+/**
  * Fetches a release: by the shortest road that leads there. What came before a cut is kept and used by the next run;
- * nothing is handed out before every byte is verified.
+ * nothing is handed out before every byte is verified. Needs `withFetching`.
  * @throws HoldfastError those of the source, `repository.tampered`, `repository.cut`, `disk.full`, `release.damaged`.
  */
 export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
   const { offer, folder, trust, progress, signal } = request;
-  await makePrivateFolder(folder);
-  return withLock(join(folder, '.lock'), 'update fetch', async () => {
-    const home = join(folder, offer.digest);
-    await removeOthers(folder, offer.digest);
-    if (await exists(join(home, 'release.json'))) {
-      const release = await readRelease(home, trust.certificate);
-      try {
-        await verifyFiles(release, trust.certificate, progress, signal);
-        return { release, road: 'present', received: 0, detours: [] };
-      } catch (error) {
-        if (!(error instanceof HoldfastError) || error.code !== 'release.damaged') throw error;
-        await rm(join(home, 'release.json')); // somebody changed it: it is put together again
-      }
-    }
-    const files = contentFiles(offer.manifest);
-    const size = files.reduce((sum, file) => sum + file.size, 0);
-    await mkdir(home, { recursive: true, mode: 0o700 });
-    await requireSpace(home, (2 * size + 16 * MiB) as Bytes, 'the new release');
-    await fetchSmallFiles(offer, home);
-    const outcome = await fetchContent(request, home);
-    await writeFileAtomic(join(home, 'release.json.sig'), offer.signed.signature);
-    await writeFileAtomic(join(home, 'release.json'), offer.signed.manifest);
+  const home = join(folder, offer.digest);
+  await removeOthers(folder, offer.digest);
+  if (await exists(join(home, 'release.json'))) {
     const release = await readRelease(home, trust.certificate);
     try {
       await verifyFiles(release, trust.certificate, progress, signal);
+      return { release, road: 'present', received: 0, detours: [] };
     } catch (error) {
-      await rm(join(home, 'release.json'), { force: true });
-      throw error;
+      if (!(error instanceof HoldfastError) || error.code !== 'release.damaged') throw error;
+      await rm(join(home, 'release.json')); // somebody changed it: it is put together again
     }
-    for (const name of ['frames', 'old']) await rm(join(home, name), { recursive: true, force: true });
-    return { release, ...outcome };
-  });
+  }
+  const files = contentFiles(offer.manifest);
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await requireSpace(home, (2 * size + 16 * MiB) as Bytes, 'the new release');
+  await fetchSmallFiles(offer, home);
+  const outcome = await fetchContent(request, home);
+  await writeFileAtomic(join(home, 'release.json.sig'), offer.signed.signature);
+  await writeFileAtomic(join(home, 'release.json'), offer.signed.manifest);
+  const release = await readRelease(home, trust.certificate);
+  try {
+    await verifyFiles(release, trust.certificate, progress, signal);
+  } catch (error) {
+    await rm(join(home, 'release.json'), { force: true });
+    throw error;
+  }
+  for (const name of ['frames', 'old']) await rm(join(home, name), { recursive: true, force: true });
+  return { release, ...outcome };
 }
 
 /** Only one release is fetched at a time: what is left of others is of no use. */

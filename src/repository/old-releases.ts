@@ -6,7 +6,7 @@ import type { RowPart } from '../delta/row-reader.ts';
 import { removableMediaPath } from '../disk/base-image.ts';
 import { slotPartition, ukiPaths } from '../disk/layout.ts';
 import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
-import { type StoredRelease, type StoreFolders, storedDigests, storedRelease } from '../release/store.ts';
+import { completeRelease, type StoredRelease, type StoreFolders, storedDigests } from '../release/store.ts';
 
 /** A release of this host's store that can be copied from. */
 export interface OldRelease {
@@ -23,18 +23,24 @@ export interface OldRelease {
 export async function openOldReleases(folders: StoreFolders, scratch: string): Promise<OldRelease[]> {
   const old: OldRelease[] = [];
   for (const digest of await storedDigests(folders)) {
-    const stored = await readStored(folders, digest);
-    if (stored) old.push({ digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) });
+    const release = await openStored(folders, digest, scratch);
+    if (release) old.push(release);
   }
   return old;
 }
 
-/** Undefined also for a release whose manifest this program does not understand: there is nothing to copy from it. */
-async function readStored(folders: StoreFolders, digest: Sha256): Promise<StoredRelease | undefined> {
+/** Undefined for one that is damaged, or whose manifest this program does not understand: there is nothing to copy from it. */
+async function openStored(
+  folders: StoreFolders,
+  digest: Sha256,
+  scratch: string,
+): Promise<OldRelease | undefined> {
   try {
-    return await storedRelease(folders, digest);
+    const stored = await completeRelease(folders, digest);
+    return stored && { digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) };
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'release.damaged') return undefined;
+    if (error instanceof HoldfastError && ['release.damaged', 'process.failed'].includes(error.code))
+      return undefined;
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { type Fetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { failure } from '../base/errors.ts';
 import { exists, makePrivateFolder, readBounded, writeFileAtomic } from '../base/files.ts';
+import { withLock } from '../base/lock.ts';
 import { MiB } from '../base/size.ts';
 import { refusalOf } from './refusals.ts';
 import { sha256Of, targetFilePath } from './signed-metadata.ts';
@@ -45,6 +46,22 @@ export async function refreshMetadata(
   paths = { metadata: 'metadata', targets: 'targets' },
 ): Promise<TrustedMetadata> {
   await makePrivateFolder(folder);
+  // what is trusted never becomes older, also when two ask
+  return withLock(
+    join(folder, '.lock'),
+    'update check',
+    () => refreshAlone(source, folder, firstRoot, signal, paths),
+    { wait: true },
+  );
+}
+
+async function refreshAlone(
+  source: Source,
+  folder: string,
+  firstRoot: string,
+  signal: AbortSignal,
+  paths: { readonly metadata: string; readonly targets: string },
+): Promise<TrustedMetadata> {
   await trustFirst(folder, firstRoot);
   const scratch = await mkdtemp(join(tmpdir(), 'holdfast-metadata-'));
   const fetcher = new SourceFetcher(source, signal);

@@ -8,7 +8,7 @@ import { readConfiguration } from '../machine/configuration.ts';
 import { startMachine, stopMachine } from '../machine/power.ts';
 import { waitUntilReady } from '../machine/readiness.ts';
 import { type StoredRelease, storedPart } from '../release/store.ts';
-import { changeVariables } from './boot-change.ts';
+import { changeVariables, settleVariables } from './boot-change.ts';
 import { expireOther, holdsPast, reachEpoch } from './epoch.ts';
 import { problemsOf } from './health.ts';
 import { guestOf, type Machine, observe, problemInSlot, withDiskAndBase } from './observe.ts';
@@ -22,6 +22,8 @@ export interface Advanced {
   readonly steps: readonly Step[];
   /** Written into the slot. */
   readonly written: Bytes;
+  /** Whether the machine runs the release now. */
+  readonly runs: boolean;
 }
 
 /** How a machine is brought to a release. */
@@ -53,6 +55,7 @@ export async function advance(
   for (;;) {
     const seen = await observe(machine, target, async (slot) => (await slots.problem(slot)) === undefined);
     const { running, runsTarget } = seen;
+    if (running !== undefined && taken.length === 0) await settleVariables(machine);
     const isCommitted = runsTarget && phaseOf(seen) === 'committed';
     if (isCommitted) await reachEpoch(machine, target.manifest.epoch);
     const step = nextStep({
@@ -60,7 +63,7 @@ export async function advance(
       isCompared: !compare || taken.includes('compare'),
       holdsPast: isCommitted && running !== undefined && (await holdsPast(machine, otherSlot(running))),
     });
-    if (step === undefined || before.includes(step)) return { steps: taken, ...result };
+    if (step === undefined || before.includes(step)) return { steps: taken, ...result, runs: runsTarget };
     if (step === 'finalize' && taken.includes('restart')) throw fellBack(target);
     await (step === 'start' || running === undefined ? start(machine) : effects[step](running));
     taken.push(step);
@@ -139,11 +142,24 @@ function effectsOn(
         const problems = await problemsOf(guestOf(machine), audit, expected, health);
         if (problems.length === 0)
           return changeVariables(machine, (store) => setBootOrder(store, [running, otherSlot(running)]));
-        await restart();
-        throw failure('update.unhealthy', `release ${target.manifest.version} is not well on this machine`, {
-          why: problems.join('; '),
-          next: 'the machine went back to the release before; see `holdfast logs` for its trial',
+        signal.throwIfAborted(); // a check that was cut off says nothing of the release
+        const unhealthy = (why: readonly string[], next: string) =>
+          failure('update.unhealthy', `release ${target.manifest.version} is not well on this machine`, {
+            why: why.join('; '),
+            next,
+          });
+        await restart().catch((error: unknown) => {
+          signal.throwIfAborted();
+          if (!(error instanceof HoldfastError)) throw error;
+          throw unhealthy(
+            [...problems, `and its trial does not end: ${error.message}`],
+            'run `holdfast stop --force` and `holdfast start`: the machine then goes back to the release before',
+          );
         });
+        throw unhealthy(
+          problems,
+          'the machine went back to the release before; see `holdfast logs` for its trial',
+        );
       }),
     abandon: restart,
     expire: (running) => expireOther(machine, running),

@@ -37,6 +37,12 @@ export async function changeVariables(
     }
     await sleep(lookEvery);
   }
+  await settleVariables(machine);
+}
+
+/** Has on the host's disk, with a copy, what a running machine's variables say: whoever wrote them last may have been cut off. */
+export async function settleVariables({ layout, name }: Machine): Promise<void> {
+  const { variables } = machineLayout(layout, name);
   const file = await open(variables, 'r');
   try {
     await file.sync();

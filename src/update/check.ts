@@ -1,4 +1,5 @@
 import { failure } from '../base/errors.ts';
+import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { type StoredRelease, storedPart } from '../release/store.ts';
 import { comparePackages, compareVersions, type PackageChange } from '../repository/compare.ts';
 import { type Candidate, withCandidate } from './candidate.ts';
@@ -42,11 +43,12 @@ export async function checkForUpdate(machine: Machine, from: string): Promise<Up
  */
 export async function currentRelease(
   machine: Machine,
-): Promise<{ readonly current: StoredRelease; readonly isOff: boolean }> {
+): Promise<{ readonly current: StoredRelease; readonly isOff: boolean; readonly phase: Phase }> {
   const seen = await observeSlots(machine);
+  const phase = phaseOf(seen);
   const isOff = seen.running === undefined;
   const current = isOff ? (await keptReleases(machine)).at(-1) : await runningRelease(machine, seen);
-  if (current) return { current, isOff };
+  if (current) return { current, isOff, phase };
   throw failure('update.unknown', 'this host does not know the release that runs', {
     next: 'run `holdfast update status`',
   });

@@ -4,6 +4,7 @@ import { readConfiguration, writeConfiguration } from '../machine/configuration.
 import { machineLayout } from '../machine/home.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
 import { checkEpoch } from '../release/epoch.ts';
+import type { Sha256 } from '../release/manifest.ts';
 import { type StoredRelease, storedRelease, withReleaseStore } from '../release/store.ts';
 import { type Machine, problemInSlot, type Running } from './observe.ts';
 
@@ -36,18 +37,41 @@ export async function runningRelease(
   return running === undefined || found.length < 2 ? found[0] : releaseIn(machine, running, found);
 }
 
+/** What is known of what a machine runs. */
+export interface RunningKnown {
+  /** Undefined when the machine is off, or this host does not know it. */
+  readonly release: StoredRelease | undefined;
+  readonly isTrial: boolean;
+}
+
 /**
- * Brings a release into the store for a machine. What the slot that runs holds is kept too; what the other may hold goes,
- * as it is about to be written.
+ * The releases that a machine's slots may hold on the way to another: what the slot holds that is about to be written goes.
+ * That is the one that does not run, unless there is nothing to write or nothing known; of a trial, it is the one that runs.
+ * @param kept the releases that its slots may have held so far.
+ */
+export function keptOnTheWay(
+  kept: readonly Sha256[],
+  { release, isTrial }: RunningKnown,
+  target: Sha256,
+): Sha256[] {
+  const running = release?.digest;
+  const stay = () => {
+    if (running === undefined || running === target) return kept;
+    return isTrial ? kept.filter((digest) => digest !== running) : [running];
+  };
+  return [...new Set([...stay(), target])];
+}
+
+/**
+ * Brings a release into the store for a machine, where it stays with what else its slots may hold: see `keptOnTheWay`.
  * @param obtain has the release in the store: called while nothing leaves it.
- * @param running what runs, if this host knows it.
  * @param reached the latest epoch that the machine has committed.
  * @throws HoldfastError `lock.held`, `release.epoch`; what `obtain` throws.
  */
 export async function keepRelease(
   machine: Machine,
   obtain: () => Promise<StoredRelease>,
-  running: StoredRelease | undefined,
+  running: RunningKnown,
   reached: number,
 ): Promise<StoredRelease> {
   const { layout, name } = machine;
@@ -57,9 +81,9 @@ export async function keepRelease(
     try {
       checkEpoch(target.manifest, reached, 'machine');
       const configuration = await readConfiguration(layout, name);
-      const updates = [...(running ? [running] : []), target]
-        .map(({ digest }) => digest)
-        .filter((digest, index, all) => digest !== configuration.release && all.indexOf(digest) === index);
+      const { release } = configuration;
+      const kept = keptOnTheWay([release, ...configuration.updates], running, target.digest);
+      const updates = kept.filter((digest) => digest !== release); // that is always kept: the disk stands on it
       await writeConfiguration(files.configuration, { ...configuration, updates });
       return target;
     } finally {

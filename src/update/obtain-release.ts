@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../base/files.ts';
-import { importRelease, type StoredRelease, storedRelease } from '../release/store.ts';
-import { type Fetched, fetchRelease } from '../repository/fetch-release.ts';
+import { completeRelease, importRelease, type StoredRelease } from '../release/store.ts';
+import { type Fetched, fetchRelease, withFetching } from '../repository/fetch-release.ts';
 import { hostTrust } from '../repository/home.ts';
 import { readOffer } from '../repository/offer.ts';
 import { openOldReleases } from '../repository/old-releases.ts';
@@ -28,17 +28,19 @@ export async function withRelease<T>(
   try {
     const trust = hostTrust(layout);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
-    const stored = await storedRelease(layout, offer.digest);
-    if (stored) return await work(async () => stored, { road: 'present', received: 0, detours: [] });
     const folder = join(layout.cache, 'fetched');
-    const fetched = await fetchRelease({
-      ...{ source, offer, trust, folder, progress, signal },
-      old: (scratch) => openOldReleases(layout, scratch),
+    return await withFetching(folder, async () => {
+      const stored = await completeRelease(layout, offer.digest);
+      if (stored) return work(async () => stored, { road: 'present', received: 0, detours: [] });
+      const fetched = await fetchRelease({
+        ...{ source, offer, trust, folder, progress, signal },
+        old: (scratch) => openOldReleases(layout, scratch),
+      });
+      const { road, received, detours, release } = fetched;
+      const result = await work(importFrom(release.folder), { road, received, detours });
+      await rm(release.folder, { recursive: true });
+      return result;
     });
-    const { road, received, detours, release } = fetched;
-    const result = await work(importFrom(release.folder), { road, received, detours });
-    await rm(release.folder, { recursive: true });
-    return result;
   } finally {
     await source.close();
   }

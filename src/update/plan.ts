@@ -16,7 +16,8 @@ export interface Observed extends SlotsSeen {
 /**
  * The steps of an update, each of which can be done again.
  * - `start`: the machine is off, or failed
- * - `retire`: take the slot that does not run out of the order of boot, so that nothing boots it while it is written
+ * - `retire`: take the slot that does not run out of the order of boot, and call off a trial of it, so that nothing boots it
+ *   while it is written
  * - `stage`: write the release into it
  * - `compare`: see that nothing of the machine's own hides what the release changes
  * - `finalize`: make the next start a trial of it
@@ -38,7 +39,7 @@ export type Step =
 
 /**
  * The next step towards the release that is wanted; undefined when the machine is there. The slot that runs is never
- * written, and the slot that is written is never in the order of boot: whenever this is cut off, the firmware boots the
+ * written, and the slot that is written is never one that the firmware would boot: whenever this is cut off, it boots the
  * committed release.
  */
 export function nextStep(seen: Observed): Step | undefined {
@@ -47,8 +48,9 @@ export function nextStep(seen: Observed): Step | undefined {
   const phase = phaseOf(seen);
   if (phase === 'trial') return runsTarget ? 'judge' : 'abandon';
   if (runsTarget && phase === 'degraded') return 'judge';
-  if (runsTarget && !holdsPast) return undefined;
   const target: Slot = otherSlot(running);
+  if (next === target && (runsTarget || !holdsTarget)) return 'retire';
+  if (runsTarget && !holdsPast) return undefined;
   if (order.includes(target)) return 'retire';
   if (runsTarget) return 'expire';
   if (!holdsTarget) return 'stage';

@@ -1,3 +1,4 @@
+import type { Phase } from '../firmware/slots.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import type { PackageChange } from '../repository/compare.ts';
 import type { LikelyRoad } from '../repository/roads.ts';
@@ -14,6 +15,7 @@ export interface UpdatePreview {
   readonly version: string;
   /** Whether that very release runs already. */
   readonly isThere: boolean;
+  readonly phase: Phase;
   /** How it would come; undefined when its folder was named. */
   readonly fetch: LikelyRoad | undefined;
   readonly packages: readonly PackageChange[];
@@ -27,13 +29,14 @@ export interface UpdatePreview {
  * @throws HoldfastError `release.epoch`; those of `currentRelease`, `withCandidate` and `findConflicts`.
  */
 export async function previewUpdate(machine: Machine, from: string): Promise<UpdatePreview> {
-  const { current, isOff } = await currentRelease(machine);
+  const { current, isOff, phase } = await currentRelease(machine);
   return withCandidate(machine, from, async (candidate) => {
     const { version } = candidate.manifest;
     checkEpoch(candidate.manifest, await machineEpoch(machine), 'machine');
     return {
       running: current.manifest.version,
       version,
+      phase,
       isThere: !isOff && candidate.digest === current.digest,
       fetch: candidate.road,
       packages: await packageChanges(machine, current, candidate),

@@ -1,3 +1,4 @@
+import { failure } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import { withImage } from '../disk/image-device.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
@@ -45,10 +46,16 @@ export async function isLost(machine: Machine): Promise<boolean> {
  * what is left of the committed slot stay as they are.
  * @throws HoldfastError `lock.held`, `disk.device`; `writeSlot`'s.
  */
-export function rescue(machine: Machine, target: StoredRelease): Promise<Advanced> {
+export function rescue(machine: Machine, target: StoredRelease): Promise<Omit<Advanced, 'runs'>> {
   const { layout, name, progress, signal } = machine;
   const { lock, disk, variables } = machineLayout(layout, name);
   return withLock(lock, 'update', async () => {
+    if (!isOff(await powerState(layout, name))) {
+      throw failure('machine.running', `the machine '${name}' was started meanwhile`, {
+        why: 'its slots can only be written anew while it is off',
+        next: 'stop it, and run the update again',
+      });
+    }
     const { verity } = await readConfiguration(layout, name);
     const { store } = await readSoundStore(variables);
     const [committed = 'A'] = readBootState(store).order;

@@ -1,9 +1,11 @@
-import { failure } from '../base/errors.ts';
+import { failure, HoldfastError } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import type { Slot } from '../disk/layout.ts';
 import { setBootNext } from '../firmware/boot.ts';
 import { otherSlot, type Phase, phaseOf } from '../firmware/slots.ts';
+import { readConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/home.ts';
+import { stopMachine } from '../machine/power.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { type Advanced, advance, start, type Terms } from './advance.ts';
@@ -31,7 +33,7 @@ export interface UpdateStatus {
 /**
  * Writes a release into the slot that does not run, and reads it back. Nothing else changes.
  * @param from the folder of the release, or a repository: see `withRelease`.
- * @throws HoldfastError those of `withRelease`, `keepRelease` and `advance`; `lock.held` when another update is under way.
+ * @throws HoldfastError `update.trial` while a trial runs: the other slot is the committed one; those of `withRelease`, `keepRelease` and `advance`; `lock.held` when another update is under way.
  */
 export function stageUpdate(machine: Machine, from: string): Promise<UpdateResult> {
   return bring(machine, from, {
@@ -54,17 +56,19 @@ function bring(machine: Machine, from: string, terms: Terms): Promise<UpdateResu
   return locked(machine, async () => {
     const isOffAndLost = terms.before === undefined && (await isLost(machine));
     const seen = isOffAndLost ? undefined : await observeRunning(machine);
-    const running = seen && (await runningRelease(machine, seen));
+    const isTrial = seen !== undefined && phaseOf(seen) === 'trial';
+    if (isTrial && terms.before) throw trialUnderWay();
+    const running = { release: seen && (await runningRelease(machine, seen)), isTrial };
     const reached = await machineEpoch(machine);
     const { target, fetch } = await withRelease(machine, from, async (obtain, fetch) => ({
       target: await keepRelease(machine, obtain, running, reached),
       fetch,
     }));
     const rescued = seen ? undefined : await rescue(machine, target);
-    const { steps, written } = await advance(machine, target, terms);
+    const advanced = await advance(machine, target, terms);
     const all = rescued
-      ? { steps: [...rescued.steps, ...steps], written: rescued.written }
-      : { steps, written };
+      ? { ...advanced, steps: [...rescued.steps, ...advanced.steps], written: rescued.written }
+      : advanced;
     return { ...fetch, ...withVersion(target, all) };
   });
 }
@@ -98,7 +102,10 @@ export function rollBack(machine: Machine): Promise<UpdateResult | undefined> {
     }
     const target = await releaseIn(machine, otherSlot(seen.running), await keptReleases(machine));
     if (target) {
-      checkEpoch(target.manifest, await machineEpoch(machine), 'machine');
+      // what was committed counts, also when that was cut off before it was noted
+      const committed = phaseOf(seen) === 'committed' ? await runningRelease(machine, seen) : undefined;
+      const reached = Math.max(await machineEpoch(machine), committed?.manifest.epoch ?? 0);
+      checkEpoch(target.manifest, reached, 'machine');
       return withVersion(target, await advance(machine, target, { compare: false }));
     }
     throw failure('update.no-other', 'there is no release to go back to', {
@@ -125,21 +132,37 @@ export async function updateStatus(machine: Machine): Promise<UpdateStatus> {
   };
 }
 
-function locked<T>({ layout, name }: Machine, work: () => Promise<T>): Promise<T> {
+async function locked<T>({ layout, name }: Machine, work: () => Promise<T>): Promise<T> {
+  await readConfiguration(layout, name); // there is such a machine
   return withLock(machineLayout(layout, name).updateLock, 'update', work);
 }
 
-/** As `observeSlots`, of a machine that is started first when it is off. */
+/** As `observeSlots`, of a machine that is started first when it is off, and once anew when it does not come up. */
 async function observeRunning(machine: Machine): Promise<Running & { readonly running: Slot }> {
-  for (;;) {
-    const seen = await observeSlots(machine);
-    if (seen.running !== undefined) return { ...seen, running: seen.running };
-    await start(machine);
+  for (let isAnew = false; ; ) {
+    try {
+      const seen = await observeSlots(machine);
+      if (seen.running !== undefined) return { ...seen, running: seen.running };
+      await start(machine);
+    } catch (error) {
+      const hangs = error instanceof HoldfastError && error.code === 'machine.boot-timeout';
+      if (!hangs || isAnew) throw error;
+      isAnew = true;
+      // it may be a trial, left alone by whoever began it: any reset ends that
+      await stopMachine(machine.layout, machine.name, true, machine.signal);
+    }
   }
 }
 
 function withVersion({ manifest }: StoredRelease, advanced: Advanced): UpdateResult {
   return { version: manifest.version, ...advanced };
+}
+
+function trialUnderWay() {
+  return failure('update.trial', 'a release is on trial: nothing can be staged', {
+    why: 'the slot that does not run holds the committed release',
+    next: 'run `holdfast update commit`, or `holdfast update rollback`, first',
+  });
 }
 
 function unknownRelease() {

@@ -10,6 +10,7 @@ import { homeLayout } from '../../src/machine/home.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import { sha256 } from '../../src/release/manifest.ts';
 import {
+  completeRelease,
   importRelease,
   removeUnusedReleases,
   storedManifest,
@@ -116,6 +117,17 @@ test('a stored release that others damaged is made again', async () => {
   await truncate(baseImage, 0);
   await bring();
   assert.equal(statSync(baseImage).size, size);
+});
+
+test('a stored release of which a loss of power left half is made again', async () => {
+  const folders = newStore();
+  const bring = () => withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal));
+  const { baseImage, digest, manifest } = await bring();
+  assert.deepEqual((await completeRelease(folders, digest))?.manifest, manifest);
+  await truncate(join(dirname(baseImage), 'overlays.json'), 0);
+  assert.equal(await completeRelease(folders, digest), undefined);
+  await bring();
+  assert.deepEqual((await completeRelease(folders, digest))?.manifest, manifest);
 });
 
 test('a release that a machine uses is kept; others go', async () => {

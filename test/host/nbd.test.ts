@@ -118,3 +118,30 @@ test('a server that says something else is not believed', async () => {
     await once(server, 'close');
   }
 });
+
+test('a server that ends in the middle of an answer leaves nobody waiting', async () => {
+  const path = join(folder, 'dying.sock');
+  const optionReply = (kind: number, data: Buffer) => {
+    const header = Buffer.from('0003e889045565a9000000070000000000000000', 'hex');
+    header.writeUInt32BE(kind, 12);
+    header.writeUInt32BE(data.length, 16);
+    return Buffer.concat([header, data]);
+  };
+  const server = createServer(async (socket) => {
+    socket.on('error', () => {});
+    socket.write('NBDMAGICIHAVEOPT\0\x03');
+    await once(socket, 'data');
+    const size = Buffer.from('0000000000000010000000000001', 'hex'); // information 0: 1 MiB
+    socket.write(Buffer.concat([optionReply(3, size.subarray(0, 12)), optionReply(1, Buffer.alloc(0))]));
+    const request = ((await once(socket, 'data')) as [Buffer])[0];
+    const reply = Buffer.from('67446698000000000000000000000000', 'hex');
+    request.copy(reply, 8, 8, 16); // its cookie
+    socket.write(Buffer.concat([reply, Buffer.alloc(1000)]), () => socket.destroy());
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  const disk = await connectNbd(path, 'disk');
+  await assert.rejects(disk.read(Buffer.alloc(65536), 0), { code: 'disk.device' });
+  await assert.rejects(disk.flush(), { code: 'disk.device' });
+  server.close();
+});

@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../src/base/errors.ts';
 import { silent } from '../../src/base/progress.ts';
 import { bundleRelease } from '../../src/repository/bundle.ts';
 import { httpSource } from '../../src/repository/http-source.ts';
+import { readOffer } from '../../src/repository/offer.ts';
 import { openSource } from '../../src/repository/open-source.ts';
 import { readPublished } from '../../src/repository/published.ts';
 import { initKeys, rotateKeys } from '../../src/repository/root-metadata.ts';
@@ -453,6 +455,30 @@ test('a host without a root trusts no repository', () =>
     } finally {
       await writeFile(root, kept);
     }
+  }));
+
+test('what is trusted never becomes older, also when two ask at the same time', () =>
+  anew(async () => {
+    const old = join(shop.folder, 'old');
+    await cp(shop.repository, old, { recursive: true });
+    await shop.publish(second); // again: a newer timestamp
+    const slow = await openSource(old);
+    const asked = Promise.withResolvers<void>();
+    const late: typeof slow = {
+      ...slow,
+      read: async (path, ...rest) => {
+        const answer = await slow.read(path, ...rest);
+        asked.resolve();
+        await sleep(300);
+        return answer;
+      },
+    };
+    const signal = new AbortController().signal;
+    const trust = shop.trust();
+    const first = readOffer(late, trust, signal);
+    await asked.promise;
+    await Promise.all([first, readOffer(source(), trust, signal)]);
+    await assert.rejects(readOffer(slow, trust, signal), { code: 'repository.rollback' });
   }));
 
 test('an older release is not published over a newer one', () =>

@@ -30,6 +30,7 @@ const name = parseMachineName('off');
 const files = machineLayout(layout, name);
 const signal = new AbortController().signal;
 const machine: Machine = { layout, name, progress: silent, signal };
+const unknown = { release: undefined, isTrial: false };
 const release = await shop.release('13.1', [1, 2, 3, 4]);
 const newer = await shop.release('13.2', [1, 2, 3, 5]);
 await createMachine({
@@ -57,9 +58,9 @@ test('a release of an epoch that the machine has left is refused, and nothing is
   const refused = { code: 'release.epoch', why: /this machine has had a release of epoch 2/ };
   await assert.rejects(previewUpdate(machine, newer.folder), refused);
   const bring = () => importRelease(newer.folder, layout, silent, signal);
-  await assert.rejects(keepRelease(machine, bring, undefined, 2), refused);
+  await assert.rejects(keepRelease(machine, bring, unknown, 2), refused);
   assert.equal(readFileSync(files.configuration, 'utf8'), now);
   assert.deepEqual(readdirSync(layout.releases).sort(), ['.lock', before.release]);
   await writeConfiguration(files.configuration, before);
-  assert.equal((await keepRelease(machine, bring, undefined, 1)).manifest.version, '13.2');
+  assert.equal((await keepRelease(machine, bring, unknown, 1)).manifest.version, '13.2');
 });

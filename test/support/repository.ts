@@ -10,7 +10,7 @@ import { silent } from '../../src/base/progress.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import { copiedFiles } from '../../src/repository/catalog.ts';
-import { type Fetched, fetchRelease } from '../../src/repository/fetch-release.ts';
+import { type Fetched, fetchRelease, withFetching } from '../../src/repository/fetch-release.ts';
 import { readOffer, type Trust } from '../../src/repository/offer.ts';
 import type { OldRelease } from '../../src/repository/old-releases.ts';
 import { type Publication, publishRelease } from '../../src/repository/publish.ts';
@@ -112,11 +112,13 @@ export class Workshop {
   async fetch(source: Source, old: readonly FakeRelease[] = [], host = 'host'): Promise<Fetched> {
     const signal = new AbortController().signal;
     const offer = await readOffer(source, this.trust(host), signal);
-    return fetchRelease({
-      ...{ source, offer, signal, trust: this.trust(host), progress: silent },
-      folder: join(this.folder, host, 'fetched'),
-      old: async () => old.map(oldRelease),
-    });
+    const folder = join(this.folder, host, 'fetched');
+    return withFetching(folder, () =>
+      fetchRelease({
+        ...{ source, offer, signal, folder, trust: this.trust(host), progress: silent },
+        old: async () => old.map(oldRelease),
+      }),
+    );
   }
 }
 

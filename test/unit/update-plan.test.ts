@@ -68,8 +68,16 @@ function isPast({ slots, epoch }: Machine, slot: Slot): boolean {
 
 const mark = (model: Machine) => JSON.stringify(model);
 
-/** As `advance` does; true when the machine came to the target, false when its trial failed. */
-function update(model: Machine, target: Release, cuts: number[]): boolean {
+/** What happens at one of the steps, counted from the last: the host's power goes, the command is killed, or nobody runs it again. */
+interface Cut {
+  readonly after: number;
+  readonly how: 'power' | 'kill' | 'end';
+}
+
+/** As `advance` does; true when the machine came to the target, false when its trial failed, undefined when it was given up. */
+function update(model: Machine, target: Release, cuts: readonly Cut[]): boolean | undefined {
+  const left = [...cuts];
+  let passed = 0;
   let [tried, compared] = [false, false];
   for (let taken = 0; taken < 20; taken += 1) {
     const { running } = model;
@@ -87,15 +95,17 @@ function update(model: Machine, target: Release, cuts: number[]): boolean {
     tried ||= step === 'restart';
     compared ||= step === 'compare';
     if (step === 'finalize') assert.ok(compared, 'nothing is tried before it was compared');
-    if (step === 'stage' || step === 'expire')
+    if (step === 'stage' || step === 'expire') {
       assert.ok(running && !model.order.includes(otherSlot(running)), 'what is in the order is not written');
+      assert.notEqual(model.next, otherSlot(running), 'what is tried next is not written');
+    }
     const committed = model.order[0];
-    const isCut = cuts[0] === 0;
-    cuts[0] = (cuts[0] ?? 0) - 1;
-    if (isCut && step === 'stage') model.slots[otherSlot(running ?? 'A')] = 'torn';
-    if (isCut) {
-      cuts.shift();
-      boot(model); // the host lost power, and everything begins anew
+    const cut = left[0]?.after === passed ? left.shift() : undefined;
+    passed = cut ? 0 : passed + 1;
+    if (cut && step === 'stage') model.slots[otherSlot(running ?? 'A')] = 'torn';
+    if (cut) {
+      if (cut.how === 'power') boot(model);
+      if (cut.how === 'end') return undefined;
       [tried, compared] = [false, false];
       assert.equal(model.order[0], committed);
       continue;
@@ -112,7 +122,10 @@ const releases = fc.array(
     boots: fc.boolean(),
     isWell: fc.boolean(),
     raises: fc.boolean(),
-    cuts: fc.array(fc.nat(8), { maxLength: 3 }),
+    cuts: fc.array(
+      fc.record({ after: fc.nat(8), how: fc.constantFrom<Cut['how'][]>('power', 'kill', 'end') }),
+      { maxLength: 3 },
+    ),
   }),
   { minLength: 1, maxLength: 6 },
 );
@@ -122,9 +135,16 @@ test('whatever is cut off, the committed slot holds a whole release that is well
     fc.property(releases, (wanted) => {
       const model = machine();
       let current = first;
-      for (const [index, { boots, isWell, raises, cuts }] of wanted.entries()) {
+      const last = { boots: true, isWell: true, raises: false, cuts: [] };
+      for (const [index, { boots, isWell, raises, cuts }] of [...wanted, last].entries()) {
         const target = { name: String(index), boots, isWell, epoch: model.epoch + (raises ? 1 : 0) };
-        const arrived = update(model, target, [...cuts]);
+        const arrived = update(model, target, cuts);
+        if (arrived === undefined) {
+          const committed = model.slots[model.order[0] ?? 'A'];
+          assert.ok(committed === current || (committed === target && isWell));
+          current = committed;
+          continue;
+        }
         assert.equal(arrived, boots && isWell);
         if (arrived) current = target;
         if (arrived) assert.ok(!(['A', 'B'] as const).some((slot) => isPast(model, slot)), mark(model));
@@ -142,7 +162,7 @@ test('whatever is cut off, the committed slot holds a whole release that is well
   );
 });
 
-test('the slot that is in the order of boot is never written', () => {
+test('a slot that the firmware would boot is never written', () => {
   const slot = fc.constantFrom<Slot>('A', 'B');
   const seen = fc.record({
     order: fc.uniqueArray(slot),
@@ -158,9 +178,15 @@ test('the slot that is in the order of boot is never written', () => {
       const step = nextStep({ ...rest, ...(next && { next }) });
       if (step === 'finalize' || step === 'restart') assert.ok(rest.isCompared);
       if (step !== 'stage' && step !== 'expire') return;
-      assert.ok(rest.running && !rest.order.includes(otherSlot(rest.running)));
+      assert.ok(rest.running && ![...rest.order, next].includes(otherSlot(rest.running)));
     }),
   );
+});
+
+test('who wants the release that runs calls the trial of another off', () => {
+  const wanted = { runsTarget: true, holdsTarget: false, isCompared: true, holdsPast: false };
+  assert.equal(nextStep({ order: ['A'], next: 'B', running: 'A', ...wanted }), 'retire');
+  assert.equal(nextStep({ order: ['A'], running: 'A', ...wanted }), undefined);
 });
 
 test('the phase follows from the order of boot, the next start and the slot that runs', () => {
