@@ -92,7 +92,9 @@ test('one command is asked with a time limit', async () => {
     return { code: 0, stdout: Buffer.from(output()), stderr: '' };
   };
   assert.equal((await askGuest({ run })).slot, 'A');
-  assert.deepEqual(asked, [[['sudo', '-n', 'sh', '-c', reportScript], { timeoutMs: 30_000 }]]);
+  assert.deepEqual(asked, [
+    [['sudo', '-n', 'setarch', '--addr-no-randomize', 'sh', '-c', reportScript], { timeoutMs: 30_000 }],
+  ]);
 });
 
 test('the script is a shell script that names every section, whatever fails', () => {
