@@ -53,7 +53,7 @@ export const verb = defineVerb({
     }
     const { configuration, changed } = await changeSettings(layout, machine, change);
     const now = [
-      `${configuration.cpus} CPUs`,
+      `${configuration.cpus} ${configuration.cpus === 1 ? 'CPU' : 'CPUs'}`,
       `${formatSize(configuration.memory)} of memory`,
       `${formatSize(configuration.dataSize)} for data`,
       ...(configuration.repository ? [`updates from ${configuration.repository}`] : []),
