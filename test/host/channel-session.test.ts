@@ -89,6 +89,18 @@ test('every byte passes, both ways, while keys are exchanged anew', async () => 
   assert.ok(stdout.equals(input));
 });
 
+test('input that ends after the command did is no error', async () => {
+  const command = await session.start(['true']);
+  const errors: unknown[] = [];
+  command.stdin.on('error', (error) => errors.push(error));
+  await sleep(200); // ended, but what it printed was not read yet
+  command.stdin.end();
+  command.stdout.resume();
+  command.stderr.resume();
+  assert.deepEqual(await command.ended, { code: 0 });
+  assert.deepEqual(errors, []);
+});
+
 test('input may be made from what the command prints first', async () => {
   const script = `printf 'a\\nb'; sleep 0.1; printf 'c\\0d'; tr a-z A-Z`;
   const asked: string[] = [];
