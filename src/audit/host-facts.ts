@@ -8,9 +8,9 @@ import { type DiskTables, readTables } from '../disk/growth.ts';
 import type { SecureBootKeys } from '../firmware/secure-boot.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
+import { secureBootKeys } from '../machine/boot-keys.ts';
 import { type MachineConfiguration, machineNames, readConfiguration } from '../machine/configuration.ts';
 import { type HomeLayout, type MachineName, machineLayout } from '../machine/home.ts';
-import { certificateDer } from '../release/keys.ts';
 import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
@@ -67,7 +67,7 @@ export async function gatherHostFacts(layout: HomeLayout, name: MachineName): Pr
       fact(readConfiguration(layout, name)),
       fact(readReleases(layout, name)),
       fact(readVariableStore(files.variables)),
-      fact(readCertificates(layout)),
+      fact(secureBootKeys(layout)),
       fact(readTables(files.disk)),
       fact(readAccess(layout, name)),
       fact(readKeyDigests(files.secrets)),
@@ -91,11 +91,6 @@ async function readReleases(layout: HomeLayout, name: MachineName): Promise<Host
   return Promise.all(
     [release, ...updates].map((digest) => readRelease(join(layout.releases, digest), certificate)),
   );
-}
-
-async function readCertificates(layout: HomeLayout): Promise<SecureBootKeys> {
-  const platform = await certificateDer(join(layout.keys, 'platform', 'certificate.pem'));
-  return { pk: platform, kek: platform, db: await certificateDer(trustedCertificate(layout)) };
 }
 
 async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAccess[]> {

@@ -50,7 +50,7 @@ export const verb = defineVerb({
       output.result(trust, JSON.stringify(trust, null, 1));
     } else if (file !== undefined) {
       const trust = flags.trust === undefined ? undefined : resolve(flags.trust);
-      const { evidence, judgement } = await judgeKept(layout, resolve(file), trust, flags.nonce);
+      const { evidence, judgement } = await judgeKept(layout, machine, resolve(file), trust, flags.nonce);
       tell(context, evidence, judgement, flags.nonce !== undefined);
     } else {
       const asked = () => attestMachine(layout, machine, flags.nonce);

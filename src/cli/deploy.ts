@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { formatSize, parseSize } from '../base/size.ts';
-import { forgetKeys, unshownRecoveryKey } from '../machine/data-keys.ts';
+import type { BootState } from '../guest/boot.ts';
+import { unshownRecoveryKey } from '../machine/data-keys.ts';
 import { createMachine } from '../machine/deployment.ts';
 import { machineLayout } from '../machine/home.ts';
 import { variablesTemplate } from '../machine/host-hypervisor.ts';
@@ -16,6 +17,7 @@ import {
 import { startMachine } from '../machine/power.ts';
 import { waitUntilReady } from '../machine/readiness.ts';
 import { removeMachine } from '../machine/removal.ts';
+import { forgetShown } from './shown-key.ts';
 import { readyText, recoveryKeyText } from './status-text.ts';
 import { anyText, defineVerb, oneOf, setting, toggle, wholeNumber } from './verb.ts';
 
@@ -70,21 +72,22 @@ export const verb = defineVerb({
       progress,
       signal,
     });
+    let boot: BootState;
     try {
       await startMachine(layout, machine);
-      const boot = await waitUntilReady(layout, machine, progress, signal);
-      const { secrets } = machineLayout(layout, machine);
-      const recoveryKey = await unshownRecoveryKey(secrets);
-      const ready = readyText(machine, boot, true);
-      output.result(
-        { machine, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
-        recoveryKey === undefined ? ready : `${ready}\n\n${recoveryKeyText(recoveryKey)}`,
-      );
-      if (recoveryKey !== undefined) await forgetKeys(secrets);
+      boot = await waitUntilReady(layout, machine, progress, signal);
     } catch (error) {
       // a deployment that is called off leaves nothing; one that fails leaves the machine, to find out why
       if (signal.aborted) await removeMachine(layout, machine);
       throw error;
     }
+    const { secrets } = machineLayout(layout, machine);
+    const recoveryKey = await unshownRecoveryKey(secrets);
+    const ready = readyText(machine, boot, true);
+    output.result(
+      { machine, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
+      recoveryKey === undefined ? ready : `${ready}\n\n${recoveryKeyText(recoveryKey)}`,
+    );
+    if (recoveryKey !== undefined) await forgetShown(secrets, output, signal);
   },
 });

@@ -1,9 +1,10 @@
 import { readConfiguration } from '../machine/configuration.ts';
-import { forgetKeys, parseRecoveryKey } from '../machine/data-keys.ts';
+import { parseRecoveryKey } from '../machine/data-keys.ts';
 import { machineLayout } from '../machine/home.ts';
 import { waitUntilReady } from '../machine/readiness.ts';
-import { encryptionOf, startWithKey, unshownKey } from '../machine/recovery.ts';
+import { encryptionOf, isLockedNextTime, startWithKey, unshownKey } from '../machine/recovery.ts';
 import { askSecret } from './secret.ts';
+import { forgetShown } from './shown-key.ts';
 import { readyText, recoveryKeyText } from './status-text.ts';
 import { defineVerb } from './verb.ts';
 
@@ -19,17 +20,22 @@ export const verb = defineVerb({
     const recoveryKey = await unshownKey(layout, machine);
     if (recoveryKey !== undefined) {
       output.result({ machine, recoveryKey }, recoveryKeyText(recoveryKey));
-      await forgetKeys(machineLayout(layout, machine).secrets);
+      await forgetShown(machineLayout(layout, machine).secrets, output, signal);
       return;
     }
     const key = parseRecoveryKey(await askSecret(streams, `recovery key of ${machine}: `, signal));
     await startWithKey(layout, machine, key);
     const boot = await waitUntilReady(layout, machine, progress, signal);
     const { verity } = await readConfiguration(layout, machine);
-    const next =
-      verity === 'on'
-        ? 'from now on its TPM opens the data again'
+    const tpmOpens = verity === 'on' && !(await isLockedNextTime(layout, machine));
+    const next = tpmOpens
+      ? 'from now on its TPM opens the data again'
+      : verity === 'on'
+        ? 'its TPM does not open the data: the next start needs the recovery key again'
         : 'its TPM opens the data when verity is on again';
-    output.result({ machine, state: 'running', boot }, `${readyText(machine, boot, true)}; ${next}`);
+    output.result(
+      { machine, state: 'running', boot, tpmOpens },
+      `${readyText(machine, boot, true)}; ${next}`,
+    );
   },
 });

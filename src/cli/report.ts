@@ -41,10 +41,15 @@ function explained(error: unknown): HoldfastError {
 
 function describe({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
   // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
-  const lines = [`${styleText(['red', 'bold'], 'error:', { stream })} ${message}`];
-  if (why) lines.push(`  why:  ${why}`);
-  if (next) lines.push(`  next: ${next}`);
+  const lines = [`${styleText(['red', 'bold'], 'error:', { stream })} ${plain(message)}`];
+  if (why) lines.push(`  why:  ${plain(why)}`);
+  if (next) lines.push(`  next: ${plain(next)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** Without what a terminal would obey: errors quote files and guests. */
+function plain(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '\u{fffd}');
 }
 
 function stackOf(error: HoldfastError): string {

@@ -30,9 +30,13 @@ export async function askSecret(
   }
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: stdin, output: silent, terminal: true });
+  reader.on('SIGINT', () => process.kill(process.pid, 'SIGINT')); // in raw mode Ctrl-C is a key like others
   try {
     stderr.write(question);
     return await reader.question('', { signal });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw misuse('usage.secret', 'nothing was given', { why: 'the input ended', cause: error });
   } finally {
     reader.close();
     stderr.write('\n');

@@ -3,7 +3,7 @@ import { guid, guidSize, guidToBytes } from '../base/guid.ts';
 import { malformed } from './malformed.ts';
 import { attributes, vendors } from './names.ts';
 import type { Variable } from './record.ts';
-import { setVariables, type VariableStore } from './store.ts';
+import { findVariable, setVariables, type VariableStore } from './store.ts';
 
 /** X.509 certificates in DER: who may change what (UEFI specification 2.10, section 32.3). */
 export interface SecureBootKeys {
@@ -44,6 +44,16 @@ export function enrolSecureBoot(store: VariableStore, keys: SecureBootKeys): Var
     },
     { name: 'CustomMode', vendor: vendors.customMode, attributes: attributes.firmware, data: Buffer.of(0) },
   );
+}
+
+/** The names of the variables that `enrolSecureBoot` would change. */
+export function changedSecureBoot(store: VariableStore, keys: SecureBootKeys): string[] {
+  return enrolSecureBoot({ headers: Buffer.alloc(0), variables: [] }, keys)
+    .variables.filter(({ name, vendor, attributes, data }) => {
+      const found = findVariable(store, vendor, name);
+      return !found?.data.equals(data) || found.attributes !== attributes;
+    })
+    .map(({ name }) => name);
 }
 
 function certificateVariable(name: 'PK' | 'KEK' | 'db', certificate: Buffer): Variable {

@@ -32,5 +32,6 @@ export async function askForQuote(
   if (parsed.success) return parsed.data;
   throw failure('guest.output', "what the machine's TPM says cannot be read", {
     why: parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+    next: 'run `holdfast restart`, and try again',
   });
 }

@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { misuse } from '../base/errors.ts';
 import { exists, syncFolder } from '../base/files.ts';
@@ -95,18 +95,31 @@ export async function keepRecoveryKey(secrets: string, key: string): Promise<voi
   await syncFolder(secrets);
 }
 
+/** A recovery key alone is for the start that follows at once: milliseconds. */
+const recoveryWithin = 60_000;
+
 /**
  * The keys that are kept for the next start: name of the credential to file. The volume's alone is what a removal left that
- * was cut off, and is removed.
+ * was cut off, and a recovery key alone of an hour ago what a recovery left: nobody asks for it now. Both are removed.
  */
 export async function keptKeys(secrets: string): Promise<Readonly<Record<string, string>>> {
   const kept = await Promise.all(
     Object.entries(keyFiles(secrets)).map(async (entry) => ((await exists(entry[1])) ? [entry] : [])),
   );
   const found: Record<string, string> = Object.fromEntries(kept.flat());
-  if (found['holdfast.recovery-key'] !== undefined) return found;
-  if (found['holdfast.volume-key'] !== undefined) await forgetKeys(secrets);
+  const { 'holdfast.recovery-key': recovery, 'holdfast.volume-key': volume } = found;
+  if (recovery !== undefined) {
+    if (volume !== undefined) return found;
+    const age = Date.now() - (await stat(recovery)).mtimeMs;
+    if (age >= 0 && age < recoveryWithin) return found;
+  }
+  if (recovery !== undefined || volume !== undefined) await forgetKeys(secrets);
   return {};
+}
+
+/** Removes a recovery key that was for one start, which it has had. Those of a first start stay until they were shown. */
+export async function forgetRecovery(secrets: string): Promise<void> {
+  if (!(await exists(keyFiles(secrets)['holdfast.volume-key']))) await forgetKeys(secrets);
 }
 
 /** The recovery key of a machine whose user was not shown it yet; undefined afterwards. */

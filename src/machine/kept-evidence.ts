@@ -5,7 +5,7 @@ import { readBounded } from '../base/files.ts';
 import { type Evidence, evidence, type Trust, trust } from '../tpm/evidence.ts';
 import { type Judgement, judgeEvidence } from '../tpm/judgement.ts';
 import { machineTrust } from './attestation.ts';
-import { type HomeLayout, parseMachineName } from './home.ts';
+import type { HomeLayout, MachineName } from './home.ts';
 
 /** A whole release manifest, and a log that is longer than any start makes. */
 const longest = 2 * 1024 * 1024;
@@ -16,26 +16,33 @@ export interface KeptVerdict {
 }
 
 /**
- * Judges evidence that was kept, on any host.
+ * Judges evidence that was kept, on any host: whether that very machine proves its start, not any.
+ * @param machine one of this home, unless `trustPath` names it.
  * @param trustPath what `attest trust` printed where the machine is; undefined: the machine is one of this home.
  * @param nonce that this judge gave out; undefined: the evidence may be of any age.
- * @throws HoldfastError `attest.file` when a file is not what it should be, `attest.trust` when nothing is known of the machine.
+ * @throws HoldfastError `attest.file` when a file is not what it should be, `attest.machine` when it is of another, `attest.trust` when nothing is known of the machine.
  */
 export async function judgeKept(
   layout: HomeLayout,
+  machine: MachineName,
   path: string,
   trustPath: string | undefined,
   nonce: Buffer | undefined,
 ): Promise<KeptVerdict> {
   const kept = await readForm(path, evidence, 'take it again with `holdfast attest --out FILE`');
-  const known =
-    trustPath === undefined ? await trustOfHome(layout, kept.machine) : await readTrust(trustPath);
+  const known = trustPath === undefined ? await trustOfHome(layout, machine) : await readTrust(trustPath);
+  if (kept.machine !== known.machine) {
+    throw misuse('attest.machine', `the evidence says that it is of the machine '${kept.machine}'`, {
+      why: `it would be held against what is known of '${known.machine}'`,
+      next: 'name the machine with --machine, or what its host printed for it with --trust',
+    });
+  }
   return { evidence: kept, judgement: judgeEvidence(kept, known, nonce) };
 }
 
-async function trustOfHome(layout: HomeLayout, machine: string): Promise<Trust> {
+async function trustOfHome(layout: HomeLayout, machine: MachineName): Promise<Trust> {
   try {
-    return await machineTrust(layout, parseMachineName(machine));
+    return await machineTrust(layout, machine);
   } catch (error) {
     throw misuse('attest.trust', `nothing is known here of the machine '${machine}'`, {
       why: reasonOf(error),

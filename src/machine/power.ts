@@ -54,16 +54,25 @@ async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>):
 
 /**
  * Starts a machine; does not wait until it has booted.
+ * @param handOver what this start alone needs: called while nobody else can start the machine, and not when it runs.
  * @returns false when it ran already.
  * @throws HoldfastError `lock.held`, `machine.stopping`, and why it could not be started.
  */
-export async function startMachine(layout: HomeLayout, name: MachineName): Promise<boolean> {
+export async function startMachine(
+  layout: HomeLayout,
+  name: MachineName,
+  handOver?: () => Promise<void>,
+): Promise<boolean> {
   await readConfiguration(layout, name);
-  return withLock(machineLayout(layout, name).lock, 'start', () => startLocked(layout, name));
+  return withLock(machineLayout(layout, name).lock, 'start', () => startLocked(layout, name, handOver));
 }
 
 /** With the machine's lock held. */
-async function startLocked(layout: HomeLayout, name: MachineName): Promise<boolean> {
+async function startLocked(
+  layout: HomeLayout,
+  name: MachineName,
+  handOver?: () => Promise<void>,
+): Promise<boolean> {
   const power = await powerState(layout, name);
   if (power.state === 'stopping') {
     throw failure('machine.stopping', `the machine '${name}' is shutting down`, {
@@ -72,6 +81,7 @@ async function startLocked(layout: HomeLayout, name: MachineName): Promise<boole
     });
   }
   if (!isOff(power)) return false;
+  await handOver?.();
   await launchSupervisor(layout, name, 'start');
   return true;
 }

@@ -1,6 +1,11 @@
 import { failure } from '../base/errors.ts';
+import { runToEnd } from '../channel/run.ts';
+import { readSoundStore } from '../firmware/kept-store.ts';
+import { changedSecureBoot } from '../firmware/secure-boot.ts';
+import { secureBootKeys } from './boot-keys.ts';
 import { type MachineConfiguration, readConfiguration } from './configuration.ts';
 import { forgetKeys, isRecoveryKey, keepRecoveryKey, unshownRecoveryKey } from './data-keys.ts';
+import { startIn } from './guest-commands.ts';
 import { type HomeLayout, type MachineName, machineLayout } from './home.ts';
 import { powerState, startMachine } from './power.ts';
 import { isOff } from './state.ts';
@@ -40,7 +45,7 @@ export async function unshownKey(layout: HomeLayout, name: MachineName): Promise
 /**
  * Starts a machine with its recovery key: it opens the data with it, and has the TPM keep a new key for them.
  * Does not wait until it has booted.
- * @throws HoldfastError `recovery.wrong-key`, `machine.running`, and those of `encryptionOf` and `startMachine`.
+ * @throws HoldfastError `recovery.wrong-key`, `recovery.secure-boot`, `machine.running`, and those of `encryptionOf` and `startMachine`.
  */
 export async function startWithKey(layout: HomeLayout, name: MachineName, key: string): Promise<void> {
   const encryption = await encryptionOf(layout, name);
@@ -50,15 +55,41 @@ export async function startWithKey(layout: HomeLayout, name: MachineName, key: s
       next: 'compare it with what `holdfast deploy` showed',
     });
   }
-  const { secrets } = machineLayout(layout, name);
+  const { secrets, variables } = machineLayout(layout, name);
   const power = await powerState(layout, name);
   if (!isOff(power)) throw running(name, power.state);
-  await keepRecoveryKey(secrets, key);
+  await checkSecureBoot(layout, name, variables);
+  let isOurs = false;
+  const handOver = async () => {
+    isOurs = true;
+    await keepRecoveryKey(secrets, key);
+  };
   try {
-    if (!(await startMachine(layout, name))) throw running(name, 'running');
+    if (!(await startMachine(layout, name, handOver))) throw running(name, 'running');
   } finally {
-    await forgetKeys(secrets); // the machine's process has read it
+    if (isOurs) await forgetKeys(secrets); // the supervisor has done so, unless there was none
   }
+}
+
+/** With other keys of Secure Boot, or none, whoever put them there could have the data opened ever after. */
+async function checkSecureBoot(layout: HomeLayout, name: MachineName, variables: string): Promise<void> {
+  const { store } = await readSoundStore(variables);
+  const changed = changedSecureBoot(store, await secureBootKeys(layout));
+  if (changed.length === 0) return;
+  throw failure('recovery.secure-boot', `the firmware of '${name}' would start what nobody signed`, {
+    why: `changed since the deployment, in its UEFI variables or in the keys of this host: ${changed.join(', ')}`,
+    next: 'put back what was changed; the recovery key would be given to whatever starts',
+  });
+}
+
+/** Whether the guest said that the TPM did not take a key of the volume: `open_data` of image/initrd/unlock. */
+export async function isLockedNextTime(layout: HomeLayout, name: MachineName): Promise<boolean> {
+  const start = startIn(layout, name);
+  const said = await runToEnd(start, ['cat', '/run/holdfast/degraded'], {
+    timeoutMs: 30_000,
+    accept: [0, 1],
+  });
+  return said.stdout.toString('latin1').includes('the TPM does not open Data');
 }
 
 function running(name: MachineName, state: string) {

@@ -14,6 +14,7 @@ import { readVariableStore } from '../firmware/store-file.ts';
 import { makeVirtualTpm } from '../tpm/virtual-tpm.ts';
 import { readConfiguration } from './configuration.ts';
 import { consoleProblem, readConsole } from './console.ts';
+import { forgetRecovery } from './data-keys.ts';
 import { forgetFailure, noteFailure } from './failure-note.ts';
 import { fallBack } from './fall-back.ts';
 import { homeFolder, homeLayout, type MachineFiles, machineLayout, parseMachineName } from './home.ts';
@@ -58,6 +59,7 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
         if (await makeVirtualTpm(files.tpm)) log('TPM made');
         return prepareStart(layout, name, log);
       },
+      handedOver: () => forgetRecovery(files.secrets),
       isSingleStart: async () => readBootState(await readVariableStore(files.variables)).next !== undefined,
       fallBack: () => fallBack(files.variables, log),
       readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),

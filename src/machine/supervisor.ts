@@ -15,6 +15,8 @@ export interface SupervisorParts {
   readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
   /** Called before each start: makes the machine ready, and says what to start. */
   readonly prepare: () => Promise<MachineHardware>;
+  /** Called after each start, also one that failed: what was handed over for it alone is forgotten. */
+  readonly handedOver: () => Promise<void>;
   /** Whether what `prepare` made ready is a single start of a slot, after which the firmware goes back to the committed one. */
   readonly isSingleStart: () => Promise<boolean>;
   /** Makes the next start one of the slot that is second in the order of boot; false when there is none. */
@@ -99,7 +101,11 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   const begin = async (): Promise<RunningMachine> => {
     const hardware = await parts.prepare();
     isSingleStart = await parts.isSingleStart();
-    return hypervisor.start(hardware);
+    try {
+      return await hypervisor.start(hardware);
+    } finally {
+      await parts.handedOver();
+    }
   };
 
   const firstMachine = async (): Promise<RunningMachine> => {

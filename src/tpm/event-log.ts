@@ -110,5 +110,8 @@ class LogReader extends Reader {
 }
 
 function malformed(why: string) {
-  return failure('tpm.log', "the log of the machine's start cannot be read", { why });
+  return failure('tpm.log', "the log of the machine's start cannot be read", {
+    why,
+    next: 'take the machine for one that cannot prove its start, and see `holdfast logs`',
+  });
 }

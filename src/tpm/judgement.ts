@@ -48,15 +48,24 @@ export function judgeEvidence(evidence: Evidence, trust: Trust, asked: Buffer | 
   }
 }
 
-/** The release of some whose UKI, of either kind, was started; the first when none was. */
+/** The release of some whose UKI, of either kind, was started; the first when none was, or the log cannot be read. */
 export function releaseOf<T extends { readonly manifest: ReleaseManifest }>(
   log: Buffer,
   releases: readonly [T, ...T[]],
 ): T {
-  const started = new Set(parseEventLog(log).map(({ digest }) => digest.toString('hex')));
+  const started = startedIn(log);
   const runs = ({ uki, unverifiedUki }: ReleaseManifest) =>
     [uki, unverifiedUki].some(({ authenticode }) => started.has(authenticode));
   return releases.find(({ manifest }) => runs(manifest)) ?? releases[0];
+}
+
+function startedIn(log: Buffer): ReadonlySet<string> {
+  try {
+    return new Set(parseEventLog(log).map(({ digest }) => digest.toString('hex')));
+  } catch (error) {
+    if (error instanceof HoldfastError) return new Set(); // the judgement will say so
+    throw error;
+  }
 }
 
 /** The registers' values, when this machine's TPM has signed them for this nonce. @throws HoldfastError `tpm.quote`. */

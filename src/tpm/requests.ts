@@ -92,7 +92,7 @@ export function readIndexAttributes(response: Response): number {
 /** Reads the body of a successful response. @throws HoldfastError `tpm.refused`, `tpm.malformed`. */
 export function readBody<T>(response: Response, what: string, work: (reader: Reader) => T): T {
   if (!isSuccess(response)) {
-    throw failure('tpm.refused', `the host's TPM does not tell ${what}`, {
+    throw failure('tpm.refused', `the TPM does not tell ${what}`, {
       why: `it answered 0x${response.code.toString(16)}`,
       next: 'run `tpm2_rc_decode` with that number to read what it means',
     });
@@ -101,7 +101,7 @@ export function readBody<T>(response: Response, what: string, work: (reader: Rea
     return work(new Reader(response.body));
   } catch (error) {
     if (!(error instanceof Truncated)) throw error;
-    throw failure('tpm.malformed', "the host's TPM gave an answer that is cut off", {
+    throw failure('tpm.malformed', 'the TPM gave an answer that is cut off', {
       why: `${what}: ${error.message}`,
     });
   }

@@ -193,6 +193,7 @@ test('of several releases it is held against the one that was started', () => {
     manifest: { ...manifest, version: '1', uki: manifest.loader, unverifiedUki: manifest.loader } as never,
   };
   assert.equal(releaseOf(real.evidence.log, [other, { manifest }]).manifest.version, manifest.version);
+  assert.equal(releaseOf(Buffer.from('no log'), [other, { manifest }]), other, 'the judgement then says so');
 });
 
 test('the log is read as it was written, and what is no log is refused, and nothing else is thrown', () => {

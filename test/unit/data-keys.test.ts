@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import {
   describeKeys,
   forgetKeys,
+  forgetRecovery,
   isRecoveryKey,
   keepDataKeys,
   keepRecoveryKey,
@@ -67,6 +68,21 @@ test('keys are kept for their owner alone, shown once, and forgotten', async () 
     await keepRecoveryKey(secrets, keys.recoveryKey);
     assert.deepEqual(Object.keys(await keptKeys(secrets)), ['holdfast.recovery-key']);
     assert.equal(await unshownRecoveryKey(secrets), undefined, 'its user has typed it: it was shown');
+    await forgetRecovery(secrets);
+    assert.deepEqual(readdirSync(secrets), [], 'the start that it was for has had it');
+    await keepRecoveryKey(secrets, keys.recoveryKey);
+    const before = new Date(Date.now() - 61_000);
+    utimesSync(join(secrets, 'recovery-key'), before, before);
+    assert.deepEqual(await keptKeys(secrets), {}, 'a recovery was killed: nobody asks for it now');
+    assert.deepEqual(readdirSync(secrets), []);
+    await keepDataKeys(secrets, keys);
+    utimesSync(join(secrets, 'recovery-key'), before, before);
+    await forgetRecovery(secrets);
+    assert.equal(
+      Object.keys(await keptKeys(secrets)).length,
+      2,
+      'those of a first start stay until they were shown',
+    );
   } finally {
     rmSync(secrets, { recursive: true });
   }

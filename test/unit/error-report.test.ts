@@ -49,3 +49,8 @@ test('a defect says that it is one, without its stack', () => {
   assert.doesNotMatch(text, /\bat .*:\d+/);
   assert.equal(reported('a string').exitCode, 1);
 });
+
+test('a quoted file or guest cannot command the terminal', () => {
+  const { text } = reported(failure('x', 'a\u001b[2Kb', { why: 'c\rd\u009b1A', next: 'two\nlines\tof' }));
+  assert.equal(text, 'error: a\ufffd[2Kb\n  why:  c\ufffdd\ufffd1A\n  next: two\nlines\tof\n');
+});

@@ -36,12 +36,14 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
   const guest: {
     listens: boolean;
     prepared: number;
+    forgotten: number;
     hasOtherSlot: boolean;
     isSingleStart: boolean;
     drop: () => void;
     problem?: ConsoleProblem;
   } = {
     listens: false,
+    forgotten: 0,
     prepared: 0,
     hasOtherSlot: false,
     isSingleStart: false,
@@ -102,6 +104,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       guest.prepared++;
       return hardware;
     },
+    handedOver: async () => void guest.forgotten++,
     isSingleStart: async () => guest.isSingleStart,
     fallBack: async () => {
       if (guest.hasOtherSlot) events.push('fall back');
@@ -180,6 +183,7 @@ test('a guest that ends again and again before it answers is given up, and said 
   assert.equal(supervisor.status().state, 'failed');
   assert.match(supervisor.status().problem ?? '', /^it did not come up in 3 starts in a row: Kernel panic/);
   assert.equal(guest.prepared, 3);
+  assert.equal(guest.forgotten, 3, 'what was for one start is forgotten after each');
 });
 
 const locked: ConsoleProblem = { text: 'Data is locked: no', kind: 'locked' };

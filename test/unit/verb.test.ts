@@ -24,7 +24,7 @@ const context: Context = {
   json: false,
   layout: homeLayout('/nowhere'),
   progress: silent,
-  output: { result: () => {} },
+  output: { result: () => {}, printed: async () => {} },
   streams: process,
   signal: new AbortController().signal,
   exitWith: () => {},

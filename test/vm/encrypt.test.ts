@@ -89,6 +89,16 @@ test('a boot image that is not of a release does not get the data, though the fi
   await undo();
 });
 
+test('with Secure Boot off nothing opens the data, and nobody is asked for the recovery key', async () => {
+  const undo = await tamperingWith(files, await builtRelease()).secureBootOff();
+  await isLocked(/Data is locked: only `holdfast recovery` opens it while verity or Secure Boot is off/);
+  const { code, stderr } = await holdfast(['recovery', ...word], { input: recoveryKey });
+  assert.equal(code, 1);
+  assert.match(stderr, /would start what nobody signed\n.*: SecureBootEnable$/m);
+  assert.deepEqual(await keptKeys(files.secrets), {});
+  await undo();
+});
+
 test('an empty partition in the place of the data is not taken for them, and stays empty', async () => {
   const offset = await offsetOf('Data');
   await writeImage(files.disk, offset, Buffer.alloc(MiB));
@@ -124,4 +134,15 @@ test('another TPM does not open the data; the recovery key does, and that TPM fr
   await dataIsThere();
   const { guest }: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
   assert.ok((guest?.data.size ?? 0) > 2.7 * GiB, 'and they grow with their partition');
+});
+
+test('whatever root puts in the place of the key of the logs, the machine comes up; recovery makes a new one', async () => {
+  await asRoot(name, 'rm /var/.eflow/log-key; mkfifo /var/.eflow/log-key; sync');
+  await expectDone(['restart', ...word]);
+  const { guest }: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
+  assert.match(guest?.degraded.join() ?? '', /Log is locked/);
+  await expectDone(['stop', ...word]);
+  const recovered = JSON.parse(await expectDone(['recovery', ...word, '--json'], { input: recoveryKey }));
+  assert.deepEqual([recovered.state, recovered.tpmOpens], ['running', true]);
+  await dataIsThere();
 });

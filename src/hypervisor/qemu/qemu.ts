@@ -70,6 +70,8 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     async adopt({ run, consoleLog }) {
       const files = runFiles(run);
       const { qemu, vsock, tpm } = await findMachine(files);
+      // a supervisor that was killed may have left them; a QEMU that answers has read them
+      await rm(files.credentials, { recursive: true, force: true });
       if (!qemu) {
         await clear({ vsock, tpm }, files);
         return undefined;
