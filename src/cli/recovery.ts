@@ -8,6 +8,12 @@ import { forgetShown } from './shown-key.ts';
 import { readyText, recoveryKeyText } from './status-text.ts';
 import { defineVerb } from './verb.ts';
 
+/** What is said when the next start needs the recovery key again. */
+const whyLocked = {
+  on: 'its TPM does not open the data: the next start needs the recovery key again',
+  off: 'its TPM opens the data when verity is on again',
+} as const;
+
 export const verb = defineVerb({
   arguments: {},
   flags: {},
@@ -28,11 +34,7 @@ export const verb = defineVerb({
     const boot = await waitUntilReady(layout, machine, progress, signal);
     const { verity } = await readConfiguration(layout, machine);
     const tpmOpens = verity === 'on' && !(await isLockedNextTime(layout, machine));
-    const next = tpmOpens
-      ? 'from now on its TPM opens the data again'
-      : verity === 'on'
-        ? 'its TPM does not open the data: the next start needs the recovery key again'
-        : 'its TPM opens the data when verity is on again';
+    const next = tpmOpens ? 'from now on its TPM opens the data again' : whyLocked[verity];
     output.result(
       { machine, state: 'running', boot, tpmOpens },
       `${readyText(machine, boot, true)}; ${next}`,

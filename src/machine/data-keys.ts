@@ -100,7 +100,8 @@ const recoveryWithin = 60_000;
 
 /**
  * The keys that are kept for the next start: name of the credential to file. The volume's alone is what a removal left that
- * was cut off, and a recovery key alone of an hour ago what a recovery left: nobody asks for it now. Both are removed.
+ * was cut off, and an older recovery key alone what a recovery left that was killed: nobody
+ * asks for it now. Both are removed.
  */
 export async function keptKeys(secrets: string): Promise<Readonly<Record<string, string>>> {
   const kept = await Promise.all(
