@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../src/base/process.ts';
 import { MiB } from '../src/base/size.ts';
-import { parseMachineName } from '../src/machine/home.ts';
-import { removeMachine } from '../src/machine/removal.ts';
+import { removeMachine } from '../src/lifecycle/remove.ts';
+import { parseMachineName } from '../src/machine/paths.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
 import { builtRelease, createBenchMachine, deployOnly, layout } from './support/home.ts';
 

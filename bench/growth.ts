@@ -2,7 +2,7 @@ import { createCipheriv } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { makePrivateFolder } from '../src/base/files.ts';
 import { MiB } from '../src/base/size.ts';
-import { openSource } from '../src/repository/open-source.ts';
+import { openSource } from '../src/repository/source/open.ts';
 import { blockSize } from '../src/verity/geometry.ts';
 import { Workshop } from '../test/support/repository.ts';
 import { counted } from './delta/counted.ts';

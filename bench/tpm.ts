@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { hostPortSocket, listenVsock } from '../src/channel/vsock.ts';
-import { Broker } from '../src/tpm/broker.ts';
-import { hostTpm } from '../src/tpm/host-tpm.ts';
-import { message } from '../src/tpm/response.ts';
-import { u16 } from '../src/tpm/wire.ts';
+import { Broker } from '../src/tpm/broker/broker.ts';
+import { message } from '../src/tpm/codec/response.ts';
+import { u16 } from '../src/tpm/codec/wire.ts';
+import { hostTpm } from '../src/tpm/host/host-tpm.ts';
 import { type Swtpm, startSwtpm } from '../test/support/swtpm.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
 

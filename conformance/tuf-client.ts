@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf } from '../src/base/errors.ts';
 import { readBounded, writeFileAtomic } from '../src/base/files.ts';
-import { httpSource } from '../src/repository/http-source.ts';
-import { refreshMetadata } from '../src/repository/trusted-metadata.ts';
+import { refreshMetadata } from '../src/repository/client/trusted-metadata.ts';
+import { httpSource } from '../src/repository/source/http.ts';
 
 /**
  * The command line of theupdateframework/tuf-conformance over the product's own client:

@@ -10,9 +10,9 @@ import { serialiseTable, type TableEntry } from '../../src/disk/gpt.ts';
 import { sectorSize } from '../../src/disk/layout.ts';
 import { setBootEntry, setBootOrder, setNoBootMenu } from '../../src/firmware/boot.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
-import { variablesTemplate } from '../../src/machine/host-hypervisor.ts';
-import { packages, suite } from '../../src/release/recipe.ts';
-import { findSources } from '../../src/release/sources.ts';
+import { packages, suite } from '../../src/release/build/recipe.ts';
+import { findSources } from '../../src/release/build/sources.ts';
+import { variablesTemplate } from '../../src/supervisor/host-hypervisor.ts';
 
 /** The peer of a boot: a machine that somebody makes who wants Debian and no more. */
 export interface PlainDebian {

@@ -1,4 +1,4 @@
-import type { Source } from '../../src/repository/source.ts';
+import type { Source } from '../../src/repository/source/source.ts';
 
 /** A source that counts the bytes that are read from it. */
 export function counted(source: Source): { source: Source; total: () => number } {

@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists, makePrivateFolder, readBounded } from '../../src/base/files.ts';
-import { hostMirrors } from '../../src/base/mirror.ts';
 import { run } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
-import { packageLock } from '../../src/release/packages.ts';
-import { suite } from '../../src/release/recipe.ts';
+import { hostMirrors } from '../../src/debian/mirror.ts';
+import { packageLock } from '../../src/release/build/packages.ts';
+import { suite } from '../../src/release/build/recipe.ts';
 import { builtRelease, cache, holdfast, layout } from '../support/home.ts';
 
 /** Source packages of the security update that is measured. */

@@ -8,8 +8,8 @@ import { run, start, started } from '../../src/base/process.ts';
 import { channelKeyFiles } from '../../src/channel/keys.ts';
 import { connectVsock } from '../../src/channel/vsock.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
-import type { MachineFiles } from '../../src/machine/home.ts';
-import { user } from '../../src/release/recipe.ts';
+import type { MachineFiles } from '../../src/machine/paths.ts';
+import { user } from '../../src/release/build/recipe.ts';
 import type { Defer } from '../measure.ts';
 
 const sshPort = 22;

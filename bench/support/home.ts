@@ -3,17 +3,17 @@ import { join, resolve } from 'node:path';
 import { makePrivateFolder } from '../../src/base/files.ts';
 import { type RunResult, run } from '../../src/base/process.ts';
 import { silent } from '../../src/base/progress.ts';
-import { createMachine } from '../../src/machine/deployment.ts';
+import { createMachine } from '../../src/lifecycle/create.ts';
+import { removeMachine } from '../../src/lifecycle/remove.ts';
+import { defaults } from '../../src/machine/limits.ts';
 import {
   homeFolder,
   homeLayout,
   type MachineName,
   machineLayout,
   parseMachineName,
-} from '../../src/machine/home.ts';
-import { variablesTemplate } from '../../src/machine/host-hypervisor.ts';
-import { defaults } from '../../src/machine/limits.ts';
-import { removeMachine } from '../../src/machine/removal.ts';
+} from '../../src/machine/paths.ts';
+import { variablesTemplate } from '../../src/supervisor/host-hypervisor.ts';
 import type { Defer } from '../measure.ts';
 
 /** What takes minutes to make, and stays between runs. Not in /tmp, which is memory on many hosts. */

@@ -4,7 +4,7 @@ import { run } from '../../src/base/process.ts';
 import { readIdentity } from '../../src/channel/keys.ts';
 import type { Session } from '../../src/channel/session.ts';
 import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
-import { hostHypervisor } from '../../src/machine/host-hypervisor.ts';
+import { hostHypervisor } from '../../src/supervisor/host-hypervisor.ts';
 import { type Additions, plainDebian } from '../boot/plain-debian.ts';
 import { firstCommand } from '../boot/timeline.ts';
 import type { Defer } from '../measure.ts';

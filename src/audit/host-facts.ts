@@ -10,7 +10,7 @@ import type { VariableStore } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { secureBootKeys } from '../machine/boot-keys.ts';
 import { type MachineConfiguration, machineNames, readConfiguration } from '../machine/configuration.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/home.ts';
+import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
 import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';

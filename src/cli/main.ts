@@ -1,12 +1,12 @@
 import { reasonOf } from '../base/errors.ts';
 import { debug, enableDebug } from '../base/log.ts';
-import { homeFolder, homeLayout } from '../machine/home.ts';
-import { commonFlags } from './common-flags.ts';
-import { watchInterruption } from './interruption.ts';
-import { printOn } from './output.ts';
+import { homeFolder, homeLayout } from '../machine/paths.ts';
+import { commonFlags } from './framework/common-flags.ts';
+import { watchInterruption } from './framework/interruption.ts';
+import { printOn } from './framework/output.ts';
+import { report } from './framework/report.ts';
 import { type CommonGiven, understand } from './program.ts';
-import { showOn } from './progress.ts';
-import { report } from './report.ts';
+import { showOn } from './terminal/progress.ts';
 
 /** Runs one command line to its end. Never throws: errors are told on standard error. */
 async function main(words: readonly string[]): Promise<number> {

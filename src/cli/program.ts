@@ -1,9 +1,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ExitCode, type HoldfastError, misuse } from '../base/errors.ts';
-import { commonFlags } from './common-flags.ts';
-import { type Argument, flagName, type Given, type Verb } from './verb.ts';
-import { groups, verbs } from './verbs.ts';
+import { type Argument, flagName, type Given, type Verb } from './framework/command.ts';
+import { commonFlags } from './framework/common-flags.ts';
+import { groups, verbs } from './registry.ts';
 
 /** The common flags, not yet read. */
 export type CommonGiven = Readonly<Record<keyof typeof commonFlags, string | true | undefined>>;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SecureBootKeys } from '../firmware/secure-boot.ts';
 import { certificateDer } from '../release/keys.ts';
 import { trustedCertificate } from '../release/store.ts';
-import type { HomeLayout } from './home.ts';
+import type { HomeLayout } from './paths.ts';
 
 /** The certificates that machines of this home are deployed with. */
 export async function secureBootKeys(layout: HomeLayout): Promise<SecureBootKeys> {

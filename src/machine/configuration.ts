@@ -4,8 +4,8 @@ import { failure, isSystemError, reasonOf } from '../base/errors.ts';
 import { readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';
 import { sha256 } from '../release/manifest.ts';
-import { type HomeLayout, isMachineName, type MachineName, machineLayout } from './home.ts';
 import { ipeModes, logSizes, transports, verities } from './limits.ts';
+import { type HomeLayout, isMachineName, type MachineName, machineLayout } from './paths.ts';
 
 /** The format that this program writes, and the only one it reads. */
 const currentFormat = 1;

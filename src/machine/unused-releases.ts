@@ -2,7 +2,7 @@ import { HoldfastError } from '../base/errors.ts';
 import type { Sha256 } from '../release/manifest.ts';
 import { removeUnusedReleases } from '../release/store.ts';
 import { machineNames, readConfiguration } from './configuration.ts';
-import type { HomeLayout } from './home.ts';
+import type { HomeLayout } from './paths.ts';
 
 /**
  * Removes the releases that no machine runs from. Removes none when a machine cannot say which it runs from. Needs

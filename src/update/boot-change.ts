@@ -6,7 +6,7 @@ import type { VariableStore } from '../firmware/store.ts';
 import { changesBetween } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { writeVariables } from '../guest/boot-variables.ts';
-import { machineLayout } from '../machine/home.ts';
+import { machineLayout } from '../machine/paths.ts';
 import { guestOf, type Machine } from './observe.ts';
 
 /** How long the firmware may take to write what it took: milliseconds, and how often that is looked at. */

@@ -4,10 +4,10 @@ import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
 import { readSmallFile, type SmallContent, type SmallFile } from '../release/small-files.ts';
 import { storedDigests, trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
-import { hostTrust } from '../repository/home.ts';
-import { offeredPart, readOffer } from '../repository/offer.ts';
-import { openSource } from '../repository/open-source.ts';
-import { type LikelyRoad, likelyRoad } from '../repository/roads.ts';
+import { hostTrust } from '../repository/client/host-trust.ts';
+import { offeredPart, readOffer } from '../repository/client/offer.ts';
+import { type LikelyRoad, likelyRoad } from '../repository/client/strategies.ts';
+import { openSource } from '../repository/source/open.ts';
 import type { Machine } from './observe.ts';
 
 /** A release that a machine could be brought to: its manifest is verified, its large files are not here. */

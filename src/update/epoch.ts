@@ -3,8 +3,8 @@ import type { Slot } from '../disk/layout.ts';
 import { slotPartition } from '../disk/layout.ts';
 import { otherSlot } from '../firmware/slots.ts';
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
-import { machineLayout } from '../machine/home.ts';
-import { withDisk } from '../machine/supervisor-client.ts';
+import { machineLayout } from '../machine/paths.ts';
+import { withDisk } from '../supervisor/client.ts';
 import { keptReleases, releaseIn } from './kept-releases.ts';
 import type { Machine } from './observe.ts';
 

@@ -1,7 +1,7 @@
 import { withLock } from '../base/lock.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
-import { machineLayout } from '../machine/home.ts';
+import { machineLayout } from '../machine/paths.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import type { Sha256 } from '../release/manifest.ts';

@@ -2,11 +2,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../base/files.ts';
 import { completeRelease, importRelease, type StoredRelease } from '../release/store.ts';
-import { type Fetched, fetchRelease, withFetching } from '../repository/fetch-release.ts';
-import { hostTrust } from '../repository/home.ts';
-import { readOffer } from '../repository/offer.ts';
-import { openOldReleases } from '../repository/old-releases.ts';
-import { openSource } from '../repository/open-source.ts';
+import { type Fetched, fetchRelease, withFetching } from '../repository/client/fetch-release.ts';
+import { hostTrust } from '../repository/client/host-trust.ts';
+import { readOffer } from '../repository/client/offer.ts';
+import { openOldReleases } from '../repository/client/seeds.ts';
+import { openSource } from '../repository/source/open.ts';
 import type { Machine } from './observe.ts';
 
 /** How a release came to this host: undefined when its folder was named. */

@@ -1,7 +1,7 @@
 import type { Phase } from '../firmware/slots.ts';
 import { checkEpoch } from '../release/epoch.ts';
+import type { LikelyRoad } from '../repository/client/strategies.ts';
 import type { PackageChange } from '../repository/compare.ts';
-import type { LikelyRoad } from '../repository/roads.ts';
 import { withCandidate } from './candidate.ts';
 import { currentRelease, packageChanges } from './check.ts';
 import { machineEpoch } from './epoch.ts';

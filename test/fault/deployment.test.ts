@@ -12,12 +12,12 @@ import { type Progress, silent } from '../../src/base/progress.ts';
 import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
 import { readBootState } from '../../src/firmware/boot.ts';
 import { readVariableStore } from '../../src/firmware/store-file.ts';
+import { createMachine, type DeployRequest } from '../../src/lifecycle/create.ts';
 import { readConfiguration } from '../../src/machine/configuration.ts';
-import { createMachine, type DeployRequest } from '../../src/machine/deployment.ts';
-import { machineHardware } from '../../src/machine/hardware.ts';
-import { type HomeLayout, homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
 import { defaults } from '../../src/machine/limits.ts';
+import { type HomeLayout, homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
+import { machineHardware } from '../../src/supervisor/hardware.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
 
 let scratch: string;
@@ -175,7 +175,7 @@ test('an interruption keeps the release that another machine runs from', async (
 test('what a killed deployment left is gone after the next', async () => {
   const layout = newHome();
   const script = `
-    import { createMachine } from '${join(import.meta.dirname, '../../src/machine/deployment.ts')}';
+    import { createMachine } from '${join(import.meta.dirname, '../../src/lifecycle/create.ts')}';
     const progress = { step: (title, work) => {
       if (title === 'Creating the machine') setTimeout(() => process.kill(process.pid, 'SIGKILL'), 30);
       return work({ update() {}, note() {} });
@@ -231,7 +231,7 @@ test('a machine whose configuration is damaged keeps all releases', async () => 
 async function deployIn(layout: HomeLayout, wrap: string) {
   const script = `
     import { readdirSync } from 'node:fs';
-    import { createMachine } from '${join(import.meta.dirname, '../../src/machine/deployment.ts')}';
+    import { createMachine } from '${join(import.meta.dirname, '../../src/lifecycle/create.ts')}';
     const request = JSON.parse(process.argv[1]);
     const progress = { step: (title, work) => work({ update() {}, note() {} }) };
     await createMachine({ ...request, progress, signal: new AbortController().signal }).catch((error) => {

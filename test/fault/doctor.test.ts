@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { z } from 'zod';
-import { holdfast } from '../vm/machine.ts';
+import { holdfast } from '../support/vm/machine.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-doctor-'));
 after(() => rm(folder, { recursive: true }));

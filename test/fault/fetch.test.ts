@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openSource } from '../../src/repository/open-source.ts';
+import { openSource } from '../../src/repository/source/open.ts';
 import { type FakeRelease, Workshop } from '../support/repository.ts';
 
-const program = fileURLToPath(new URL('./fetch-process.ts', import.meta.url));
+const program = fileURLToPath(new URL('../support/fetch-process.ts', import.meta.url));
 const kills = 8;
 
 let shop: Workshop;

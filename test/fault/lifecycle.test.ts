@@ -11,11 +11,11 @@ import { run } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
 import { isQemuOf } from '../../src/hypervisor/qemu/arguments.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
-import type { ServiceManager } from '../../src/machine/autostart.ts';
-import { switchAutostart } from '../../src/machine/autostart-switch.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import { unitName } from '../../src/machine/systemd-unit.ts';
+import { switchAutostart } from '../../src/lifecycle/autostart.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
+import type { ServiceManager } from '../../src/supervisor/systemd/autostart.ts';
+import { unitName } from '../../src/supervisor/systemd/unit.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
 
 /*
@@ -71,7 +71,7 @@ async function errorCodes(...words: string[]): Promise<string[]> {
 /** Processes that name the machine's folder: QEMU, what stands beside it, and supervisors. */
 async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
   const found = await findProcesses((argv) => {
-    const isSupervisor = argv.some((word) => word.endsWith('supervisor-main.ts')) && argv.at(-1) === name;
+    const isSupervisor = argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
     const isQemu = isQemuOf(argv, runFiles(files.run));
     if (what === 'any') return isSupervisor || argv.some((word) => word.includes(files.run));
     return what === 'qemu' ? isQemu : isSupervisor;

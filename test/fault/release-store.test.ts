@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Progress } from '../../src/base/progress.ts';
 import { silent } from '../../src/base/progress.ts';
-import { homeLayout } from '../../src/machine/home.ts';
+import { homeLayout } from '../../src/machine/paths.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import { sha256 } from '../../src/release/manifest.ts';
 import {

@@ -12,10 +12,10 @@ import { partitionNamed, layout as partitions, type Slot, slotPartition } from '
 import { readBootState, setBootOrder } from '../../src/firmware/boot.ts';
 import { keepVariableStore } from '../../src/firmware/kept-store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
-import { createMachine } from '../../src/machine/deployment.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
+import { createMachine } from '../../src/lifecycle/create.ts';
+import { machineStatus } from '../../src/lifecycle/status.ts';
 import { defaults } from '../../src/machine/limits.ts';
-import { machineStatus } from '../../src/machine/status.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import { keptReleases } from '../../src/update/kept-releases.ts';
 import { type Machine, observeSlots } from '../../src/update/observe.ts';

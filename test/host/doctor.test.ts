@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { examineHost } from '../../src/machine/doctor.ts';
-import { homeLayout } from '../../src/machine/home.ts';
-import { hostChecks } from '../../src/machine/host-checks.ts';
+import { hostChecks } from '../../src/host/checks.ts';
+import { examineHost } from '../../src/host/doctor.ts';
+import { homeLayout } from '../../src/machine/paths.ts';
 
 test('a home whose sockets would have too long a path is found out', async () => {
   const channel = (home: string) =>

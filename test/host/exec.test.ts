@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { openSession } from '../../src/channel/ssh.ts';
-import { executeFor } from '../../src/machine/execute.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import { serve } from '../../src/machine/serve.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { executeFor } from '../../src/supervisor/exec.ts';
+import { serve } from '../../src/supervisor/protocol/server.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');

@@ -3,9 +3,9 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
+import { exampleImage } from '../../scripts/example-image.ts';
 import { run } from '../../src/base/process.ts';
-import { exampleImage } from '../../src/cli/example-image.ts';
-import { layout } from '../vm/machine.ts';
+import { layout } from '../support/vm/machine.ts';
 
 /*
  * The initrd's part for the overlays, run by busybox as it is run at boot, in a root and a mount namespace of its own. Data

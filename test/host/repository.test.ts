@@ -6,13 +6,13 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../src/base/errors.ts';
 import { silent } from '../../src/base/progress.ts';
-import { bundleRelease } from '../../src/repository/bundle.ts';
-import { httpSource } from '../../src/repository/http-source.ts';
-import { readOffer } from '../../src/repository/offer.ts';
-import { openSource } from '../../src/repository/open-source.ts';
-import { readPublished } from '../../src/repository/published.ts';
+import { readOffer } from '../../src/repository/client/offer.ts';
+import { bundleRelease } from '../../src/repository/publisher/bundle.ts';
+import { readPublished } from '../../src/repository/publisher/published.ts';
 import { initKeys, rotateKeys } from '../../src/repository/root-metadata.ts';
 import { readPublishingKeys, signMetadata, type Target } from '../../src/repository/signed-metadata.ts';
+import { httpSource } from '../../src/repository/source/http.ts';
+import { openSource } from '../../src/repository/source/open.ts';
 import { type FakeRelease, serve, type WebServer, Workshop } from '../support/repository.ts';
 
 /** Patience of the host: little where a slow server is the point. */

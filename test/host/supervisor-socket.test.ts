@@ -12,16 +12,16 @@ import { failure, misuse } from '../../src/base/errors.ts';
 import { runToEnd } from '../../src/channel/run.ts';
 import type { GuestCommand } from '../../src/channel/session.ts';
 import { openSession } from '../../src/channel/ssh.ts';
-import { ask, startThrough } from '../../src/machine/client.ts';
-import { executeFor } from '../../src/machine/execute.ts';
+import { executeFor } from '../../src/supervisor/exec.ts';
+import { ask, startThrough } from '../../src/supervisor/protocol/client.ts';
 import {
   encodeFrame,
   encodeJson,
   FrameDecoder,
   frameTypes,
   inputWindow,
-} from '../../src/machine/protocol.ts';
-import { answer, serve } from '../../src/machine/serve.ts';
+} from '../../src/supervisor/protocol/frames.ts';
+import { answer, serve } from '../../src/supervisor/protocol/server.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 const MiB = 1024 * 1024;

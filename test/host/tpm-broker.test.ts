@@ -4,8 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import type { RunResult } from '../../src/base/process.ts';
-import { hostTpm } from '../../src/tpm/host-tpm.ts';
-import { readInformation } from '../../src/tpm/information.ts';
+import { hostTpm } from '../../src/tpm/host/host-tpm.ts';
+import { readInformation } from '../../src/tpm/host/information.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 
 /*

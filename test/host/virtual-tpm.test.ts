@@ -7,8 +7,8 @@ import { Duplex } from 'node:stream';
 import { after, test } from 'node:test';
 import { start } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
-import { swtpmStateArguments } from '../../src/hypervisor/qemu/swtpm.ts';
-import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual-tpm.ts';
+import { swtpmStateArguments } from '../../src/tpm/virtual/swtpm.ts';
+import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual/virtual-tpm.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-vtpm-'));
 after(() => rm(folder, { recursive: true }));

@@ -10,12 +10,12 @@ import { silent } from '../../src/base/progress.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import { copiedFiles } from '../../src/repository/catalog.ts';
-import { type Fetched, fetchRelease, withFetching } from '../../src/repository/fetch-release.ts';
-import { readOffer, type Trust } from '../../src/repository/offer.ts';
-import type { OldRelease } from '../../src/repository/old-releases.ts';
-import { type Publication, publishRelease } from '../../src/repository/publish.ts';
+import { type Fetched, fetchRelease, withFetching } from '../../src/repository/client/fetch-release.ts';
+import { readOffer, type Trust } from '../../src/repository/client/offer.ts';
+import type { OldRelease } from '../../src/repository/client/seeds.ts';
+import { type Publication, publishRelease } from '../../src/repository/publisher/publish.ts';
 import { initKeys } from '../../src/repository/root-metadata.ts';
-import type { Source } from '../../src/repository/source.ts';
+import type { Source } from '../../src/repository/source/source.ts';
 import { formatImage } from '../../src/verity/format.ts';
 import { makeFakeRelease, signRelease } from './fake-release.ts';
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunResult, run, start } from '../../src/base/process.ts';
 import { listenVsock } from '../../src/channel/vsock.ts';
-import { Broker, type BrokerOptions } from '../../src/tpm/broker.ts';
-import { hostTpm } from '../../src/tpm/host-tpm.ts';
+import { Broker, type BrokerOptions } from '../../src/tpm/broker/broker.ts';
+import { hostTpm } from '../../src/tpm/host/host-tpm.ts';
 
 /** A TPM in software, as the host's. */
 export interface Swtpm {

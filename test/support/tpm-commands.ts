@@ -1,11 +1,11 @@
-import type { AdmittedCommand, HandleRole } from '../../src/tpm/admitted-commands.ts';
-import { parseCommand } from '../../src/tpm/command.ts';
-import { judge, type Verdict } from '../../src/tpm/guard.ts';
-import type { Handle } from '../../src/tpm/handles.ts';
-import { GuestSessions, OwnHandles } from '../../src/tpm/ownership.ts';
-import { message, tagged } from '../../src/tpm/response.ts';
-import { Refusal } from '../../src/tpm/response-codes.ts';
-import { u16, u32 } from '../../src/tpm/wire.ts';
+import type { AdmittedCommand, HandleRole } from '../../src/tpm/broker/allowed-commands.ts';
+import { parseCommand } from '../../src/tpm/broker/command.ts';
+import { GuestSessions, OwnHandles } from '../../src/tpm/broker/ownership.ts';
+import { judge, type Verdict } from '../../src/tpm/broker/policy.ts';
+import type { Handle } from '../../src/tpm/codec/handles.ts';
+import { message, tagged } from '../../src/tpm/codec/response.ts';
+import { Refusal } from '../../src/tpm/codec/response-codes.ts';
+import { u16, u32 } from '../../src/tpm/codec/wire.ts';
 
 /** An object and a session that the guest of these tests has. */
 export const ownObject = 0x8000_0000 as Handle;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { admittedCommands } from '../../src/tpm/admitted-commands.ts';
-import { refusedCommands } from '../../src/tpm/refused-commands.ts';
-import { responseCodes } from '../../src/tpm/response-codes.ts';
+import { admittedCommands } from '../../src/tpm/broker/allowed-commands.ts';
+import { refusedCommands } from '../../src/tpm/broker/denied-commands.ts';
+import { responseCodes } from '../../src/tpm/codec/response-codes.ts';
 import { commandOf, handleOf, outcomeOf, ownHandles, ownObject, ownSession } from './tpm-commands.ts';
 
 /** Every code that a refusal can have, whatever it is about: TCG TPM 2.0 Library Part 2, section 6.6. */

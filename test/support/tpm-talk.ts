@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { message } from '../../src/tpm/response.ts';
-import { u16 } from '../../src/tpm/wire.ts';
+import { message } from '../../src/tpm/codec/response.ts';
+import { u16 } from '../../src/tpm/codec/wire.ts';
 import type { FakeGuest } from './swtpm.ts';
 
 /** TPM2_GetRandom. */

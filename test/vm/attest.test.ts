@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import { builtRelease, type CommandResult, expectDone, holdfast, layout } from './machine.ts';
-import { type Tampering, tamperingWith } from './tampering.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { builtRelease, type CommandResult, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
  * A machine proves what it was started from, here and to another host; and started from anything else it cannot. Verity off

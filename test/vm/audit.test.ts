@@ -11,10 +11,10 @@ import { attributes, vendors } from '../../src/firmware/names.ts';
 import type { Variable } from '../../src/firmware/record.ts';
 import { findVariable, setVariables } from '../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
-import { machineLayout } from '../../src/machine/home.ts';
-import { asRoot } from './guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
-import { inGuest, onHost } from './sabotages.ts';
+import { machineLayout } from '../../src/machine/paths.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { inGuest, onHost } from '../support/vm/sabotages.ts';
 
 /*
  * The audit of a machine that runs, as it is and sabotaged. Each sabotage is undone: the machine is shared.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
 import { listOverlayContent, overlayContent } from '../../src/release/overlay-content.ts';
-import { builtRelease, expectDone, holdfast, home } from './machine.ts';
+import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 
 /*
  * Whole builds from Debian's packages.

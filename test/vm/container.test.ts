@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { exampleImage } from '../../src/cli/example-image.ts';
-import { asRoot } from './guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+import { exampleImage } from '../../scripts/example-image.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Containers without any network to fetch from: an image is copied in, as a user would. Podman takes seconds for each

@@ -14,8 +14,8 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { inGuest } from './guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+import { inGuest } from '../support/vm/guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Files in and out of a machine: what tar, sh and cp of the guest make of it. The rest is in the unit tests.

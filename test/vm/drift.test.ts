@@ -6,10 +6,10 @@ import { verdicts } from '../../src/audit/claim.ts';
 import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
 import { writeImage } from '../../src/disk/image.ts';
 import { layout, partitionNamed } from '../../src/disk/layout.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import type { MachineStatus } from '../../src/machine/status.ts';
-import { asRoot } from './guest.ts';
-import { builtRelease, expectDone, holdfast, layout as home } from './machine.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { builtRelease, expectDone, holdfast, layout as home } from '../support/vm/machine.ts';
 
 /*
  * What a machine of its own changes against its release, what gives it back, and how it comes up when Data or Log are not

@@ -5,13 +5,13 @@ import { z } from 'zod';
 import { GiB, MiB } from '../../src/base/size.ts';
 import { readImage, writeImage } from '../../src/disk/image.ts';
 import { layout as diskLayout, partitionNamed } from '../../src/disk/layout.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { readConfiguration } from '../../src/machine/configuration.ts';
 import { forgetKeys, keepDataKeys, keptKeys, makeDataKeys } from '../../src/machine/data-keys.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import type { MachineStatus } from '../../src/machine/status.ts';
-import { asRoot } from './guest.ts';
-import { builtRelease, expectDone, holdfast, layout } from './machine.ts';
-import { tamperingWith } from './tampering.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { tamperingWith } from '../support/vm/tampering.ts';
 
 /*
  * One machine whose data are encrypted: what its disk tells, what opens them and what does not. That they survive updates is

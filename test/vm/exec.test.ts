@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, start } from '../../src/base/process.ts';
-import { inGuest } from './guest.ts';
-import { environment, holdfast, program, sharedMachine, sharedName } from './machine.ts';
+import { inGuest } from '../support/vm/guest.ts';
+import { environment, holdfast, program, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Commands in the guest behave as if they ran here.

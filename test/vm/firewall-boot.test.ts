@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { serialiseRules } from '../../src/guest/firewall-file.ts';
 import { parseService } from '../../src/guest/firewall-rule.ts';
-import { greet, stopGreeting } from './greeters.ts';
-import { askGuest, asRoot } from './guest.ts';
-import { expectDone, holdfast, sharedMachine, sharedName } from './machine.ts';
-import { connectFrom, neighbour } from './neighbours.ts';
+import { greet, stopGreeting } from '../support/vm/greeters.ts';
+import { askGuest, asRoot } from '../support/vm/guest.ts';
+import { expectDone, holdfast, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { connectFrom, neighbour } from '../support/vm/neighbours.ts';
 
 /*
  * What the machine makes of a file of rules that is not as `holdfast firewall` wrote it.

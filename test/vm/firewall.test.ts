@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
+import { exampleImage } from '../../scripts/example-image.ts';
 import { verdicts } from '../../src/audit/claim.ts';
 import { runToEnd } from '../../src/channel/run.ts';
-import { exampleImage } from '../../src/cli/example-image.ts';
 import { readAllowed, replaceAllowed } from '../../src/guest/firewall.ts';
 import { chainLines } from '../../src/guest/firewall-file.ts';
 import { describeRule, ruleLimit } from '../../src/guest/firewall-rule.ts';
-import { startIn } from '../../src/machine/guest-commands.ts';
-import { firewallRules } from '../unit/support/firewall-rules.ts';
-import { greet, stopGreeting } from './greeters.ts';
-import { askGuest, asRoot } from './guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
-import { connectFrom, neighbour } from './neighbours.ts';
+import { startIn } from '../../src/supervisor/guest.ts';
+import { firewallRules } from '../support/firewall-rules.ts';
+import { greet, stopGreeting } from '../support/vm/greeters.ts';
+import { askGuest, asRoot } from '../support/vm/guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { connectFrom, neighbour } from '../support/vm/neighbours.ts';
 
 /*
  * What is let in and what is not, tried from other hosts: network namespaces in the guest. Two services greet who comes,

@@ -3,13 +3,13 @@ import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { exampleImage } from '../../scripts/example-image.ts';
 import { run } from '../../src/base/process.ts';
-import { exampleImage } from '../../src/cli/example-image.ts';
+import { signRootHash } from '../../src/release/build/uki.ts';
 import { keyPair } from '../../src/release/keys.ts';
-import { signRootHash } from '../../src/release/uki.ts';
 import { formatImage } from '../../src/verity/format.ts';
-import { askGuest, asRoot } from './guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+import { askGuest, asRoot } from '../support/vm/guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Programs that the release key did not sign: audit lets them run and tells, enforce refuses, and a signed volume of

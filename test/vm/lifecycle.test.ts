@@ -6,11 +6,11 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, start } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import type { MachineStatus } from '../../src/machine/status.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
-import { asRoot } from './guest.ts';
-import { builtRelease, environment, expectDone, holdfast, layout, program } from './machine.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { builtRelease, environment, expectDone, holdfast, layout, program } from '../support/vm/machine.ts';
 
 /*
  * One machine of its own through all that can happen to it, in order: each test finds it running and leaves it running,
@@ -123,7 +123,7 @@ test('logs shows the journal, follows it, and archives it without secrets', asyn
 test('a killed supervisor is replaced by the next command that needs it', async () => {
   const { pid } = await status();
   const supervisors = await findProcesses(
-    (argv) => argv.some((word) => word.endsWith('supervisor-main.ts')) && argv.at(-1) === name,
+    (argv) => argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name,
   );
   assert.equal(supervisors.length, 1);
   process.kill(supervisors[0]?.pid ?? Number.NaN, 'SIGKILL');

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
-import { greet, stopGreeting } from './greeters.ts';
-import { asRoot } from './guest.ts';
-import { expectDone, sharedMachine, sharedName } from './machine.ts';
-import { neighbour } from './neighbours.ts';
+import { greet, stopGreeting } from '../support/vm/greeters.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { expectDone, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { neighbour } from '../support/vm/neighbours.ts';
 
 /*
  * nmap looks for open ports from a neighbour. The machine has no nmap: the host's is copied in, with what it needs, and

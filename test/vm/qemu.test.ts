@@ -15,8 +15,8 @@ import { startSwtpm } from '../../src/hypervisor/qemu/launch.ts';
 import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
 import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
-import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual-tpm.ts';
-import { layout } from './machine.ts';
+import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual/virtual-tpm.ts';
+import { layout } from '../support/vm/machine.ts';
 
 /*
  * Machines with an empty disk: their firmware runs and finds nothing to boot. That is enough to see processes come and

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import type { MachineStatus } from '../../src/machine/status.ts';
-import { builtRelease, expectDone, holdfast, layout } from './machine.ts';
-import { type Tampering, tamperingWith } from './tampering.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
  * Somebody changes one byte of a machine that is off. It must not come up with what was changed; status and logs must say

@@ -9,12 +9,12 @@ import { findProcesses, readProcess } from '../../src/base/process-table.ts';
 import { runToEnd } from '../../src/channel/run.ts';
 import { replaceAllowed } from '../../src/guest/firewall.ts';
 import { parseService } from '../../src/guest/firewall-rule.ts';
-import { startIn } from '../../src/machine/guest-commands.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import type { MachineStatus } from '../../src/machine/status.ts';
-import { askGuest, asRoot } from './guest.ts';
-import { builtRelease, expectDone, holdfast, layout } from './machine.ts';
-import { addNeighbours, connectFrom, neighbour, removeNeighbours } from './neighbours.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { startIn } from '../../src/supervisor/guest.ts';
+import { askGuest, asRoot } from '../support/vm/guest.ts';
+import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { addNeighbours, connectFrom, neighbour, removeNeighbours } from '../support/vm/neighbours.ts';
 
 /*
  * The alternative to the channel over vsock: one TCP port, and few connections a minute. The machine also has every size

@@ -4,10 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findProcesses, killProcess } from '../../src/base/process-table.ts';
-import { machineLayout } from '../../src/machine/home.ts';
+import { machineLayout } from '../../src/machine/paths.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
-import { asRoot } from './guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from './machine.ts';
+import { asRoot } from '../support/vm/guest.ts';
+import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * The host's TPM, which is one in software here, and the machine's own, as the guest and its stock tools see them.

@@ -9,14 +9,14 @@ import { run, start } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
 import { writeImage } from '../../src/disk/image.ts';
 import { slotPartition } from '../../src/disk/layout.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machineConfiguration } from '../../src/machine/configuration.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import type { MachineStatus } from '../../src/machine/status.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import type { UpdateStatus } from '../../src/update/update.ts';
 import { signRelease } from '../support/fake-release.ts';
-import { asRoot } from './guest.ts';
+import { asRoot } from '../support/vm/guest.ts';
 import {
   builtRelease,
   builtSuccessor,
@@ -27,7 +27,7 @@ import {
   layout,
   program,
   successorMark,
-} from './machine.ts';
+} from '../support/vm/machine.ts';
 
 /*
  * One machine between two releases: what stands against an update, there, back by itself, there again, cut off on the way back,

@@ -5,9 +5,9 @@ import { verdicts } from '../../src/audit/claim.ts';
 import { ukiPaths } from '../../src/disk/layout.ts';
 import { readBootState } from '../../src/firmware/boot.ts';
 import { readVariableStore } from '../../src/firmware/store-file.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/home.ts';
-import { askGuest } from './guest.ts';
-import { builtRelease, expectDone, holdfast, layout } from './machine.ts';
+import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { askGuest } from '../support/vm/guest.ts';
+import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
 
 /*
  * One machine whose user switches verity off and on again: what runs, what the audit says of it, and that a switch waits

@@ -4,6 +4,7 @@ import { failure } from '../../base/errors.ts';
 import { exists, makePrivateFolder } from '../../base/files.ts';
 import { findProcesses, killProcess, type ProcessEntry } from '../../base/process-table.ts';
 import { formatSize } from '../../base/size.ts';
+import { isSwtpmOf } from '../../tpm/virtual/swtpm.ts';
 import type { Hypervisor, MachineHardware } from '../hypervisor.ts';
 import { chooseAccelerator } from './accelerator.ts';
 import { firmwarePath, isQemuOf, qemuArguments } from './arguments.ts';
@@ -13,7 +14,6 @@ import { freePort, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
 import { connectQmp } from './qmp.ts';
 import { type RunFiles, runFiles } from './run-folder.ts';
 import { removeSockets, runningMachine } from './running-machine.ts';
-import { isSwtpmOf } from './swtpm.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
 export interface QemuOptions {

@@ -1,8 +1,8 @@
 import { basename, join } from 'node:path';
 import { failure } from '../../base/errors.ts';
 import { findProgram } from '../../base/find-program.ts';
-import { hostMirrors } from '../../base/mirror.ts';
-import { unpackDebianPackage } from './debian-package.ts';
+import { hostMirrors } from '../../debian/mirror.ts';
+import { unpackDebianPackage } from '../../debian/package.ts';
 
 const program = 'vhost-device-vsock';
 

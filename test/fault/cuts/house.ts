@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { exists } from '../../../src/base/files.ts';
 import { run } from '../../../src/base/process.ts';
 import { MiB } from '../../../src/base/size.ts';
-import { homeLayout } from '../../../src/machine/home.ts';
-import { program, layout as shared } from '../../vm/machine.ts';
+import { homeLayout } from '../../../src/machine/paths.ts';
+import { program, layout as shared } from '../../support/vm/machine.ts';
 
 const roomy = 6144 * MiB;
 

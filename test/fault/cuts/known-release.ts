@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { silent } from '../../../src/base/progress.ts';
 import { importRelease, type StoredRelease, withReleaseStore } from '../../../src/release/store.ts';
-import { builtRelease, builtSuccessor, builtVariant, layout } from '../../vm/machine.ts';
+import { builtRelease, builtSuccessor, builtVariant, layout } from '../../support/vm/machine.ts';
 import { ballast } from './ballast.ts';
 
 /** A release that a machine is brought to. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { homeLayout } from '../../../src/machine/home.ts';
+import { homeLayout } from '../../../src/machine/paths.ts';
 import type { WebServer } from '../../support/repository.ts';
 import type { House } from './house.ts';
 import type { Random } from './random.ts';

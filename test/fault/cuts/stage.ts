@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
-import { parseMachineName } from '../../../src/machine/home.ts';
+import { parseMachineName } from '../../../src/machine/paths.ts';
 import { House } from './house.ts';
 import { type KnownRelease, knownReleases } from './known-release.ts';
 import { Random } from './random.ts';

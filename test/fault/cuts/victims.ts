@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProcesses } from '../../../src/base/process-table.ts';
-import type { MachineLayout } from '../../../src/machine/home.ts';
+import type { MachineLayout } from '../../../src/machine/paths.ts';
 import type { House } from './house.ts';
 
 /** What a cut hits. */
@@ -27,7 +27,7 @@ export async function strike(
   }
   const name = folder.slice(folder.lastIndexOf('/') + 1);
   const isSupervisor = (argv: readonly string[]) =>
-    argv.some((word) => word.endsWith('/supervisor-main.ts')) && argv.at(-1) === name;
+    argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
   const isMachine = (argv: readonly string[]) => argv.some((word) => word.includes(run));
   const found = await findProcesses(
     (argv) => (victim !== 'QEMU' && isSupervisor(argv)) || (victim !== 'supervisor' && isMachine(argv)),

@@ -7,7 +7,7 @@ import { isSystemError } from '../../../src/base/errors.ts';
 import { findProgram } from '../../../src/base/find-program.ts';
 import { quoteWord } from '../../../src/base/log.ts';
 import { start } from '../../../src/base/process.ts';
-import { program } from '../../vm/machine.ts';
+import { program } from '../../support/vm/machine.ts';
 import type { Event } from './check.ts';
 import { WriteLog } from './write-log.ts';
 

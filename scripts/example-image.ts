@@ -1,0 +1,53 @@
+import { cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure } from '../src/base/errors.ts';
+import { exists, makePrivateFolder } from '../src/base/files.ts';
+import { run } from '../src/base/process.ts';
+import { hostMirrors } from '../src/debian/mirror.ts';
+import { unpackDebianPackage } from '../src/debian/package.ts';
+import type { HomeLayout } from '../src/machine/paths.ts';
+import { suite } from '../src/release/build/recipe.ts';
+
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/**
+ * Makes the smallest useful container image, for `podman import`: Debian's static busybox as `/bin/sh`. The package is
+ * unpacked, not installed, as it would displace the host's own busybox. Kept in the cache: the next call is instant.
+ * @returns the path of the tar archive.
+ * @throws HoldfastError `example.no-mirror`, and what `unpackDebianPackage` throws.
+ */
+export async function exampleImage(layout: HomeLayout): Promise<string> {
+  const image = join(layout.cache, 'example-image.tar');
+  if (await exists(image)) return image;
+  const mirror = (await hostMirrors())?.archive;
+  if (mirror === undefined) {
+    throw failure('example.no-mirror', "Debian's busybox cannot be fetched", {
+      why: "this host's apt knows no mirror of Debian",
+      next: 'run `apt-get update` and try again',
+    });
+  }
+  const unpacked = join(layout.tools, 'busybox-static');
+  await unpackDebianPackage({ name: 'busybox-static', suite, mirror, keyring }, unpacked);
+  await makePrivateFolder(layout.cache);
+  const scratch = await mkdtemp(join(layout.cache, 'example-image-'));
+  try {
+    await mkdir(join(scratch, 'root/bin'), { recursive: true });
+    await cp(join(unpacked, 'usr/bin/busybox'), join(scratch, 'root/bin/busybox'));
+    await symlink('busybox', join(scratch, 'root/bin/sh'));
+    const reproducible = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
+    const archive = join(scratch, 'image.tar');
+    await run('tar', [
+      '--create',
+      ...reproducible,
+      '--file',
+      archive,
+      '--directory',
+      join(scratch, 'root'),
+      '.',
+    ]);
+    await rename(archive, image);
+    return image;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

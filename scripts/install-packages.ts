@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { failure } from '../src/base/errors.ts';
+import { exists } from '../src/base/files.ts';
+import { findProgram } from '../src/base/find-program.ts';
+import { quoteCommand } from '../src/base/log.ts';
+import { start, started } from '../src/base/process.ts';
+import { report } from '../src/cli/framework/report.ts';
+import { missingPackages, type Purpose } from '../src/host/packages.ts';
+
+/** Debian's ssh.service starts no server while this file is there (its ConditionPathExists). */
+const noServer = '/etc/ssh/sshd_not_to_be_run';
+
+/** apt-get waits for another apt rather than failing, asks nothing, and takes only what is needed. */
+const aptGet = ['apt-get', '--quiet', '-o', 'DPkg::Lock::Timeout=300'];
+
+/**
+ * Installs the packages of Debian that are missing for these purposes. Without any missing it changes nothing and needs
+ * no root; else it says what it installs and why.
+ * @throws HoldfastError `setup.sudo`, `setup.apt`.
+ */
+async function installMissing(purposes: readonly Purpose[]): Promise<void> {
+  const missing = await missingPackages(purposes);
+  if (missing.length === 0) return;
+  process.stdout.write(`Installing ${missing.length} Debian packages:\n`);
+  for (const each of missing) process.stdout.write(`  ${each.package.padEnd(24)} ${each.why}\n`);
+  if (missing.some((each) => each.package === 'openssh-server') && !(await exists(noServer))) {
+    // the tests start their own server on a UNIX socket: none may appear on this host's network
+    process.stdout.write(`The SSH server stays off: ${noServer} is made\n`);
+    await asRoot(['install', '-D', '-m', '644', '/dev/null', noServer]);
+  }
+  const install = [
+    ...aptGet,
+    'install',
+    '--yes',
+    '--no-install-recommends',
+    ...missing.map((each) => each.package),
+  ];
+  try {
+    await asRoot(install);
+  } catch {
+    process.stdout.write('The package lists are missing or too old: fetching new ones\n');
+    await asRoot([...aptGet, 'update']);
+    await asRoot(install);
+  }
+}
+
+/** Runs a command as root, its output shown: directly, or through sudo. */
+async function asRoot(command: readonly string[]): Promise<void> {
+  const words = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command];
+  if (process.getuid?.() !== 0) {
+    if ((await findProgram('sudo')) === undefined) {
+      throw failure('setup.sudo', 'packages can only be installed by root', {
+        why: 'this is not root, and sudo is not installed',
+        next: `as root, run: ${command.join(' ')}`,
+      });
+    }
+    words.unshift('sudo');
+  }
+  const [program = '', ...args] = words;
+  process.stdout.write(`$ ${quoteCommand(program, args)}\n`);
+  const child = start(program, args, { stdio: 'inherit' });
+  await started(child, program);
+  const [code] = await once(child, 'close');
+  if (code !== 0) {
+    throw failure('setup.apt', 'packages could not be installed', {
+      why: `${quoteCommand(program, args)} ended with ${code}`,
+      next: 'see what it said above, mend that, and run this again',
+    });
+  }
+}
+
+try {
+  await installMissing(process.argv.includes('--for-tests') ? ['run', 'build', 'test'] : ['run', 'build']);
+} catch (error) {
+  process.exitCode = report(error, process.stderr, false);
+}

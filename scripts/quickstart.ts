@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { failure } from '../src/base/errors.ts';
+import { exists } from '../src/base/files.ts';
+import { quoteCommand } from '../src/base/log.ts';
+import { start, started } from '../src/base/process.ts';
+import { report } from '../src/cli/framework/report.ts';
+import { showOn } from '../src/cli/terminal/progress.ts';
+import { homeFolder, homeLayout, machineLayout, parseMachineName } from '../src/machine/paths.ts';
+import { exampleImage } from './example-image.ts';
+
+/**
+ * From a checkout that `scripts/setup` made ready to a running machine with a container in it, by the commands that a user
+ * would type. Each is shown. What a former run did is not done again.
+ */
+async function quickstart(): Promise<void> {
+  const layout = homeLayout(homeFolder());
+  const { configuration } = machineLayout(layout, parseMachineName('default'));
+  await holdfast('build');
+  await holdfast((await exists(configuration)) ? 'start' : 'deploy');
+  if ((await tryHoldfast('exec', '--', 'sudo', 'podman', 'image', 'exists', 'example')) !== 0) {
+    const image = await progress.step('Making a container image', () => exampleImage(layout));
+    await holdfast('copy', image, ':/tmp/example.tar');
+    await holdfast('exec', '--', 'sudo', 'podman', 'import', '/tmp/example.tar', 'example');
+  }
+  const greeting = 'echo "Hello from a container on $(/bin/busybox uname -sr)"';
+  const container = ['sudo', 'podman', 'run', '--rm', '--network=none', 'example', 'sh', '-c', greeting];
+  await holdfast('exec', '--', ...container);
+  await holdfast('status');
+}
+
+/** Runs one command of `holdfast`, shown with its output. @throws HoldfastError `quickstart.step`. */
+async function holdfast(...words: string[]): Promise<void> {
+  const code = await tryHoldfast(...words);
+  if (code !== 0) {
+    throw failure('quickstart.step', `\`${quoteCommand('holdfast', words)}\` ended with ${code}`, {
+      next: 'see what it said above, mend that, and run this again: it goes on where it stopped',
+    });
+  }
+}
+
+/** Runs one command of `holdfast`, shown with its output, and answers its exit code. */
+async function tryHoldfast(...words: string[]): Promise<number> {
+  process.stdout.write(`\n$ ${quoteCommand('holdfast', words)}\n`);
+  const child = start(program, words, { stdio: 'inherit', env: environment });
+  await started(child, program);
+  const [code, signal] = await once(child, 'close');
+  if (signal !== null) throw failure('quickstart.step', `holdfast was ended by ${signal}`);
+  return code;
+}
+
+const program = resolve(import.meta.dirname, '../bin/holdfast');
+// where no spinner can be shown, long steps are told line by line
+const environment = { HOLDFAST_PROGRESS: process.stderr.isTTY ? '' : 'plain', ...process.env };
+const progress = showOn(process.stderr, environment);
+
+try {
+  await quickstart();
+} catch (error) {
+  process.exitCode = report(error, process.stderr, false);
+}

@@ -1,0 +1,76 @@
+import type { ReleaseManifest } from '../release/manifest.ts';
+import { eventTypes, type MeasuredEvent } from './event-log.ts';
+import type { ExpectedEvent, JudgedPcr } from './expected-boot.ts';
+
+/**
+ * Says in words how a start differs from the one that was expected, by the log of one register.
+ * @param logged what was measured into the register. @param expected what should have been.
+ * @returns at least one reason: `logged` must not be what was expected.
+ */
+export function differences(
+  pcr: JudgedPcr,
+  logged: readonly MeasuredEvent[],
+  expected: readonly ExpectedEvent[],
+  release: ReleaseManifest,
+): readonly string[] {
+  const reasons = explain[pcr](logged, expected, release);
+  return reasons.length > 0 ? reasons : [`something else than expected was measured into PCR ${pcr}`];
+}
+
+type Explain = (
+  logged: readonly MeasuredEvent[],
+  expected: readonly ExpectedEvent[],
+  release: ReleaseManifest,
+) => string[];
+
+const explain: Readonly<Record<JudgedPcr, Explain>> = {
+  4: programs,
+  7: secureBoot,
+  11: parts,
+  12: () => ['the stub took a command line or credentials from beside the UKI (PCR 12)'],
+};
+
+function programs(
+  logged: readonly MeasuredEvent[],
+  _expected: readonly ExpectedEvent[],
+  release: ReleaseManifest,
+) {
+  const { uki, unverifiedUki, loader } = release;
+  const known: readonly string[] = [uki.authenticode, loader.authenticode];
+  const started = logged
+    .filter(({ type }) => type === eventTypes.bootServicesApplication)
+    .map(({ digest }) => digest.toString('hex'));
+  const uses = `the UKI of release ${release.version}`;
+  // such as the kernel itself: without Secure Boot the stub has the firmware load it, which measures it
+  const word = started.includes(uki.authenticode) ? 'besides' : 'instead of';
+  return started
+    .filter((digest) => !known.includes(digest))
+    .map((digest) =>
+      digest === unverifiedUki.authenticode
+        ? `verity is off: ${uses} that does not verify the root was started (PCR 4)`
+        : `another program was started ${word} ${uses} (PCR 4, Authenticode ${digest})`,
+    );
+}
+
+function secureBoot(logged: readonly MeasuredEvent[], expected: readonly ExpectedEvent[]) {
+  const reasons = expected
+    .filter(({ digest }, index) => !logged[index]?.digest.equals(digest))
+    .map(({ what }) => `another than at the deployment: ${what} (PCR 7)`);
+  return isOff(logged) ? ['Secure Boot was off (PCR 7)'] : reasons;
+}
+
+/** The variable SecureBoot is the first that is measured; its last byte is its value: UEFI_VARIABLE_DATA. */
+function isOff([first]: readonly MeasuredEvent[]): boolean {
+  return first?.type === eventTypes.variableDriverConfig && first.data.at(-1) === 0;
+}
+
+function parts(
+  logged: readonly MeasuredEvent[],
+  expected: readonly ExpectedEvent[],
+  release: ReleaseManifest,
+) {
+  const measured = new Set(logged.map(({ digest }) => digest.toString('hex')));
+  return expected
+    .filter(({ digest }) => !measured.has(digest.toString('hex')))
+    .map(({ what }) => `another than in release ${release.version}: ${what} (PCR 11)`);
+}

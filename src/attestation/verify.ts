@@ -1,0 +1,124 @@
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
+import { extended } from '../firmware/measurement.ts';
+import type { SecureBootKeys } from '../firmware/secure-boot.ts';
+import { isManifestSigned } from '../release/keys.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
+import { parseManifest } from '../release/verify.ts';
+import { eventTypes, type MeasuredEvent, parseEventLog, replay } from './event-log.ts';
+import { type Evidence, loggedPcrs, quotedPcrs, type Trust } from './evidence.ts';
+import { type ExpectedStart, expectedEvents, judgedPcrs } from './expected-boot.ts';
+import { differences } from './explain.ts';
+import { digestOf, readQuote } from './quote.ts';
+
+/** A register beside what it should hold: hex. */
+export interface Register {
+  readonly pcr: number;
+  readonly holds: string;
+  readonly value: string;
+  readonly expected: string;
+}
+
+export interface Judgement {
+  readonly passed: boolean;
+  /** Why not: the first says most. */
+  readonly reasons: readonly string[];
+  /** Version of the release that the start was held against; unknown when nobody trusted signed it. */
+  readonly release: string | undefined;
+  /** Those that follow from the release; none when the evidence proves nothing. */
+  readonly registers: readonly Register[];
+}
+
+/**
+ * Judges what a machine's TPM said of its start: who said it, when, that the log leads to what was said, and that the start
+ * was one of the release with the keys of the deployment. Pure.
+ * @param asked the nonce that the judge itself gave out; undefined: evidence of an unknown age, the nonce it names is taken.
+ */
+export function judgeEvidence(evidence: Evidence, trust: Trust, asked: Buffer | undefined): Judgement {
+  const certificate = new X509Certificate(trust.releaseCertificate);
+  if (!isManifestSigned(evidence.release.manifest, evidence.release.signature, certificate))
+    return failed(['the release that it names is not signed by the release key']);
+  try {
+    const release = parseManifest(evidence.release.manifest, 'the evidence');
+    const values = provenValues(evidence, trust, asked ?? evidence.nonce);
+    return judgeStart(values, parseEventLog(evidence.log), { release, keys: keysOf(trust) });
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return failed([error.why === undefined ? reasonOf(error) : `${reasonOf(error)}: ${error.why}`]);
+  }
+}
+
+/** The release of some whose UKI, of either kind, was started; the first when none was, or the log cannot be read. */
+export function releaseOf<T extends { readonly manifest: ReleaseManifest }>(
+  log: Buffer,
+  releases: readonly [T, ...T[]],
+): T {
+  const started = startedIn(log);
+  const runs = ({ uki, unverifiedUki }: ReleaseManifest) =>
+    [uki, unverifiedUki].some(({ authenticode }) => started.has(authenticode));
+  return releases.find(({ manifest }) => runs(manifest)) ?? releases[0];
+}
+
+function startedIn(log: Buffer): ReadonlySet<string> {
+  try {
+    return new Set(parseEventLog(log).map(({ digest }) => digest.toString('hex')));
+  } catch (error) {
+    if (error instanceof HoldfastError) return new Set(); // the judgement will say so
+    throw error;
+  }
+}
+
+/** The registers' values, when this machine's TPM has signed them for this nonce. @throws HoldfastError `tpm.quote`. */
+function provenValues(
+  { quote: attest, signature, pcrs }: Evidence,
+  { attestationKey }: Trust,
+  asked: Buffer,
+): Buffer[] {
+  const quote = readQuote(attest, signature, createPublicKey(attestationKey));
+  const values = quotedPcrs.map((_, index) => pcrs.subarray(index * 32, index * 32 + 32));
+  if (!quote.nonce.equals(asked)) throw unproven('it was made for another question: it may be an old one');
+  if (quote.pcrs.join() !== quotedPcrs.join())
+    throw unproven(`it is about the registers ${quote.pcrs.join(', ')}`);
+  if (!quote.digest.equals(digestOf(values)))
+    throw unproven('the values beside it are not those that the TPM signed');
+  return values;
+}
+
+function judgeStart(
+  values: readonly Buffer[],
+  log: readonly MeasuredEvent[],
+  start: ExpectedStart,
+): Judgement {
+  const unexplained = loggedPcrs.filter((pcr) => !values[pcr]?.equals(replay(log, pcr)));
+  const loader = start.release.loader.authenticode;
+  const expected = expectedEvents(
+    start,
+    log.some(({ digest }) => digest.toString('hex') === loader),
+  );
+  const registers = judgedPcrs.map(({ pcr, holds }) => ({
+    ...{ pcr, holds },
+    value: (values[pcr] ?? Buffer.alloc(0)).toString('hex'),
+    expected: extended(expected[pcr].map(({ digest }) => digest)).toString('hex'),
+  }));
+  const eventsOf = (pcr: number) =>
+    log.filter((event) => event.pcr === pcr && event.type !== eventTypes.noAction);
+  const reasons = registers
+    .filter(({ pcr, value, expected: computed }) => value !== computed && !unexplained.includes(pcr))
+    .flatMap(({ pcr }) => differences(pcr, eventsOf(pcr), expected[pcr], start.release));
+  if (unexplained.length > 0)
+    reasons.push(`the log of the start does not lead to PCR ${unexplained.join(', ')}`);
+  return { passed: reasons.length === 0, reasons, release: start.release.version, registers };
+}
+
+function keysOf({ platformCertificate, releaseCertificate }: Trust): SecureBootKeys {
+  const platform = new X509Certificate(platformCertificate).raw;
+  return { pk: platform, kek: platform, db: new X509Certificate(releaseCertificate).raw };
+}
+
+function failed(reasons: readonly string[]): Judgement {
+  return { passed: false, reasons, release: undefined, registers: [] };
+}
+
+function unproven(why: string) {
+  return failure('tpm.quote', 'the quote proves nothing', { why });
+}

@@ -1,0 +1,89 @@
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { isSystemError, misuse, reasonOf } from './errors.ts';
+import { run } from './process.ts';
+import type { Progress } from './progress.ts';
+
+/** One file of the archive: a copy of a file, or what `make` returns. */
+export type ArchiveEntry =
+  | { readonly name: string; readonly copy: string }
+  | { readonly name: string; readonly make: () => Promise<string | Uint8Array> };
+
+/** What became of an entry, in words. */
+export interface ArchiveOutcome {
+  readonly name: string;
+  readonly outcome: string;
+}
+
+/**
+ * Writes a tar.gz archive (mode 0600) with what can be had: an entry that fails is told in the archive's `contents.txt` and
+ * does not stop the others, since archives are wanted most when something is broken. Only what is listed goes in.
+ * @param target replaced whole or not at all.
+ * @param folder the one folder that the archive unpacks to.
+ */
+export async function writeArchive(
+  target: string,
+  folder: string,
+  entries: readonly ArchiveEntry[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<readonly ArchiveOutcome[]> {
+  const path = resolve(target);
+  const scratch = await makeScratch(path);
+  try {
+    const content = join(scratch, folder);
+    await mkdir(content);
+    const outcomes = await progress.step('Collecting logs', async (step) => {
+      const collected: ArchiveOutcome[] = [];
+      for (const entry of entries) {
+        signal.throwIfAborted();
+        step.note(entry.name);
+        collected.push({ name: entry.name, outcome: await collect(entry, content) });
+      }
+      return collected;
+    });
+    const lines = outcomes.map(({ name, outcome }) => `${name}: ${outcome}\n`);
+    await writeFile(join(content, 'contents.txt'), lines.join(''));
+    const file = join(scratch, 'archive.tar.gz');
+    await writeFile(file, '', { mode: 0o600 }); // tar keeps the mode of a file that is there
+    await run('tar', ['--create', '--gzip', '--file', file, '--directory', scratch, '--', folder], {
+      signal,
+    });
+    await rename(file, path);
+    return outcomes;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A folder beside the archive, made before anything is collected: so what cannot be written is told at once. */
+async function makeScratch(path: string): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const cannot = (why: string, cause?: unknown) =>
+    misuse('archive.target', `${path} cannot be written`, {
+      why,
+      next: 'give a file in a folder that exists, such as ./logs.tar.gz',
+      cause,
+    });
+  if (isFolder) throw cannot('it is a folder');
+  try {
+    return await mkdtemp(join(dirname(path), '.archive-'));
+  } catch (error) {
+    throw cannot(reasonOf(error), error);
+  }
+}
+
+async function collect(entry: ArchiveEntry, folder: string): Promise<string> {
+  const path = join(folder, entry.name);
+  try {
+    if ('copy' in entry) await copyFile(entry.copy, path);
+    else await writeFile(path, await entry.make());
+    return 'included';
+  } catch (error) {
+    if ('copy' in entry && isSystemError(error, 'ENOENT')) return 'does not exist';
+    return `failed: ${reasonOf(error)}`;
+  }
+}

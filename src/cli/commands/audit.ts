@@ -1,0 +1,50 @@
+import { resolve } from 'node:path';
+import { styleText } from 'node:util';
+import { type AuditReport, auditMachine } from '../../audit/audit.ts';
+import type { Verdict } from '../../audit/claim.ts';
+import { auditPage, summary } from '../../audit/page.ts';
+import { failure } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import { anyText, defineVerb, setting } from '../framework/command.ts';
+
+const colours: Readonly<Record<Verdict, 'green' | 'red' | 'yellow' | 'gray'>> = {
+  pass: 'green',
+  fail: 'red',
+  off: 'yellow',
+  'not applicable': 'gray',
+};
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {
+    html: setting('FILE', 'write the report as one page that can be filed', anyText),
+  },
+  examples: [
+    ['holdfast audit', 'test every security claim on the running machine and show the evidence'],
+    ['holdfast audit --html audit.html', 'the same, and a page for an auditor'],
+    ['holdfast audit --json', 'the same, for programs; the exit code is 1 when a claim does not hold'],
+  ],
+  async run({ machine, layout, flags, output, progress, signal, streams }) {
+    const report = await progress.step('Auditing the machine', () => auditMachine(layout, machine, signal));
+    if (flags.html !== undefined) await writeFileAtomic(resolve(flags.html), auditPage(report), 0o600);
+    output.result(report, auditText(report, streams.stdout));
+    const failed = report.results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
+    if (failed.length > 0) {
+      throw failure('audit.failed', `${failed.length} of ${report.results.length} claims do not hold`, {
+        why: failed.join(', '),
+        next: 'see the evidence of each; `holdfast restart` undoes what is not on Data or on this host',
+      });
+    }
+  },
+});
+
+function auditText(report: AuditReport, stream: NodeJS.WritableStream): string {
+  const { machine, release, rootHash, time, results } = report;
+  const width = Math.max(...results.map(({ id }) => id.length));
+  const rows = results.map(({ id, verdict, evidence }) => {
+    const word = styleText(colours[verdict], verdict.padEnd('not applicable'.length), { stream });
+    return `${id.padEnd(width)}  ${word}  ${evidence}`;
+  });
+  const head = `${machine}, release ${release ?? 'unknown'}, root hash ${rootHash ?? 'unknown'}, ${time}`;
+  return [head, '', ...rows, '', summary(results)].join('\n');
+}

@@ -1,0 +1,93 @@
+import { join, resolve } from 'node:path';
+import { formatSize, parseSize } from '../../base/size.ts';
+import type { BootState } from '../../guest/boot.ts';
+import { createMachine } from '../../lifecycle/create.ts';
+import { waitUntilReady } from '../../lifecycle/readiness.ts';
+import { removeMachine } from '../../lifecycle/remove.ts';
+import { unshownRecoveryKey } from '../../machine/data-keys.ts';
+import {
+  checkCpus,
+  checkDataSize,
+  checkMemory,
+  defaults,
+  hostResources,
+  logSizes,
+  transports,
+} from '../../machine/limits.ts';
+import { machineLayout } from '../../machine/paths.ts';
+import { variablesTemplate } from '../../supervisor/host-hypervisor.ts';
+import { startMachine } from '../../supervisor/power.ts';
+import { anyText, defineVerb, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { forgetShown } from './recovery/shown-key.ts';
+import { readyText, recoveryKeyText } from './status/text.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {
+    release: setting('DIR', 'the release (default: what `holdfast build` made)', anyText),
+    cpus: setting('N', `processors, at most those of the host (default: ${defaults.cpus})`, (word) =>
+      checkCpus(wholeNumber(word), hostResources()),
+    ),
+    memory: setting('SIZE', `memory, 1024MB or more (default: ${formatSize(defaults.memory)})`, (word) =>
+      checkMemory(parseSize(word), hostResources()),
+    ),
+    dataSize: setting(
+      'SIZE',
+      `data partition, 2GB to 2TB (default: ${formatSize(defaults.dataSize)})`,
+      (word) => checkDataSize(parseSize(word)),
+    ),
+    logSize: setting('small|large', 'log partition, 1GB or 6GB (default: small)', oneOf(...logSizes)),
+    transport: setting(
+      'vsock|tcp',
+      'how the host reaches the guest: no network, or port 22 (default: vsock)',
+      oneOf(...transports),
+    ),
+    encryptData: toggle(
+      'encrypt data and log; the TPM of the machine opens them, or the recovery key shown here',
+    ),
+  },
+  examples: [
+    ['holdfast deploy', 'create and start the machine `default` from what `holdfast build` made'],
+    [
+      'holdfast deploy --machine gateway-1 --cpus 2 --memory 2GB --data-size 50GB',
+      'a larger one of another name',
+    ],
+    ['holdfast deploy --encrypt-data', 'one whose disk tells nothing to who takes it away'],
+  ],
+  async run({ machine, layout, flags, progress, signal, output }) {
+    const { release } = flags;
+    const configuration = await createMachine({
+      name: machine,
+      settings: {
+        cpus: flags.cpus ?? defaults.cpus,
+        memory: flags.memory ?? defaults.memory,
+        dataSize: flags.dataSize ?? defaults.dataSize,
+        logSize: flags.logSize ?? defaults.logSize,
+        transport: flags.transport ?? defaults.transport,
+      },
+      encryptData: flags.encryptData,
+      release: release === undefined ? join(layout.home, 'build') : resolve(release),
+      variablesTemplate,
+      layout,
+      progress,
+      signal,
+    });
+    let boot: BootState;
+    try {
+      await startMachine(layout, machine);
+      boot = await waitUntilReady(layout, machine, progress, signal);
+    } catch (error) {
+      // a deployment that is called off leaves nothing; one that fails leaves the machine, to find out why
+      if (signal.aborted) await removeMachine(layout, machine);
+      throw error;
+    }
+    const { secrets } = machineLayout(layout, machine);
+    const recoveryKey = await unshownRecoveryKey(secrets);
+    const ready = readyText(machine, boot, true);
+    output.result(
+      { machine, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
+      recoveryKey === undefined ? ready : `${ready}\n\n${recoveryKeyText(recoveryKey)}`,
+    );
+    if (recoveryKey !== undefined) await forgetShown(secrets, output, signal);
+  },
+});

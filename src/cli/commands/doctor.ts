@@ -1,0 +1,38 @@
+import { styleText } from 'node:util';
+import { hostChecks } from '../../host/checks.ts';
+import { type CheckResult, examineHost, type Verdict } from '../../host/doctor.ts';
+import { defineVerb } from '../framework/command.ts';
+
+const colours: Readonly<Record<Verdict, 'green' | 'yellow' | 'red'>> = {
+  ok: 'green',
+  warning: 'yellow',
+  missing: 'red',
+};
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    ['holdfast doctor', 'check this host and say how to mend it; exit code 1 when machines cannot run'],
+    ['holdfast doctor --json', 'the same for programs'],
+  ],
+  async run({ layout, progress, output, exitWith }) {
+    const checks = await progress.step('Examining this host', () => examineHost(hostChecks(layout)));
+    const ready = !checks.some(({ verdict }) => verdict === 'missing');
+    output.result({ ready, checks }, `${checks.map(line).join('\n')}\n\n${summary(checks)}`);
+    if (!ready) exitWith(1);
+  },
+});
+
+function line({ name, verdict, found, mend }: CheckResult): string {
+  // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
+  const word = styleText(colours[verdict], verdict.padEnd(8), { stream: process.stdout });
+  return `${word} ${name.padEnd(24)} ${found}${mend === undefined ? '' : `\n${' '.repeat(34)}→ ${mend}`}`;
+}
+
+function summary(checks: readonly CheckResult[]): string {
+  const count = (wanted: Verdict) => checks.filter(({ verdict }) => verdict === wanted).length;
+  const [missing, warnings] = [count('missing'), count('warning')];
+  if (missing > 0) return `Machines cannot run here: ${missing} of ${checks.length} checks failed.`;
+  return `Machines can run here${warnings > 0 ? `; ${warnings} of ${checks.length} checks have advice` : ''}.`;
+}

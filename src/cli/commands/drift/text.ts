@@ -1,0 +1,82 @@
+import { type Bytes, formatSize } from '../../../base/size.ts';
+import type { LayerEntry } from '../../../guest/drift.ts';
+import type { MachineDrift } from '../../../guest/drift-report.ts';
+import { isWithin, showBytes, showPath } from '../../../guest/overlay-path.ts';
+import { columns } from '../../terminal/columns.ts';
+
+/** For people: one line each; of a folder that was added only the folder, and how much is in it. */
+export function driftText(drift: readonly MachineDrift[]): string {
+  const rows: (readonly string[])[] = [];
+  let folder: { readonly top: MachineDrift; row: string[]; below: number } | undefined;
+  for (const each of drift) {
+    if (folder && each.overlay === folder.top.overlay && isWithin(each.path, folder.top.path)) {
+      folder.below++;
+      folder.row[2] = `${detail(folder.top)}, with ${folder.below} more in it${mark(folder.top)}`;
+      continue;
+    }
+    const row = [each.change, showPath(each), detail(each) + mark(each)];
+    folder =
+      each.change === 'added' && each.now?.type === 'folder' ? { top: each, row, below: 0 } : undefined;
+    rows.push(row);
+  }
+  return rows.length === 0 ? '' : columns(['CHANGE', 'PATH', 'WHAT'], rows);
+}
+
+function mark({ pending }: MachineDrift): string {
+  return pending ? ' (given back at the next start)' : '';
+}
+
+function detail({ change, released, now, hidden }: MachineDrift): string {
+  if (now === undefined) return released === undefined ? 'nothing that this release has' : describe(released);
+  switch (change) {
+    case 'opaque':
+      return `made again; hides ${hidden} of the release's`;
+    case 'attributes':
+      return `${attributes(released)} → ${attributes(now)}`;
+    case 'copied':
+      return 'as in the release, but kept';
+    case 'added':
+      return describe(now);
+    default:
+      return `${describe(released)} → ${describe(now)}`;
+  }
+}
+
+function describe(entry: LayerEntry | undefined): string {
+  if (entry?.type === 'link') return `link to ${showBytes(entry.target)}`;
+  if (entry?.type === 'file') return `file, ${formatSize(entry.size as Bytes)}`;
+  return entry?.type ?? 'nothing';
+}
+
+function attributes(entry: LayerEntry | undefined): string {
+  return entry ? `${octal(entry.mode)} ${entry.user}:${entry.group}` : 'nothing';
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+/**
+ * For programs. `path` is as people type it; `base64` the exact bytes below the overlay's folder, whatever they are.
+ */
+export function driftJson(each: MachineDrift): object {
+  const { overlay, path, change, released, now, hidden, pending } = each;
+  return {
+    path: showPath(each),
+    overlay,
+    base64: Buffer.from(path, 'latin1').toString('base64'),
+    change,
+    ...(released && { released: entryJson(released) }),
+    ...(now && { now: entryJson(now) }),
+    ...(change === 'opaque' && { hidden }),
+    pending,
+  };
+}
+
+function entryJson({ type, mode, user, group, size, target }: LayerEntry): object {
+  return {
+    ...{ type, mode: octal(mode), user, group },
+    ...(type === 'file' && { size }),
+    ...(type === 'link' && { target: Buffer.from(target, 'latin1').toString('base64') }),
+  };
+}

@@ -1,0 +1,24 @@
+import { HoldfastError } from '../../base/errors.ts';
+import { machineStatus } from '../../lifecycle/status.ts';
+import { machineNames } from '../../machine/configuration.ts';
+import { defineVerb, throwAll } from '../framework/command.ts';
+import { listText } from './status/text.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast list', 'list all machines of this user']],
+  async run({ layout, output }) {
+    const names = await machineNames(layout);
+    const results = await Promise.allSettled(names.map((name) => machineStatus(layout, name)));
+    const machines = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    output.result({ machines }, listText(machines));
+    // one machine that is damaged does not hide the others
+    throwAll(results.flatMap((result) => (result.status === 'rejected' ? [asHoldfast(result.reason)] : [])));
+  },
+});
+
+function asHoldfast(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  throw error;
+}

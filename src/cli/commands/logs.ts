@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { failure, misuse } from '../../base/errors.ts';
+import { exists } from '../../base/files.ts';
+import { journalCommand } from '../../guest/journal.ts';
+import { archiveLogs } from '../../lifecycle/log-archive.ts';
+import { readConfiguration } from '../../machine/configuration.ts';
+import { machineLayout } from '../../machine/paths.ts';
+import { readConsole } from '../../supervisor/console-log.ts';
+import { powerState } from '../../supervisor/power.ts';
+import { startThrough } from '../../supervisor/protocol/client.ts';
+import type { MachineState } from '../../supervisor/state.ts';
+import { isOff } from '../../supervisor/state.ts';
+import { anyText, type Context, defineVerb, setting, toggle } from '../framework/command.ts';
+
+/** How much of a console is shown. */
+const consoleLines = 200;
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {
+    follow: toggle('wait for more until interrupted'),
+    archive: setting(
+      'FILE',
+      'write host, machine, supervisor and guest logs into one tar.gz; no secrets',
+      anyText,
+    ),
+  },
+  examples: [
+    ['holdfast logs', "print the guest's journal, or what the console of one that does not come up said"],
+    ['holdfast logs --follow', 'print it and wait for more'],
+    [
+      'holdfast logs --archive logs.tar.gz',
+      'collect everything for a report, also of a machine that is off or hangs',
+    ],
+  ],
+  async run({ flags, ...context }) {
+    if (flags.archive !== undefined && flags.follow) {
+      throw misuse('usage.conflict', '--archive and --follow do not go together', {
+        next: 'give one of them',
+      });
+    }
+    if (flags.archive === undefined) await showJournal(context, flags.follow);
+    else await writeArchiveTo(resolve(flags.archive), context);
+  },
+});
+
+async function writeArchiveTo(path: string, { machine, layout, progress, signal, output }: Context) {
+  // says that there is none; one that is damaged is archived all the same
+  if (!(await exists(machineLayout(layout, machine).folder))) await readConfiguration(layout, machine);
+  const contents = await archiveLogs(layout, machine, path, progress, signal);
+  const lines = contents.map(({ name, outcome }) => `  ${name.padEnd(24)} ${outcome}`);
+  output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));
+}
+
+/** The journal of a guest that did not come up is out of reach: its console tells why it did not. */
+async function showConsole({ machine, layout, streams, output }: Context, state: MachineState) {
+  streams.stderr.write(
+    `${machine} is ${state} and does not answer; this is what its console said since its last start:\n`,
+  );
+  const lines = (await readConsole(machineLayout(layout, machine).consoleLog)).split('\n').slice(0, -1);
+  for (const line of lines.slice(-consoleLines)) output.result({ console: line }, line);
+}
+
+async function showJournal(context: Context, follow: boolean): Promise<void> {
+  const { machine, layout, json, streams, signal } = context;
+  const power = await powerState(layout, machine);
+  if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))
+    return showConsole(context, power.state);
+  if (isOff(power)) {
+    throw failure('machine.off', `the journal of '${machine}' cannot be read`, {
+      why: `the machine is ${power.state}, and its journal is on its own disk`,
+      next: 'run `holdfast start`, or collect what the host has with `holdfast logs --archive FILE`',
+    });
+  }
+  const start = startThrough(machineLayout(layout, machine).supervisorSocket);
+  const command = await start(journalCommand(json ? 'json' : 'text', follow));
+  const hangUp = () => command.hangUp();
+  signal.addEventListener('abort', hangUp);
+  try {
+    command.stdin.on('error', () => {}).end();
+    command.stderr.pipe(streams.stderr, { end: false });
+    await pipeline(command.stdout, streams.stdout, { end: false });
+    const end = await command.ended;
+    context.exitWith('code' in end ? end.code : 1);
+  } finally {
+    signal.removeEventListener('abort', hangUp);
+  }
+}

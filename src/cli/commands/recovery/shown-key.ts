@@ -1,0 +1,13 @@
+import { forgetKeys } from '../../../machine/data-keys.ts';
+import type { Output } from '../../framework/output.ts';
+
+/**
+ * Forgets a machine's keys after its recovery key was printed, and only when somebody has taken that: it exists nowhere else
+ * then.
+ * @throws what `Output.printed` does; the signal's reason.
+ */
+export async function forgetShown(secrets: string, output: Output, signal: AbortSignal): Promise<void> {
+  await output.printed();
+  signal.throwIfAborted();
+  await forgetKeys(secrets);
+}

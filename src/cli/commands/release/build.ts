@@ -1,0 +1,39 @@
+import { join, resolve } from 'node:path';
+import { anyText, defineVerb, setting } from '../../framework/command.ts';
+
+const project = resolve(import.meta.dirname, '../../../..');
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {
+    out: setting('DIR', 'where the release goes (default: build in HOLDFAST_HOME)', anyText),
+    mirror: setting(
+      'URL',
+      "take Debian's packages from here (default: the mirror of the host's apt)",
+      anyText,
+    ),
+    lock: setting('FILE', 'build from exactly the versions in this packages.json', anyText),
+  },
+  examples: [
+    ['holdfast build', 'build the newest release, or say that nothing changed'],
+    ['holdfast build --out ./release --lock ./packages.json', 'build a release again, byte for byte'],
+  ],
+  run: async ({ flags, layout, progress, signal, output }) => {
+    const { buildRelease } = await import('../../../release/build/build.ts');
+    const out = flags.out === undefined ? join(layout.home, 'build') : resolve(flags.out);
+    const { manifest, built } = await buildRelease({
+      out,
+      keys: layout.keys,
+      cache: layout.cache,
+      project,
+      mirror: flags.mirror,
+      lock: flags.lock === undefined ? undefined : resolve(flags.lock),
+      progress,
+      signal,
+    });
+    output.result(
+      { release: out, built, manifest },
+      `${built ? 'Built' : 'Unchanged:'} release ${manifest.version} in ${out}\nRoot hash ${manifest.root.rootHash}`,
+    );
+  },
+});

@@ -1,0 +1,34 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { misuse } from '../../../base/errors.ts';
+import { formatSize } from '../../../base/size.ts';
+import { trustedCertificate } from '../../../release/store.ts';
+import { repositoryKeys } from '../../../repository/client/host-trust.ts';
+import { bundleRelease } from '../../../repository/publisher/bundle.ts';
+import { anyText, defineVerb, required, setting } from '../../framework/command.ts';
+
+export const verb = defineVerb({
+  arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
+  flags: { out: setting('FILE', 'where the bundle goes', anyText) },
+  examples: [['holdfast release bundle ./release --out release.holdfast', 'for machines without a network']],
+  async run({ arguments: { release }, flags, layout, progress, signal, output }) {
+    if (flags.out === undefined)
+      throw misuse('usage.out', 'no file is named', { next: 'name the bundle with --out' });
+    const out = resolve(flags.out);
+    const { digest, version } = await bundleRelease(
+      {
+        release: resolve(release),
+        from: [],
+        certificate: trustedCertificate(layout),
+        keys: repositoryKeys(layout),
+        ...{ progress, signal },
+      },
+      out,
+    );
+    const { size } = await stat(out);
+    output.result(
+      { bundle: out, digest, version, size },
+      `Bundled release ${version} in ${out} (${formatSize(size)})`,
+    );
+  },
+});

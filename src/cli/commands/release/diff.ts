@@ -1,0 +1,45 @@
+import { resolve } from 'node:path';
+import { formatSize } from '../../../base/size.ts';
+import { trustedCertificate } from '../../../release/store.ts';
+import type { FileChange, PackageChange } from '../../../repository/compare.ts';
+import { diffReleases } from '../../../repository/publisher/diff.ts';
+import { anyText, defineVerb, required } from '../../framework/command.ts';
+
+export const verb = defineVerb({
+  arguments: {
+    older: required('OLDER_DIR', "an older release's folder", anyText),
+    newer: required('NEWER_DIR', "a newer release's folder", anyText),
+  },
+  flags: {},
+  examples: [
+    ['holdfast release diff ./old ./new', 'packages and files that changed, and what an update costs'],
+  ],
+  async run({ arguments: { older, newer }, layout, progress, signal, output }) {
+    const certificate = trustedCertificate(layout);
+    const diff = await diffReleases([resolve(older), resolve(newer)], certificate, progress, signal);
+    const text = [
+      ...packageLines(diff.packages),
+      '',
+      ...diff.files.map(fileLine),
+      '',
+      `${diff.packages.length} packages and ${diff.files.length} files differ`,
+      `${formatSize(diff.missing)} of blocks are new; a pack has ${formatSize(diff.pack)}`,
+    ];
+    output.result(diff, text.join('\n'));
+  },
+});
+
+/** A line for each package: `curl 8.14.1-1 → 8.14.1-2`. */
+export function packageLines(changes: readonly PackageChange[]): string[] {
+  return changes.map(({ name, from, to }) => {
+    if (from === undefined) return `${name} ${to} (new)`;
+    return to === undefined ? `${name} ${from} (gone)` : `${name} ${from} → ${to}`;
+  });
+}
+
+const sign = { added: '+', removed: '-', changed: ' ' } as const;
+
+function fileLine({ path, kind, from, to }: FileChange): string {
+  const sizes = [from, to].flatMap((size) => (size === undefined ? [] : [formatSize(size)]));
+  return `${sign[kind]} /${path} (${sizes.join(' → ')})`;
+}

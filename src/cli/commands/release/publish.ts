@@ -1,0 +1,50 @@
+import { resolve } from 'node:path';
+import { misuse } from '../../../base/errors.ts';
+import { formatSize } from '../../../base/size.ts';
+import { trustedCertificate } from '../../../release/store.ts';
+import { repositoryKeys } from '../../../repository/client/host-trust.ts';
+import { publishRelease } from '../../../repository/publisher/publish.ts';
+import { anyText, defineVerb, required, setting } from '../../framework/command.ts';
+
+export const verb = defineVerb({
+  arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
+  flags: {
+    repository: setting('DIR', 'the repository: a folder that any web server can serve', anyText),
+    from: setting(
+      'DIR,…',
+      'older releases to make packs from, besides the newest four in the repository',
+      folders,
+    ),
+  },
+  examples: [
+    ['holdfast release publish ./release --repository ./www', 'publish, or sign again what is published'],
+    [
+      'holdfast release publish ./new --repository ./www --from ./old',
+      'also make a pack from a release that was never published',
+    ],
+  ],
+  async run({ arguments: { release }, flags, layout, progress, signal, output }) {
+    if (flags.repository === undefined)
+      throw misuse('usage.repository', 'no repository is named', {
+        next: 'name its folder with --repository',
+      });
+    const published = await publishRelease({
+      release: resolve(release),
+      repository: resolve(flags.repository),
+      from: flags.from ?? [],
+      certificate: trustedCertificate(layout),
+      keys: repositoryKeys(layout),
+      ...{ progress, signal },
+    });
+    const lines = [
+      `Published release ${published.version} in ${resolve(flags.repository)}`,
+      `Whole release: ${formatSize(published.blocks)}`,
+      ...published.packs.map(({ from, size }) => `Pack from ${from.slice(0, 12)}: ${formatSize(size)}`),
+    ];
+    output.result(published, lines.join('\n'));
+  },
+});
+
+function folders(word: string): readonly string[] {
+  return word.split(',').map((each) => resolve(anyText(each)));
+}

@@ -1,0 +1,20 @@
+import { removeMachine } from '../../lifecycle/remove.ts';
+import { defineVerb } from '../framework/command.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    [
+      'holdfast remove --machine gateway-1',
+      'end the machine at once and remove its disk, keys and settings, for good',
+    ],
+  ],
+  async run({ machine, layout, progress, output }) {
+    const changed = await progress.step('Removing the machine', () => removeMachine(layout, machine));
+    output.result(
+      { machine, changed },
+      changed ? `${machine} is removed` : `there was no machine '${machine}'`,
+    );
+  },
+});

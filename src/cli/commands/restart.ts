@@ -1,0 +1,16 @@
+import { waitUntilReady } from '../../lifecycle/readiness.ts';
+import { startMachine, stopMachine } from '../../supervisor/power.ts';
+import { defineVerb } from '../framework/command.ts';
+import { readyText } from './status/text.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast restart', 'shut the machine down if it runs, start it, and wait until it is ready']],
+  async run({ machine, layout, progress, signal, output }) {
+    await progress.step('Stopping the machine', () => stopMachine(layout, machine, false, signal));
+    await startMachine(layout, machine);
+    const boot = await waitUntilReady(layout, machine, progress, signal);
+    output.result({ machine, state: 'running', boot, changed: true }, readyText(machine, boot, true));
+  },
+});

@@ -1,0 +1,22 @@
+import { startIn } from '../../supervisor/guest.ts';
+import { defineVerb } from '../framework/command.ts';
+import { attach } from '../terminal/attach.ts';
+import { terminalOf } from '../terminal/terminal.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    ['holdfast shell', 'open a login shell; its exit code is ours'],
+    ['holdfast shell < script.sh', 'have it read commands from a file'],
+  ],
+  async run(context) {
+    const { layout, machine, streams } = context;
+    await attach(
+      context,
+      startIn(layout, machine),
+      undefined,
+      streams.stdin.isTTY ? terminalOf(streams) : undefined,
+    );
+  },
+});

@@ -1,0 +1,15 @@
+import { waitUntilReady } from '../../lifecycle/readiness.ts';
+import { startMachine } from '../../supervisor/power.ts';
+import { defineVerb } from '../framework/command.ts';
+import { readyText } from './status/text.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast start', 'start the machine and wait until it is ready; no-op when it is']],
+  async run({ machine, layout, progress, signal, output }) {
+    const changed = await startMachine(layout, machine);
+    const boot = await waitUntilReady(layout, machine, progress, signal);
+    output.result({ machine, state: 'running', boot, changed }, readyText(machine, boot, changed));
+  },
+});

@@ -1,0 +1,118 @@
+import { formatSize } from '../../../base/size.ts';
+import type { BootState } from '../../../guest/boot.ts';
+import type { MachineStatus } from '../../../lifecycle/status.ts';
+import type { MachineName } from '../../../machine/paths.ts';
+import { columns } from '../../terminal/columns.ts';
+
+/** A machine's status for people: one thing a line. */
+export function statusText(status: MachineStatus): string {
+  const { guest } = status;
+  const process = status.pid === undefined ? '' : ` (process ${status.pid}, ${status.accelerator})`;
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    ['machine', status.name],
+    ['state', stateText(status) + process],
+    ['problem', status.problem],
+    ['release', status.release],
+    ['slot', status.slot && `${status.slot}${phaseText(status.phase)}`],
+    ['verified boot', verifiedText(status)],
+    ['root hash', guest?.rootHash],
+    ['address', addressText(status)],
+    ['uptime', guest && durationText(guest.uptime)],
+    ['CPUs', String(status.cpus)],
+    ['memory', guest ? useText(guest.memory.total, guest.memory.available) : formatSize(status.memory)],
+    [
+      'data',
+      guest ? useText(guest.data.size, guest.data.size - guest.data.used) : formatSize(status.dataSize),
+    ],
+    ['encrypted', encryptionText(status)],
+    ['logs', guest && useText(guest.logs.size, guest.logs.size - guest.logs.used)],
+    ['autostart', status.autostart ? 'on' : 'off'],
+    ...(guest?.degraded ?? []).map((text) => ['degraded', text] as const),
+    ['guest', status.guestProblem],
+  ];
+  return rows
+    .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${text}`))
+    .join('\n');
+}
+
+function encryptionText({ dataEncrypted, recoveryKeyShown }: MachineStatus): string | undefined {
+  if (!dataEncrypted) return undefined;
+  return recoveryKeyShown ? 'yes' : 'yes; nobody has seen its recovery key yet: run `holdfast recovery`';
+}
+
+/** What its user must keep. */
+export function recoveryKeyText(key: string): string {
+  return `The data of this machine are encrypted. Its recovery key, shown this once:
+
+  ${key}
+
+Keep it away from this host. \`holdfast recovery\` takes it when the machine's TPM is lost or its boot keys change.`;
+}
+
+/** Nothing when all is as usual. */
+function phaseText(phase: MachineStatus['phase']): string {
+  if (phase === 'trial') return ' (on trial: any restart leads back to the other)';
+  if (phase === 'finalized') return ' (the next start is a trial of the other)';
+  return phase === 'degraded' ? ' (degraded: the committed slot does not come up)' : '';
+}
+
+/** What became of a start. */
+export function readyText(name: MachineName, boot: BootState, changed: boolean): string {
+  const text = `${name} ${changed ? 'runs' : 'runs already'}`;
+  if (boot === 'running') return text;
+  return `${text}, but not all of it started; \`holdfast exec -- systemctl --failed\` tells what did not`;
+}
+
+/** All machines for people: one a line. */
+export function listText(list: readonly MachineStatus[]): string {
+  if (list.length === 0) return 'no machines; `holdfast deploy` makes one';
+  const header = ['NAME', 'STATE', 'RELEASE', 'SLOT', 'VERIFIED', 'ADDRESS', 'UPTIME', 'MEMORY', 'DATA'];
+  const rows = list.map((status) => [
+    status.name,
+    status.state,
+    status.release ?? '-',
+    status.slot ?? '-',
+    status.verifiedBoot === undefined ? '-' : status.verifiedBoot ? 'yes' : 'NO',
+    addressText(status),
+    status.guest ? durationText(status.guest.uptime) : '-',
+    formatSize(status.memory),
+    formatSize(status.dataSize),
+  ]);
+  return columns(header, rows);
+}
+
+function stateText({ state, problem }: MachineStatus): string {
+  if (state !== 'failed') return state;
+  const why = problem === undefined ? ': its processes ended without a shutdown' : '';
+  return `failed${why}; \`holdfast start\` starts it again`;
+}
+
+function verifiedText({ verifiedBoot, guest, verity }: MachineStatus): string | undefined {
+  if (!guest) return verity === 'off' ? 'off from the next start on: `holdfast verity enable`' : undefined;
+  const parts = [
+    `Secure Boot ${guest.secureBoot ? 'on' : 'OFF'}`,
+    `lockdown ${guest.lockdown}`,
+    `root ${guest.verity}`,
+  ];
+  const runs = guest.verity === 'off' ? 'off' : 'on';
+  const pending = runs === verity ? '' : `; verity is ${verity} from the next start on`;
+  return `${verifiedBoot ? 'yes' : 'NO'} (${parts.join(', ')})${pending}`;
+}
+
+/** The machine is behind NAT with both transports; only the channel leads in. */
+function addressText({ guest, transport }: MachineStatus): string {
+  const [address] = guest?.addresses ?? [];
+  return address === undefined ? transport : `${address} (${transport})`;
+}
+
+function useText(size: number, available: number): string {
+  return `${formatSize(size - available)} of ${formatSize(size)} used`;
+}
+
+/** `3 days 4:05`, `4:05:06`. */
+export function durationText(seconds: number): string {
+  const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
+  const days = Math.floor(seconds / 86_400);
+  const clock = `${Math.floor((seconds % 86_400) / 3600)}:${two((seconds % 3600) / 60)}:${two(seconds % 60)}`;
+  return days === 0 ? clock : `${days} ${days === 1 ? 'day' : 'days'} ${clock}`;
+}

@@ -1,0 +1,14 @@
+import { tpmStatus } from '../../../lifecycle/host-tpm.ts';
+import type { Context } from '../../framework/command.ts';
+
+/** Whether the machine can use the host's TPM, and how that is: for programs, and for people. */
+export async function hostTpmStatus({ layout, machine }: Pick<Context, 'layout' | 'machine'>) {
+  const { path, identity, problem } = await tpmStatus(layout, machine);
+  const lines = [
+    path === undefined ? `${machine} cannot use the host's TPM` : `${machine} can use the host's TPM ${path}`,
+  ];
+  if (identity)
+    lines.push(`it is a ${identity.manufacturer} ${identity.model}, firmware ${identity.firmware}`);
+  if (problem !== undefined) lines.push(`it does not answer at the moment: ${problem}`);
+  return { value: { machine, enabled: path !== undefined, path, identity, problem }, text: lines.join('\n') };
+}

@@ -1,0 +1,33 @@
+import { tpmInformation } from '../../../lifecycle/host-tpm.ts';
+import type { TpmInformation } from '../../../tpm/host/information.ts';
+import { defineVerb } from '../../framework/command.ts';
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    [
+      'holdfast tpm info',
+      'show what a provisioning service wants to know: endorsement key and registration id',
+    ],
+    ['holdfast tpm info --json', 'the same for programs'],
+  ],
+  async run({ layout, machine, output }) {
+    const information = await tpmInformation(layout, machine);
+    const { endorsementKey, ...identity } = information;
+    const { registrationId, pem, tpm2b } = endorsementKey;
+    const result = { registrationId, ...identity, endorsementKey: { pem, tpm2b: tpm2b.toString('base64') } };
+    output.result(result, informationText(information));
+  },
+});
+
+function informationText({ endorsementKey, manufacturer, model, firmware }: TpmInformation): string {
+  return [
+    `registration id  ${endorsementKey.registrationId}`,
+    `manufacturer     ${manufacturer} ${model}`,
+    `firmware         ${firmware}`,
+    'endorsement key  (TPM2B_PUBLIC in base64, then PEM)',
+    endorsementKey.tpm2b.toString('base64'),
+    endorsementKey.pem,
+  ].join('\n');
+}

@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { misuse, reasonOf } from '../../../base/errors.ts';
+import { readNvInGuest } from '../../../lifecycle/host-tpm.ts';
+import { anyText, defineVerb, required, setting, wholeNumber } from '../../framework/command.ts';
+
+export const verb = defineVerb({
+  arguments: { index: required('INDEX', 'the NV index, such as 0x1500001', parseIndex) },
+  flags: {
+    auth: setting('FILE', 'file with the authorization of the index; - is standard input', anyText),
+    size: setting('N', 'how many bytes (default: all)', wholeNumber),
+    offset: setting('N', 'where to begin', wholeNumber),
+  },
+  examples: [
+    ['holdfast tpm nv-read 0x1500001', "read an NV index of the host's TPM as the machine can"],
+    [
+      'holdfast tpm nv-read 3001 --auth secret --size 8',
+      'one that needs an authorization, which is in a file',
+    ],
+  ],
+  async run({ layout, machine, output, streams, json, arguments: { index }, flags }) {
+    const { auth, size, offset } = flags;
+    const authorization = auth === undefined ? undefined : await readSecret(auth, streams.stdin);
+    const data = await readNvInGuest(layout, machine, { index, authorization, size, offset });
+    if (json) output.result({ index, data: data.toString('base64') }, '');
+    else streams.stdout.write(data);
+  },
+});
+
+/** NV indices: TCG TPM 2.0 Library Part 2, section 7.2. */
+const firstIndex = 0x0100_0000;
+const indexMask = 0x00ff_ffff;
+
+/** Parser: an NV index, or its number among NV indices as tpm2-tools take it too. @throws HoldfastError `tpm.index`. */
+function parseIndex(word: string): number {
+  const number = /^(?:0x[0-9a-f]{1,8}|\d{1,10})$/i.test(word) ? Number(word) : Number.NaN;
+  if (number <= firstIndex + indexMask) return firstIndex + (number & indexMask);
+  throw misuse('tpm.index', `'${word}' is not an NV index`, {
+    why: 'NV indices lie between 0x1000000 and 0x1ffffff',
+    next: 'write it as tpm2-tools show it, such as 0x1500001, or as a number among them, such as 3001',
+  });
+}
+
+async function readSecret(path: string, stdin: NodeJS.ReadStream): Promise<Uint8Array> {
+  if (path === '-') return buffer(stdin);
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw misuse('tpm.auth', `${path} cannot be read`, { why: reasonOf(error), cause: error });
+  }
+}

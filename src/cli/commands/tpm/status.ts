@@ -1,0 +1,39 @@
+import { attestMachine } from '../../../attestation/attest.ts';
+import type { Judgement } from '../../../attestation/verify.ts';
+import { HoldfastError, reasonOf } from '../../../base/errors.ts';
+import { type Context, defineVerb } from '../../framework/command.ts';
+import { registerText } from '../attest/text.ts';
+import { hostTpmStatus } from './host-status.ts';
+
+/** The machine's own TPM, or why it says nothing now. */
+type Own = Judgement | { readonly problem: string };
+
+export const verb = defineVerb({
+  arguments: {},
+  flags: {},
+  examples: [
+    ['holdfast tpm status', "show what the machine's own TPM measured, and whether it can use the host's"],
+  ],
+  async run(context) {
+    const { value, text } = await hostTpmStatus(context);
+    const own = await context.progress.step("Asking the machine's TPM", () => askOwn(context));
+    context.output.result({ ...value, changed: false, own }, `${ownText(own)}\n\n${text}`);
+  },
+});
+
+async function askOwn({ layout, machine }: Context): Promise<Own> {
+  try {
+    return (await attestMachine(layout, machine)).judgement;
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { problem: error.why === undefined ? reasonOf(error) : `${reasonOf(error)}: ${error.why}` };
+  }
+}
+
+function ownText(own: Own): string {
+  if ('problem' in own) return `the machine's own TPM says nothing at the moment: ${own.problem}`;
+  const [first] = own.reasons;
+  const verdict =
+    first === undefined ? `all as computed from release ${own.release}` : `first difference: ${first}`;
+  return [...(own.registers.length > 0 ? [registerText(own.registers), ''] : []), verdict].join('\n');
+}

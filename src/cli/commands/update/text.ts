@@ -1,0 +1,94 @@
+import { type Bytes, formatSize } from '../../../base/size.ts';
+import { showPath } from '../../../guest/overlay-path.ts';
+import type { UpdateCheck } from '../../../update/check.ts';
+import { conflictKinds } from '../../../update/conflicts.ts';
+import type { OverlayConflict } from '../../../update/overlay-conflicts.ts';
+import type { UpdatePreview } from '../../../update/preview.ts';
+import type { UpdateResult, UpdateStatus } from '../../../update/update.ts';
+import { columns } from '../../terminal/columns.ts';
+import { packageLines } from '../release/diff.ts';
+
+export function resultText(action: string, result: UpdateResult | undefined): string {
+  if (result === undefined) return action === 'commit' ? 'no trial is under way' : 'the trial is called off';
+  const { version, steps, written, runs, road, received, detours } = result;
+  const isNew = steps.length > 0 && action !== 'stage';
+  const where = isNew ? 'runs and is committed' : runs ? 'runs already' : 'is in the other slot';
+  const lines = [
+    `${version} ${where}`,
+    ...(written > 0 ? [`written  ${formatSize(written)}`] : []),
+    ...(road === undefined ? [] : [`fetched  ${formatSize(received ?? (0 as Bytes))} (${road})`]),
+    ...(detours ?? []).map((detour) => `         not ${detour}`),
+  ];
+  return lines.join('\n');
+}
+
+export function checkText({ running, ageDays, offered, isNewer, packages }: UpdateCheck): string {
+  return [
+    `running  ${running}, ${ageDays} ${ageDays === 1 ? 'day' : 'days'} old`,
+    `offered  ${offered}${isNewer ? ', newer' : ': nothing newer'}`,
+    ...(isNewer ? packageLines(packages).map((line) => `         ${line}`) : []),
+  ].join('\n');
+}
+
+export function statusText({ phase, committed, running, slots }: UpdateStatus): string {
+  const line = (slot: 'A' | 'B') => {
+    const marks = [running === slot && 'runs', committed === slot && 'committed'].filter((mark) => mark);
+    return `slot ${slot}  ${slots[slot] ?? 'no release'}${marks.length > 0 ? `  (${marks.join(', ')})` : ''}`;
+  };
+  const off = running === undefined ? ', and the machine is off' : '';
+  return [`state   ${phase}${off}`, line('A'), line('B')].join('\n');
+}
+
+export function previewText({
+  running,
+  version,
+  isThere,
+  phase,
+  fetch,
+  packages,
+  conflicts,
+}: UpdatePreview): string {
+  if (isThere) return `${version} runs already: ${whenThere[phase]}`;
+  return [
+    `running  ${running}`,
+    `wanted   ${version}`,
+    `fetch    ${fetchText(fetch)}`,
+    ...packageLines(packages).map((line) => `         ${line}`),
+    ...conflictLines(conflicts),
+    'nothing was changed',
+  ].join('\n');
+}
+
+/** What an update to the release that runs does. */
+const whenThere: Readonly<Record<UpdatePreview['phase'], string>> = {
+  committed: 'there is nothing to do',
+  finalized: 'the trial of another release would be called off',
+  trial: 'it would be checked and, if it is well, committed',
+  degraded: 'it would be checked and, if it is well, committed in the place of the one that does not come up',
+};
+
+function fetchText(fetch: UpdatePreview['fetch']): string {
+  if (fetch === undefined) return 'nothing: its folder is here';
+  const { road, bytes } = fetch;
+  if (road === 'present') return 'nothing: it is on this host';
+  return `${bytes === undefined ? 'what this host lacks' : formatSize(bytes as Bytes)} (${road})`;
+}
+
+function conflictLines(conflicts: UpdatePreview['conflicts']): string[] {
+  if (conflicts === undefined)
+    return ['the machine is off: whether its own files hide what the release changes is not known'];
+  if (conflicts.length === 0) return ['nothing of the machine’s own hides what the release changes'];
+  const rows = conflicts.map((each) => [showPath(each), conflictKinds[each.kind]]);
+  return [
+    '',
+    columns(['PATH', 'CONFLICT'], rows),
+    '',
+    'have the release’s with `holdfast drift --reset PATH`, or keep yours: `update apply --accept-drift`',
+  ];
+}
+
+/** For programs: `path` and `base64` as `holdfast drift` has them. */
+export function conflictJson(conflict: OverlayConflict): object {
+  const { overlay, path, kind } = conflict;
+  return { path: showPath(conflict), overlay, base64: Buffer.from(path, 'latin1').toString('base64'), kind };
+}

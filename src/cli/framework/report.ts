@@ -1,0 +1,58 @@
+import { styleText } from 'node:util';
+import { type ExitCode, failure, HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
+import { isDebug } from '../../base/log.ts';
+
+/** What to do about errors of the operating system that any verb can meet. */
+const systemErrors: Readonly<Record<string, { readonly what: string; readonly next: string }>> = {
+  ENOSPC: { what: 'no space is left on the disk', next: 'free some space and try again' },
+  EACCES: { what: 'access was denied', next: 'run as the user who owns HOLDFAST_HOME' },
+  EROFS: { what: 'the file system is read-only', next: 'set HOLDFAST_HOME to a folder that can be written' },
+};
+
+/**
+ * Tells an error on standard error and answers the exit code. For people three lines: what, why, what next; with `json`
+ * one line: `{"errors":[{"code","message","why","next"}]}`, always a list, as several values can be wrong at once.
+ */
+export function report(error: unknown, stream: NodeJS.WritableStream, json: boolean): ExitCode {
+  const errors = (error instanceof AggregateError ? error.errors : [error]).map(explained);
+  if (json) {
+    const list = errors.map(({ code, message, why, next }) => ({ code, message, why, next }));
+    stream.write(`${JSON.stringify({ errors: list })}\n`);
+  } else {
+    for (const each of errors) stream.write(describe(each, stream));
+  }
+  if (isDebug()) for (const each of errors) stream.write(`${stackOf(each)}\n`);
+  return errors.some(({ exitCode }) => exitCode === 1) ? 1 : 2;
+}
+
+/** Whatever was thrown as an error that a person can act on. */
+function explained(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  for (const [code, { what, next }] of Object.entries(systemErrors)) {
+    if (isSystemError(error, code))
+      return failure(`system.${code}`, what, { why: reasonOf(error), next, cause: error });
+  }
+  return failure('internal', 'something unexpected happened', {
+    why: reasonOf(error),
+    next: 'run it again with --debug, and report what it prints as a defect',
+    cause: error,
+  });
+}
+
+function describe({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
+  // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
+  const lines = [`${styleText(['red', 'bold'], 'error:', { stream })} ${plain(message)}`];
+  if (why) lines.push(`  why:  ${plain(why)}`);
+  if (next) lines.push(`  next: ${plain(next)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Without what a terminal would obey: errors quote files and guests. */
+function plain(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '\u{fffd}');
+}
+
+function stackOf(error: HoldfastError): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '';
+  return `${error.stack}${cause}`;
+}

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
+import { failure, misuse } from '../../base/errors.ts';
+
+/** What of a verb's call is needed to ask its user. */
+interface Asking {
+  readonly streams: {
+    readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+    readonly stderr: NodeJS.WritableStream & { isTTY?: boolean };
+  };
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+}
+
+/**
+ * Has the user say yes to something that takes protection away. Without a terminal nobody can: then `--yes` must.
+ * @param risk what it costs, in one sentence.
+ * @throws HoldfastError `usage.unconfirmed` without a terminal, `usage.declined`; the signal's reason.
+ */
+export async function confirm({ streams, signal, json }: Asking, risk: string): Promise<void> {
+  if (json || !streams.stdin.isTTY || !streams.stderr.isTTY) {
+    throw misuse('usage.unconfirmed', 'this must be confirmed', { why: risk, next: 'add --yes' });
+  }
+  const questions = createInterface({ input: streams.stdin, output: streams.stderr });
+  const inputEnded = once(questions, 'close').then(() => '');
+  try {
+    const answer = await Promise.race([questions.question(`${risk} Go on? [y/N] `, { signal }), inputEnded]);
+    if (/^y(es)?$/i.test(answer.trim())) return;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    questions.close();
+  }
+  throw failure('usage.declined', 'nothing was changed', { why: 'the answer was not yes' });
+}

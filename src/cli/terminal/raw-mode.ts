@@ -1,0 +1,30 @@
+import { text } from 'node:stream/consumers';
+import { failure } from '../../base/errors.ts';
+import { start, started } from '../../base/process.ts';
+
+/**
+ * Hands every key through to the guest, whose terminal does the rest; the returned function undoes it. Node's own raw mode
+ * will not do: it still turns LF into CR LF, and full-screen programs of the guest mean LF.
+ */
+export async function makeTerminalRaw(): Promise<() => Promise<void>> {
+  const saved = (await stty('-g')).trim();
+  await stty('raw', '-echo', '-iexten');
+  return async () => {
+    await stty(saved);
+  };
+}
+
+/** stty(1) works on the terminal that is its standard input: ours. */
+async function stty(...args: readonly string[]): Promise<string> {
+  const child = start('stty', args, { stdio: ['inherit', 'pipe', 'inherit'] });
+  await started(child, 'stty');
+  const code = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const printed = child.stdout ? await text(child.stdout) : '';
+  if ((await code) !== 0) {
+    throw failure('terminal.mode', 'the terminal could not be set up for the guest', {
+      why: 'stty failed',
+      next: 'hand the command’s streams through pipes',
+    });
+  }
+  return printed;
+}

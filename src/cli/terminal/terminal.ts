@@ -1,0 +1,11 @@
+import type { Terminal } from '../../channel/session.ts';
+import type { Context } from '../framework/command.ts';
+
+/** The terminal that the user sits at, for the guest. */
+export function terminalOf({ stdout }: Pick<Context['streams'], 'stdout'>): Terminal {
+  return {
+    type: /^[\w.+-]{1,64}$/.exec(process.env.TERM ?? '')?.[0] ?? 'dumb',
+    columns: stdout.columns || 80,
+    rows: stdout.rows || 24,
+  };
+}

@@ -1,0 +1,111 @@
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { failure, HoldfastError, isSystemError, misuse } from '../base/errors.ts';
+import { exists, makePrivateFolder } from '../base/files.ts';
+import { run } from '../base/process.ts';
+
+/** One package of Debian, to be unpacked without being installed. */
+export interface DebianPackage {
+  readonly name: string;
+  /** Such as `sid`. */
+  readonly suite: string;
+  /** Debian's archive. */
+  readonly mirror: string;
+  /** The keys that the archive's Release file must be signed with. */
+  readonly keyring: string;
+}
+
+/**
+ * Fetches a package and unpacks it into `folder`, which appears whole or not at all and is left alone when it is there.
+ * apt itself checks the chain: the keyring, the signed Release file, the package list, the package. It works on a
+ * configuration of its own: the host's sources, lists and packages are neither used nor changed. Needs no root.
+ * @throws HoldfastError `package.mirror` (exit code 2), `package.fetch`.
+ */
+export async function unpackDebianPackage(wanted: DebianPackage, folder: string): Promise<void> {
+  if (await exists(folder)) return;
+  if (!URL.canParse(wanted.mirror) || /\s/.test(wanted.mirror)) {
+    throw misuse('package.mirror', `'${wanted.mirror}' cannot be a mirror of Debian`, {
+      why: 'it is not a URL',
+      next: 'give the URL of the folder that holds dists/ and pool/',
+    });
+  }
+  await makePrivateFolder(dirname(folder));
+  const work = await mkdtemp(`${folder}.`);
+  try {
+    const configuration = await writeConfiguration(wanted, work);
+    const apt = (...args: string[]) =>
+      run('apt-get', ['--config-file', configuration, ...args], { cwd: work });
+    await apt('update', '--error-on=any');
+    await apt('download', wanted.name);
+    const archive = (await readdir(work)).find((file) => file.endsWith('.deb'));
+    if (archive === undefined) throw failure('package.fetch', 'apt-get downloaded nothing');
+    const unpacked = join(work, 'unpacked');
+    await run('dpkg-deb', ['--extract', join(work, archive), unpacked]);
+    await rename(unpacked, folder);
+  } catch (error) {
+    if (await wasUnpackedMeanwhile(error, folder)) return;
+    throw explain(wanted, error);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * apt.conf(5): the file given by `--config-file` is read last, so it has the last word. What the host says about proxies
+ * stays; what it says about trust, hooks and releases does not.
+ */
+async function writeConfiguration(wanted: DebianPackage, work: string): Promise<string> {
+  const path = join(work, 'apt.conf');
+  for (const folder of ['lists/partial', 'archives/partial', 'sources'])
+    await mkdir(join(work, folder), { recursive: true });
+  // sources.list(5), deb822 style. Without `Targets` apt fetches what other programs of the host asked it for, too.
+  await writeFile(
+    join(work, 'sources', 'debian.sources'),
+    `Types: deb
+URIs: ${wanted.mirror}
+Suites: ${wanted.suite}
+Components: main
+Targets: Packages
+Signed-By: ${wanted.keyring}
+`,
+  );
+  await writeFile(
+    path,
+    `#clear APT::Update;
+#clear APT::Default-Release;
+#clear DPkg;
+APT::Sandbox::User "root";
+APT::Get::AllowUnauthenticated "false";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::Languages "none";
+Dir::State "./";
+Dir::State::status "/dev/null";
+Dir::State::extended_states "/dev/null";
+Dir::Cache "./";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "./sources";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
+`,
+  );
+  return path;
+}
+
+/** Somebody else, who was quicker, put the same package there. */
+async function wasUnpackedMeanwhile(error: unknown, folder: string): Promise<boolean> {
+  const taken = isSystemError(error, 'ENOTEMPTY') || isSystemError(error, 'EEXIST');
+  return taken && (await exists(folder));
+}
+
+function explain(wanted: DebianPackage, error: unknown): unknown {
+  if (!(error instanceof HoldfastError) || error.code === 'process.missing') return error;
+  return failure('package.fetch', `${wanted.name} could not be fetched from Debian ${wanted.suite}`, {
+    why: error.why ?? error.message,
+    next: `check that ${wanted.mirror} can be reached and that ${wanted.keyring} is Debian's, or give another mirror`,
+    cause: error,
+  });
+}

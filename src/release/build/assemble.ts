@@ -1,0 +1,221 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { failure } from '../../base/errors.ts';
+import { digestOfFile } from '../../base/file-digest.ts';
+import { run } from '../../base/process.ts';
+import type { Progress } from '../../base/progress.ts';
+import { formatSize, GiB } from '../../base/size.ts';
+import type { Verity } from '../../disk/layout.ts';
+import { measureProgram } from '../../firmware/efi-program.ts';
+import { type FormattedImage, formatImage } from '../../verity/format.ts';
+import { epoch as releaseEpoch } from '../epoch.ts';
+import { type KeyPair, signManifest } from '../keys.ts';
+import { program, type ReleaseManifest, sha256, uki } from '../manifest.ts';
+import { listOverlayContent, type OverlayContent } from '../overlay-content.ts';
+import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
+import type { PackageLock } from './packages.ts';
+import { publicKeyOf, signPcr } from './pcr-signature.ts';
+import * as recipe from './recipe.ts';
+import { finishRootTree, installPackages, takeBootParts } from './root-tree.ts';
+import { spdxDocument } from './sbom.ts';
+import { assembleUki, signEfi, signIntegrityPolicy, signRootHash } from './uki.ts';
+
+/** RootFS-A and -B are this large; the release must fit with its verity tree. */
+const rootPartition = 4 * GiB;
+
+const ukiNames: Readonly<Record<Verity, string>> = { on: 'holdfast.efi', off: 'unverified.efi' };
+const verities = ['on', 'off'] as const satisfies readonly Verity[];
+
+/** Data and digests come in blocks of this many bytes. */
+const blockSize = 4096;
+
+export interface Assembly {
+  /** An existing, empty folder for the release's files. */
+  readonly folder: string;
+  /** An existing folder for everything else. */
+  readonly scratch: string;
+  /** The project's `image/`. */
+  readonly image: string;
+  /** Lines of sources.list(5). */
+  readonly sources: readonly string[];
+  /** Versions to take; undefined: the newest. */
+  readonly lock: PackageLock | undefined;
+  /** Time stamp of everything inside, seconds since 1970. */
+  readonly epoch: number;
+  readonly key: KeyPair;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Makes a release from nothing: packages, root image, boot image, manifest. Needs root (mmdebstrap, chroot). */
+export async function assembleRelease(assembly: Assembly): Promise<ReleaseManifest> {
+  const { progress, scratch, epoch } = assembly;
+  const root = join(scratch, 'root');
+  const parts = join(scratch, 'parts');
+  const initrd = join(scratch, 'initrd-tree');
+
+  const packages = await progress.step('Installing packages', (step) =>
+    installPackages({ ...assembly, sourceDateEpoch: epoch }, step),
+  );
+  const lock: PackageLock = { format: 1, suite: recipe.suite, sourceDateEpoch: epoch, packages };
+  const version = await versionOf(root, epoch);
+  const kernel = await progress.step('Finishing the root', async () => {
+    await takeBootParts(root, parts);
+    await takeInitrdPrograms(root, initrd);
+    await writeFile(join(root, 'usr/lib/os-release'), osRelease(version));
+    return finishRootTree(root, assembly.image, epoch);
+  });
+  const uuid = uuidFrom(JSON.stringify(lock));
+  const formatted = await progress.step('Making the root image and its verity tree', () =>
+    makeRootImage(assembly, root, uuid),
+  );
+  return progress.step('Making the boot image', async () => {
+    await makeBootImages(assembly, { root, parts, initrd, kernel, version, formatted });
+    const overlays = await listOverlayContent(root);
+    return writeManifest(assembly, lock, { version, kernel, uuid, formatted, overlays });
+  });
+}
+
+async function makeRootImage(assembly: Assembly, root: string, uuid: string): Promise<FormattedImage> {
+  const path = join(assembly.folder, 'root.img');
+  // 4096-byte clusters: what changes in one file changes no block of another, which keeps deltas small
+  const options = ['-zlz4hc,3', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
+  await run('mkfs.erofs', [...options, path, root], { signal: assembly.signal });
+  await truncate(path, Math.ceil((await stat(path)).size / blockSize) * blockSize);
+  const formatted = await formatImage(path, uuid);
+  const { size } = await stat(path);
+  if (size > rootPartition) {
+    throw failure('release.too-large', 'the release does not fit', {
+      why: `the root image has ${formatSize(size)}, RootFS-A and -B ${formatSize(rootPartition)}`,
+      next: 'take packages out of src/release/build/recipe.ts',
+    });
+  }
+  return formatted;
+}
+
+/** What the boot image is made from: folders, and what it says. */
+interface BootParts {
+  readonly root: string;
+  readonly parts: string;
+  readonly initrd: string;
+  readonly kernel: string;
+  readonly version: string;
+  readonly formatted: FormattedImage;
+}
+
+async function makeBootImages(
+  { folder, scratch, image, epoch, key }: Assembly,
+  boot: BootParts,
+): Promise<void> {
+  const { rootHash, dataSize } = boot.formatted;
+  const initrd = await buildInitrd(boot.initrd, {
+    ...{ root: boot.root, kernel: boot.kernel, image, scratch },
+    rootHashSignature: await signRootHash(rootHash, key),
+    integrityPolicy: await signIntegrityPolicy(await readFile(join(image, 'ipe/policy')), key),
+  });
+  const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];
+  for (const verity of verities) {
+    const ukiParts = {
+      stub: join(boot.parts, 'linuxx64.efi.stub'),
+      linux: join(boot.parts, 'linux'),
+      initrd,
+      commandLine: [...recipe.commandLine, ...recipe.verityWords[verity], ...root].join(' '),
+      osRelease: osRelease(boot.version),
+      kernel: boot.kernel,
+      publicKey: await publicKeyOf(key),
+      epoch,
+    };
+    const { sections } = measureProgram(await readFile(await assembleUki(ukiParts, scratch)));
+    const signed = await signPcr(sections, key);
+    // no TPM gives its data to a root that nobody verifies; both boot images are alike in form
+    const pcrSignature = verity === 'on' ? signed : '{}'.padEnd(signed.length);
+    const uki = await assembleUki({ ...ukiParts, pcrSignature }, scratch);
+    await signEfi(uki, join(folder, ukiNames[verity]), key, epoch);
+  }
+  await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(folder, 'loader.efi'), key, epoch);
+}
+
+async function writeManifest(
+  { folder, epoch, key }: Assembly,
+  lock: PackageLock,
+  facts: {
+    version: string;
+    kernel: string;
+    uuid: string;
+    formatted: FormattedImage;
+    overlays: OverlayContent;
+  },
+): Promise<ReleaseManifest> {
+  const { version, kernel, uuid, formatted, overlays } = facts;
+  const text = (value: object) => `${JSON.stringify(value, null, 1)}\n`;
+  await writeFile(join(folder, 'sbom.spdx.json'), text(spdxDocument(lock, version)));
+  await writeFile(join(folder, 'packages.json'), text(lock));
+  await writeFile(join(folder, 'overlays.json'), text(overlays));
+  const manifest: ReleaseManifest = {
+    format: 1,
+    version,
+    architecture: 'x86-64',
+    epoch: releaseEpoch,
+    sourceDateEpoch: epoch,
+    kernel,
+    root: { ...(await describe(join(folder, 'root.img'))), ...formatted, uuid },
+    uki: await describeUki(join(folder, ukiNames.on)),
+    unverifiedUki: await describeUki(join(folder, ukiNames.off)),
+    loader: await describeLoader(join(folder, 'loader.efi')),
+    sbom: await describe(join(folder, 'sbom.spdx.json')),
+    packages: await describe(join(folder, 'packages.json')),
+    overlays: await describe(join(folder, 'overlays.json')),
+  };
+  const bytes = Buffer.from(text(manifest));
+  await writeFile(join(folder, 'release.json'), bytes);
+  await writeFile(join(folder, 'release.json.sig'), await signManifest(bytes, key));
+  return manifest;
+}
+
+/** Debian's point release and the day of the newest suite: `13.2.20261122`. */
+async function versionOf(root: string, epoch: number): Promise<string> {
+  const debian = (await readFile(join(root, 'etc/debian_version'), 'utf8')).trim();
+  return `${debian}.${new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll('-', '')}`;
+}
+
+/** os-release(5). `IMAGE_VERSION` is what tells one release from the next. */
+function osRelease(version: string): string {
+  return [
+    'PRETTY_NAME="Holdfast (Debian 13)"',
+    'NAME="Holdfast"',
+    'ID=holdfast',
+    'ID_LIKE=debian',
+    'VERSION_ID="13"',
+    'VERSION_CODENAME=trixie',
+    'IMAGE_ID=holdfast',
+    `IMAGE_VERSION=${version}`,
+    '',
+  ].join('\n');
+}
+
+/** A file as the manifest lists it. */
+async function describe(
+  path: string,
+): Promise<{ name: string; size: number; sha256: ReleaseManifest['uki']['sha256'] }> {
+  const digest = sha256.parse(await digestOfFile(path));
+  return { name: basename(path), size: (await stat(path)).size, sha256: digest };
+}
+
+async function describeUki(path: string): Promise<ReleaseManifest['uki']> {
+  const { authenticode, sections } = measureProgram(await readFile(path));
+  return uki.parse({ ...(await describe(path)), authenticode, sections });
+}
+
+async function describeLoader(path: string): Promise<ReleaseManifest['loader']> {
+  const { authenticode } = measureProgram(await readFile(path));
+  return program.parse({ ...(await describe(path)), authenticode });
+}
+
+/** A UUID (RFC 9562, version 8) that is always the same for the same text. */
+function uuidFrom(text: string): string {
+  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

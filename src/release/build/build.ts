@@ -1,0 +1,169 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { failure, isSystemError, misuse, reasonOf } from '../../base/errors.ts';
+import { exists, makePrivateFolder, readBounded, syncFolder } from '../../base/files.ts';
+import { withLock } from '../../base/lock.ts';
+import { run } from '../../base/process.ts';
+import type { Progress } from '../../base/progress.ts';
+import { type Bytes, GiB, MiB } from '../../base/size.ts';
+import { requireSpace } from '../../base/space.ts';
+import { keyPair } from '../keys.ts';
+import { type ReleaseManifest, releaseManifest } from '../manifest.ts';
+import { releaseFiles } from '../verify.ts';
+import { assembleRelease } from './assemble.ts';
+import { type PackageLock, packageLock } from './packages.ts';
+import { findSources, type Sources } from './sources.ts';
+import { digestInputs } from './tree.ts';
+
+/** A package lock of thousands of packages is smaller. */
+const lockLimit = 16 * MiB;
+
+/** What a build takes at most while it is under way. */
+const buildRoom = (3 * GiB) as Bytes;
+
+export interface BuildRequest {
+  /** The release's folder: made, or replaced whole. */
+  readonly out: string;
+  /** HOLDFAST_HOME/keys. */
+  readonly keys: string;
+  /** A folder for the build's own files. */
+  readonly cache: string;
+  /** The project's own folder: holds `image/` and `src/`. */
+  readonly project: string;
+  readonly mirror: string | undefined;
+  /** A `packages.json`: build from exactly these versions. */
+  readonly lock: string | undefined;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export interface BuildResult {
+  readonly manifest: ReleaseManifest;
+  /** False: nothing had changed since the release in `out` was built. */
+  readonly built: boolean;
+}
+
+/**
+ * Builds a release, or finds that the one in `out` is already what would be built. Needs root (mmdebstrap, chroot).
+ * @throws HoldfastError `release.root` without root, `release.lock`, `release.lock-file`, `release.out`, `release.too-large`, and what the tools say.
+ */
+export async function buildRelease(request: BuildRequest): Promise<BuildResult> {
+  const { progress, out, cache } = request;
+  await checkTarget(out);
+  await makePrivateFolder(cache);
+  return withLock(join(cache, 'build.lock'), 'build', async () => {
+    const scratch = join(cache, 'build');
+    await rm(scratch, { recursive: true, force: true }); // we hold the lock: what a killed build left
+    await mkdir(scratch);
+    try {
+      const lock = request.lock === undefined ? undefined : await readLock(request.lock);
+      const key = await keyPair(request.keys, 'release');
+      const [sources, inputs] = await progress.step('Looking for changes', async () => {
+        const found = await findSources(request.mirror, scratch);
+        return [
+          found,
+          await inputDigest(request, found, lock, await readFile(key.certificate, 'utf8')),
+        ] as const;
+      });
+      const unchanged = await findUnchanged(out, inputs);
+      if (unchanged) return { manifest: unchanged, built: false };
+      if (process.getuid?.() !== 0) {
+        throw failure('release.root', 'a release can only be built by root', {
+          why: 'its files belong to many users, and programs of the new system run while it is put together',
+          next: 'run it with sudo, or build elsewhere and use `holdfast deploy --release DIR`',
+        });
+      }
+      await requireSpace(cache, buildRoom, 'the build');
+      const folder = join(scratch, 'release');
+      await mkdir(folder);
+      const manifest = await assembleRelease({
+        ...{ folder, scratch, image: join(request.project, 'image'), sources: sources.lines, lock, key },
+        epoch: lock?.sourceDateEpoch ?? sources.state?.date ?? Math.floor(Date.now() / 1000),
+        ...{ progress, signal: request.signal },
+      });
+      await writeFile(join(folder, 'inputs'), `${inputs}\n`);
+      await replaceFolder(folder, out);
+      return { manifest, built: true };
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  });
+}
+
+async function readLock(path: string): Promise<PackageLock> {
+  try {
+    return packageLock.parse(JSON.parse((await readBounded(path, lockLimit)).toString()));
+  } catch (error) {
+    throw misuse('release.lock-file', `${path} is not a package lock`, {
+      why: reasonOf(error),
+      next: 'give the packages.json of a release',
+      cause: error,
+    });
+  }
+}
+
+/** What is replaced must be a release, or nothing: a slip of the pen must not cost somebody a folder. */
+async function checkTarget(out: string): Promise<void> {
+  const names = await readdir(out).catch((error: unknown): string[] => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  if (names.length === 0 || names.includes('release.json')) return checkWritable(dirname(out));
+  throw misuse('release.out', `${out} holds something else than a release`, {
+    why: 'a build replaces the whole folder',
+    next: 'give --out a folder that is new or empty',
+  });
+}
+
+/** Found out before the build, which takes minutes. */
+async function checkWritable(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await rmdir(await mkdtemp(join(folder, '.holdfast-')));
+  } catch (error) {
+    throw misuse('release.out', `the release cannot be written into ${folder}`, {
+      why: reasonOf(error),
+      next: 'give --out a folder that can be written',
+      cause: error,
+    });
+  }
+}
+
+/** Everything that decides what a build makes. */
+async function inputDigest(
+  request: BuildRequest,
+  sources: Sources,
+  lock: PackageLock | undefined,
+  certificate: string,
+): Promise<string> {
+  const packages = lock === undefined ? (sources.state?.digest ?? 'unknown') : JSON.stringify(lock);
+  const folders = ['image', 'src/release', 'src/verity'].map((name) => join(request.project, name));
+  return digestInputs([packages, certificate, ...sources.lines], folders);
+}
+
+/** The manifest in `out` when it was built from the same inputs and its files are all there. */
+async function findUnchanged(out: string, inputs: string): Promise<ReleaseManifest | undefined> {
+  if (!(await exists(join(out, 'release.json')))) return undefined;
+  if ((await readFile(join(out, 'inputs'), 'utf8').catch(() => '')).trim() !== inputs) return undefined;
+  const parsed = releaseManifest.safeParse(JSON.parse(await readFile(join(out, 'release.json'), 'utf8')));
+  if (!parsed.success) return undefined;
+  for (const { name, size } of releaseFiles(parsed.data)) {
+    const found = await stat(join(out, name)).catch(() => undefined);
+    if (found?.size !== size) return undefined;
+  }
+  return parsed.data;
+}
+
+/** Puts a finished folder in place of an older one. A cut leaves the old or the new one, or none and both beside. */
+async function replaceFolder(folder: string, target: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  const old = `${target}.old`;
+  await rm(old, { recursive: true, force: true });
+  if (await exists(target)) await rename(target, old);
+  await rename(folder, target).catch(async (error) => {
+    if (!isSystemError(error, 'EXDEV')) throw error;
+    await run('cp', ['--archive', '--reflink=auto', folder, target]);
+  });
+  await syncFolder(dirname(target));
+  await rm(old, { recursive: true, force: true });
+}

@@ -1,0 +1,111 @@
+import { copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { run } from '../../base/process.ts';
+import { initrdModules } from './recipe.ts';
+import { treePaths } from './tree.ts';
+
+/** Programs of the root that the initrd runs besides busybox. */
+const programs = ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'];
+
+/** What busybox is asked to be: each is a link to it. */
+const applets =
+  'sh base64 cat chroot cp echo grep head insmod mkdir mount rm sed sleep switch_root sync tail tr umount'.split(
+    ' ',
+  );
+
+const folders = ['bin', 'dev', 'lib', 'lib64', 'modules', 'proc', 'run', 'sys', 'sysroot'];
+
+/** The root hash's signature, in the initrd. */
+const signatureName = 'root-hash.p7s';
+
+export interface InitrdRequest {
+  /** The root tree, before `finishRootTree` takes parts out, with its modules unpacked. */
+  readonly root: string;
+  readonly kernel: string;
+  /** The project's `image/` folder. */
+  readonly image: string;
+  /** DER: what `openssl smime` made of the root hash. */
+  readonly rootHashSignature: Uint8Array;
+  /** DER: IPE's policy with its signature. */
+  readonly integrityPolicy: Uint8Array;
+  /** An existing folder for the tree and the result. */
+  readonly scratch: string;
+}
+
+/** Collects the programs with their libraries, before their packages are taken out of the root. */
+export async function takeInitrdPrograms(root: string, tree: string): Promise<void> {
+  for (const folder of folders) await mkdir(join(tree, folder), { recursive: true });
+  await copyFile(join(root, 'usr/bin/busybox'), join(tree, 'bin/busybox'));
+  for (const applet of applets) await symlink('busybox', join(tree, 'bin', applet));
+  for (const program of programs) {
+    await copyFile(join(root, program), join(tree, 'bin', basename(program)));
+    for (const library of await librariesOf(root, program)) {
+      await mkdir(dirname(join(tree, library)), { recursive: true });
+      await copyFile(join(root, library), join(tree, library));
+    }
+  }
+}
+
+/** What the dynamic linker loads for a program, as absolute paths in the root. */
+async function librariesOf(root: string, program: string): Promise<string[]> {
+  const { stdout } = await run('chroot', [root, 'ldd', `/${program}`], {
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
+  return [...stdout.toString().matchAll(/(\/\S+) \(0x[0-9a-f]+\)/g)].map(([, path = '']) => path);
+}
+
+/** Makes the initrd: a reproducible cpio archive, packed by zstd. Returns its path. */
+export async function buildInitrd(tree: string, request: InitrdRequest): Promise<string> {
+  await cp(join(request.image, 'initrd'), tree, { recursive: true });
+  const modules = await moduleFiles(request.root, request.kernel);
+  for (const path of modules) {
+    await copyFile(
+      join(request.root, 'usr/lib/modules', request.kernel, path),
+      join(tree, 'modules', basename(path)),
+    );
+  }
+  await writeFile(join(tree, 'modules/order'), modules.map((path) => `${basename(path)}\n`).join(''));
+  await writeFile(join(tree, signatureName), request.rootHashSignature);
+  await writeFile(join(tree, 'ipe-policy.p7b'), request.integrityPolicy);
+
+  // What every release changes goes last, and no time is in it: an update then fetches the end of the archive only
+  const paths = (await treePaths(tree)).filter((path) => path !== signatureName).concat(signatureName);
+  await run('touch', ['--no-dereference', '--date=@0', ...paths], { cwd: tree });
+  const options = ['--create', '--null', '--format=newc', '--reproducible', '--owner=0:0', '--quiet'];
+  const archive = await run('cpio', options, { cwd: tree, input: paths.map((path) => `${path}\0`).join('') });
+  const packed = join(request.scratch, 'initrd');
+  await run('zstd', ['-12', '--quiet', '--force', '-', '-o', packed], { input: archive.stdout });
+  return packed;
+}
+
+/** The modules of the recipe and those that they need, in the order in which they load. */
+async function moduleFiles(root: string, kernel: string): Promise<string[]> {
+  const text = await readFile(join(root, 'usr/lib/modules', kernel, 'modules.dep'), 'utf8');
+  return moduleOrder(text, initrdModules);
+}
+
+/**
+ * Sorts modules so that each comes after what it needs.
+ * @param dependencies modules.dep(5): `path: path…`, where a module's own needs come nearest first.
+ * @param wanted names, with `_` or `-`.
+ */
+export function moduleOrder(dependencies: string, wanted: readonly string[]): string[] {
+  const byName = new Map<string, string[]>();
+  for (const line of dependencies.trimEnd().split('\n')) {
+    const [path = '', needs = ''] = line.split(': ', 2).map((part) => part.replace(/:$/, ''));
+    byName.set(moduleName(path), [path, ...needs.split(' ').filter((need) => need !== '')]);
+  }
+  const ordered = new Set<string>();
+  for (const name of wanted) {
+    const paths = byName.get(moduleName(name));
+    if (paths === undefined) throw new Error(`the kernel has no module ${name}`);
+    for (const path of paths.toReversed()) ordered.add(path);
+  }
+  return [...ordered];
+}
+
+function moduleName(path: string): string {
+  return basename(path)
+    .replace(/\.ko(\.[a-z]+)?$/, '')
+    .replaceAll('-', '_');
+}

@@ -1,0 +1,120 @@
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure } from '../../base/errors.ts';
+import { run } from '../../base/process.ts';
+import type { KeyPair } from '../keys.ts';
+
+/** What a unified kernel image is put together from: paths, and text. */
+export interface UkiParts {
+  readonly stub: string;
+  readonly linux: string;
+  readonly initrd: string;
+  readonly commandLine: string;
+  readonly osRelease: string;
+  readonly kernel: string;
+  /** PEM: whose signatures of what is measured count. */
+  readonly publicKey: string;
+  /** What the stub hands to the initrd beside it: `pcr-signature.ts`. Not measured, as it holds a signature of what is. */
+  readonly pcrSignature?: string;
+  /** Time stamp in the image's header, seconds since 1970. */
+  readonly epoch: number;
+}
+
+/**
+ * Puts a unified kernel image together: systemd-stub with one PE section for each part
+ * (https://uapi-group.org/specifications/specs/unified_kernel_image/).
+ * @param scratch an existing folder. @returns the path of the unsigned image.
+ */
+export async function assembleUki(parts: UkiParts, scratch: string): Promise<string> {
+  const file = async (name: string, text: string) => {
+    const path = join(scratch, name);
+    await writeFile(path, text);
+    return path;
+  };
+  // .linux last: the kernel may need room behind it while it unpacks itself
+  const sections: readonly [string, string][] = [
+    ['.osrel', await file('osrel', parts.osRelease)],
+    ['.cmdline', await file('cmdline', parts.commandLine)],
+    ['.uname', await file('uname', parts.kernel)],
+    ['.pcrpkey', await file('pcrpkey', parts.publicKey)],
+    ...(parts.pcrSignature === undefined
+      ? []
+      : [['.pcrsig', await file('pcrsig', parts.pcrSignature)] as [string, string]]),
+    ['.initrd', parts.initrd],
+    ['.linux', parts.linux],
+  ];
+  const { stdout } = await run('objdump', ['--section-headers', '--private-headers', parts.stub]);
+  let address = freeAddress(stdout.toString());
+  const options: string[] = [];
+  for (const [name, path] of sections) {
+    options.push(
+      '--add-section',
+      `${name}=${path}`,
+      '--change-section-vma',
+      `${name}=0x${address.toString(16)}`,
+    );
+    address += roundUp(BigInt((await stat(path)).size), alignment);
+  }
+  const image = join(scratch, 'uki.efi');
+  await runAt(parts.epoch, 'objcopy', [...options, parts.stub, image]);
+  return image;
+}
+
+/** Sections of a PE image start at multiples of its SectionAlignment: 4096 in systemd's stub. */
+const alignment = 4096n;
+
+function roundUp(value: bigint, multiple: bigint): bigint {
+  return ((value + multiple - 1n) / multiple) * multiple;
+}
+
+/** The first address behind all sections, from what objdump prints: `index name size vma …`. */
+export function freeAddress(headers: string): bigint {
+  const ends = [...headers.matchAll(/^\s*\d+ \S+\s+([0-9a-f]+)\s+([0-9a-f]+)\s/gm)].map(
+    ([, size, address]) => BigInt(`0x${address}`) + BigInt(`0x${size}`),
+  );
+  if (ends.length === 0) throw failure('release.stub', 'the boot stub has no sections');
+  return roundUp(ends.toSorted((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n, alignment);
+}
+
+/** Signs an EFI program for Secure Boot (Authenticode). */
+export async function signEfi(source: string, target: string, key: KeyPair, epoch: number): Promise<void> {
+  await runAt(epoch, 'sbsign', [
+    '--key',
+    key.privateKey,
+    '--cert',
+    key.certificate,
+    '--output',
+    target,
+    source,
+  ]);
+}
+
+/**
+ * Runs a program that writes the time into what it makes and has no option for it: with the clock standing at `epoch`
+ * the same input makes the same bytes.
+ */
+async function runAt(epoch: number, program: string, args: readonly string[]): Promise<void> {
+  const time = new Date(epoch * 1000).toISOString().replace('T', ' ').slice(0, 19);
+  await run('faketime', ['-f', time, program, ...args], { env: { ...process.env, TZ: 'UTC' } });
+}
+
+/** Signs a root hash for dm-verity: DER, PKCS #7, detached, no attributes, over the hash in hex. */
+export async function signRootHash(rootHash: string, key: KeyPair): Promise<Buffer> {
+  return signPkcs7(rootHash, [], key);
+}
+
+/** Signs a policy for IPE: DER, PKCS #7 around the policy itself, no attributes. */
+export async function signIntegrityPolicy(policy: Uint8Array, key: KeyPair): Promise<Buffer> {
+  return signPkcs7(policy, ['-nodetach'], key);
+}
+
+async function signPkcs7(
+  content: string | Uint8Array,
+  options: readonly string[],
+  key: KeyPair,
+): Promise<Buffer> {
+  const form = ['-sign', '-nocerts', '-noattr', '-binary', '-outform', 'der', ...options];
+  const signer = ['-signer', key.certificate, '-inkey', key.privateKey];
+  const { stdout } = await run('openssl', ['smime', ...form, ...signer], { input: content });
+  return stdout;
+}

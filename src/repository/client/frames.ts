@@ -1,0 +1,165 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure, HoldfastError } from '../../base/errors.ts';
+import { readBounded, writeFileAtomic } from '../../base/files.ts';
+import { MiB } from '../../base/size.ts';
+import type { FrameDescription } from '../catalog.ts';
+import { sha256Of } from '../signed-metadata.ts';
+import type { ByteRange, Source } from '../source/source.ts';
+
+/** A large file of a repository that is fetched frame by frame. */
+export interface FrameFile {
+  /** From the repository's top. */
+  readonly path: string;
+  readonly frames: readonly FrameDescription[];
+}
+
+/** A connection that is cut so often, without a single frame more, is given up. */
+const attemptLimit = 3;
+
+/** Frames that were fetched and checked, each in a file named by its digest: what a broken transfer goes on from. */
+export class FrameFolder {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async open(folder: string): Promise<FrameFolder> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new FrameFolder(folder);
+  }
+
+  /** The digests of all frames that are here. */
+  async names(): Promise<ReadonlySet<string>> {
+    return new Set(await readdir(this.#folder));
+  }
+
+  async add(sha256: string, bytes: Buffer): Promise<void> {
+    await writeFileAtomic(join(this.#folder, sha256), bytes, 0o600);
+  }
+
+  /**
+   * A frame's bytes, checked again: the disk may have changed them.
+   * @throws HoldfastError `repository.frame`; the damaged file is removed, so that the next fetch brings it again.
+   */
+  async read({ size, sha256 }: FrameDescription): Promise<Buffer> {
+    const path = join(this.#folder, sha256);
+    const bytes = await readBounded(path, 16 * MiB);
+    if (bytes.length === size && sha256Of(bytes) === sha256) return bytes;
+    await rm(path);
+    throw failure('repository.frame', 'what was fetched before has been damaged on this host', {
+      why: `${path} does not have its digest`,
+      next: 'run the command again: it is fetched anew',
+    });
+  }
+}
+
+/**
+ * Fetches frames that are not in the folder yet: neighbours in one request, each checked as soon as it is whole. When the
+ * connection is cut, goes on behind the last whole frame.
+ * @param wanted indices of frames, ascending. @param whole asks for the whole file: for servers without range requests.
+ * @param count is told the bytes as they come.
+ * @returns bytes that came.
+ * @throws HoldfastError `repository.tampered`, `repository.cut`, and those of the source.
+ */
+export async function fetchFrames(
+  source: Source,
+  file: FrameFile,
+  wanted: readonly number[],
+  folder: FrameFolder,
+  count: (bytes: number) => void,
+  signal: AbortSignal,
+  whole = false,
+): Promise<number> {
+  let received = 0;
+  for (let attempts = 1; ; attempts += 1) {
+    const here = await folder.names();
+    const missing = wanted.filter((index) => !here.has(file.frames[index]?.sha256 ?? ''));
+    if (missing.length === 0) return received;
+    if (attempts > attemptLimit) throw cut(source, file);
+    const groups = whole ? [file.frames.map((_, index) => index)] : neighbours(missing);
+    try {
+      for (const group of groups) {
+        const { bytes, frames, isWhole } = await fetchGroup(source, file, group, here, folder, count, signal);
+        received += bytes;
+        if (frames > 0) attempts = 0;
+        if (!isWhole) break;
+      }
+    } catch (error) {
+      const isCut = error instanceof HoldfastError && error.code === 'repository.unreachable';
+      if (!isCut || attempts >= attemptLimit) throw error;
+    }
+  }
+}
+
+/** Numbers that follow each other, together. */
+export function neighbours(indices: readonly number[]): number[][] {
+  const groups: number[][] = [];
+  for (const index of indices) {
+    const last = groups.at(-1);
+    if (last && last.at(-1) === index - 1) last.push(index);
+    else groups.push([index]);
+  }
+  return groups;
+}
+
+async function fetchGroup(
+  source: Source,
+  file: FrameFile,
+  group: readonly number[],
+  here: ReadonlySet<string>,
+  folder: FrameFolder,
+  count: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<{ bytes: number; frames: number; isWhole: boolean }> {
+  const frames = group.flatMap((index) => file.frames[index] ?? []);
+  const result = { bytes: 0, frames: 0, isWhole: false };
+  let at = 0;
+  let current = Buffer.alloc(frames[0]?.size ?? 0);
+  let filled = 0;
+  for await (const chunk of source.readRange(file.path, rangeOf(file, group), signal)) {
+    result.bytes += chunk.length;
+    count(chunk.length);
+    for (let used = 0; used < chunk.length; ) {
+      const part = chunk.subarray(used, used + current.length - filled);
+      current.set(part, filled);
+      filled += part.length;
+      used += part.length;
+      if (filled < current.length) continue;
+      const sha256 = frames[at]?.sha256 ?? '';
+      if (sha256Of(current) !== sha256) throw tampered(source, file, group[at] ?? 0);
+      if (!here.has(sha256)) {
+        await folder.add(sha256, current);
+        result.frames += 1;
+      }
+      at += 1;
+      current = Buffer.alloc(frames[at]?.size ?? 0);
+      filled = 0;
+      if (at === frames.length) return { ...result, isWhole: true };
+    }
+  }
+  return result;
+}
+
+/** Where frames that follow each other lie in their file. */
+function rangeOf({ frames }: FrameFile, group: readonly number[]): ByteRange {
+  const [first = 0, last = 0] = [group[0], group.at(-1)];
+  const sizeOf = (part: readonly FrameDescription[]) => part.reduce((sum, { size }) => sum + size, 0);
+  const start = sizeOf(frames.slice(0, first));
+  return { start, end: start + sizeOf(frames.slice(first, last + 1)) };
+}
+
+function tampered(source: Source, { path }: FrameFile, frame: number): HoldfastError {
+  return failure('repository.tampered', `${source.name} sent something else than was signed`, {
+    why: `part ${frame} of ${path} does not have the digest that was signed`,
+    next: 'tell whoever publishes the repository; do not use it until it is mended',
+  });
+}
+
+function cut(source: Source, { path }: FrameFile): HoldfastError {
+  return failure('repository.cut', `the connection to ${source.name} is cut again and again`, {
+    why: `${path} ended early ${attemptLimit} times`,
+    next: 'run the command again: what came is kept',
+  });
+}

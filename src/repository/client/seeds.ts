@@ -1,0 +1,74 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../base/errors.ts';
+import { run } from '../../base/process.ts';
+import type { RowPart } from '../../delta/row-reader.ts';
+import { removableMediaPath } from '../../disk/base-image.ts';
+import { slotPartition, ukiPaths } from '../../disk/layout.ts';
+import type { ReleaseManifest, Sha256 } from '../../release/manifest.ts';
+import {
+  completeRelease,
+  type StoredRelease,
+  type StoreFolders,
+  storedDigests,
+} from '../../release/store.ts';
+
+/** A release of this host's store that can be copied from. */
+export interface OldRelease {
+  readonly digest: Sha256;
+  readonly manifest: ReleaseManifest;
+  /** Its large files, in the order of `copiedFiles`. */
+  readonly parts: readonly RowPart[];
+}
+
+/**
+ * The releases in the host's store. Their boot images are taken out of the base image, as no file system need be mounted.
+ * @param scratch a folder for the boot images: the caller removes it.
+ */
+export async function openOldReleases(folders: StoreFolders, scratch: string): Promise<OldRelease[]> {
+  const old: OldRelease[] = [];
+  for (const digest of await storedDigests(folders)) {
+    const release = await openStored(folders, digest, scratch);
+    if (release) old.push(release);
+  }
+  return old;
+}
+
+/** Undefined for one that is damaged, or whose manifest this program does not understand: there is nothing to copy from it. */
+async function openStored(
+  folders: StoreFolders,
+  digest: Sha256,
+  scratch: string,
+): Promise<OldRelease | undefined> {
+  try {
+    const stored = await completeRelease(folders, digest);
+    return stored && { digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) };
+  } catch (error) {
+    if (error instanceof HoldfastError && ['release.damaged', 'process.failed'].includes(error.code))
+      return undefined;
+    throw error;
+  }
+}
+
+async function takeParts(
+  { digest, manifest, baseImage }: StoredRelease,
+  scratch: string,
+): Promise<RowPart[]> {
+  const { root, uki, unverifiedUki, loader } = manifest;
+  const folder = join(scratch, digest);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const env = { ...process.env, MTOOLSRC: '/dev/null' };
+  const boot: RowPart[] = [];
+  for (const [{ name, size }, part, source] of [
+    [uki, 'boot', ukiPaths.on],
+    [unverifiedUki, 'boot', ukiPaths.off],
+    [loader, 'loader', removableMediaPath],
+  ] as const) {
+    const path = join(folder, name);
+    const drive = ['-i', `${baseImage}@@${slotPartition('A', part).offset}`];
+    await run('mcopy', [...drive, `::${source.replaceAll('\\', '/')}`, path], { env });
+    boot.push({ path, offset: 0, size });
+  }
+  return [{ path: baseImage, offset: slotPartition('A', 'root').offset, size: root.dataSize }, ...boot];
+}

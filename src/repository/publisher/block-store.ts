@@ -1,0 +1,78 @@
+import { open } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import type { Step } from '../../base/progress.ts';
+import { type BlockIndex, type BlockPrefix, prefixAt, prefixSize } from '../../delta/block-index.ts';
+import { encodeFrame } from '../../delta/frame-codec.ts';
+import { unitsPerBlock } from '../../delta/old-blocks.ts';
+import type { RowReader } from '../../delta/row-reader.ts';
+import { type Frame, orderBlocks, type StoreOrder } from '../../delta/store-order.ts';
+import { sha256 } from '../../release/manifest.ts';
+import { type FrameDescription, slotsPerFrame } from '../catalog.ts';
+import { sha256Of } from '../signed-metadata.ts';
+
+/** So many of the newest older releases are told apart: one bit each. */
+export const tellApart = 8;
+
+/**
+ * Classes for a new release's blocks: bit n is set when the n-th newest older release has the block.
+ * @param older the prefixes of older releases, the newest first.
+ */
+export function classify(prefixes: Buffer, older: readonly Buffer[]): Uint8Array {
+  const blocks = prefixes.length / prefixSize;
+  const classes = new Uint8Array(blocks);
+  for (const [bit, others] of older.slice(0, tellApart).entries()) {
+    const known = new Set<BlockPrefix>();
+    for (let block = 0; block < others.length / prefixSize; block += 1) known.add(prefixAt(others, block));
+    for (let block = 0; block < blocks; block += 1)
+      if (known.has(prefixAt(prefixes, block))) classes[block] = (classes[block] ?? 0) | (1 << bit);
+  }
+  return classes;
+}
+
+/**
+ * Writes the block store of a release.
+ * @param path a new file. @param older how many older releases the index tells apart.
+ * @returns the frames as they lie in it.
+ */
+export async function writeBlockStore(
+  path: string,
+  row: RowReader,
+  index: BlockIndex,
+  older: number,
+  step: Step,
+  signal: AbortSignal,
+): Promise<FrameDescription[]> {
+  const order = orderBlocks(index, slotsPerFrame);
+  const inAll = (1 << Math.min(older, tellApart)) - 1;
+  const described: FrameDescription[] = [];
+  const file = await open(path, 'wx');
+  try {
+    const atOnce = availableParallelism();
+    for (let done = 0; done < order.frames.length; done += atOnce) {
+      signal.throwIfAborted();
+      const batch = order.frames.slice(done, done + atOnce);
+      const encoded = await Promise.all(
+        batch.map(async (frame) => {
+          const isOld = index.classes[order.blockIn[frame.firstSlot] ?? 0] === inAll;
+          return encodeFrame(await readFrame(row, frame, order), isOld ? 'quick' : 'thorough');
+        }),
+      );
+      for (const bytes of encoded) {
+        await file.appendFile(bytes);
+        described.push({ size: bytes.length, sha256: sha256.parse(sha256Of(bytes)) });
+      }
+      step.update({ done: done + batch.length, total: order.frames.length, unit: 'items' });
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return described;
+}
+
+async function readFrame(row: RowReader, { firstSlot, slots }: Frame, order: StoreOrder): Promise<Buffer> {
+  const blocks: Buffer[] = [];
+  for (let slot = firstSlot; slot < firstSlot + slots; slot += 1)
+    blocks.push(await row.read((order.blockIn[slot] ?? 0) * unitsPerBlock, unitsPerBlock));
+  return Buffer.concat(blocks);
+}

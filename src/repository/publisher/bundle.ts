@@ -1,0 +1,42 @@
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { syncFolder } from '../../base/files.ts';
+import { run } from '../../base/process.ts';
+import { syncFile } from '../../disk/image.ts';
+import { type Publication, type PublishRequest, publishRelease } from './publish.ts';
+
+/**
+ * Puts a release into one file, for machines without a network: a tar archive of a repository that holds only it.
+ * @param path where the file goes: whole or not at all.
+ * @throws those of `publishRelease`.
+ */
+export async function bundleRelease(
+  request: Omit<PublishRequest, 'repository'>,
+  path: string,
+): Promise<Publication> {
+  const folder = dirname(resolve(path));
+  const scratch = await mkdtemp(join(folder, '.bundle-'));
+  try {
+    const repository = join(scratch, 'repository');
+    const publication = await publishRelease({ ...request, repository });
+    const names = (await readdir(repository)).filter((name) => !name.startsWith('.')).sort();
+    const archive = join(scratch, basename(path));
+    const owner = [
+      '--owner=0',
+      '--group=0',
+      '--numeric-owner',
+      '--format=ustar',
+      '--sort=name',
+      '--mtime=@0',
+    ];
+    await run('tar', ['--create', ...owner, '--file', archive, '--directory', repository, ...names], {
+      signal: request.signal,
+    });
+    await syncFile(archive);
+    await rename(archive, path);
+    await syncFolder(folder);
+    return publication;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { lstat, mkdtemp, readFile, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../../base/process.ts';
+import type { Progress } from '../../base/progress.ts';
+import { prefixesOf } from '../../delta/block-index.ts';
+import { OldBlocks, unitsPerBlock } from '../../delta/old-blocks.ts';
+import { countMissing, planRuns } from '../../delta/plan.ts';
+import { treePaths } from '../../release/build/tree.ts';
+import { readSmallFile } from '../../release/small-files.ts';
+import { readRelease, type SignedRelease } from '../../release/verify.ts';
+import { blockSize } from '../../verity/geometry.ts';
+import { contentFiles, copiedFiles } from '../catalog.ts';
+import {
+  compareFiles,
+  comparePackages,
+  type FileChange,
+  type FileList,
+  type PackageChange,
+} from '../compare.ts';
+import { addRelease, digestRow, openReleaseRow } from '../release-row.ts';
+import { writePack } from './pack.ts';
+
+/** How two releases differ. */
+export interface ReleaseDiff {
+  readonly packages: readonly PackageChange[];
+  readonly files: readonly FileChange[];
+  /** Bytes of blocks that a host with the first lacks of the second. */
+  readonly missing: number;
+  /** Bytes of a pack from the first to the second. */
+  readonly pack: number;
+}
+
+/**
+ * Compares two releases' folders.
+ * @param certificate that both must be signed by: PEM.
+ * @throws HoldfastError those of `readRelease`.
+ */
+export async function diffReleases(
+  folders: readonly [older: string, newer: string],
+  certificate: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<ReleaseDiff> {
+  const [older, newer] = [
+    await readRelease(folders[0], certificate),
+    await readRelease(folders[1], certificate),
+  ];
+  const packagesOf = ({ folder, manifest }: SignedRelease) => readSmallFile(folder, manifest, 'packages');
+  const [from, to] = [await packagesOf(older), await packagesOf(newer)];
+  const scratch = await mkdtemp(join(tmpdir(), 'holdfast-diff-'));
+  try {
+    const files = await progress.step('Comparing the files', async () =>
+      compareFiles(
+        await listFiles(older, join(scratch, 'older'), signal),
+        await listFiles(newer, join(scratch, 'newer'), signal),
+      ),
+    );
+    const sizes = await progress.step('Comparing the blocks', () =>
+      measure(older, newer, join(scratch, 'pack'), signal),
+    );
+    return { packages: comparePackages(from, to), files, ...sizes };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Unpacks a root's regular files and links; needs no root, as owners and devices do not matter here. */
+async function listFiles(
+  { folder, manifest }: SignedRelease,
+  target: string,
+  signal: AbortSignal,
+): Promise<FileList> {
+  const image = join(folder, manifest.root.name);
+  await run('fsck.erofs', [`--extract=${target}`, '--no-preserve', image], { signal });
+  const files = new Map<string, { size: number; content: string }>();
+  for (const path of await treePaths(target)) {
+    signal.throwIfAborted();
+    const full = join(target, path);
+    const entry = await lstat(full);
+    if (entry.isSymbolicLink()) files.set(path, { size: 0, content: `link to ${await readlink(full)}` });
+    if (!entry.isFile()) continue;
+    const content = createHash('sha256')
+      .update(await readFile(full))
+      .digest('hex');
+    files.set(path, { size: entry.size, content });
+  }
+  return files;
+}
+
+async function measure(older: SignedRelease, newer: SignedRelease, path: string, signal: AbortSignal) {
+  const old = {
+    row: await openReleaseRow(older.folder, copiedFiles(older.manifest)),
+    manifest: older.manifest,
+  };
+  const row = await openReleaseRow(newer.folder, contentFiles(newer.manifest));
+  try {
+    const prefixes = prefixesOf(await digestRow(row));
+    const index = { classes: new Uint8Array(row.units / unitsPerBlock), prefixes };
+    const blocks = new OldBlocks();
+    await addRelease(blocks, old.row, old.manifest);
+    const missing = countMissing(planRuns(index, blocks)) * blockSize;
+    const frames = await writePack(path, old, row, index, signal);
+    return { missing, pack: frames.reduce((sum, { size }) => sum + size, 0) };
+  } finally {
+    await row.close();
+    await old.row.close();
+  }
+}

@@ -1,0 +1,69 @@
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readsOf } from '../../base/read-ahead.ts';
+import { decodeBlockIndex } from '../../delta/block-index.ts';
+import { countBlocks } from '../../delta/content.ts';
+import { decodeFrame } from '../../delta/frame-codec.ts';
+import { blocksOfSlots, placeFrame } from '../../delta/rebuild.ts';
+import { RowWriter } from '../../delta/row-writer.ts';
+import { orderBlocks } from '../../delta/store-order.ts';
+import { type ReleaseManifest, releaseManifest, type Sha256 } from '../../release/manifest.ts';
+import { blockSize } from '../../verity/geometry.ts';
+import {
+  blocksName,
+  contentDescription,
+  contentFiles,
+  contentFolder,
+  parseSigned,
+  slotsPerFrame,
+  targetPaths,
+} from '../catalog.ts';
+import { sha256Of } from '../signed-metadata.ts';
+import type { Published } from './published.ts';
+
+/** A release whose large files are in a folder. */
+export interface Restored {
+  readonly digest: Sha256;
+  readonly manifest: ReleaseManifest;
+  readonly folder: string;
+}
+
+/**
+ * Unpacks the large files of a release that was published: its own folder is seldom kept, as the next build replaces it.
+ * They are the publisher's own files, so nothing is verified; a host notices when a pack does not fit.
+ * @param folder made for them. @throws HoldfastError `repository.malformed`, `delta.frame`; Node's own when files are missing.
+ */
+export async function restoreRelease(
+  repository: string,
+  published: Published,
+  digest: Sha256,
+  folder: string,
+): Promise<Restored> {
+  const paths = targetPaths(digest);
+  const [manifestBytes, contentBytes] = [published.target(paths.manifest), published.target(paths.content)];
+  const manifest = parseSigned(releaseManifest, manifestBytes, paths.manifest);
+  const content = parseSigned(contentDescription, contentBytes, paths.content);
+  const files = contentFiles(manifest);
+  const index = decodeBlockIndex(published.target(paths.index), countBlocks(files));
+  const order = orderBlocks(index, slotsPerFrame);
+  const repeated = blocksOfSlots(order);
+  await mkdir(folder, { recursive: true });
+  const store = await open(join(repository, contentFolder(digest, sha256Of(contentBytes)), blocksName), 'r');
+  try {
+    const target = await RowWriter.create(folder, files);
+    try {
+      let offset = 0;
+      for (const [number, { size }] of content.blocks.entries()) {
+        const { firstSlot = 0, slots = 0 } = order.frames[number] ?? {};
+        const bytes = await readsOf(store)(Buffer.alloc(size), offset);
+        await placeFrame(await decodeFrame(bytes, slots * blockSize), firstSlot, order, repeated, target);
+        offset += size;
+      }
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await store.close();
+  }
+  return { digest, manifest, folder };
+}

@@ -1,0 +1,59 @@
+import { open } from 'node:fs/promises';
+import { join, normalize, sep } from 'node:path';
+import { isSystemError } from '../../base/errors.ts';
+import { readsOf } from '../../base/read-ahead.ts';
+import { sourceFailures } from './errors.ts';
+import type { Source } from './source.ts';
+
+/** Bytes read at once. */
+const chunkSize = 1024 * 1024;
+
+/** A repository in a folder: on a disk that was carried here, or a share. */
+export function folderSource(name: string, folder: string): Source {
+  /** Metadata names files; none of them may be outside. */
+  const placeOf = (path: string) => {
+    const place = normalize(join(folder, path));
+    return place.startsWith(`${normalize(folder)}${sep}`) ? place : undefined;
+  };
+  const openFile = async (path: string) => {
+    const place = placeOf(path);
+    if (place === undefined) return undefined;
+    try {
+      return await open(place, 'r');
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) return undefined;
+      throw sourceFailures.unreachable(name, path, error);
+    }
+  };
+  return {
+    name,
+    read: async (path, maximum) => {
+      const file = await openFile(path);
+      if (!file) return undefined;
+      try {
+        const { size } = await file.stat();
+        if (size > maximum) throw sourceFailures.tooLarge(name, path, maximum);
+        return await readsOf(file)(Buffer.alloc(size), 0);
+      } finally {
+        await file.close();
+      }
+    },
+    async *readRange(path, { start, end }, signal) {
+      const file = await openFile(path);
+      if (!file) throw sourceFailures.missing(name, path);
+      try {
+        for (let at = start; at < end; ) {
+          signal.throwIfAborted();
+          const chunk = Buffer.alloc(Math.min(chunkSize, end - at));
+          const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+          if (bytesRead === 0) return;
+          yield chunk.subarray(0, bytesRead);
+          at += bytesRead;
+        }
+      } finally {
+        await file.close();
+      }
+    },
+    close: async () => {},
+  };
+}

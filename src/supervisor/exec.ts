@@ -1,0 +1,72 @@
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { Session } from '../channel/session.ts';
+import {
+  decodeSignal,
+  decodeSize,
+  encodeEnd,
+  encodeNumbers,
+  type FrameType,
+  frameTypes,
+  inputWindow,
+  protocolError,
+} from './protocol/frames.ts';
+import { type Connection, type Handler, parseRequest } from './protocol/server.ts';
+
+/** Columns and rows are 32 bits in SSH; nobody has more than this. */
+const side = z.int().min(0).max(65_535);
+
+const execRequest = z.object({
+  /** Absent: the login shell. */
+  argv: z.array(z.string()).optional(),
+  terminal: z.object({ type: z.string().regex(/^[\w.+-]{1,64}$/), columns: side, rows: side }).optional(),
+});
+
+/**
+ * The handler of `exec`: runs a command in the guest for a client, who has its streams. When the client goes away, the
+ * command is hung up.
+ * @param session the session to the guest; throws when there is none.
+ */
+export function executeFor(session: () => Promise<Session>): Handler {
+  return async (request, connection) => {
+    const { argv, terminal } = parseRequest(execRequest, request);
+    const command = await (await session()).start(argv, terminal);
+    const hangUp = () => command.hangUp();
+    connection.gone.addEventListener('abort', hangUp);
+    if (connection.gone.aborted) hangUp();
+    try {
+      let granted = inputWindow;
+      command.stdin.on('error', () => {}); // the command ended: what it did not read is dropped
+      connection.receive(({ type, payload }) => {
+        if (type === frameTypes.input) {
+          granted -= payload.length;
+          if (granted < 0) throw protocolError('more input came than was granted');
+          command.stdin.write(payload, () => {
+            granted += payload.length;
+            connection.send(frameTypes.grant, encodeNumbers(payload.length));
+          });
+        } else if (type === frameTypes.inputEnd) command.stdin.end();
+        else if (type === frameTypes.signal) command.signal(decodeSignal(payload));
+        else if (type === frameTypes.resize) {
+          const { columns, rows } = decodeSize(payload);
+          command.resize(columns, rows);
+        } else throw protocolError(`a frame of the type ${type} came`);
+      });
+      connection.send(frameTypes.started);
+      forward(command.stdout, frameTypes.output, connection);
+      forward(command.stderr, frameTypes.errorOutput, connection);
+      connection.send(frameTypes.exit, encodeEnd(await command.ended));
+    } finally {
+      connection.gone.removeEventListener('abort', hangUp);
+    }
+  };
+}
+
+/** A slow client makes the command wait. */
+function forward(source: Readable, type: FrameType, connection: Connection): void {
+  source.on('data', (chunk: Buffer) => {
+    if (connection.send(type, chunk)) return;
+    source.pause();
+    void connection.drained().then(() => source.resume());
+  });
+}

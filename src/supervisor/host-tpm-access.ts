@@ -1,0 +1,82 @@
+import { reasonOf } from '../base/errors.ts';
+import type { Hypervisor, Listener, RunningMachine } from '../hypervisor/hypervisor.ts';
+import { Broker } from '../tpm/broker/broker.ts';
+import { hostTpm } from '../tpm/host/host-tpm.ts';
+
+/** The vsock port of the host where the guest finds its TPM. */
+export const tpmPort = 2321;
+
+interface OpenDoor {
+  readonly path: string;
+  readonly machine: RunningMachine;
+  readonly broker: Broker;
+  readonly listener: Listener;
+}
+
+/** A running machine's access to the host's TPM: there while the machine runs and its configuration says so. */
+export class TpmAccess {
+  readonly #readPath: () => Promise<string | undefined>;
+  readonly #log: (line: string) => void;
+  #machine: RunningMachine | undefined;
+  #door: OpenDoor | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param readPath reads the configuration: the path of the host's TPM, or undefined when there is no access. */
+  constructor(readPath: () => Promise<string | undefined>, log: (line: string) => void) {
+    this.#readPath = readPath;
+    this.#log = log;
+  }
+
+  /** The hypervisor whose machines have this access from their start or adoption to their end. */
+  through(hypervisor: Hypervisor): Hypervisor {
+    const attach = <Machine extends RunningMachine | undefined>(machine: Machine): Machine => {
+      if (machine) this.#attach(machine);
+      return machine;
+    };
+    return {
+      name: hypervisor.name,
+      start: async (hardware) => attach(await hypervisor.start(hardware)),
+      adopt: async (hardware) => attach(await hypervisor.adopt(hardware)),
+    };
+  }
+
+  /** Opens or closes what the configuration now says. @throws HoldfastError `channel.no-vsock`. */
+  refresh(): Promise<void> {
+    const done = this.#last.then(() => this.#settle());
+    this.#last = done.catch((error: unknown) => this.#log(`TPM not opened: ${reasonOf(error)}`));
+    return done;
+  }
+
+  /** Ends the access, and forgets what the guest has in the TPM. */
+  async close(): Promise<void> {
+    this.#machine = undefined;
+    await this.refresh();
+  }
+
+  #attach(machine: RunningMachine): void {
+    this.#machine = machine;
+    void this.refresh().catch(() => {}); // told in the log
+    const detach = () => {
+      if (this.#machine === machine) void this.close().catch(() => {});
+    };
+    machine.ended.then(detach, detach);
+  }
+
+  async #settle(): Promise<void> {
+    const machine = this.#machine;
+    const path = machine && (await this.#readPath());
+    const door = this.#door;
+    if (door?.path === path && door?.machine === machine) return;
+    this.#door = undefined;
+    if (door) {
+      await door.listener.close();
+      await door.broker.close();
+      this.#log(`TPM ${door.path} closed to the guest`);
+    }
+    if (!machine || path === undefined) return;
+    const broker = new Broker({ tpm: hostTpm(path), log: (line) => this.#log(`TPM ${line}`) });
+    const listener = await machine.listen(tpmPort, (stream) => broker.accept(stream));
+    this.#door = { path, machine, broker, listener };
+    this.#log(`TPM ${path} open to the guest`);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The supervisor's process: `supervisor/main.ts start|adopt NAME`, with HOLDFAST_HOME set. One lives for each running
+ * machine. SIGTERM: it leaves, the machine lives on. SIGINT: it shuts the machine down first; systemd sends this one.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { HoldfastError, reasonOf } from '../base/errors.ts';
+import { type Lock, takeLock } from '../base/lock.ts';
+import { readIdentity } from '../channel/keys.ts';
+import { openSession } from '../channel/ssh.ts';
+import { readBootState } from '../firmware/boot.ts';
+import { readVariableStore } from '../firmware/store-file.ts';
+import { readConfiguration } from '../machine/configuration.ts';
+import { forgetRecovery } from '../machine/data-keys.ts';
+import {
+  homeFolder,
+  homeLayout,
+  type MachineFiles,
+  machineLayout,
+  parseMachineName,
+} from '../machine/paths.ts';
+import { makeVirtualTpm } from '../tpm/virtual/virtual-tpm.ts';
+import { askStatus } from './client.ts';
+import { consoleProblem, readConsole } from './console-log.ts';
+import { forgetFailure, noteFailure } from './failure-note.ts';
+import { fallBack } from './fallback.ts';
+import { hostHypervisor } from './host-hypervisor.ts';
+import { TpmAccess } from './host-tpm-access.ts';
+import { openLogFile, rotateLog } from './log-file.ts';
+import { prepareStart } from './prepare-start.ts';
+import { answer, serve } from './protocol/server.ts';
+import { supervisorRequests } from './requests.ts';
+import { supervise } from './supervisor.ts';
+
+/** The user whose keys the image accepts. */
+const guestUser = 'holdfast';
+
+/** How long a failed start can be asked about: milliseconds. Whoever started us asks within a fraction of it. */
+const askedWithin = 5000;
+
+const modes = z.enum(['start', 'adopt']);
+
+async function main(modeWord: string | undefined, nameWord: string | undefined): Promise<number> {
+  const mode = modes.parse(modeWord);
+  const name = parseMachineName(nameWord ?? '');
+  const layout = homeLayout(homeFolder());
+  const files = machineLayout(layout, name);
+  await readConfiguration(layout, name);
+  const lock = await takeCharge(files);
+  if (!lock) return 0;
+  const log = openLogFile(files.supervisorLog);
+  log(`supervisor ${process.pid} (${mode})`);
+  await mkdir(files.run, { recursive: true, mode: 0o700 });
+  await forgetFailure(files.run);
+  rotateLog(files.consoleLog);
+
+  const identity = await readIdentity(files.secrets, guestUser);
+  const tpm = new TpmAccess(async () => (await readConfiguration(layout, name)).hostTpm, log);
+  const supervisor = supervise(
+    {
+      hypervisor: tpm.through(hostHypervisor(layout)),
+      machine: { name, run: files.run, consoleLog: files.consoleLog },
+      prepare: async () => {
+        if (await makeVirtualTpm(files.tpm)) log('TPM made');
+        return prepareStart(layout, name, log);
+      },
+      handedOver: () => forgetRecovery(files.secrets),
+      isSingleStart: async () => readBootState(await readVariableStore(files.variables)).next !== undefined,
+      fallBack: () => fallBack(files.variables, log),
+      readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),
+      openSession: (stream) => openSession(stream, identity),
+      log,
+    },
+    mode,
+  );
+  const requests = supervisorRequests(supervisor);
+  const server = await serve(files.supervisorSocket, {
+    ...requests.handlers,
+    tpm: answer(z.object({}), () => tpm.refresh()),
+  });
+  const tell = (error: unknown) => log(`not done: ${reasonOf(error)}`);
+  process.on('SIGTERM', () => supervisor.leave().catch(tell));
+  process.on('SIGINT', () => supervisor.stop({ force: false }).catch(tell));
+
+  const end = await supervisor.started.then(
+    () => supervisor.ended,
+    async (error: unknown) => {
+      log(`not started: ${reasonOf(error)}`);
+      if (mode === 'start') await Promise.race([requests.startAsked, sleep(askedWithin)]);
+      return 'unstarted' as const;
+    },
+  );
+  await requests.answered();
+  await tpm.close();
+  await server.close();
+  log(`supervisor ends: ${end}`);
+  if (end === 'failed') await noteFailure(files.run, supervisor.status().problem);
+  // what stays there is the sign of a machine that runs, or that ended without a shutdown
+  if (end === 'stopped' || (end === 'unstarted' && mode === 'start'))
+    await rm(files.run, { recursive: true });
+  await lock.release();
+  return end === 'stopped' || end === 'left' ? 0 : 1;
+}
+
+/** The lock that says we are in charge, or undefined when another supervisor is. One that is ending is waited for. */
+async function takeCharge(files: MachineFiles): Promise<Lock | undefined> {
+  for (;;) {
+    try {
+      return await takeLock(files.supervisorLock, 'supervisor');
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'lock.held')) throw error;
+    }
+    if (await askStatus(files.supervisorSocket)) return undefined;
+    await sleep(50);
+  }
+}
+
+// a connection to the guest that hangs must not keep us
+process.exit(await main(process.argv[2], process.argv[3]));

@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Readable, Writable } from 'node:stream';
+import { failure, HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
+import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/session.ts';
+import {
+  decodeEnd,
+  decodeJson,
+  decodeNumber,
+  encodeFrame,
+  encodeJson,
+  encodeNumbers,
+  type Frame,
+  FrameDecoder,
+  frameTypes,
+  inputWindow,
+  payloadLimit,
+  protocolError,
+  protocolVersion,
+  type Request,
+} from './frames.ts';
+
+/**
+ * Asks the supervisor of a machine one thing; the caller knows the answer's form and checks it.
+ * @throws HoldfastError what the supervisor threw, `supervisor.absent` when none answers, `supervisor.lost`.
+ */
+export async function ask(socketPath: string, request: Request): Promise<unknown> {
+  const { reply, release } = await hold(socketPath, request);
+  release();
+  return reply;
+}
+
+/** As `ask`, for what the supervisor lends: it is given back by `release`, or when this process ends. */
+export async function hold(
+  socketPath: string,
+  request: Request,
+): Promise<{ reply: unknown; release: () => void }> {
+  const socket = await send(socketPath, request);
+  try {
+    const reply = await new Promise<unknown>((resolve, reject) => {
+      receive(socket, reject, ({ type, payload }) => {
+        if (type === frameTypes.reply) resolve(decodeJson(payload));
+        else if (type === frameTypes.error) reject(decodeError(payload));
+        else reject(protocolError(`a frame of the type ${type} came instead of a reply`));
+      });
+    });
+    return { reply, release: () => socket.destroy() };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+/** Starts commands in the guest through the supervisor's session. They throw as `ask` does, and as `Session.start`. */
+export function startThrough(socketPath: string): StartCommand {
+  return async (argv, terminal) => {
+    const socket = await send(socketPath, { verb: 'exec', argv, terminal });
+    return new Promise((resolve, reject) => {
+      const { command, take, lose } = commandOver(socket);
+      receive(
+        socket,
+        (error) => {
+          reject(error);
+          lose(error);
+        },
+        (frame) => {
+          if (frame.type === frameTypes.started) resolve(command);
+          else take(frame);
+        },
+      );
+    });
+  };
+}
+
+async function send(socketPath: string, request: Request): Promise<Socket> {
+  const socket = connect(socketPath);
+  socket.on('error', () => {}); // told by `connect` before, by 'close' after
+  socket.write(encodeFrame(frameTypes.request, encodeJson({ version: protocolVersion, ...request })));
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    const isAbsent = isSystemError(error, 'ENOENT') || isSystemError(error, 'ECONNREFUSED');
+    throw failure('supervisor.absent', 'the machine is not running', {
+      why: isAbsent ? 'it has no supervisor' : `its supervisor cannot be reached: ${reasonOf(error)}`,
+      next: isAbsent ? 'run `holdfast start`' : 'see `holdfast status`',
+      cause: error,
+    });
+  }
+  return socket;
+}
+
+/** Hands over frame by frame; whatever goes wrong is told once, and the connection is gone then. */
+function receive(socket: Socket, fail: (error: unknown) => void, take: (frame: Frame) => void): void {
+  const decoder = new FrameDecoder();
+  socket.on('data', (piece: Buffer) => {
+    try {
+      for (const frame of decoder.decode(piece)) take(frame);
+    } catch (error) {
+      fail(error);
+      socket.destroy();
+    }
+  });
+  socket.on('close', () => {
+    fail(
+      failure('supervisor.lost', 'the connection to the supervisor was lost', {
+        why: 'it ended before the command did',
+        next: 'run `holdfast status` to see whether the machine still runs',
+      }),
+    );
+  });
+}
+
+/** The command at our end of the socket. `take` gets its frames, `lose` ends it when there will be no more. */
+function commandOver(socket: Socket) {
+  const end = Promise.withResolvers<CommandEnd>();
+  let over = false;
+  const stdout = outputOf(socket, () => stderr);
+  const stderr = outputOf(socket, () => stdout);
+  const input = inputOver(socket);
+  const ended = Promise.all([end.promise, once(stdout, 'close'), once(stderr, 'close')]).then(([how]) => how);
+  ended.catch(() => {}); // whoever waits for it sees it; nobody has to
+
+  const stop = () => {
+    over = true;
+    stdout.push(null);
+    stderr.push(null);
+    input.stream.destroy();
+    socket.destroy();
+  };
+  const deliver = (output: Readable, payload: Buffer) => {
+    if (!output.destroyed && !output.push(payload)) socket.pause();
+  };
+  const take = ({ type, payload }: Frame) => {
+    if (over) return;
+    if (type === frameTypes.output) deliver(stdout, payload);
+    else if (type === frameTypes.errorOutput) deliver(stderr, payload);
+    else if (type === frameTypes.grant) input.grant(decodeNumber(payload));
+    else if (type === frameTypes.exit) {
+      end.resolve(decodeEnd(payload));
+      stop();
+    } else if (type === frameTypes.error) throw decodeError(payload);
+    else throw protocolError(`a frame of the type ${type} came`);
+  };
+  const lose = (error: unknown) => {
+    end.reject(error);
+    if (!over) stop();
+  };
+  const command: GuestCommand = {
+    stdin: input.stream,
+    stdout,
+    stderr,
+    ended,
+    signal: (name) => void socket.write(encodeFrame(frameTypes.signal, Buffer.from(name))),
+    resize: (columns, rows) =>
+      void socket.write(encodeFrame(frameTypes.resize, encodeNumbers(columns, rows))),
+    hangUp: () => void socket.destroy(),
+  };
+  return { command, take, lose };
+}
+
+/** Both outputs come over one socket: it is read on when this one is wanted and the other has room. */
+function outputOf(socket: Socket, other: () => Readable): Readable {
+  const flow = () => {
+    if (!isFull(other())) socket.resume();
+  };
+  return new Readable({
+    read: flow,
+    destroy(error, done) {
+      flow();
+      done(error);
+    },
+  });
+}
+
+function isFull(output: Readable): boolean {
+  return !output.destroyed && output.readableLength >= output.readableHighWaterMark;
+}
+
+/** Standard input: sends what was granted, and keeps the rest until more is. */
+function inputOver(socket: Socket) {
+  let granted = inputWindow;
+  let rest: Buffer = Buffer.alloc(0);
+  let done: (() => void) | undefined;
+  const flow = () => {
+    while (rest.length > 0 && granted > 0) {
+      const part = rest.subarray(0, Math.min(granted, payloadLimit));
+      rest = rest.subarray(part.length);
+      granted -= part.length;
+      socket.write(encodeFrame(frameTypes.input, part));
+    }
+    if (rest.length > 0) return;
+    const written = done;
+    done = undefined;
+    written?.();
+  };
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, written) {
+      rest = chunk;
+      done = written;
+      flow();
+    },
+    final(ended) {
+      socket.write(encodeFrame(frameTypes.inputEnd));
+      ended();
+    },
+  });
+  return {
+    stream,
+    grant(bytes: number) {
+      granted += bytes;
+      flow();
+    },
+  };
+}
+
+function decodeError(payload: Buffer): HoldfastError {
+  const told = decodeJson(payload) as Partial<Record<'code' | 'message' | 'why' | 'next', unknown>> & {
+    exitCode?: unknown;
+  };
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  const why = text(told?.why);
+  const next = text(told?.next);
+  return new HoldfastError(
+    text(told?.code) ?? 'supervisor.protocol',
+    told?.exitCode === 2 ? 2 : 1,
+    text(told?.message) ?? 'the supervisor failed without a reason',
+    { ...(why !== undefined && { why }), ...(next !== undefined && { next }) },
+  );
+}

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { failure } from '../base/errors.ts';
+import type { Session } from '../channel/session.ts';
+import { executeFor } from './exec.ts';
+import { encodeJson, frameTypes } from './protocol/frames.ts';
+import { answer, type Handler } from './protocol/server.ts';
+import { isOff } from './state.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** What a supervisor answers, and how to wait until it has. */
+export interface Requests {
+  readonly handlers: Readonly<Record<string, Handler>>;
+  /** Resolves once somebody has asked whether the machine was started. */
+  readonly startAsked: Promise<void>;
+  /** Resolves when all questions about the machine's power that came so far are answered. */
+  answered(): Promise<void>;
+}
+
+const nothing = z.object({});
+
+/** How long a command waits for a guest that boots, and how often it looks: milliseconds. */
+const sessionLimit = 30_000;
+const pollEvery = 50;
+
+/** The requests that a supervisor serves: see `supervisor-client.ts` for the other end. */
+export function supervisorRequests(supervisor: Supervisor): Requests {
+  const startAsked = Promise.withResolvers<void>();
+  const pending = new Set<Promise<void>>();
+  /** The process may end only when it has told its client. */
+  const told =
+    (handler: Handler): Handler =>
+    async (request, connection) => {
+      const work = handler(request, connection);
+      const settled = work.catch(() => {}).finally(() => pending.delete(settled));
+      pending.add(settled);
+      await work;
+    };
+  let diskIsFree: Promise<unknown> = Promise.resolve();
+  /** QEMU serves the disk to one client: whoever comes while it is served waits for the end of that. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const turn = diskIsFree.then(work);
+    diskIsFree = turn.catch(() => {});
+    return turn;
+  };
+  const started = answer(nothing, async () => {
+    startAsked.resolve();
+    await supervisor.started;
+  });
+  return {
+    handlers: {
+      status: answer(nothing, async () => supervisor.status()),
+      started: told(started),
+      stop: told(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
+      leave: told(answer(nothing, () => supervisor.leave())),
+      exec: executeFor(() => sessionOf(supervisor)),
+      disk: (_request, connection) =>
+        inTurn(async () => {
+          if (connection.gone.aborted) return;
+          const { socket, name, close } = await supervisor.exportDisk();
+          try {
+            connection.send(frameTypes.reply, encodeJson({ socket, name }));
+            if (!connection.gone.aborted) await once(connection.gone, 'abort');
+          } finally {
+            await close();
+          }
+        }),
+    },
+    startAsked: startAsked.promise,
+    answered: async () => {
+      await Promise.all(pending);
+    },
+  };
+}
+
+/**
+ * The session, once the guest answers: it does not for a moment when it reboots, or when a new supervisor takes charge.
+ * @throws HoldfastError `machine.not-ready`, `supervisor.absent`.
+ */
+async function sessionOf(supervisor: Supervisor): Promise<Session> {
+  for (let waited = 0; ; waited += pollEvery) {
+    const session = supervisor.session();
+    if (session) return session;
+    const { state, channelProblem } = supervisor.status();
+    if (isOff({ state })) {
+      // we are ending: for the caller it is as if there were none of us
+      throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
+    }
+    if (waited >= sessionLimit || !['starting', 'booting'].includes(state)) {
+      throw failure('machine.not-ready', 'the machine does not answer', {
+        why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,
+        next: 'wait until `holdfast status` says that it is running, or see its console log',
+      });
+    }
+    await sleep(pollEvery);
+  }
+}

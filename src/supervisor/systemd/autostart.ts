@@ -1,0 +1,129 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { homedir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { failure, isSystemError } from '../../base/errors.ts';
+import { exists, writeFileAtomic } from '../../base/files.ts';
+import { run } from '../../base/process.ts';
+import type { HomeLayout, MachineName } from '../../machine/paths.ts';
+import { homeLine, type UnitParts, unitName, unitText } from './unit.ts';
+
+/** The service manager of this host: root's, or the user's own. */
+export interface ServiceManager {
+  readonly scope: UnitParts['scope'];
+  /** Where unit files go. */
+  readonly unitFolder: string;
+  /** Whether there is one. */
+  isRunning(): Promise<boolean>;
+  /** Whether the user's services run without a login. Always true for root's. */
+  isLingering(): Promise<boolean>;
+  systemctl(...args: readonly string[]): Promise<void>;
+}
+
+/** The service manager that this user may command. */
+export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env): ServiceManager {
+  // sd_booted(3)
+  const isRunning = () => exists('/run/systemd/system');
+  if (process.getuid?.() === 0) {
+    return {
+      scope: 'system',
+      unitFolder: '/etc/systemd/system',
+      isRunning,
+      isLingering: async () => true,
+      systemctl: async (...args) => void (await run('systemctl', args)),
+    };
+  }
+  return {
+    scope: 'user',
+    unitFolder: join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd/user'),
+    isRunning,
+    isLingering: () => exists(join('/var/lib/systemd/linger', userInfo().username)),
+    systemctl: async (...args) => void (await run('systemctl', ['--user', ...args])),
+  };
+}
+
+/** The command that supervises a machine in the foreground. */
+export function supervisorCommand(name: MachineName, mode: 'start' | 'adopt'): readonly string[] {
+  return [process.execPath, resolve(import.meta.dirname, '../main.ts'), mode, name];
+}
+
+/** Whether the machine comes up with the host. Derived from the unit file, as systemd itself does. */
+export async function isAutostarted(
+  layout: HomeLayout,
+  name: MachineName,
+  manager: ServiceManager,
+): Promise<boolean> {
+  const text = await unitFile(name, manager);
+  return text?.split('\n').includes(homeLine(layout.home)) ?? false;
+}
+
+/**
+ * Makes the machine come up with the host. Does not start it.
+ * @returns false when it did already.
+ * @throws HoldfastError `autostart.systemd`, `autostart.linger`, `autostart.taken`.
+ */
+export async function enableAutostart(
+  layout: HomeLayout,
+  name: MachineName,
+  manager: ServiceManager,
+): Promise<boolean> {
+  await requireSystemd(manager);
+  if (!(await manager.isLingering())) {
+    throw failure('autostart.linger', 'your services do not run before you log in', {
+      why: 'lingering is off for your user',
+      next: `run \`sudo loginctl enable-linger ${userInfo().username}\`, and try again`,
+    });
+  }
+  const path = join(manager.unitFolder, unitName(name));
+  const existing = await unitFile(name, manager);
+  if (existing !== undefined && !(await isAutostarted(layout, name, manager))) {
+    throw failure('autostart.taken', `${unitName(name)} belongs to another machine`, {
+      why: `${path} names another HOLDFAST_HOME`,
+      next: 'use another machine name, or disable autostart of the other machine',
+    });
+  }
+  const text = unitText({
+    name,
+    home: layout.home,
+    command: supervisorCommand(name, 'start'),
+    path: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    scope: manager.scope,
+  });
+  await mkdir(manager.unitFolder, { recursive: true });
+  if (existing !== text) await writeFileAtomic(path, text);
+  await manager.systemctl('daemon-reload');
+  await manager.systemctl('enable', unitName(name));
+  return existing !== text;
+}
+
+/**
+ * The machine no longer comes up with the host. Does not stop it. Works without systemd, where nothing is to be told.
+ * @returns false when it did not anyway.
+ */
+export async function disableAutostart(
+  layout: HomeLayout,
+  name: MachineName,
+  manager: ServiceManager,
+): Promise<boolean> {
+  if (!(await isAutostarted(layout, name, manager))) return false;
+  await manager.systemctl('disable', unitName(name));
+  await rm(join(manager.unitFolder, unitName(name)), { force: true });
+  if (await manager.isRunning()) await manager.systemctl('daemon-reload');
+  return true;
+}
+
+async function unitFile(name: MachineName, manager: ServiceManager): Promise<string | undefined> {
+  try {
+    return await readFile(join(manager.unitFolder, unitName(name)), 'utf8');
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function requireSystemd(manager: ServiceManager): Promise<void> {
+  if (await manager.isRunning()) return;
+  throw failure('autostart.systemd', 'machines cannot be started with this host', {
+    why: 'systemd does not run here',
+    next: 'let your own service manager run `holdfast start` when the host starts',
+  });
+}

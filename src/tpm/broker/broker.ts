@@ -1,0 +1,184 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../../base/errors.ts';
+import { errorResponse } from '../codec/response.ts';
+import { responseCode } from '../codec/response-codes.ts';
+import type { HostTpm } from '../host/host-tpm.ts';
+import { CommandStream } from './command-stream.ts';
+import { type Answer, flush, type GuestParts, GuestTpm, type TimeLimits } from './connection.ts';
+import { GuestSessions } from './ownership.ts';
+import { type Rate, RateLimit } from './rate-limit.ts';
+
+/** Every tool of tpm2-tools opens one connection; more than a few at once serve nobody. */
+export const mostConnections = 8;
+
+/**
+ * A session that was saved and not used since is flushed after this many milliseconds: a TPM that never gets one back must
+ * in the end refuse all others (TCG TPM 2.0 Library Part 1, section "Session Context Management").
+ */
+const savedSessionLimit = 10 * 60_000;
+
+/** A command that keeps the TPM busy for longer than this many milliseconds, such as making a key, earns it a rest. */
+const busyAfter = 1000;
+
+/** How long a command waits for room in the TPM, and how often it tries: milliseconds. */
+const roomLimit = 5000;
+const askForRoomEvery = 20;
+
+/** How long the end of a broker may wait for a TPM that does not answer: milliseconds. */
+const closeLimit = 5000;
+
+const defaults = {
+  /** A tool sends 5 to 50 commands. A TPM does some hundred of the quick ones a second: enough is left for the host. */
+  rate: { burst: 200, perSecond: 50 } satisfies Rate,
+  limits: { usual: 30_000, slow: 300_000 } satisfies TimeLimits,
+  /** Lines about what did not pass. */
+  logRate: { burst: 20, perSecond: 0.2 } satisfies Rate,
+} as const;
+
+export interface BrokerOptions {
+  readonly tpm: HostTpm;
+  readonly log: (line: string) => void;
+  readonly rate?: Rate;
+  readonly limits?: TimeLimits;
+  /** A clock in milliseconds. */
+  readonly now?: () => number;
+}
+
+/**
+ * The door between one guest and the host's TPM. Each connection gets its commands answered in order; of all connections
+ * one command is under way at a time. Several brokers may use one TPM: each command stands alone, and the TPM, its resource
+ * manager or swtpm takes one after the other.
+ */
+export class Broker {
+  readonly #parts: GuestParts;
+  readonly #rate: RateLimit;
+  readonly #streams = new Map<Duplex, Promise<void>>();
+  #last: Promise<unknown> = Promise.resolve();
+  /** Until then the TPM is others': at most half of its time is one guest's. */
+  #restUntil = 0;
+
+  constructor(options: BrokerOptions) {
+    const now = options.now ?? performance.now.bind(performance);
+    this.#rate = new RateLimit(options.rate ?? defaults.rate, now);
+    this.#parts = {
+      tpm: options.tpm,
+      sessions: new GuestSessions(),
+      limits: options.limits ?? defaults.limits,
+      log: sparing(options.log, new RateLimit(defaults.logRate, now)),
+      now,
+    };
+  }
+
+  /** Serves a connection of the guest to its end. */
+  accept(stream: Duplex): void {
+    stream.on('error', () => {}); // the end of the connection, whatever its reason
+    if (this.#streams.size >= mostConnections) {
+      this.#parts.log(`refused: a connection, as ${mostConnections} are open`);
+      stream.destroy();
+      return;
+    }
+    const served = this.#serve(stream).finally(() => this.#streams.delete(stream));
+    this.#streams.set(stream, served);
+  }
+
+  /** Ends all connections and forgets all that the guest has in the TPM. A TPM that hangs is not waited for. */
+  async close(): Promise<void> {
+    const all = [...this.#streams];
+    for (const [stream] of all) stream.destroy();
+    const flushed = Promise.all(all.map(([, served]) => served)).then(() =>
+      this.#inTurn(() => this.#flushSessions(this.#parts.sessions.all())),
+    );
+    await Promise.race([flushed, sleep(closeLimit, undefined, { ref: false })]);
+  }
+
+  async #serve(stream: Duplex): Promise<void> {
+    const guest = new GuestTpm(this.#parts);
+    const commands = new CommandStream();
+    try {
+      for await (const bytes of stream as AsyncIterable<Buffer>) {
+        for (const piece of commands.cut(bytes)) {
+          if ('lost' in piece) {
+            this.#parts.log(`refused: ${piece.lost}`);
+            await send(stream, errorResponse(responseCode('commandSize')));
+            return; // where the next command begins nobody knows
+          }
+          await this.#wait();
+          await send(stream, await this.#answer(guest, piece.message));
+        }
+      }
+    } catch (error) {
+      if (!stream.destroyed) this.#parts.log(`connection lost: ${reasonOf(error)}`);
+    } finally {
+      stream.destroy();
+      await this.#inTurn(() => guest.close());
+    }
+  }
+
+  /** A TPM without a resource manager may be filled up by another guest: that one's tool ends soon. */
+  async #answer(guest: GuestTpm, message: Buffer): Promise<Buffer> {
+    const giveUpAt = performance.now() + roomLimit;
+    for (;;) {
+      const { response, isFull } = await this.#inTurn(() => this.#answerNow(guest, message));
+      if (!isFull || performance.now() > giveUpAt) return response;
+      await sleep(askForRoomEvery * (0.5 + Math.random())); // not in step with who else waits
+    }
+  }
+
+  async #answerNow(guest: GuestTpm, message: Buffer): Promise<Answer> {
+    const { sessions, now } = this.#parts;
+    await this.#flushSessions(sessions.savedBefore(now() - savedSessionLimit));
+    const began = now();
+    const answer = await guest.answer(message);
+    const took = now() - began;
+    if (took > busyAfter) this.#restUntil = Math.max(now(), this.#restUntil) + took;
+    return answer;
+  }
+
+  async #flushSessions(handles: ReturnType<GuestSessions['all']>): Promise<void> {
+    const { tpm, sessions, limits, log } = this.#parts;
+    try {
+      await flush(tpm, handles, (handle) => sessions.remove(handle), limits.usual);
+    } catch (error) {
+      log(`not flushed: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Until the guest may send its next command. */
+  async #wait(): Promise<void> {
+    for (;;) {
+      const rest = this.#restUntil - this.#parts.now();
+      const delay = rest > 0 ? rest : this.#rate.take();
+      if (delay === 0) return;
+      await sleep(delay);
+    }
+  }
+
+  /** Runs one after the other what is given. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+/** Resolves when the bytes are handed over, so that a guest that does not read makes only itself wait. */
+function send(stream: Duplex, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (stream.destroyed) reject(new Error('the guest has gone'));
+    else stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** A guest must not fill the log: what is left out is counted. */
+function sparing(log: (line: string) => void, rate: RateLimit): (line: string) => void {
+  let leftOut = 0;
+  return (line) => {
+    if (rate.take() > 0) {
+      leftOut += 1;
+      return;
+    }
+    log(leftOut === 0 ? line : `${line} (and ${leftOut} lines before it that were left out)`);
+    leftOut = 0;
+  };
+}

@@ -1,0 +1,124 @@
+import { formatHandle, type Handle } from '../codec/handles.ts';
+import { type Place, Refusal, type ResponseName, responseCode } from '../codec/response-codes.ts';
+import { Reader, Truncated } from '../codec/wire.ts';
+import { type AdmittedCommand, admittedCommands } from './allowed-commands.ts';
+import { refusedCommands } from './denied-commands.ts';
+
+/** Tag, size and code: TCG TPM 2.0 Library Part 1, section "Command Header"; a response has the same form. */
+export const headerLength = 10;
+
+/** No command or response is longer: what TPMs for PCs take (TPM_PT_MAX_COMMAND_SIZE, TPM_PT_MAX_RESPONSE_SIZE). */
+export const longestMessage = 4096;
+
+/** TPMI_ST_COMMAND_TAG: Part 2, section 9.7. */
+export const tags = { noSessions: 0x8001, sessions: 0x8002 } as const;
+
+/** TPMA_SESSION, Part 2, section 8.4: bit 0. */
+const continueSession = 0x01;
+
+/** At most three sessions go with a command: Part 1, section "Session-Based Authorizations". */
+const mostSessions = 3;
+
+/** No nonce and no HMAC is longer: the largest digest there is, SHA-512's. */
+const longestDigest = 64;
+
+/** One entry of the authorization area: Part 2, TPMS_AUTH_COMMAND. */
+export interface Authorization {
+  readonly session: Handle;
+  /** False: the session ends with this command. */
+  readonly continues: boolean;
+}
+
+/** A well-formed command that the table admits. */
+export interface Command {
+  readonly bytes: Buffer;
+  readonly spec: AdmittedCommand;
+  readonly handles: readonly Handle[];
+  readonly authorizations: readonly Authorization[];
+  readonly parameters: Buffer;
+}
+
+const admitted: ReadonlyMap<number, AdmittedCommand> = new Map(
+  admittedCommands.map((spec) => [spec.code, spec]),
+);
+const refused = new Map(refusedCommands.map((spec) => [spec.code, spec]));
+
+/**
+ * Reads header, handles and authorizations in the order in which a TPM checks them: Part 3, section 5.
+ * @param bytes one message, whose size field is known to be right.
+ * @throws Refusal.
+ */
+export function parseCommand(bytes: Buffer): Command {
+  const reader = new Reader(bytes);
+  const tag = reader.u16();
+  reader.u32();
+  const code = reader.u32();
+  const hasSessions = tag === tags.sessions;
+  if (!hasSessions && tag !== tags.noSessions) {
+    throw new Refusal(responseCode('badTag'), `the tag is ${formatHandle(tag)}`);
+  }
+  const spec = admitted.get(code);
+  if (!spec) throw notAdmitted(code);
+  const handles = spec.handles.map((_roles, index) => readHandle(reader, index + 1));
+  if (hasSessions && spec.sessionless) {
+    throw new Refusal(responseCode('authContext'), `${spec.name} takes no sessions`);
+  }
+  const authorizations = hasSessions ? readAuthorizations(reader) : [];
+  if (authorizations.length < spec.authorizations) {
+    throw new Refusal(
+      responseCode('authMissing'),
+      `${spec.name} needs ${spec.authorizations} authorizations`,
+    );
+  }
+  return { bytes, spec, handles, authorizations, parameters: reader.rest() };
+}
+
+function notAdmitted(code: number): Refusal {
+  const known = refused.get(code);
+  const why = known ? `${known.name}: ${known.reason}` : `no such command is known: ${formatHandle(code)}`;
+  return new Refusal(responseCode('commandCode'), why);
+}
+
+function readHandle(reader: Reader, position: number): Handle {
+  if (reader.left < 4) {
+    throw new Refusal(responseCode('insufficient', { handle: position }), `handle ${position} is cut off`);
+  }
+  return reader.u32() as Handle;
+}
+
+/** The shortest entry of the authorization area: a handle, an empty nonce, the attributes, an empty HMAC. */
+const shortestEntry = 9;
+
+/** The authorization area: its size, then entries that fill it exactly. Part 3, section 5.5, says which codes are right. */
+function readAuthorizations(reader: Reader): Authorization[] {
+  if (reader.left < 4) throw malformed('insufficient', 'their size is cut off');
+  const size = reader.u32();
+  if (size < shortestEntry || size > reader.left) throw malformed('size', `${size} bytes`);
+  const area = new Reader(reader.take(size));
+  const authorizations: Authorization[] = [];
+  while (area.left > 0) {
+    if (authorizations.length === mostSessions) throw malformed('authSize', `more than ${mostSessions}`);
+    authorizations.push(readAuthorization(area, authorizations.length + 1));
+  }
+  return authorizations;
+}
+
+function readAuthorization(area: Reader, position: number): Authorization {
+  try {
+    const session = area.u32() as Handle;
+    const nonce = area.sized();
+    const attributes = area.u8();
+    const proof = area.sized();
+    if (Math.max(nonce.length, proof.length) > longestDigest) {
+      throw malformed('size', 'a digest is too long', { session: position });
+    }
+    return { session, continues: (attributes & continueSession) !== 0 };
+  } catch (error) {
+    if (error instanceof Truncated) throw malformed('insufficient', error.message, { session: position });
+    throw error;
+  }
+}
+
+function malformed(name: ResponseName, why: string, place?: Place): Refusal {
+  return new Refusal(responseCode(name, place), `authorizations: ${why}`);
+}

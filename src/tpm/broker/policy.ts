@@ -1,0 +1,159 @@
+import {
+  formatHandle,
+  type Handle,
+  handleType,
+  isSession,
+  isTransient,
+  permanent,
+} from '../codec/handles.ts';
+import { Refusal, responseCode } from '../codec/response-codes.ts';
+import { Reader, Truncated } from '../codec/wire.ts';
+import { codes, type HandleRole } from './allowed-commands.ts';
+import type { Command } from './command.ts';
+import { listOwnHandles } from './handle-list.ts';
+import type { OwnHandles } from './ownership.ts';
+
+/** What becomes of a command that was not refused. */
+export type Verdict =
+  /** It is answered at once, and the TPM does not see it. */
+  | { readonly answer: Buffer }
+  /** It is passed on once these handles, whose authorization could be guessed at, were looked at. */
+  | { readonly examine: readonly Handle[] };
+
+/**
+ * Judges a command by what the table says of its handles, by what the guest owns, and for some commands by their parameters.
+ * @throws Refusal.
+ */
+export function judge(command: Command, own: OwnHandles): Verdict {
+  const { spec, handles, authorizations } = command;
+  for (const [index, handle] of handles.entries()) {
+    const roles = spec.handles[index] ?? [];
+    if (!roles.some((role) => isInRole[role](handle, own))) throw wrongHandle(handle, index + 1);
+  }
+  for (const [index, { session }] of authorizations.entries()) {
+    if (session === permanent.password || (isSession(session) && own.isLoaded(session))) continue;
+    throw new Refusal(
+      responseCode('referenceSession', { session: index + 1 }),
+      `the session ${formatHandle(session)} is not the guest's`,
+    );
+  }
+  const look = looks[spec.code];
+  const answer = look?.(command, own);
+  if (answer) return { answer };
+  if (spec.returnsHandle && !returnsSession.includes(spec.code)) requireRoomForObject(own);
+  return { examine: handles.slice(0, spec.authorizations).filter((handle) => !isHierarchy(handle)) };
+}
+
+const isInRole: Readonly<Record<HandleRole, (handle: Handle, own: OwnHandles) => boolean>> = {
+  own: (handle, own) => isTransient(handle) && own.isLoaded(handle),
+  session: (handle, own) => isSession(handle) && own.isLoaded(handle),
+  persistent: (handle) => handleType(handle) === 'persistent',
+  index: (handle) => handleType(handle) === 'index',
+  owner: (handle) => handle === permanent.owner,
+  endorsement: (handle) => handle === permanent.endorsement,
+  null: (handle) => handle === permanent.null,
+};
+
+/** Guessing the authorization of these does not count as an attack: Part 1, section "Dictionary Attack Protection". */
+function isHierarchy(handle: Handle): boolean {
+  return [permanent.owner, permanent.endorsement, permanent.null].includes(handle);
+}
+
+/** A guest's own handle that it does not have is one that is not loaded: Part 3, section 5.4. */
+function wrongHandle(handle: Handle, position: number): Refusal {
+  const isAbsent = isTransient(handle) || isSession(handle);
+  const place = { handle: position };
+  return new Refusal(
+    isAbsent ? responseCode('referenceHandle', place) : responseCode('value', place),
+    `handle ${position} is ${formatHandle(handle)}, which is not for the guest`,
+  );
+}
+
+/** The handle that these bring may be a session's. */
+const returnsSession: readonly number[] = [codes.startAuthSession, codes.contextLoad];
+
+/** What is looked at beyond handles; some commands are answered here. */
+const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buffer | undefined>> = {
+  [codes.flushContext]: ({ parameters }, own) => {
+    const handle = read(parameters, (reader) => reader.u32()) as Handle;
+    if (!own.isOwn(handle)) throw notOwn(handle);
+    return undefined;
+  },
+  [codes.contextLoad]: ({ parameters }, own) => {
+    // TPMS_CONTEXT, Part 2, section 14.5: sequence, then the handle that was saved
+    const handle = read(parameters, (reader) => {
+      reader.take(8);
+      return reader.u32();
+    }) as Handle;
+    if (isSession(handle)) {
+      if (!own.isOwnSession(handle)) throw notOwn(handle);
+      requireRoomForSession(own);
+    } else requireRoomForObject(own);
+    return undefined;
+  },
+  [codes.startAuthSession]: (_command, own) => {
+    if (own.sessionsAreFull)
+      throw new Refusal(responseCode('sessionHandles'), 'the guest has too many sessions');
+    requireRoomForSession(own);
+    return undefined;
+  },
+  [codes.createPrimary]: requireParent,
+  [codes.getCapability]: listOwnHandles,
+};
+
+/** TPMA_OBJECT: Part 2, section 8.3. */
+const attributes = { restricted: 1 << 16, decrypt: 1 << 17, sign: 1 << 18 } as const;
+
+/** Part 2, section 6.3: asymmetric keys; a symmetric parent derives keys, which nothing here needs. */
+const asymmetric: readonly number[] = [0x0001, 0x0023];
+
+/**
+ * The template of a primary key (Part 3, TPM2_CreatePrimary: inSensitive, inPublic) must be that of a parent: the same
+ * template makes the same key for everybody, so a primary key that signs or decrypts may be one that the host uses.
+ */
+function requireParent({ parameters }: Command): undefined {
+  const { type, flags } = read(parameters, (reader) => {
+    reader.sized();
+    const template = new Reader(reader.sized());
+    const keyType = template.u16();
+    template.u16(); // the name's hash algorithm
+    return { type: keyType, flags: template.u32() };
+  });
+  if (!asymmetric.includes(type)) {
+    throw new Refusal(responseCode('type', { parameter: 2 }), 'a primary key that is neither RSA nor ECC');
+  }
+  const { restricted, decrypt, sign } = attributes;
+  if ((flags & (restricted | decrypt | sign)) !== (restricted | decrypt)) {
+    throw new Refusal(
+      responseCode('attributes', { parameter: 2 }),
+      'a primary key that is not only a parent of others: it may be one that the host uses',
+    );
+  }
+}
+
+function requireRoomForObject(own: OwnHandles): void {
+  if (own.objectsAreFull) throw new Refusal(responseCode('objectMemory'), 'the guest has too many objects');
+}
+
+function requireRoomForSession(own: OwnHandles): void {
+  if (own.loadedSessionsAreFull) {
+    throw new Refusal(responseCode('sessionMemory'), 'the connection has too many sessions loaded');
+  }
+}
+
+function notOwn(handle: Handle): Refusal {
+  return new Refusal(
+    responseCode(isSession(handle) || isTransient(handle) ? 'handle' : 'value', { parameter: 1 }),
+    `${formatHandle(handle)} is not an object or session of the guest`,
+  );
+}
+
+/** @throws Refusal when the parameters are cut off. */
+function read<T>(parameters: Buffer, work: (reader: Reader) => T): T {
+  try {
+    return work(new Reader(parameters));
+  } catch (error) {
+    if (!(error instanceof Truncated)) throw error;
+    throw new Refusal(responseCode('insufficient', { parameter: 1 }), `parameters: ${error.message}`);
+  }
+}

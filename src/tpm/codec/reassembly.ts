@@ -1,0 +1,26 @@
+import { failure } from '../../base/errors.ts';
+import { headerLength, longestMessage } from '../broker/command.ts';
+
+/** Puts a TPM's response together; never holds more than one. */
+export class Pieces {
+  readonly #path: string;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The response once it is whole. @throws HoldfastError `tpm.malformed`. */
+  add(piece: Buffer): Buffer | undefined {
+    this.#held = Buffer.concat([this.#held, piece]);
+    if (this.#held.length < headerLength) return undefined;
+    const size = this.#held.readUInt32BE(2);
+    if (size < headerLength || size > longestMessage || this.#held.length > size) {
+      throw failure('tpm.malformed', `${this.#path} does not answer like a TPM`, {
+        why: `its response says that it has ${size} bytes`,
+        next: 'check that the path is that of a TPM 2.0',
+      });
+    }
+    return this.#held.length === size ? this.#held : undefined;
+  }
+}

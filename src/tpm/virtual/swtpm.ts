@@ -1,0 +1,43 @@
+import { basename } from 'node:path';
+import { failure } from '../../base/errors.ts';
+import type { TpmState } from '../../hypervisor/hypervisor.ts';
+
+export const swtpmProgram = 'swtpm';
+
+/** swtpm's options for a TPM 2.0 with this state, which is encrypted with the key in its file: swtpm(8). */
+export function swtpmStateArguments({ folder, key }: TpmState): readonly string[] {
+  checkPath(folder);
+  return [
+    ...['socket', '--tpm2'],
+    ...['--tpmstate', `dir=${folder},mode=0600`],
+    // the key itself is in no command line
+    ...['--key', `file=${key},mode=aes-256-cbc,format=hex`],
+  ];
+}
+
+/** The argv of a machine's TPM, which QEMU finds at the socket `control`. It ends when QEMU does. */
+export function swtpmArguments(state: TpmState, control: string): readonly string[] {
+  return [
+    ...swtpmStateArguments(state),
+    ...['--ctrl', `type=unixio,path=${control},mode=0600`],
+    '--terminate',
+  ];
+}
+
+/** Whether this argv is that of the TPM that serves QEMU on the socket `control`. */
+export function isSwtpmOf(argv: readonly string[], control: string): boolean {
+  const at = argv.indexOf('--ctrl');
+  return (
+    basename(argv[0] ?? '') === swtpmProgram &&
+    (argv[at + 1] ?? '').startsWith(`type=unixio,path=${control},`)
+  );
+}
+
+/** swtpm's options end at a comma, and there is no way to write one: swtpm's options.c, `options_parse`. */
+function checkPath(path: string): void {
+  if (!path.includes(',')) return;
+  throw failure('tpm.path', "the machine's TPM cannot be started", {
+    why: `${path} has a comma in it, and swtpm takes none`,
+    next: 'move HOLDFAST_HOME to a folder without one',
+  });
+}

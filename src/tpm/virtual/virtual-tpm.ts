@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { on, once } from 'node:events';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { failure, reasonOf } from '../../base/errors.ts';
+import { exists, syncFolder } from '../../base/files.ts';
+import { start, started } from '../../base/process.ts';
+import type { TpmState } from '../../hypervisor/hypervisor.ts';
+import type { Ask } from '../codec/examination.ts';
+import { Pieces } from '../codec/reassembly.ts';
+import { readBody, requests } from '../codec/requests.ts';
+import { parseResponse, type Response } from '../codec/response.ts';
+import { makeAttestationKey } from './attestation-key.ts';
+import { swtpmProgram, swtpmStateArguments } from './swtpm.ts';
+
+/** How long a new TPM may take for its seeds and one command: milliseconds. */
+const makeLimit = 30_000;
+
+/** What a machine's own TPM keeps, in its folder. */
+export function virtualTpmState(folder: string): TpmState {
+  return { folder: join(folder, 'state'), key: join(folder, 'key') };
+}
+
+/** The public half of the key that the TPM quotes with: PEM. The host read it before any guest could speak to the TPM. */
+export function attestationKeyFile(folder: string): string {
+  return join(folder, 'attestation-key.pem');
+}
+
+/**
+ * Makes the TPM of a machine, unless it stands: its key, its seeds, one bank of PCRs, and the key that it quotes with. It is made beside its place and
+ * moved there as the last step.
+ * @returns false when it stands.
+ * @throws HoldfastError `process.missing` without swtpm, `tpm.make`.
+ */
+export async function makeVirtualTpm(folder: string): Promise<boolean> {
+  if (await exists(folder)) return false;
+  const draft = `${folder}.new`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  const state = virtualTpmState(draft);
+  await mkdir(state.folder, { mode: 0o700 });
+  await writeFile(state.key, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
+  const attestationKey = await withTpm(state, async (ask) => {
+    readBody(await ask(requests.allocateSha256()), 'its banks', (reader) => {
+      reader.u32(); // the size of the parameters
+      if (reader.u8() !== 1) throw new Error('it did not take the banks');
+    });
+    return makeAttestationKey(ask);
+  });
+  await writeFile(attestationKeyFile(draft), attestationKey, { flush: true });
+  await rename(draft, folder);
+  await syncFolder(dirname(folder));
+  return true;
+}
+
+/** Starts the TPM on a socket pair, so that it ends with us, and sends it the commands of `work`. */
+async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Promise<T> {
+  const args = [
+    ...swtpmStateArguments(state),
+    ...['--fd', '3', '--terminate', '--flags', 'not-need-init,startup-clear'],
+  ];
+  const child = start(swtpmProgram, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr?.on('data', (piece: Buffer) => {
+    errors = (errors + piece.toString()).slice(-4096);
+  });
+  await started(child, swtpmProgram);
+  const ended = once(child, 'exit');
+  const timer = setTimeout(() => child.kill('SIGKILL'), makeLimit);
+  try {
+    const connection = child.stdio[3];
+    if (!(connection instanceof Duplex)) throw new TypeError('descriptor 3 is no socket');
+    const gone = ended.then(() => Promise.reject(new Error('it ended')));
+    const result = await Promise.race([work((command) => exchange(connection, command)), gone]);
+    connection.end();
+    await ended;
+    return result;
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw failure('tpm.make', "the machine's TPM could not be made", {
+      why: errors.trim() || reasonOf(error),
+      next: 'check that the package swtpm is whole, and that there is room on the disk',
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function exchange(connection: Duplex, command: Buffer): Promise<Response> {
+  const pieces = new Pieces(swtpmProgram);
+  connection.write(command);
+  for await (const [piece] of on(connection, 'data')) {
+    const response = pieces.add(piece as Buffer);
+    if (response) return parseResponse(response);
+  }
+  throw new Error('it gave no answer');
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import type { GuestAnswer } from '../../src/audit/guest-probe.ts';
+import type { HostFactTypes } from '../../src/audit/host-facts.ts';
+import { serialiseRules } from '../../src/guest/firewall-file.ts';
+import { goodAnswers, goodFacts } from './audit-evidence.ts';
+
+/** Evidence that is not good, and what must come of it. */
+export interface Sabotage {
+  readonly what: string;
+  readonly guest?: Readonly<Record<string, string | GuestAnswer>>;
+  readonly host?: Partial<HostFactTypes>;
+  /** The claims that must fail; all others must not. */
+  readonly fails: readonly string[];
+}
+
+/** A good answer with a word exchanged, which must be in it. */
+export function changed(probe: string, from: string, to: string): Record<string, string> {
+  const good = goodAnswers[probe] ?? '';
+  assert.ok(good.includes(from), `${probe} has ${from}`);
+  return { [probe]: good.replace(from, to) };
+}
+
+export function added(probe: string, line: string): Record<string, string> {
+  return { [probe]: `${goodAnswers[probe]}\n${line}` };
+}
+
+/** As the guest prints the file: without the last newline. */
+export const allowedFile = serialiseRules([
+  { service: { protocol: 'tcp', first: 8080, last: 8090 }, from: undefined, comment: 'web' },
+]).trimEnd();
+
+/** A machine that was deployed with `--transport tcp`. */
+export const tcp = { configuration: { ...goodFacts.configuration, transport: 'tcp' } } as const;

@@ -1,0 +1,133 @@
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { HoldfastError } from '../../../src/base/errors.ts';
+import { exists, makePrivateFolder } from '../../../src/base/files.ts';
+import { type Lock, takeLock } from '../../../src/base/lock.ts';
+import { run } from '../../../src/base/process.ts';
+import { homeLayout, type MachineName, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
+
+/**
+ * The HOLDFAST_HOMEs of the tests with machines: two files of tests run at a time, and each may change the machine that is
+ * shared. They stay between runs, so that a release is built only when something changed; not in /tmp, which is memory on
+ * many hosts.
+ */
+export const homes = ['holdfast/test', 'holdfast/test-2'].map((name) =>
+  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), name),
+);
+
+/** Nobody else uses a home while its lock is held. */
+export async function lockHome(folder: string): Promise<Lock> {
+  await mkdir(dirname(folder), { recursive: true });
+  return takeLock(`${folder}.lock`, 'tests');
+}
+
+/** The first that nobody uses: ours until this process ends. */
+async function freeHome(): Promise<{ readonly home: string; readonly lock: Lock }> {
+  for (const home of homes) {
+    try {
+      return { home, lock: await lockHome(home) };
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'lock.held')) throw error;
+    }
+  }
+  throw new Error(`other tests use ${homes.join(' and ')}`);
+}
+
+export const { home, lock } = await freeHome();
+export const layout = homeLayout(home);
+
+/** The machine that tests share which leave it as they found it. */
+export const sharedName: MachineName = parseMachineName('default');
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface CommandOptions {
+  readonly input?: string | Uint8Array;
+  /** Default: ten minutes. */
+  readonly timeoutMs?: number;
+  /** Added to the environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** For tests that need more of a process than its end. */
+export const program = resolve(import.meta.dirname, '../../../bin/holdfast');
+export const environment: NodeJS.ProcessEnv = { ...process.env, HOLDFAST_HOME: home };
+
+const anyCode = Array.from({ length: 256 }, (_, code) => code);
+
+/** Runs `holdfast` as a user would, and answers whatever came of it. */
+export async function holdfast(
+  words: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const { code, stdout, stderr } = await run(program, words, {
+    env: { ...environment, ...options.env },
+    timeoutMs: options.timeoutMs ?? 600_000,
+    accept: anyCode,
+    ...(options.input === undefined ? {} : { input: options.input }),
+  });
+  return { code, stdout: stdout.toString(), stderr };
+}
+
+/** Runs `holdfast` where it must succeed; answers its standard output. */
+export async function expectDone(words: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await holdfast(words, options);
+  if (code !== 0) throw new Error(`holdfast ${words.join(' ')} ended with ${code}\n${stderr}${stdout}`);
+  return stdout;
+}
+
+/** Builds the release unless it stands; answers its folder. Takes minutes the first time. */
+export async function builtRelease(): Promise<string> {
+  await makePrivateFolder(home);
+  const release = join(home, 'build');
+  await expectDone(['build', '--out', release], { timeoutMs: 1_200_000 });
+  return release;
+}
+
+/** Makes sure that the shared machine runs and has booted. Tests that change or break a machine deploy their own. */
+export async function sharedMachine(): Promise<MachineName> {
+  if (await exists(machineLayout(layout, sharedName).configuration)) {
+    await expectDone(['start', '--machine', sharedName]);
+  } else {
+    await expectDone(['deploy', '--machine', sharedName, '--release', await builtRelease()]);
+  }
+  return sharedName;
+}
+
+/** A file that only the release of `builtSuccessor` has. */
+export const successorMark = '/usr/share/holdfast/successor';
+
+/** Builds a release that has these files otherwise than `builtRelease`, unless it stands; answers its folder. */
+export async function builtVariant(
+  name: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<string> {
+  const project = join(home, name);
+  await rm(project, { recursive: true, force: true });
+  await mkdir(project, { recursive: true });
+  const ours = resolve(import.meta.dirname, '../../..');
+  for (const part of ['bin', 'src', 'image', 'package.json'])
+    await cp(join(ours, part), join(project, part), { recursive: true, verbatimSymlinks: true });
+  await symlink(join(ours, 'node_modules'), join(project, 'node_modules'));
+  for (const [path, content] of Object.entries(files))
+    await writeFile(join(project, 'image/rootfs', path), content);
+  const release = join(home, `build-${name}`);
+  const lock = join(await builtRelease(), 'packages.json');
+  await run(join(project, 'bin/holdfast'), ['build', '--out', release, '--lock', lock], {
+    env: environment,
+    timeoutMs: 1_200_000,
+  });
+  await rm(project, { recursive: true });
+  return release;
+}
+
+/** The release after `builtRelease`: it changes a file of /etc, and has another that is new. */
+export function builtSuccessor(): Promise<string> {
+  const etc = { '/etc/issue': 'the successor\n', '/etc/successor': 'new\n' };
+  return builtVariant('successor', { [successorMark]: 'two\n', ...etc });
+}

@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { type Dirent, existsSync, readdirSync } from 'node:fs';
+import { cp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isSystemError } from '../../../src/base/errors.ts';
+import { makePrivateFolder } from '../../../src/base/files.ts';
+import { homeLayout } from '../../../src/machine/paths.ts';
+import {
+  builtRelease,
+  environment,
+  expectDone,
+  homes,
+  lock,
+  lockHome,
+  home as ours,
+  program,
+} from './machine.ts';
+
+/**
+ * Runs once before all test files (`node --test --test-global-setup`): no old machines, one release for all; and none of
+ * the machines stays, however the run ends. A global teardown would not run, as the files are made to end
+ * (`--test-force-exit`).
+ */
+export async function globalSetup(): Promise<void> {
+  const others = homes.filter((each) => each !== ours);
+  const locks = [lock, ...(await Promise.all(others.map(lockHome)))];
+  for (const home of homes) await removeMachines(home);
+  process.once('exit', () => {
+    for (const home of homes) removeMachinesNow(home);
+  });
+  console.log('building the release for the tests with machines, unless it stands');
+  const startedAt = performance.now();
+  console.log(`release: ${await builtRelease()}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  for (const other of others) await shareRelease(other);
+  for (const each of locks) await each.release();
+}
+
+/** The same keys and the same release, in place of whatever was there. */
+async function shareRelease(home: string): Promise<void> {
+  await rm(home, { recursive: true, force: true });
+  await makePrivateFolder(home);
+  for (const part of ['keys', 'build'])
+    await cp(join(ours, part), join(home, part), { recursive: true, verbatimSymlinks: true });
+}
+
+async function removeMachines(home: string): Promise<void> {
+  for (const name of await machineNames(home))
+    await expectDone(['remove', '--machine', name], { env: { HOLDFAST_HOME: home } });
+}
+
+function removeMachinesNow(home: string): void {
+  const { machines } = homeLayout(home);
+  if (!existsSync(machines)) return;
+  for (const { name } of readdirSync(machines, { withFileTypes: true }).filter(isMachine)) {
+    spawnSync(program, ['remove', '--machine', name], {
+      env: { ...environment, HOLDFAST_HOME: home },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  }
+}
+
+async function machineNames(home: string): Promise<string[]> {
+  try {
+    const entries = await readdir(homeLayout(home).machines, { withFileTypes: true });
+    return entries.filter(isMachine).map(({ name }) => name);
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+function isMachine(entry: Dirent): boolean {
+  return entry.isDirectory() && !entry.name.startsWith('.');
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { serialiseEvidence } from '../../../src/attestation/evidence.ts';
+import { judgeKept } from '../../../src/attestation/saved-evidence.ts';
+import { homeLayout, parseMachineName } from '../../../src/machine/paths.ts';
+import { real } from '../../support/start-evidence.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
+after(() => rmSync(folder, { recursive: true }));
+const layout = homeLayout(join(folder, 'home'));
+const name = parseMachineName('default');
+const [file, trustFile] = [join(folder, 'evidence'), join(folder, 'trust')];
+writeFileSync(trustFile, JSON.stringify(real.trust));
+const judge = () => judgeKept(layout, name, file, trustFile, real.evidence.nonce);
+
+test('evidence is of the machine that is asked about, and of no other', async () => {
+  writeFileSync(file, serialiseEvidence(real.evidence));
+  assert.equal((await judge()).judgement.passed, true);
+  writeFileSync(file, serialiseEvidence({ ...real.evidence, machine: 'web' }));
+  await assert.rejects(judge(), { code: 'attest.machine', exitCode: 2 });
+});
+
+test('of a machine that this home does not have, nothing is known', async () => {
+  writeFileSync(file, serialiseEvidence(real.evidence));
+  await assert.rejects(judgeKept(layout, name, file, undefined, undefined), { code: 'attest.trust' });
+});

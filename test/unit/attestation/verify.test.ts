@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { eventTypes, type MeasuredEvent, parseEventLog, replay } from '../../../src/attestation/event-log.ts';
+import { evidence, quotedPcrs, serialiseEvidence } from '../../../src/attestation/evidence.ts';
+import { judgeEvidence, releaseOf } from '../../../src/attestation/verify.ts';
+import { HoldfastError } from '../../../src/base/errors.ts';
+import { releaseManifest } from '../../../src/release/manifest.ts';
+import {
+  evidenceOf,
+  quoteOf,
+  real,
+  realEvents,
+  serialiseLog,
+  trustInTests,
+} from '../../support/start-evidence.ts';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest();
+const manifest = releaseManifest.parse(JSON.parse(real.evidence.release.manifest.toString()));
+
+/** The verdict on a start that measured these events instead. */
+const judge = (events: readonly MeasuredEvent[]) =>
+  judgeEvidence(evidenceOf(events), trustInTests, undefined);
+const changed = (isWanted: (event: MeasuredEvent) => boolean, change: Partial<MeasuredEvent>) => {
+  assert.ok(realEvents.some(isWanted));
+  return realEvents.map((event) => (isWanted(event) ? { ...event, ...change } : event));
+};
+const isProgram = ({ type }: MeasuredEvent) => type === eventTypes.bootServicesApplication;
+
+test('what a real TPM said of a real start passes, also from a file', () => {
+  const { passed, reasons, registers } = judgeEvidence(real.evidence, real.trust, real.evidence.nonce);
+  assert.deepEqual(reasons, []);
+  assert.equal(passed, true);
+  for (const { value, expected } of registers) assert.equal(value, expected);
+  assert.deepEqual(evidence.parse(JSON.parse(serialiseEvidence(real.evidence))), real.evidence);
+});
+
+test('an old answer is none to a new question', () => {
+  const { passed, reasons } = judgeEvidence(real.evidence, real.trust, Buffer.alloc(32, 1));
+  assert.equal(passed, false);
+  assert.match(reasons.join(), /another question/);
+});
+
+test('one bit changed in what is signed, or in the registers, and it proves nothing', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('quote', 'signature', 'pcrs', 'nonce'),
+      fc.nat(),
+      fc.nat(7),
+      (part, where, bit) => {
+        const bytes = Buffer.from(real.evidence[part]);
+        const at = where % bytes.length;
+        bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << bit), at);
+        assert.equal(judgeEvidence({ ...real.evidence, [part]: bytes }, real.trust, undefined).passed, false);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test('a release that the release key did not sign is not taken for the measure', () => {
+  const release = {
+    ...real.evidence.release,
+    manifest: Buffer.from(JSON.stringify({ ...manifest, version: '99' })),
+  };
+  const { passed, reasons } = judgeEvidence({ ...real.evidence, release }, real.trust, undefined);
+  assert.equal(passed, false);
+  assert.match(reasons.join(), /not signed by the release key/);
+});
+
+test('something else that the TPM signed, or a quote of fewer registers, is no proof', () => {
+  const good = evidenceOf(realEvents);
+  assert.equal(judgeEvidence(good, trustInTests, undefined).passed, true);
+  const values = quotedPcrs.map((pcr) => replay(realEvents, pcr));
+  const foreign = judgeEvidence({ ...good, ...quoteOf(values, good.nonce, 0) }, trustInTests, undefined);
+  assert.match(foreign.reasons.join(), /something else that a TPM signed/);
+  const { reasons } = judgeEvidence(
+    { ...good, ...quoteOf(values.slice(0, 8), good.nonce) },
+    trustInTests,
+    undefined,
+  );
+  assert.match(reasons.join(), /the values beside it are not those/);
+});
+
+const differences: readonly (readonly [
+  what: string,
+  events: readonly MeasuredEvent[],
+  reasons: readonly RegExp[],
+])[] = [
+  [
+    'Secure Boot off',
+    changed(({ pcr, data }) => pcr === 7 && data.includes(Buffer.from('SecureBoot', 'utf16le')), {
+      digest: sha256('off'),
+      data: Buffer.of(0),
+    }),
+    [/^Secure Boot was off/],
+  ],
+  [
+    'another db',
+    changed(
+      ({ type, data }) =>
+        type === eventTypes.variableDriverConfig &&
+        data.includes(Buffer.from('db', 'utf16le')) &&
+        data.length > 100,
+      {
+        digest: sha256('db'),
+      },
+    ),
+    [/^another than at the deployment: the keys that may sign/],
+  ],
+  [
+    'another program',
+    changed(isProgram, { digest: sha256('x') }),
+    [/^another program was started instead of the UKI/],
+  ],
+  [
+    'the UKI without verity',
+    changed(isProgram, { digest: Buffer.from(manifest.unverifiedUki.authenticode, 'hex') }),
+    [/^verity is off/],
+  ],
+  [
+    'a program before the UKI',
+    realEvents.flatMap((event) => (isProgram(event) ? [{ ...event, digest: sha256('x') }, event] : [event])),
+    [/^another program was started besides the UKI/],
+  ],
+  [
+    'another command line',
+    changed(
+      ({ pcr, digest }) =>
+        pcr === 11 &&
+        digest.toString('hex') === manifest.uki.sections.find(({ name }) => name === '.cmdline')?.sha256,
+      {
+        digest: sha256('quiet'),
+      },
+    ),
+    [/^another than in release .*: the command line/],
+  ],
+  [
+    'parts in another order',
+    [
+      ...realEvents.filter(({ pcr }) => pcr !== 11),
+      ...realEvents.filter(({ pcr }) => pcr === 11).toReversed(),
+    ],
+    [/^something else than expected was measured into PCR 11/],
+  ],
+  [
+    'credentials from the boot file system',
+    [...realEvents, { pcr: 12, type: eventTypes.ipl, digest: sha256('c'), data: Buffer.alloc(0) }],
+    [/^the stub took a command line or credentials/],
+  ],
+];
+
+for (const [what, events, patterns] of differences) {
+  test(`${what}: the reason names it`, () => {
+    const { passed, reasons } = judge(events);
+    assert.equal(passed, false);
+    assert.equal(reasons.length, patterns.length, reasons.join('; '));
+    for (const [index, pattern] of patterns.entries()) assert.match(reasons[index] ?? '', pattern);
+  });
+}
+
+test('the release’s own loader may have found the UKI', () => {
+  const digest = Buffer.from(manifest.loader.authenticode, 'hex');
+  const events = realEvents.flatMap((event) => (isProgram(event) ? [{ ...event, digest }, event] : [event]));
+  assert.deepEqual(judge(events).reasons, []);
+});
+
+test('whatever else is measured into a judged register, left out or put elsewhere, the machine does not pass', () => {
+  const judged = realEvents.flatMap(({ pcr }, index) => ([4, 7, 11].includes(pcr) ? [index] : []));
+  fc.assert(
+    fc.property(fc.constantFrom(...judged), fc.constantFrom('drop', 'double', 'change'), (index, how) => {
+      const event = realEvents[index];
+      assert.ok(event);
+      const instead = { drop: [], double: [event, event], change: [{ ...event, digest: sha256('x') }] }[how];
+      const { passed, reasons } = judge(realEvents.toSpliced(index, 1, ...instead));
+      assert.equal(passed, false);
+      assert.notEqual(reasons.length, 0);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a register that the log does not explain is named', () => {
+  const log = serialiseLog(realEvents.filter(({ pcr }) => pcr !== 5));
+  const { passed, reasons } = judgeEvidence({ ...real.evidence, log }, real.trust, undefined);
+  assert.equal(passed, false);
+  assert.deepEqual(reasons, ['the log of the start does not lead to PCR 5']);
+});
+
+test('of several releases it is held against the one that was started', () => {
+  const other = {
+    manifest: { ...manifest, version: '1', uki: manifest.loader, unverifiedUki: manifest.loader } as never,
+  };
+  assert.equal(releaseOf(real.evidence.log, [other, { manifest }]).manifest.version, manifest.version);
+  assert.equal(releaseOf(Buffer.from('no log'), [other, { manifest }]), other, 'the judgement then says so');
+});
+
+test('the log is read as it was written, and what is no log is refused, and nothing else is thrown', () => {
+  assert.deepEqual(parseEventLog(serialiseLog(realEvents)), realEvents);
+  const refused = (bytes: Buffer) => assert.throws(() => parseEventLog(bytes), { code: 'tpm.log' });
+  refused(Buffer.alloc(0));
+  for (const length of [1, 30, 60, 100, real.evidence.log.length - 1])
+    refused(real.evidence.log.subarray(0, length));
+  fc.assert(
+    fc.property(fc.nat(real.evidence.log.length - 1), fc.nat(255), (at, value) => {
+      const bytes = Buffer.from(real.evidence.log);
+      bytes.writeUInt8(value, at);
+      try {
+        parseEventLog(bytes);
+      } catch (error) {
+        if (!(error instanceof HoldfastError && error.code === 'tpm.log')) throw error;
+      }
+    }),
+    { numRuns: 200 },
+  );
+});

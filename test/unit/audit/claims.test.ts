@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { judgeAll } from '../../../src/audit/audit.ts';
+import type { Verdict } from '../../../src/audit/claim.ts';
+import { claims } from '../../../src/audit/claims.ts';
+import type { HostFactTypes } from '../../../src/audit/host-facts.ts';
+import { setVerity } from '../../../src/firmware/boot.ts';
+import { sha256 } from '../../../src/release/manifest.ts';
+import { answersWith, factsWith, goodAnswers, goodFacts } from '../../support/audit-evidence.ts';
+import { added, allowedFile, changed, type Sabotage, tcp } from '../../support/audit-sabotage.ts';
+import { sabotages } from '../../support/audit-sabotages.ts';
+
+function verdictsOf(guest: Sabotage['guest'] = {}, host: Partial<HostFactTypes> = {}): Map<string, Verdict> {
+  const results = judgeAll(claims, answersWith(guest), factsWith(host));
+  return new Map(results.map(({ id, verdict }) => [id, verdict]));
+}
+
+function failing(verdicts: ReadonlyMap<string, Verdict>): string[] {
+  return [...verdicts].filter(([, verdict]) => verdict === 'fail').map(([id]) => id);
+}
+
+/** Nothing here that they could be true of: they cannot be sabotaged, and they must never pass. */
+const notTested = ['elevated-module'];
+
+test('a good machine passes every claim that applies to it', () => {
+  const others = [...verdictsOf()].filter(([, verdict]) => verdict !== 'pass');
+  assert.deepEqual(others, [
+    ['ssh-brute-force', 'not applicable'],
+    ['elevated-module', 'not applicable'],
+  ]);
+});
+
+for (const { what, guest, host, fails } of sabotages) {
+  test(`${what}: fails ${fails.join(', ')}`, () => {
+    assert.deepEqual(failing(verdictsOf(guest, host)), fails);
+  });
+}
+
+test('the host’s TPM, opened by the user: its broker must answer, and refuse', () => {
+  const host = { configuration: { ...goodFacts.configuration, hostTpm: '/dev/tpmrm0' } };
+  const refused = { tpm: 'answer 0x143' };
+  assert.equal(verdictsOf(refused, host).get('tpm'), 'pass');
+  for (const answer of ['', 'done', '0x101']) {
+    assert.equal(verdictsOf({ tpm: `answer ${answer}` }, host).get('tpm'), 'fail');
+  }
+});
+
+test('a machine whose data are encrypted: both lie on volumes that encrypt their partition, or the claims fail', () => {
+  const encryption = { volume: sha256.parse('ab'.repeat(32)), recoveryKey: sha256.parse('cd'.repeat(32)) };
+  const host = { configuration: { ...goodFacts.configuration, encryption } };
+  const mounts = (goodAnswers.mounts ?? '')
+    .replace('254:8 / /var rw', '253:1 / /var rw')
+    .replaceAll('/dev/vda8', '/dev/dm-1')
+    .replaceAll('254:7 ', '253:2 ')
+    .replaceAll('/dev/vda7', '/dev/dm-2');
+  const volumes = [
+    goodAnswers.volumes,
+    '253:1 Data vda8 crypt aes-xts-plain64',
+    '253:2 Log vda7 crypt aes-xts-plain64',
+  ].join('\n');
+  const good = { mounts, volumes, journal: '253:2' };
+  assert.deepEqual(failing(verdictsOf(good, host)), []);
+  const onData = ['data-writable', 'overlay-etc', 'overlay-home', 'overlay-root'];
+  assert.deepEqual(failing(verdictsOf({}, host)), [onData[0], 'logs-on-log', ...onData.slice(1)]);
+  const nothing = volumes.replace('vda8 crypt aes-xts-plain64', 'vda8 crypt cipher_null-ecb');
+  assert.deepEqual(failing(verdictsOf({ ...good, volumes: nothing }, host)), onData);
+  const elsewhere = volumes.replace('Data vda8', 'Data vdb1');
+  assert.deepEqual(failing(verdictsOf({ ...good, volumes: elsewhere }, host)), onData);
+  assert.deepEqual(
+    failing(verdictsOf(good)),
+    [onData[0], 'logs-on-log', ...onData.slice(1)],
+    'nobody wanted that',
+  );
+});
+
+test('every claim that is tested has a sabotage that it fails', () => {
+  const sabotaged = new Set(sabotages.flatMap(({ fails }) => fails));
+  assert.deepEqual(
+    claims.map(({ id }) => id).filter((id) => !sabotaged.has(id)),
+    notTested,
+  );
+});
+
+test('SSH over TCP, chosen at deployment: its rules are expected, and the channel is off the socket by choice', () => {
+  const rules = (mask: string) =>
+    ['--rcheck --seconds 60 --hitcount 3 MASK -j DROP', '--set MASK -j ACCEPT']
+      .map((rule) => rule.replace('MASK', `--name ssh --mask ${mask} --rsource`))
+      .map((rule) => `-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent ${rule}\n`)
+      .join('');
+  const last = '-A INPUT -j HOLDFAST';
+  const [ipv4, ipv6] = [rules('255.255.255.255'), rules('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')];
+  const good = {
+    ...changed('filter-ipv4', last, ipv4 + last),
+    ...changed('filter-ipv6', last, ipv6 + last),
+    ...added('listeners', 'tcp   LISTEN 0      1      *:22 *:*   '),
+  };
+  const verdicts = verdictsOf(good, tcp);
+  assert.deepEqual(failing(verdicts), []);
+  assert.equal(verdicts.get('ssh-brute-force'), 'pass');
+  assert.equal(verdicts.get('channel-not-on-network'), 'off');
+
+  const bypassed = { ...good, ...changed('filter-ipv4', last, `${last}\n${ipv4.trimEnd()}`) };
+  assert.deepEqual(failing(verdictsOf(bypassed, tcp)), ['firewall-input-ipv4'], 'what is allowed comes last');
+});
+
+test('what `holdfast firewall` allowed is no hole, and what listens there is expected', () => {
+  const rule =
+    '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 8080:8090 -m comment --comment web -j ACCEPT';
+  const guest = {
+    'firewall-allowed': allowedFile,
+    ...added('filter-ipv4', rule),
+    ...added('filter-ipv6', rule),
+    ...added('listeners', 'tcp   LISTEN 0      1      *:8081 *:*   '),
+  };
+  assert.deepEqual(failing(verdictsOf(guest)), []);
+  const udp = added('listeners', 'udp   UNCONN 0      0      *:8081 *:*   ');
+  assert.deepEqual(failing(verdictsOf({ ...guest, ...udp })), ['no-listeners']);
+});
+
+test('verity switched off by choice is no failure, and no pass', () => {
+  const guest = {
+    ...{ 'booted-verity': 'off', 'verity-table': 'none', 'verity-status': 'none' },
+    ...{ 'root-device': 'partition\n3', 'verity-signatures': 'N' },
+  };
+  const configuration = { ...goodFacts.configuration, verity: 'off' } as const;
+  const variables = setVerity(goodFacts.variables, 'off');
+  const verdicts = verdictsOf(guest, { configuration, variables });
+  assert.deepEqual(failing(verdicts), []);
+  assert.deepEqual([verdicts.get('root-verity'), verdicts.get('root-signature')], ['off', 'off']);
+  // the root of the other slot is nobody's choice
+  const other = verdictsOf({ ...guest, 'root-device': 'partition\n6' }, { configuration, variables });
+  assert.deepEqual(failing(other), ['root-verity']);
+  // switched on again, and not restarted: still not verified
+  const again = verdictsOf(guest, { variables });
+  assert.deepEqual(failing(again), ['root-verity', 'root-signature']);
+  // switched off, and not restarted: still verified
+  assert.deepEqual(failing(verdictsOf({}, { configuration })), []);
+});
+
+test('a machine that was not restarted has shown nothing about what lasts', () => {
+  for (const written of ['1795381410', '1795381405', '1795381500'])
+    assert.equal(verdictsOf({ 'first-written': `${written} 1795381410` }).get('etc-lasts'), 'not applicable');
+});
+
+test("Podman's own chains are no hole", () => {
+  const jump = (chain: string) =>
+    `-A ${chain} -m comment --comment "netavark firewall rules" -j NETAVARK_${chain}`;
+  const guest = {
+    'filter-ipv4': [
+      goodAnswers['filter-ipv4'],
+      ...['FORWARD', 'INPUT', 'ISOLATION_2', 'ISOLATION_3'].map((chain) => `-N NETAVARK_${chain}`),
+      jump('INPUT'),
+      jump('FORWARD'),
+      '-A FORWARD -j NETAVARK_ISOLATION_2',
+      '-A NETAVARK_FORWARD -m conntrack --ctstate INVALID -j DROP',
+      '-A NETAVARK_FORWARD -d 10.88.0.0/16 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+      '-A NETAVARK_FORWARD -s 10.88.0.0/16 -j ACCEPT',
+      '-A NETAVARK_INPUT -s 10.88.0.0/16 -p udp -m udp --dport 53 -j ACCEPT',
+      '-A NETAVARK_INPUT -s 10.88.0.0/16 -p tcp -m tcp --dport 53 -j ACCEPT',
+      '-A NETAVARK_ISOLATION_3 -o podman0 -j DROP',
+      '-A NETAVARK_ISOLATION_3 -j NETAVARK_ISOLATION_2',
+    ].join('\n'),
+  };
+  assert.deepEqual(failing(verdictsOf(guest)), []);
+});
+
+test("what answers Podman's containers is no listener for others", () => {
+  const filter = added(
+    'filter-ipv4',
+    '-A NETAVARK_INPUT -s 10.89.0.0/24 -p udp -m udp --dport 53 -j ACCEPT\n-A NETAVARK_INPUT -s 10.89.0.0/24 -p tcp -m tcp --dport 53 -j ACCEPT',
+  );
+  const filter6 = added('filter-ipv6', '-A NETAVARK_INPUT -s fd9a:1::/64 -p udp -m udp --dport 53 -j ACCEPT');
+  const failingWith = (...listeners: readonly string[]) =>
+    failing(verdictsOf({ ...filter, ...filter6, ...added('listeners', listeners.join('\n')) }));
+  assert.deepEqual(
+    failingWith(
+      'udp   UNCONN 0      0      10.89.0.1:53 0.0.0.0:*   ',
+      'tcp   LISTEN 0      1      10.89.0.1:53 0.0.0.0:*   ',
+      'udp   UNCONN 0      0      [fd9a:1::1]:53 [::]:*   ',
+    ),
+    [],
+  );
+  for (const other of [
+    'udp   UNCONN 0      0      10.90.0.1:53 0.0.0.0:*   ',
+    'udp   UNCONN 0      0      10.89.0.1:54 0.0.0.0:*   ',
+    'udp   UNCONN 0      0      0.0.0.0:53 0.0.0.0:*   ',
+    'udp   UNCONN 0      0      *:53 *:*   ',
+    'tcp   LISTEN 0      1      [fd9a:1::1]:53 [::]:*   ',
+  ])
+    assert.deepEqual(failingWith(other), ['no-listeners'], other);
+});
+
+test('a probe that is missing, garbled or failed fails every claim that needs it', () => {
+  const names = [...new Set(claims.flatMap(({ probes }) => probes.map(({ name }) => name)))];
+  assert.deepEqual(names.toSorted(), Object.keys(goodAnswers).toSorted());
+  for (const name of names) {
+    const needing = claims
+      .filter(({ probes }) => probes.some((probe) => probe.name === name))
+      .map(({ id }) => id);
+    const missing = new Map(answersWith());
+    missing.delete(name);
+    const cases = [
+      missing,
+      answersWith({ [name]: '\u0000 <garbled>\n?' }),
+      answersWith({ [name]: { code: 127, text: goodAnswers[name] ?? '' } }),
+    ];
+    for (const answers of cases) {
+      const results = judgeAll(claims, answers, factsWith());
+      const failed = results.filter(({ verdict }) => verdict === 'fail');
+      const expected = needing.filter((id) => id !== 'ssh-brute-force' || name.startsWith('filter-'));
+      assert.deepEqual(
+        failed.map(({ id }) => id),
+        expected,
+        name,
+      );
+      for (const { evidence } of failed) assert.doesNotMatch(evidence, /\p{C}/u);
+    }
+  }
+});
+
+test('a fact of the host that cannot be read fails every claim that needs it, and no other', () => {
+  const failed = (name: keyof HostFactTypes) =>
+    failing(
+      new Map(
+        judgeAll(claims, answersWith(), factsWith({ [name]: 'it is gone' })).map(({ id, verdict }) => [
+          id,
+          verdict,
+        ]),
+      ),
+    );
+  assert.deepEqual(failed('releases'), ['release-signed', 'root-verity']);
+  assert.deepEqual(failed('variables'), ['ab-servicing', 'secure-boot-keys', 'boot-order']);
+  assert.deepEqual(failed('certificates'), ['secure-boot-keys']);
+  assert.equal(failed('tables').length, 9);
+  assert.deepEqual(failed('access'), ['secrets-private']);
+  assert.deepEqual(failed('channelKeys'), ['ssh-keys-unique', 'ssh-keys-pinned']);
+  assert.deepEqual(failed('otherKeys'), ['ssh-keys-unique']);
+  assert.ok(failed('configuration').includes('no-listeners'));
+});
+
+test('claims have different names, and say in one line each what they do not stop', () => {
+  assert.equal(new Set(claims.map(({ id }) => id)).size, claims.length);
+  for (const { id, sentence, notStopped } of claims) {
+    assert.match(id, /^[a-z0-9-]+$/);
+    for (const text of [sentence, notStopped]) assert.match(text, /^\S.{20,}\S$/, id);
+  }
+});
+
+test('the table in docs/security.md is that of the checks', async () => {
+  const text = await readFile(join(import.meta.dirname, '../../../docs/security.md'), 'utf8');
+  const [section = ''] = text.split('\n## The claims\n')[1]?.split('\n## ') ?? [];
+  assert.deepEqual(
+    section.split('\n').filter((line) => line.startsWith('| `')),
+    claims.map(
+      ({ id, sentence, where, since, notStopped }) =>
+        `| \`${id}\` | ${sentence} | ${where} | ${since} | ${notStopped} |`,
+    ),
+  );
+});

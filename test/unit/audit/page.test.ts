@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import type { AuditReport, Result } from '../../../src/audit/audit.ts';
+import { judgeAll } from '../../../src/audit/audit.ts';
+import { claims } from '../../../src/audit/claims.ts';
+import { auditPage, escapeHtml, summary } from '../../../src/audit/page.ts';
+import { parseMachineName } from '../../../src/machine/paths.ts';
+import { answersWith, factsWith, rootHash } from '../../support/audit-evidence.ts';
+
+const results = judgeAll(claims, answersWith(), factsWith());
+const report: AuditReport = {
+  machine: parseMachineName('gateway-1'),
+  time: '2026-11-22T18:00:00.000Z',
+  release: '13.7.20261121',
+  rootHash,
+  results,
+};
+
+test('the page names machine, release, root hash and time, and every claim with all that is known of it', () => {
+  const page = auditPage(report);
+  for (const text of ['gateway-1', '13.7.20261121', rootHash, '2026-11-22T18:00:00.000Z', summary(results)])
+    assert.ok(page.includes(text), text);
+  for (const { id, sentence, verdict, evidence, notStopped } of results)
+    for (const text of [id, sentence, verdict, evidence, notStopped])
+      assert.ok(page.includes(escapeHtml(text)), text);
+});
+
+test('a release that could not be read is said to be so', () => {
+  const page = auditPage({ ...report, release: undefined, rootHash: undefined });
+  assert.equal(page.match(/could not be read/g)?.length, 2);
+});
+
+test('nothing on the page runs, and nothing is fetched', () => {
+  const page = auditPage(report);
+  assert.doesNotMatch(page, /<script|<img|<link|<iframe|\bsrc=|\bhref=|url\(|@import|\son\w+=/i);
+  assert.match(page, /Content-Security-Policy" content="default-src 'none'/);
+});
+
+test('no word of the guest is markup', () => {
+  const tags = (page: string) => page.match(/<[^>]*>/g)?.join('\n');
+  const expected = tags(auditPage(report));
+  const hostile = (text: string): Result[] =>
+    results.map((result) => ({ ...result, evidence: text, sentence: text, notStopped: text }));
+  for (const text of ['<script>alert(1)</script>', `"><img src=x onerror='x'>`, '&lt;b&gt;', ']]>-->'])
+    assert.equal(tags(auditPage({ ...report, results: hostile(text) })), expected);
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const escaped = escapeHtml(text);
+      assert.doesNotMatch(escaped, /[<>"']|&(?!amp;|lt;|gt;|quot;|#39;)/);
+      const back = escaped
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&quot;', '"')
+        .replaceAll('&#39;', "'")
+        .replaceAll('&amp;', '&');
+      assert.equal(back, text);
+    }),
+  );
+});
+
+test('the summary counts each verdict that there is', () => {
+  const [one] = results;
+  assert.ok(one);
+  assert.equal(summary([one, { ...one, verdict: 'fail' }, { ...one, verdict: 'fail' }]), '1 pass, 2 fail');
+});

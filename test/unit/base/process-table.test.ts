@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findProgram, searchPath } from '../../../src/base/find-program.ts';
+import { start, started } from '../../../src/base/process.ts';
+import {
+  findProcesses,
+  isRunning,
+  killProcess,
+  parseStartTicks,
+  readProcess,
+  startTime,
+} from '../../../src/base/process-table.ts';
+
+const stat = (name: string, state: string, ticks: string) =>
+  `42 (${name}) ${state} ${Array.from({ length: 18 }, (_, index) => index).join(' ')} ${ticks} 9 9\n`;
+
+test('the start time is found whatever the process calls itself', () => {
+  for (const name of ['qemu', 'a b', ') S 1 (', '((', '']) {
+    assert.equal(parseStartTicks(stat(name, 'S', '12345')), 12345, name);
+  }
+});
+
+test('a zombie is not a running process, and rubbish is none', () => {
+  assert.equal(parseStartTicks(stat('qemu', 'Z', '12345')), undefined);
+  for (const text of ['', '42', '42 (x) S', stat('x', 'S', 'NaN')])
+    assert.equal(parseStartTicks(text), undefined);
+});
+
+test('a process is found by its argv, told from its successor, and ended', async () => {
+  const word = `3${process.pid}.25`;
+  const child = start('sleep', [word], { stdio: 'ignore' });
+  await started(child, 'sleep');
+  const matches = (argv: readonly string[]) => argv[1] === word;
+  const [found, ...others] = await findProcesses(matches);
+  assert.ok(found);
+  assert.equal(found.pid, child.pid);
+  assert.deepEqual(others, []);
+  assert.ok(Math.abs((await startTime(found)).getTime() - Date.now()) < 5000);
+  assert.equal(await isRunning({ ...found, startTicks: found.startTicks - 1 }), false);
+  await killProcess({ ...found, startTicks: found.startTicks - 1 });
+  assert.equal(await isRunning(found), true);
+  await killProcess(found);
+  assert.equal(await isRunning(found), false);
+  assert.deepEqual(await findProcesses(matches), []);
+  await killProcess(found);
+});
+
+test('a number that nobody has is no process', async () => {
+  assert.equal(await readProcess(2 ** 22 + 1), undefined);
+});
+
+test("administrators' folders are searched after PATH, and relative folders never", async () => {
+  assert.equal(searchPath({ PATH: '.:/a::/sbin:b' }), '/a:/sbin:/usr/sbin');
+  assert.equal(searchPath({}), '/usr/bin:/bin:/usr/sbin:/sbin');
+  assert.match((await findProgram('sh')) ?? '', /\/sh$/);
+  assert.equal(await findProgram('no-such-program'), undefined);
+  assert.equal(await findProgram('/proc/version'), undefined);
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Bytes, GiB, MiB } from '../../../../../src/base/size.ts';
+import { durationText, listText, statusText } from '../../../../../src/cli/commands/status/text.ts';
+import type { MachineStatus } from '../../../../../src/lifecycle/status.ts';
+import { parseMachineName } from '../../../../../src/machine/paths.ts';
+import { rootHash } from '../../../../../src/verity/root-hash.ts';
+
+const off: MachineStatus = {
+  name: parseMachineName('gateway-1'),
+  state: 'stopped',
+  release: '13.2.20261122',
+  slot: 'A',
+  phase: 'committed',
+  verifiedBoot: undefined,
+  cpus: 2,
+  memory: GiB,
+  dataSize: (10 * GiB) as Bytes,
+  transport: 'vsock',
+  verity: 'on',
+  dataEncrypted: false,
+  recoveryKeyShown: false,
+  autostart: false,
+  pid: undefined,
+  accelerator: undefined,
+  guest: undefined,
+  guestProblem: undefined,
+  problem: undefined,
+};
+
+const running: MachineStatus = {
+  ...off,
+  state: 'running',
+  verifiedBoot: true,
+  pid: 4711,
+  accelerator: 'tcg',
+  guest: {
+    release: '13.2.20261122',
+    slot: 'A',
+    uptime: 3725.5,
+    memory: { total: GiB, available: (768 * MiB) as Bytes },
+    data: { size: (10 * GiB) as Bytes, used: GiB },
+    logs: { size: GiB, used: (16 * MiB) as Bytes },
+    rootHash: rootHash.parse('ab'.repeat(32)),
+    verity: 'verified',
+    secureBoot: true,
+    lockdown: 'integrity',
+    addresses: ['10.0.2.15'],
+    degraded: [],
+  },
+};
+
+test('a machine that runs shows what its guest says', () => {
+  assert.equal(
+    statusText(running),
+    [
+      'machine        gateway-1',
+      'state          running (process 4711, tcg)',
+      'release        13.2.20261122',
+      'slot           A',
+      'verified boot  yes (Secure Boot on, lockdown integrity, root verified)',
+      `root hash      ${'ab'.repeat(32)}`,
+      'address        10.0.2.15 (vsock)',
+      'uptime         1:02:05',
+      'CPUs           2',
+      'memory         256 MB of 1 GB used',
+      'data           1 GB of 10 GB used',
+      'logs           16 MB of 1 GB used',
+      'autostart      off',
+    ].join('\n'),
+  );
+});
+
+test('a slot that is not simply the committed one is explained', () => {
+  assert.match(statusText({ ...running, phase: 'trial' }), /^slot +A \(on trial: any restart leads back/m);
+  assert.match(statusText({ ...running, phase: 'degraded' }), /^slot +A \(degraded/m);
+  assert.match(statusText({ ...off, phase: 'finalized' }), /^slot +A \(the next start is a trial/m);
+});
+
+test('a machine that is off shows what is known without its guest', () => {
+  const text = statusText(off);
+  assert.match(text, /^state +stopped$/m);
+  assert.match(text, /^memory +1 GB$/m);
+  assert.doesNotMatch(text, /verified|uptime|undefined/);
+});
+
+test('what is wrong stands out', () => {
+  const guest = running.guest && { ...running.guest, secureBoot: false, verity: 'off' as const };
+  assert.match(statusText({ ...running, verifiedBoot: false, guest }), /NO \(Secure Boot OFF, .* root off\)/);
+  assert.match(statusText({ ...off, state: 'failed' }), /`holdfast start` starts it again/);
+  const booting: MachineStatus = {
+    ...off,
+    state: 'booting',
+    pid: 1,
+    accelerator: 'kvm',
+    guestProblem: 'silent',
+  };
+  assert.match(statusText(booting), /^guest +silent$/m);
+});
+
+test('what the machine has to do without is shown, a line each', () => {
+  const guest = running.guest && { ...running.guest, degraded: ['Log is in memory', '/etc is in memory'] };
+  assert.match(
+    statusText({ ...running, guest }),
+    /^degraded +Log is in memory\ndegraded +\/etc is in memory$/m,
+  );
+});
+
+test('a list has one line for each machine, in columns', () => {
+  const lines = listText([running, off]).split('\n');
+  assert.equal(lines.length, 3);
+  const column = lines[0]?.indexOf('STATE');
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.slice(column, (column ?? 0) + 7)),
+    ['running', 'stopped'],
+  );
+  assert.match(listText([]), /no machines/);
+});
+
+test('durations are read at a glance', () => {
+  assert.equal(durationText(5.9), '0:00:05');
+  assert.equal(durationText(86_400), '1 day 0:00:00');
+  assert.equal(durationText(273_906), '3 days 4:05:06');
+});

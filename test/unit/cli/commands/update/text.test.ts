@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Bytes } from '../../../../../src/base/size.ts';
+import { previewText, resultText } from '../../../../../src/cli/commands/update/text.ts';
+
+const done = { version: '13.2', steps: ['stage' as const], written: 0 as Bytes, runs: true };
+
+test('an update says where the release is, and not more than it did', () => {
+  assert.equal(resultText('apply', done), '13.2 runs and is committed');
+  assert.equal(resultText('apply', { ...done, steps: [] }), '13.2 runs already');
+  assert.equal(resultText('stage', { ...done, runs: false }), '13.2 is in the other slot');
+  assert.equal(resultText('stage', { ...done, runs: false, steps: [] }), '13.2 is in the other slot');
+  assert.equal(resultText('stage', { ...done, steps: [] }), '13.2 runs already');
+  assert.equal(resultText('commit', undefined), 'no trial is under way');
+  assert.equal(resultText('rollback', undefined), 'the trial is called off');
+});
+
+test('what an update to the release that runs would do depends on how it runs', () => {
+  const preview = {
+    running: '13.2',
+    version: '13.2',
+    isThere: true,
+    fetch: undefined,
+    packages: [],
+    conflicts: [],
+  };
+  assert.equal(previewText({ ...preview, phase: 'committed' }), '13.2 runs already: there is nothing to do');
+  assert.match(
+    previewText({ ...preview, phase: 'trial' }),
+    /it would be checked and, if it is well, committed$/,
+  );
+  assert.match(
+    previewText({ ...preview, phase: 'finalized' }),
+    /the trial of another release would be called off$/,
+  );
+});

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { failure, misuse } from '../../../../src/base/errors.ts';
+import { report } from '../../../../src/cli/framework/report.ts';
+
+function reported(error: unknown, json = false): { text: string; exitCode: number } {
+  const stream = new PassThrough();
+  const exitCode = report(error, stream, json);
+  return { text: String(stream.read()), exitCode };
+}
+
+test('an error is three lines: what, why, what next', () => {
+  const error = failure('disk.full', 'the disk could not be made', { why: 'no space', next: 'free some' });
+  assert.deepEqual(reported(error), {
+    text: 'error: the disk could not be made\n  why:  no space\n  next: free some\n',
+    exitCode: 1,
+  });
+});
+
+test('with --json an error is a list on one line', () => {
+  const { text, exitCode } = reported(misuse('usage', 'what', { next: 'do' }), true);
+  assert.equal(exitCode, 2);
+  assert.equal(text.split('\n').length, 2);
+  assert.deepEqual(JSON.parse(text), { errors: [{ code: 'usage', message: 'what', next: 'do' }] });
+});
+
+test('several errors are all told; a failure among them decides the exit code', () => {
+  const first = misuse('a', 'first');
+  const second = misuse('b', 'second');
+  assert.equal(reported(new AggregateError([first, second])).text, 'error: first\nerror: second\n');
+  assert.equal(reported(new AggregateError([first, second])).exitCode, 2);
+  assert.equal(reported(new AggregateError([first, failure('c', 'third')])).exitCode, 1);
+});
+
+test('errors of the operating system are explained', () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  assert.match(
+    reported(full).text,
+    /^error: no space is left on the disk\n {2}why: {2}ENOSPC.*\n {2}next: free/,
+  );
+});
+
+test('a defect says that it is one, without its stack', () => {
+  const { text, exitCode } = reported(new TypeError('x is not a function'));
+  assert.equal(exitCode, 1);
+  assert.match(text, /something unexpected happened/);
+  assert.match(text, /--debug/);
+  assert.doesNotMatch(text, /\bat .*:\d+/);
+  assert.equal(reported('a string').exitCode, 1);
+});
+
+test('a quoted file or guest cannot command the terminal', () => {
+  const { text } = reported(failure('x', 'a\u001b[2Kb', { why: 'c\rd\u009b1A', next: 'two\nlines\tof' }));
+  assert.equal(text, 'error: a\ufffd[2Kb\n  why:  c\ufffdd\ufffd1A\n  next: two\nlines\tof\n');
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { readBootState, setBootOrder } from '../../../src/firmware/boot.ts';
+import { parseVariableStore, type VariableStore } from '../../../src/firmware/store.ts';
+import {
+  mendVariableStore,
+  readVariableStore,
+  writeVariableStore,
+} from '../../../src/firmware/store-file.ts';
+import { loggedWrite, logStart, record, spareStart, storeFile } from '../../support/variable-store-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-variables-'));
+after(() => rmSync(folder, { recursive: true }));
+const path = join(folder, 'variables.fd');
+const same = (store: VariableStore) => store;
+
+test('a store is written for its owner only, whole, and read again', async () => {
+  const store = setBootOrder(parseVariableStore(storeFile(record())), ['B']);
+  await writeVariableStore(path, store);
+  assert.deepEqual(await readVariableStore(path), store);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(folder), ['variables.fd']);
+});
+
+test('what the firmware was cut off in is mended once', async () => {
+  const whole = storeFile(record());
+  const cut = Buffer.from(whole);
+  whole.copy(cut, spareStart, 0, 0x40000);
+  loggedWrite({ headerState: 0xfc, recordState: 0xfd }).copy(cut, logStart + 32);
+  writeFileSync(path, cut.fill(0xff, 0, 0x2000));
+  assert.equal(await mendVariableStore(path, same), true);
+  assert.ok(readFileSync(path).equals(whole));
+  assert.equal(await mendVariableStore(path, same), false);
+});
+
+test('a change is written once, and only when it is one', async () => {
+  writeFileSync(path, storeFile(record()));
+  const change = (store: VariableStore) => setBootOrder(store, ['A']);
+  assert.equal(await mendVariableStore(path, change), true);
+  const { ino } = statSync(path);
+  assert.deepEqual(readBootState(await readVariableStore(path)).order, ['A']);
+  assert.equal(await mendVariableStore(path, change), false);
+  assert.equal(statSync(path).ino, ino);
+});
+
+test('a damaged or oversized file is refused and stays as it is', async () => {
+  const damaged = storeFile().fill(0, 0, 100);
+  writeFileSync(path, damaged);
+  await assert.rejects(mendVariableStore(path, same), { code: 'firmware.variables' });
+  await assert.rejects(readVariableStore(path), { code: 'firmware.variables' });
+  assert.ok(readFileSync(path).equals(damaged));
+  writeFileSync(path, Buffer.alloc(damaged.length + 1));
+  await assert.rejects(readVariableStore(path), { code: 'file.too-large' });
+});

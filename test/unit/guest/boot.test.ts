@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { unlessAborted } from '../../../src/base/abort.ts';
+import { readyText } from '../../../src/cli/commands/status/text.ts';
+import { waitForBoot } from '../../../src/guest/boot.ts';
+import { parseMachineName } from '../../../src/machine/paths.ts';
+
+function answering(stdout: string) {
+  const asked: unknown[] = [];
+  const run = async (...call: unknown[]) => {
+    asked.push(call);
+    return { code: 0, stdout: Buffer.from(stdout), stderr: '' };
+  };
+  return { asked, session: { run } };
+}
+
+test('the guest itself says when it has booted; systemctl ends with 1 when something failed', async () => {
+  const { asked, session } = answering('degraded\n');
+  assert.equal(await waitForBoot(session, 1000), 'degraded');
+  assert.equal(await waitForBoot(answering('running\n').session, 1000), 'running');
+  const command = ['sudo', '-n', 'systemctl', 'is-system-running', '--wait'];
+  assert.deepEqual(asked, [[command, { timeoutMs: 1000, accept: [0, 1] }]]);
+});
+
+for (const text of ['', 'starting\n', 'stopping\n', 'maintenance\n', 'running\nrunning\n'])
+  test(`${JSON.stringify(text)} is no answer`, async () => {
+    assert.equal(await waitForBoot(answering(text).session, 1000), undefined);
+  });
+
+test('who starts a machine is told when not all of it started', () => {
+  const name = parseMachineName('gateway-1');
+  assert.equal(readyText(name, 'running', true), 'gateway-1 runs');
+  assert.equal(readyText(name, 'running', false), 'gateway-1 runs already');
+  assert.match(readyText(name, 'degraded', true), /not all of it started.*systemctl --failed/);
+});
+
+test('work is waited for until it ends or is called off', async () => {
+  const controller = new AbortController();
+  const never = new Promise<void>(() => {});
+  assert.equal(await unlessAborted(Promise.resolve(7), controller.signal), 7);
+  const waiting = unlessAborted(never, controller.signal);
+  controller.abort(new Error('called off'));
+  await assert.rejects(waiting, /called off/);
+  await assert.rejects(unlessAborted(never, controller.signal), /called off/);
+});

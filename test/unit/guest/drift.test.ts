@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { driftJson, driftText } from '../../../src/cli/commands/drift/text.ts';
+import { compareLayers, hiddenBy, type LayerEntry } from '../../../src/guest/drift.ts';
+import type { MachineDrift } from '../../../src/guest/drift-report.ts';
+import { rawPath } from '../../../src/guest/overlay-path.ts';
+
+const file: LayerEntry = { type: 'file', mode: 0o644, user: 0, group: 0, size: 5, target: '' };
+const folder: LayerEntry = { ...file, type: 'folder', mode: 0o755, size: 0 };
+const link: LayerEntry = { ...file, type: 'link', mode: 0o777, target: '../usr/x' };
+const whiteout: LayerEntry = { ...file, type: 'whiteout', mode: 0, size: 0 };
+
+function layer(entries: Readonly<Record<string, LayerEntry>>): Map<ReturnType<typeof rawPath>, LayerEntry> {
+  return new Map(Object.entries(entries).map(([name, entry]) => [rawPath(name), entry]));
+}
+
+function paths(...names: readonly string[]): Set<ReturnType<typeof rawPath>> {
+  return new Set(names.map(rawPath));
+}
+
+const drift = compareLayers({
+  lower: layer({
+    '': folder,
+    hosts: file,
+    motd: file,
+    link,
+    owned: file,
+    touched: file,
+    gone: file,
+    turned: file,
+    unlinked: link,
+    ssh: folder,
+    'ssh/config': file,
+    'ssh/moduli': file,
+    'ssh/more': folder,
+    'ssh/more/deep': file,
+    apt: folder,
+    'apt/list': file,
+    kept: folder,
+    'kept/file': file,
+  }),
+  upper: layer({
+    turned: folder,
+    'turned/new': file,
+    '': folder,
+    hosts: file,
+    link: { ...link, target: '/elsewhere' },
+    owned: { ...file, user: 1000 },
+    touched: file,
+    gone: whiteout,
+    never: whiteout,
+    unlinked: file,
+    'ssh/config': { ...file, size: 9 },
+    ssh: folder,
+    apt: { ...folder, mode: 0o700 },
+    kept: folder,
+    new: folder,
+    'new/file': file,
+    'new-er': file,
+  }),
+  same: paths('owned', 'touched'),
+  opaque: paths('ssh', 'new'),
+});
+const changes = drift.map(({ path: each, change }) => [each, change]);
+
+test('each thing in the upper layer is classified against the release, folders ahead of what is in them', () => {
+  assert.deepEqual(changes, [
+    ['apt', 'attributes'],
+    ['gone', 'deleted'],
+    ['hosts', 'changed'],
+    ['link', 'changed'],
+    ['never', 'deleted'],
+    ['new', 'added'],
+    ['new/file', 'added'],
+    ['new-er', 'added'],
+    ['owned', 'attributes'],
+    ['ssh', 'opaque'],
+    ['ssh/config', 'changed'],
+    ['touched', 'copied'],
+    ['turned', 'replaced'],
+    ['turned/new', 'added'],
+    ['unlinked', 'replaced'],
+  ]);
+  assert.equal(drift.find(({ change }) => change === 'opaque')?.hidden, 3);
+});
+
+test('what a folder above hides cannot be given back alone', () => {
+  assert.equal(hiddenBy(drift, rawPath('ssh/config')), 'ssh');
+  assert.equal(hiddenBy(drift, rawPath('ssh/moduli')), 'ssh');
+  assert.equal(hiddenBy(drift, rawPath('ssh')), undefined);
+  assert.equal(hiddenBy(drift, rawPath('hosts')), undefined);
+  assert.equal(hiddenBy(drift, rawPath('new/file')), undefined);
+  assert.equal(hiddenBy(drift, rawPath('turned/new')), undefined);
+});
+
+test('people see one line for each, and of a folder that was added only the folder', () => {
+  const all = drift.map(
+    (each): MachineDrift => ({ ...each, overlay: 'etc', pending: each.path === 'hosts' }),
+  );
+  const text = driftText(all);
+  assert.match(text, /^added +\/etc\/new +folder, with 1 more in it$/m);
+  assert.doesNotMatch(text, /new\/file/);
+  assert.match(text, /^changed +\/etc\/hosts +file, 5 B → file, 5 B \(given back at the next start\)$/m);
+  assert.match(text, /^attributes +\/etc\/apt +0755 0:0 → 0700 0:0$/m);
+  assert.match(text, /^opaque +\/etc\/ssh +made again; hides 3 of the release's$/m);
+  assert.match(text, /^replaced +\/etc\/unlinked +link to \.\.\/usr\/x → file, 5 B$/m);
+  assert.equal(driftText([]), '');
+});
+
+test('programs get every byte', () => {
+  const raw = rawPath('\xff\n');
+  const [each] = compareLayers({
+    lower: new Map(),
+    upper: new Map([[raw, link]]),
+    same: new Set(),
+    opaque: new Set(),
+  });
+  assert.ok(each);
+  assert.deepEqual(driftJson({ ...each, overlay: 'home', pending: false }), {
+    path: '/home/\\xff\\x0a',
+    overlay: 'home',
+    base64: '/wo=',
+    change: 'added',
+    now: {
+      type: 'link',
+      mode: '0777',
+      user: 0,
+      group: 0,
+      target: Buffer.from('../usr/x').toString('base64'),
+    },
+    pending: false,
+  });
+});

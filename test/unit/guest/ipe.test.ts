@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ipeText } from '../../../src/cli/commands/ipe.ts';
+import { parseIpe } from '../../../src/guest/ipe.ts';
+import { parseMachineName } from '../../../src/machine/paths.ts';
+
+const name = parseMachineName('default');
+
+test("the kernel's two nodes say what it does; without an active policy it does nothing", () => {
+  assert.equal(parseIpe('11'), 'enforce');
+  assert.equal(parseIpe('01'), 'audit');
+  assert.equal(parseIpe('01\n'), 'audit');
+  for (const text of ['0', '1', '00', '10']) assert.equal(parseIpe(text), 'off');
+});
+
+test('nothing else is believed', () => {
+  for (const text of ['', '2', '111', '1 1', 'enforce', '011', 'constructor']) {
+    assert.throws(() => parseIpe(text), { code: 'guest.output' });
+  }
+});
+
+test('what runs is told first, and what the next start does where it differs', () => {
+  const told = (runs: Parameters<typeof ipeText>[1]['runs'], configured: 'audit' | 'enforce') =>
+    ipeText(name, { runs, configured }).split('\n');
+  assert.equal(told('audit', 'audit').length, 1);
+  assert.match(told('enforce', 'enforce').join(), /^default: ipe is enforce: only programs/);
+  assert.match(told('audit', 'enforce')[1] ?? '', /after the next restart it is enforce/);
+  assert.match(told('enforce', 'audit')[0] ?? '', /ipe is enforce/);
+  assert.match(told('off', 'enforce').join(), /root is not verified.*with verity it is enforce/);
+  assert.match(told(undefined, 'enforce').join(), /is not running: with its next start ipe is enforce/);
+});
+
+test('the policy allows nothing but what is verified', async () => {
+  const text = await readFile(join(import.meta.dirname, '../../../image/ipe/policy'), 'utf8');
+  const [header, ...rules] = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  assert.match(header ?? '', /^policy_name=holdfast policy_version=\d+\.\d+\.\d+$/);
+  assert.equal(rules[0], 'DEFAULT action=DENY');
+  for (const rule of rules.slice(1))
+    assert.match(rule, /^op=(EXECUTE|KMODULE) (boot_verified|dmverity_signature)=TRUE action=ALLOW$/);
+});

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { askGuest, parseReport, reportScript } from '../../../src/guest/report.ts';
+
+const answers = {
+  release: 'IMAGE_VERSION="13.2.20261122"',
+  slot: 'A',
+  uptime: '73.42 120.99',
+  memory: 'MemTotal:         993656 kB\nMemAvailable:     812000 kB',
+  data: ' 1B-blocks    Used\n10464022528 2469888',
+  logs: ' 1B-blocks    Used\n1020702720 9150464',
+  rootHash: `holdfast.root=${'ab'.repeat(32)}`,
+  verity: '0 700416 verity V',
+  secureBoot: '   1',
+  lockdown: 'none [integrity] confidentiality',
+  addresses:
+    '[{"ifname":"ens3","addr_info":[{"family":"inet","local":"10.0.2.15","prefixlen":24},{"family":"inet6","local":"fec0::1"}]},{}]',
+  degraded: '',
+};
+
+function output(changes: Readonly<Record<string, string | undefined>> = {}): string {
+  return Object.entries({ ...answers, ...changes })
+    .filter(([, text]) => text !== undefined)
+    .map(([name, text]) => `--- ${name}\n${text === '' ? '' : `${text}\n`}`)
+    .join('');
+}
+
+test('all answers are read', () => {
+  assert.deepEqual(parseReport(output()), {
+    release: '13.2.20261122',
+    slot: 'A',
+    uptime: 73.42,
+    memory: { total: 993656 * 1024, available: 812000 * 1024 },
+    data: { size: 10464022528, used: 2469888 },
+    logs: { size: 1020702720, used: 9150464 },
+    rootHash: 'ab'.repeat(32),
+    verity: 'verified',
+    secureBoot: true,
+    lockdown: 'integrity',
+    addresses: ['10.0.2.15', 'fec0::1'],
+    degraded: [],
+  });
+});
+
+test('what is switched off shows as off', () => {
+  const report = parseReport(output({ verity: '', secureBoot: '   0', lockdown: '', addresses: '' }));
+  const { verity, secureBoot, lockdown, addresses } = report;
+  assert.deepEqual(
+    { verity, secureBoot, lockdown, addresses },
+    { verity: 'off', secureBoot: false, lockdown: 'none', addresses: [] },
+  );
+});
+
+test('what the machine has to do without shows', () => {
+  const { degraded } = parseReport(output({ degraded: 'Log is gone\n/etc is in memory' }));
+  assert.deepEqual(degraded, ['Log is gone', '/etc is in memory']);
+});
+
+test('a corrupted root shows', () => {
+  assert.equal(parseReport(output({ verity: '0 700416 verity C' })).verity, 'corrupted');
+});
+
+const odd: Readonly<Record<string, Readonly<Record<string, string | undefined>>>> = {
+  'a slot that does not exist': { slot: 'C' },
+  'no slot': { slot: undefined },
+  'an unknown section': { colour: 'red' },
+  'a short root hash': { rootHash: 'holdfast.root=abcd' },
+  'no root hash': { rootHash: '' },
+  'a table that is not verity': { verity: '0 700416 linear' },
+  'an endless number': { uptime: `${'9'.repeat(20)}.00 1.00` },
+  'terminal controls in the version': { release: 'IMAGE_VERSION=\u001b[2J' },
+  'something that is no address': { addresses: '[{"addr_info":[{"local":"\u001b[2J"}]}]' },
+  'addresses that are not JSON': { addresses: '[' },
+  'terminal controls in what is missing': { degraded: '\u001b[2J' },
+  'no end of what is missing': { degraded: 'x\n'.repeat(30) },
+};
+for (const [what, changes] of Object.entries(odd))
+  test(`refused: ${what}`, () => {
+    assert.throws(() => parseReport(output(changes)), { code: 'guest.output', exitCode: 1 });
+  });
+
+for (const text of ['', '--- ', 'no marker', '--- slot'])
+  test(`refused: ${JSON.stringify(text)}`, () => {
+    assert.throws(() => parseReport(text), { code: 'guest.output' });
+  });
+
+test('one command is asked with a time limit', async () => {
+  const asked: unknown[] = [];
+  const run = async (...call: unknown[]) => {
+    asked.push(call);
+    return { code: 0, stdout: Buffer.from(output()), stderr: '' };
+  };
+  assert.equal((await askGuest({ run })).slot, 'A');
+  assert.deepEqual(asked, [
+    [['sudo', '-n', 'setarch', '--addr-no-randomize', 'sh', '-c', reportScript], { timeoutMs: 30_000 }],
+  ]);
+});
+
+test('the script is a shell script that names every section, whatever fails', () => {
+  const text = execFileSync('sh', ['-c', reportScript], { encoding: 'utf8' });
+  assert.deepEqual(
+    [...text.matchAll(/^--- (.*)$/gm)].map(([, name]) => name),
+    Object.keys(answers),
+  );
+});

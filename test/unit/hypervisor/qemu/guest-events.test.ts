@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { boundConsoleLog } from '../../../../src/hypervisor/qemu/console-log.ts';
+import { oemString, writeOemStrings } from '../../../../src/hypervisor/qemu/credentials.ts';
+import { GuestEvents } from '../../../../src/hypervisor/qemu/guest-events.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-credentials-'));
+after(() => rm(folder, { recursive: true }));
+
+test('how a machine ends follows from what QEMU says last', () => {
+  const endAfter = (...reasons: unknown[]) => {
+    const hung = new GuestEvents();
+    hung.onEvent({ name: 'WATCHDOG', data: { action: 'reset' } });
+    hung.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason: 'guest-reset' } });
+    assert.equal(hung.end, 'hang');
+    const listener = new GuestEvents();
+    for (const reason of reasons) listener.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason } });
+    return listener.end;
+  };
+  assert.equal(endAfter(), 'killed');
+  assert.equal(endAfter('guest-shutdown'), 'shutdown');
+  assert.equal(endAfter('guest-reset'), 'reboot');
+  assert.equal(endAfter('host-qmp-system-reset'), 'reboot');
+  for (const reason of ['host-signal', 'host-qmp-quit', 'host-error', undefined, 7, {}])
+    assert.equal(endAfter(reason), 'killed', String(reason));
+  const listener = new GuestEvents();
+  listener.onEvent({ name: 'POWERDOWN', data: undefined });
+  listener.onEvent({ name: 'SHUTDOWN', data: undefined });
+  assert.equal(listener.end, 'killed');
+});
+
+test('a credential becomes a firmware string that only its owner may read', async () => {
+  const source = join(folder, 'source');
+  await writeFile(source, Buffer.from([0, 255, 10]));
+  const paths = await writeOemStrings({ 'ssh.key': source, other: source }, join(folder, 'strings'));
+  assert.equal(paths.length, 2);
+  assert.equal(await readFile(paths[0] ?? '', 'utf8'), 'io.systemd.credential.binary:ssh.key=AP8K');
+  for (const path of [...paths]) assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.equal((await stat(join(folder, 'strings'))).mode & 0o777, 0o700);
+});
+
+test('a credential cannot pass for another, or fill the tables', async () => {
+  for (const name of ['', 'a=b', 'a:b', 'a b', 'a\nb', '../x/'])
+    assert.throws(() => oemString(name, Buffer.alloc(1)), { code: 'credential.name' }, name);
+  const source = join(folder, 'large');
+  await writeFile(source, Buffer.alloc(20 * 1024));
+  const target = join(folder, 'full');
+  await assert.rejects(writeOemStrings({ a: source, b: source }, target), { code: 'credential.too-large' });
+});
+
+test('a console log that grew too large is put aside while its writer goes on', async () => {
+  const path = join(folder, 'console.log');
+  await boundConsoleLog(path, 10);
+  const writer = await open(path, 'a');
+  try {
+    await writer.write('0123456789');
+    await boundConsoleLog(path, 10);
+    assert.equal(await readFile(path, 'utf8'), '0123456789');
+    await writer.write('x');
+    await boundConsoleLog(path, 10);
+    await writer.write('new');
+  } finally {
+    await writer.close();
+  }
+  assert.equal(await readFile(path, 'utf8'), 'new');
+  assert.equal(await readFile(`${path}.1`, 'utf8'), '0123456789x');
+});

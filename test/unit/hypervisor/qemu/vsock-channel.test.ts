@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { failure } from '../../../../src/base/errors.ts';
+import { start, started } from '../../../../src/base/process.ts';
+import { killProcess, readProcess } from '../../../../src/base/process-table.ts';
+import { GuestEvents } from '../../../../src/hypervisor/qemu/guest-events.ts';
+import type { Qmp } from '../../../../src/hypervisor/qemu/qmp.ts';
+import {
+  type DaemonState,
+  daemonState,
+  VsockChannel,
+} from '../../../../src/hypervisor/qemu/vsock-channel.ts';
+
+/** A guest whose device, daemon and server are as the test says; `opened` counts who came. */
+function guest() {
+  const state = { isStarted: false, daemon: 'working' as DaemonState, isSilent: false, now: 0, opened: 0 };
+  const channel = new VsockChannel({
+    isStarted: async () => state.isStarted,
+    daemon: async () => state.daemon,
+    now: () => state.now,
+    open: async () => {
+      state.opened++;
+      if (state.isSilent) throw failure('channel.timeout', 'no answer');
+      return new Duplex();
+    },
+  });
+  return { state, channel };
+}
+
+test('nobody knocks before the device has started and the daemon has had time to follow', async () => {
+  const { state, channel } = guest();
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  state.isStarted = true;
+  state.now = 1000;
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  state.now = 1499;
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  assert.equal(state.opened, 0);
+  state.now = 1500;
+  assert.ok(await channel.connect());
+  // stopped and started again: the time begins anew
+  state.isStarted = false;
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  state.isStarted = true;
+  state.now = 2000;
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  assert.equal(state.opened, 1);
+});
+
+test('a daemon that has ended, or whose worker has, is a lost channel', async () => {
+  const ended = guest();
+  ended.state.daemon = 'gone';
+  await assert.rejects(ended.channel.connect(), { code: 'vsock.gone' });
+  const stuck = guest();
+  await assert.rejects(stuck.channel.connect(), { code: 'channel.refused' });
+  stuck.state.daemon = 'idle';
+  await assert.rejects(stuck.channel.connect(), { code: 'vsock.gone' });
+});
+
+test('a daemon with threads of unknown names is believed until it is silent', async () => {
+  const { state, channel } = guest();
+  Object.assign(state, { daemon: 'idle', isStarted: true });
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  state.now = 500;
+  assert.ok(await channel.connect());
+  state.isSilent = true;
+  await assert.rejects(channel.connect(), { code: 'channel.timeout' });
+  await assert.rejects(channel.connect(), { code: 'vsock.gone' });
+});
+
+test('a slow guest behind a working daemon is waited for', async () => {
+  const { state, channel } = guest();
+  Object.assign(state, { isStarted: true, isSilent: true });
+  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  state.now = 500;
+  for (let count = 0; count < 3; count++)
+    await assert.rejects(channel.connect(), { code: 'channel.timeout' });
+});
+
+test('the state of a daemon is read off its threads', async () => {
+  const child = start('sleep', ['60'], { stdio: 'ignore' });
+  await started(child, 'sleep');
+  const entry = await readProcess(child.pid ?? 0);
+  assert.ok(entry);
+  assert.equal(await daemonState(entry), 'idle');
+  await killProcess(entry);
+  assert.equal(await daemonState(entry), 'gone');
+  assert.equal(await daemonState(undefined), 'gone');
+});
+
+/** A QEMU that takes down what it is told. */
+function fakeQmp(status: string) {
+  const orders: string[] = [];
+  const qmp: Qmp = {
+    version: '7.2.0',
+    closed: new Promise(() => {}),
+    close: () => {},
+    execute: async (command, _argument, answer) => {
+      orders.push(command);
+      return answer.parse({ status });
+    },
+  };
+  return { qmp, orders };
+}
+
+test('a guest that is restarted for its channel counts as rebooted, whether it hears or is reset', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { qmp, orders } = fakeQmp('running');
+  const events = new GuestEvents();
+  await events.attend(qmp);
+  events.restart();
+  events.restart();
+  events.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason: 'guest-shutdown' } });
+  assert.equal(events.end, 'reboot');
+  assert.deepEqual(orders, ['query-status', 'system_powerdown']);
+  context.mock.timers.tick(30_000);
+  assert.deepEqual(orders, ['query-status', 'system_powerdown', 'system_reset']);
+});
+
+test('a guest that was paused for lack of space goes on, also when it was paused before we came', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { qmp, orders } = fakeQmp('io-error');
+  const events = new GuestEvents();
+  await events.attend(qmp);
+  context.mock.timers.tick(5000);
+  assert.deepEqual(orders, ['query-status', 'cont']);
+  events.onEvent({ name: 'BLOCK_IO_ERROR', data: { action: 'report' } });
+  context.mock.timers.tick(5000);
+  assert.equal(orders.length, 2);
+  events.onEvent({ name: 'BLOCK_IO_ERROR', data: { action: 'stop' } });
+  context.mock.timers.tick(5000);
+  assert.equal(orders.length, 3);
+});

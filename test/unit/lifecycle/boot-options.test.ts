@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { after, beforeEach, test } from 'node:test';
+import { confirm } from '../../../src/cli/terminal/confirm.ts';
+import { ukiPaths } from '../../../src/disk/layout.ts';
+import { bootEntry, readBootState, setBootEntry, setBootOrder } from '../../../src/firmware/boot.ts';
+import { createVariableStore } from '../../../src/firmware/create.ts';
+import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
+import { readVariableStore, writeVariableStore } from '../../../src/firmware/store-file.ts';
+import { chooseNextStart } from '../../../src/lifecycle/boot-options.ts';
+import { readConfiguration, writeConfiguration } from '../../../src/machine/configuration.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
+import { prepareStart } from '../../../src/supervisor/prepare-start.ts';
+import { goodFacts } from '../../support/audit-evidence.ts';
+import { certificate } from '../../support/certificate.ts';
+import { storeFile } from '../../support/variable-store-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const layout = homeLayout(folder);
+const name = parseMachineName('default');
+const files = machineLayout(layout, name);
+const lines: string[] = [];
+const prepare = () => prepareStart(layout, name, (line) => lines.push(line));
+
+beforeEach(async () => {
+  lines.length = 0;
+  rmSync(files.folder, { recursive: true, force: true });
+  mkdirSync(files.folder, { recursive: true });
+  await writeConfiguration(files.configuration, goodFacts.configuration);
+  writeFileSync(
+    files.variables,
+    createVariableStore(storeFile(), { pk: certificate, kek: certificate, db: certificate }, ['A']),
+  );
+});
+
+async function bootedFile(): Promise<string | undefined> {
+  return readBootState(await readVariableStore(files.variables)).entries.A?.file;
+}
+
+test('a switch takes effect with the next start, and only then', async () => {
+  assert.equal(await chooseNextStart(layout, name, { verity: 'off' }), true);
+  assert.equal((await readConfiguration(layout, name)).verity, 'off');
+  assert.equal(await bootedFile(), ukiPaths.on);
+  const off = await prepare();
+  assert.equal(await bootedFile(), ukiPaths.off);
+  assert.ok(off.credentials['holdfast.verity'], 'the host says so too');
+  assert.deepEqual(lines, ['UEFI variables written: verity is off']);
+
+  assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), true);
+  const on = await prepare();
+  assert.equal(await bootedFile(), ukiPaths.on);
+  assert.equal(on.credentials['holdfast.verity'], undefined);
+});
+
+test('what is so already is left alone', async () => {
+  const before = readFileSync(files.configuration);
+  assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), false);
+  assert.deepEqual(readFileSync(files.configuration), before);
+  await prepare();
+  assert.deepEqual(lines, []);
+});
+
+test('a boot entry that the guest has changed is put back before the next start', async () => {
+  const store = await readVariableStore(files.variables);
+  await writeVariableStore(files.variables, setBootEntry(store, 'A', bootEntry('A', ukiPaths.off)));
+  const { credentials } = await prepare();
+  assert.equal(await bootedFile(), ukiPaths.on);
+  assert.equal(credentials['holdfast.verity'], undefined);
+});
+
+test('a variable store that was torn is as it was at the last start or change', async () => {
+  await prepare();
+  const whole = readFileSync(files.variables);
+  const withoutOrder = serialiseVariableStore(setBootOrder(parseVariableStore(whole), []));
+  for (const torn of [Buffer.from(whole).fill(0, 0x48, 0x2000), whole.subarray(0, 100), withoutOrder]) {
+    writeFileSync(files.variables, torn);
+    await prepare();
+    assert.ok(readFileSync(files.variables).equals(whole));
+    assert.match(lines.pop() ?? '', /were torn/);
+  }
+  await prepare();
+  assert.deepEqual(lines, []);
+});
+
+test('a damaged variable store starts nothing', async () => {
+  writeFileSync(files.variables, storeFile().fill(0, 0, 100));
+  await assert.rejects(prepare(), { code: 'firmware.variables' });
+});
+
+test('no machine, no switch', async () => {
+  await assert.rejects(chooseNextStart(layout, parseMachineName('other'), { verity: 'off' }), {
+    code: 'machine.none',
+  });
+});
+
+/** A terminal on which this is typed. */
+function terminal(typed: string) {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  const stderr = Object.assign(new PassThrough(), { isTTY: true });
+  stdin.write(typed);
+  return { streams: { stdin, stderr }, signal: new AbortController().signal, json: false };
+}
+
+test('only yes is a yes', async () => {
+  for (const yes of ['y\n', 'Yes\n', ' yes \n']) await confirm(terminal(yes), 'risk.');
+  for (const no of ['\n', 'n\n', 'yesterday\n', 'no yes\n'])
+    await assert.rejects(confirm(terminal(no), 'risk.'), { code: 'usage.declined', exitCode: 1 });
+  const closed = terminal('');
+  closed.streams.stdin.end();
+  await assert.rejects(confirm(closed, 'risk.'), { code: 'usage.declined' });
+});
+
+test('without a terminal, and for programs, a flag must say it', async () => {
+  const call = terminal('yes\n');
+  const piped = { ...call, streams: { ...call.streams, stdin: new PassThrough() } };
+  for (const each of [piped, { ...call, json: true }])
+    await assert.rejects(confirm(each, 'risk.'), {
+      code: 'usage.unconfirmed',
+      exitCode: 2,
+      why: 'risk.',
+    });
+});

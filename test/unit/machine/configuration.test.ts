@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { GiB } from '../../../src/base/size.ts';
+import {
+  machineNames,
+  parseConfiguration,
+  readConfiguration,
+  writeConfiguration,
+} from '../../../src/machine/configuration.ts';
+import { homeLayout, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'holdfast-configuration-'));
+after(() => rmSync(home, { recursive: true }));
+
+const stored = {
+  format: 1,
+  name: 'gateway-1',
+  release: 'ab'.repeat(32),
+  cpus: 2,
+  memory: GiB,
+  dataSize: 10 * GiB,
+  logSize: 'small',
+  transport: 'vsock',
+  created: '2026-11-22T16:00:00.000Z',
+};
+
+test('a configuration is read back as it was written, and is private', async () => {
+  const layout = homeLayout(join(home, 'a'));
+  const name = parseMachineName('gateway-1');
+  const { folder, configuration: path } = machineLayout(layout, name);
+  mkdirSync(folder, { recursive: true });
+  const configuration = parseConfiguration(JSON.stringify(stored), 'x');
+  await writeConfiguration(path, configuration);
+  assert.deepEqual(await readConfiguration(layout, name), configuration);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+});
+
+test('a machine that does not exist is named', async () => {
+  await assert.rejects(readConfiguration(homeLayout(join(home, 'none')), parseMachineName('gateway-1')), {
+    code: 'machine.none',
+    message: "there is no machine 'gateway-1'",
+  });
+});
+
+test('a newer format is told from damage', () => {
+  assert.throws(() => parseConfiguration(JSON.stringify({ format: 2, other: true }), 'machine.json'), {
+    code: 'machine.format',
+    exitCode: 1,
+    why: 'its format is 2; this program knows 1',
+  });
+});
+
+const damaged: Readonly<Record<string, unknown>> = {
+  'an unknown key': { ...stored, disk: '/dev/sda' },
+  'no format': { ...stored, format: undefined },
+  'format zero': { ...stored, format: 0 },
+  'a name with a slash': { ...stored, name: '../other' },
+  'a short digest': { ...stored, release: 'ab' },
+  'memory as text': { ...stored, memory: '1024' },
+  'a fraction of a CPU': { ...stored, cpus: 1.5 },
+  'an unknown transport': { ...stored, transport: 'udp' },
+  'no date': { ...stored, created: 'today' },
+  'a list': [stored],
+};
+for (const [what, value] of Object.entries(damaged))
+  test(`damage is refused: ${what}`, () => {
+    assert.throws(() => parseConfiguration(JSON.stringify(value), 'machine.json'), {
+      code: 'machine.damaged',
+      exitCode: 1,
+    });
+  });
+
+test('what is not JSON is refused', () => {
+  assert.throws(() => parseConfiguration('{"format": 1', 'machine.json'), { code: 'machine.damaged' });
+});
+
+test('machines are listed in order; locks and deployments under way are none', async () => {
+  const layout = homeLayout(join(home, 'b'));
+  assert.deepEqual(await machineNames(layout), []);
+  for (const folder of ['zebra', 'a1', '.a1.new', 'UPPER'])
+    mkdirSync(join(layout.machines, folder), { recursive: true });
+  writeFileSync(join(layout.machines, 'a1.lock'), '');
+  assert.deepEqual(await machineNames(layout), ['a1', 'zebra']);
+});

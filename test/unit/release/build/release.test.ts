@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { GiB } from '../../../../src/base/size.ts';
+import { layout, slotPartitions } from '../../../../src/disk/layout.ts';
+import { moduleOrder } from '../../../../src/release/build/initrd.ts';
+import {
+  checkAgainstLock,
+  type PackageLock,
+  parsePackages,
+  pinPreferences,
+} from '../../../../src/release/build/packages.ts';
+import * as recipe from '../../../../src/release/build/recipe.ts';
+import { spdxDocument } from '../../../../src/release/build/sbom.ts';
+import { suiteDate } from '../../../../src/release/build/sources.ts';
+import { digestTree } from '../../../../src/release/build/tree.ts';
+import { freeAddress } from '../../../../src/release/build/uki.ts';
+
+const listed = [
+  'zlib1g\t1:1.3.dfsg+really1.3.1-1\tamd64\tzlib\t1:1.3.dfsg+really1.3.1-1\tinstalled',
+  'libstdc++6\t14.2.0-19\tamd64\tgcc-14\t14.2.0-19\tinstalled',
+  'dpkg\t1.22.21\tamd64\tdpkg\t1.22.21\tinstalled',
+].join('\n');
+
+const lock = (): PackageLock => ({
+  format: 1,
+  suite: 'trixie',
+  sourceDateEpoch: 1_795_227_046,
+  packages: parsePackages(listed, new Set(['dpkg'])),
+});
+
+async function inScratch(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-release-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('packages are read strictly and sorted', () => {
+  assert.deepEqual(
+    lock().packages.map(({ name, takenOut }) => [name, takenOut]),
+    [
+      ['dpkg', true],
+      ['libstdc++6', false],
+      ['zlib1g', false],
+    ],
+  );
+  const wrong = [
+    listed.replace('installed', 'half-configured'),
+    listed.replace('1:1.3', '$(reboot)'),
+    listed.replace('\tamd64', ''),
+  ];
+  for (const text of wrong) assert.throws(() => parsePackages(text, new Set()), { code: 'release.packages' });
+});
+
+test('a lock pins every version, and says which could not be had', () => {
+  assert.match(pinPreferences(lock()), /Package: dpkg\nPin: version 1\.22\.21\nPin-Priority: 1001\n/);
+  checkAgainstLock(lock().packages, lock());
+  const other = parsePackages(listed.replace('1.22.21', '1.22.22'), new Set());
+  assert.throws(() => checkAgainstLock(other, lock()), { code: 'release.lock', why: /dpkg 1\.22\.21/ });
+  assert.throws(() => checkAgainstLock(lock().packages.slice(1), lock()), { why: /dpkg/ });
+});
+
+test('the SBOM lists what is shipped, and only that', () => {
+  const text = JSON.stringify(spdxDocument(lock(), '13.7.20261121'));
+  assert.match(text, /pkg:deb\/debian\/libstdc%2B%2B6@14\.2\.0-19\?arch=amd64&distro=trixie/);
+  assert.match(text, /"SPDXID":"SPDXRef-deb-libstdc-plus--plus-6"/);
+  assert.doesNotMatch(text, /dpkg/);
+  assert.equal(text, JSON.stringify(spdxDocument(lock(), '13.7.20261121')));
+});
+
+test('modules load after what they need', () => {
+  const dependencies = [
+    'kernel/md/dm-verity.ko: kernel/md/dm-bufio.ko kernel/md/dm-mod.ko',
+    'kernel/md/dm-bufio.ko: kernel/md/dm-mod.ko',
+    'kernel/md/dm-mod.ko:',
+    'kernel/fs/overlay.ko:',
+    '',
+  ].join('\n');
+  assert.deepEqual(moduleOrder(dependencies, ['dm_verity', 'overlay', 'dm-mod']), [
+    'kernel/md/dm-mod.ko',
+    'kernel/md/dm-bufio.ko',
+    'kernel/md/dm-verity.ko',
+    'kernel/fs/overlay.ko',
+  ]);
+  assert.throws(() => moduleOrder(dependencies, ['nvme']), /nvme/);
+});
+
+test('sections of the UKI go behind those of the stub', () => {
+  const headers = [
+    'SectionAlignment\t00001000',
+    'Sections:',
+    'Idx Name          Size      VMA               LMA               File off  Algn',
+    '  0 .text         00011f10  000000014df91000  000000014df91000  00000400  2**4',
+    '                  CONTENTS, ALLOC, LOAD, READONLY, CODE',
+    '  1 .sbat         000000e8  000000014dfb2000  000000014dfb2000  00018e00  2**2',
+  ].join('\n');
+  assert.equal(freeAddress(headers), 0x14dfb3000n);
+  assert.throws(() => freeAddress('no sections'), { code: 'release.stub' });
+});
+
+test("a suite's date comes from its Release file", () => {
+  assert.equal(suiteDate('Suite: stable\nDate: Sat, 21 Nov 2026 02:10:46 UTC\n'), 1_795_227_046);
+  assert.throws(() => suiteDate('<html>'), { code: 'release.mirror' });
+});
+
+test('what decides a build changes its digest', () =>
+  inScratch(async (folder) => {
+    const digest = async () => {
+      const hash = createHash('sha256');
+      await digestTree(hash, folder);
+      return hash.digest('hex');
+    };
+    const seen = new Set<string>();
+    const changes = [
+      () => writeFile(join(folder, 'a'), '1'),
+      () => writeFile(join(folder, 'a'), '2'),
+      () => chmod(join(folder, 'a'), 0o755),
+      () => mkdir(join(folder, 'b')),
+      () => symlink('a', join(folder, 'c')),
+    ];
+    for (const change of changes) {
+      await change();
+      seen.add(await digest());
+    }
+    assert.equal(seen.size, changes.length);
+  }));
+
+test("the initrd knows the slots by the disk layout's partition UUIDs", async () => {
+  const init = await readFile('image/initrd/init', 'utf8');
+  const partitions = layout({ logSize: 'small', dataSize: (2 * GiB) as typeof GiB });
+  for (const slot of ['A', 'B'] as const) {
+    const line = init.split('\n').find((text) => text.endsWith(`slot=${slot} ;;`)) ?? '';
+    for (const name of [slotPartitions[slot].loader, slotPartitions[slot].boot]) {
+      const uuid = partitions.find((partition) => partition.name === name)?.uuid;
+      assert.ok(uuid && line.includes(uuid), `${name} in ${line}`);
+    }
+  }
+});
+
+test('what the boot image is made of does not stay in the root', () => {
+  for (const name of ['busybox-static', 'systemd-boot-efi', 'dpkg', 'perl-base', 'debconf']) {
+    assert.ok(recipe.takenOut.includes(name), name);
+  }
+  assert.equal(new Set(recipe.packages).size, recipe.packages.length);
+});

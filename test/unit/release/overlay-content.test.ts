@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { checkEpoch } from '../../../src/release/epoch.ts';
+import type { ReleaseManifest } from '../../../src/release/manifest.ts';
+import { listOverlayContent, overlayContent } from '../../../src/release/overlay-content.ts';
+import { readSmallFile } from '../../../src/release/small-files.ts';
+
+test('what a release has in its overlays is listed, each folder ahead of what is in it', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'holdfast-overlays-'));
+  try {
+    for (const folder of ['etc/ssl', 'home', 'root']) mkdirSync(join(root, folder), { recursive: true });
+    for (const [folder, mode] of [
+      ['etc', 0o755],
+      ['etc/ssl', 0o755],
+      ['home', 0o755],
+      ['root', 0o700],
+    ] as const)
+      chmodSync(join(root, folder), mode);
+    writeFileSync(join(root, 'etc/ssl/Főt.pem'), 'abc');
+    chmodSync(join(root, 'etc/ssl/Főt.pem'), 0o640);
+    symlinkSync('../über', join(root, 'etc/link'));
+    const content = overlayContent.parse(await listOverlayContent(root));
+    assert.deepEqual(
+      content.etc.map(({ path, type, mode }) => [path, type, mode]),
+      [
+        ['', 'folder', 0o755],
+        ['link', 'link', 0o777],
+        ['ssl', 'folder', 0o755],
+        ['ssl/F\xc5\x91t.pem', 'file', 0o640],
+      ],
+    );
+    assert.deepEqual([content.root.length, content.root[0]?.mode], [1, 0o700]);
+    const [, link, , file] = content.etc;
+    assert.equal(link?.type === 'link' && link.target, '../\xc3\xbcber');
+    assert.equal(file?.type === 'file' && file.sha256, createHash('sha256').update('abc').digest('hex'));
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test('of what a release tells of itself only what was signed is read', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-small-'));
+  try {
+    const text = JSON.stringify({ format: 1, etc: [], home: [], root: [] });
+    const digest = createHash('sha256').update(text).digest('hex');
+    const overlays = { name: 'overlays.json', size: text.length, sha256: digest };
+    const manifest = { overlays } as unknown as ReleaseManifest;
+    writeFileSync(join(folder, 'overlays.json'), text);
+    assert.deepEqual(await readSmallFile(folder, manifest, 'overlays'), JSON.parse(text));
+    writeFileSync(join(folder, 'overlays.json'), `${text} `);
+    await assert.rejects(readSmallFile(folder, manifest, 'overlays'), {
+      code: 'release.damaged',
+      why: /SHA-256/,
+    });
+    rmSync(join(folder, 'overlays.json'));
+    await assert.rejects(readSmallFile(folder, manifest, 'overlays'), { code: 'release.damaged' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('an earlier epoch is refused, and the same is not', () => {
+  const manifest = { version: '13.1', epoch: 2 } as ReleaseManifest;
+  for (const reached of [0, 1, 2]) checkEpoch(manifest, reached, 'machine');
+  assert.throws(() => checkEpoch(manifest, 3, 'machine'), {
+    code: 'release.epoch',
+    why: 'it is of epoch 2, and this machine has had a release of epoch 3',
+  });
+});

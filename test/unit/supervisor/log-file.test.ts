@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { openLogFile, previousLog, rotateLog } from '../../../src/supervisor/log-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
+after(() => rmSync(folder, { recursive: true }));
+
+test('a line has its time, and is one line whatever it holds', () => {
+  const path = join(folder, 'line.log');
+  openLogFile(path, 1000, () => new Date(0))('guest said: a\r\nb\u001b[2J');
+  assert.equal(readFileSync(path, 'utf8'), '1970-01-01T00:00:00.000Z guest said: a b [2J\n');
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+});
+
+test('the log stays bounded, and the newest lines are kept', () => {
+  const path = join(folder, 'bounded.log');
+  const log = openLogFile(path, 1000);
+  for (let count = 0; count < 500; count++) log(`line ${count}`);
+  const sizes = [path, previousLog(path)].map((each) => statSync(each).size);
+  for (const size of sizes) assert.ok(size > 0 && size <= 1000, `${size} bytes`);
+  assert.match(readFileSync(path, 'utf8'), /line 499\n$/);
+  assert.ok(readFileSync(previousLog(path), 'utf8').length > 900);
+});
+
+test('a log is continued by the next supervisor', () => {
+  const path = join(folder, 'continued.log');
+  openLogFile(path, 1000)('first');
+  openLogFile(path, 1000)('second');
+  assert.match(readFileSync(path, 'utf8'), /first\n.*second\n$/);
+});
+
+test('a full file of others is put aside', () => {
+  const path = join(folder, 'console.log');
+  rotateLog(path, 10);
+  writeFileSync(path, 'short');
+  rotateLog(path, 10);
+  assert.ok(existsSync(path));
+  writeFileSync(path, 'much longer');
+  rotateLog(path, 10);
+  assert.equal(existsSync(path), false);
+  assert.equal(readFileSync(previousLog(path), 'utf8'), 'much longer');
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DiskExport } from '../../../src/hypervisor/hypervisor.ts';
+import type { Connection } from '../../../src/supervisor/protocol/server.ts';
+import { supervisorRequests } from '../../../src/supervisor/requests.ts';
+import type { Supervisor } from '../../../src/supervisor/supervisor.ts';
+
+test('the disk is served to one client at a time, in the order of their coming', async () => {
+  const seen: string[] = [];
+  let exports = 0;
+  const exportDisk = async (): Promise<DiskExport> => {
+    const number = ++exports;
+    seen.push(`export ${number}`);
+    return { socket: '/socket', name: 'disk', close: async () => void seen.push(`close ${number}`) };
+  };
+  const { handlers } = supervisorRequests({ exportDisk } as unknown as Supervisor);
+  const client = () => {
+    const end = new AbortController();
+    const connection = { gone: end.signal, send: () => true } as unknown as Connection;
+    return { end, served: handlers.disk?.({}, connection) };
+  };
+  const [first, second, third] = [client(), client(), client()];
+  await new Promise(setImmediate);
+  assert.deepEqual(seen, ['export 1']);
+  second.end.abort(); // it would not wait
+  first.end.abort();
+  await Promise.all([first.served, second.served]);
+  await new Promise(setImmediate);
+  assert.deepEqual(seen, ['export 1', 'close 1', 'export 2']);
+  third.end.abort();
+  await third.served;
+  assert.deepEqual(seen, ['export 1', 'close 1', 'export 2', 'close 2']);
+});

@@ -1,0 +1,470 @@
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GiB } from '../../../src/base/size.ts';
+import type { CommandResult, Session } from '../../../src/channel/session.ts';
+import type {
+  Hypervisor,
+  MachineEnd,
+  MachineHardware,
+  RunningMachine,
+} from '../../../src/hypervisor/hypervisor.ts';
+import type { ConsoleProblem } from '../../../src/supervisor/console-log.ts';
+import { keepConnected, retryDelay } from '../../../src/supervisor/guest-connection.ts';
+import { failedStarts, pauseAfter } from '../../../src/supervisor/restart-policy.ts';
+import { type MachineEvent, type MachineState, next } from '../../../src/supervisor/state.ts';
+import { supervise } from '../../../src/supervisor/supervisor.ts';
+
+const hardware: MachineHardware = {
+  name: 'fake',
+  cpus: 1,
+  memory: GiB,
+  disk: '/nowhere/disk',
+  variables: '/nowhere/variables',
+  credentials: {},
+  transport: 'vsock',
+  tpm: undefined,
+  run: '/nowhere/run',
+  consoleLog: '/nowhere/console.log',
+};
+
+/** A machine in memory: what was done to it is in `events`; the test boots it, breaks it and ends it. */
+function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boolean } = {}) {
+  const events: string[] = [];
+  let ended = Promise.withResolvers<MachineEnd>();
+  const guest: {
+    listens: boolean;
+    prepared: number;
+    forgotten: number;
+    hasOtherSlot: boolean;
+    isSingleStart: boolean;
+    drop: () => void;
+    problem?: ConsoleProblem;
+  } = {
+    listens: false,
+    forgotten: 0,
+    prepared: 0,
+    hasOtherSlot: false,
+    isSingleStart: false,
+    drop: () => {},
+  };
+  const running = (): RunningMachine => ({
+    pid: 4711,
+    startedAt: new Date(0),
+    accelerator: 'fake',
+    ended: ended.promise,
+    connect: async () => {
+      if (!guest.listens) throw new Error('nobody listens');
+      return new Duplex();
+    },
+    listen: () => Promise.reject(new Error('not used')),
+    powerDown: async () => {
+      events.push('power button');
+      if (habits.heedsPowerButton) ended.resolve('shutdown');
+    },
+    exportDisk: async () => ({ socket: '/nowhere/disk', name: 'disk', close: async () => {} }),
+    kill: async () => {
+      events.push('kill');
+      ended.resolve('killed');
+    },
+    release: () => events.push('release'),
+  });
+  const openSession = async (): Promise<Session> => {
+    const gone = Promise.withResolvers<void>();
+    guest.drop = gone.resolve;
+    return {
+      start: () => Promise.reject(new Error('not used')),
+      run: async (argv): Promise<CommandResult> => {
+        if (argv.includes('poweroff')) {
+          events.push('poweroff');
+          if (!habits.heedsPowerOff) throw new Error('no answer');
+          ended.resolve('shutdown');
+        }
+        return { code: 0, stdout: Buffer.from(`${(Date.now() / 1000).toFixed(3)}000000\n`), stderr: '' };
+      },
+      ended: gone.promise,
+      close: async () => gone.resolve(),
+    };
+  };
+  const hypervisor = (existing: boolean): Hypervisor => ({
+    name: 'fake',
+    start: async () => {
+      events.push('start');
+      if (events.includes('broken')) throw new Error('no more memory');
+      ended = Promise.withResolvers<MachineEnd>();
+      return running();
+    },
+    adopt: async () => (existing ? running() : undefined),
+  });
+  const parts = (existing = false) => ({
+    hypervisor: hypervisor(existing),
+    machine: hardware,
+    prepare: async () => {
+      guest.prepared++;
+      return hardware;
+    },
+    handedOver: async () => void guest.forgotten++,
+    isSingleStart: async () => guest.isSingleStart,
+    fallBack: async () => {
+      if (guest.hasOtherSlot) events.push('fall back');
+      return guest.hasOtherSlot;
+    },
+    pauseAfter: (failed: number) => [0, 10, 20][failed],
+    readProblem: async () => guest.problem,
+    openSession,
+    log: () => {},
+    stopDeadline: 200,
+    askEvery: 20,
+    lookEvery: 10,
+  });
+  return { parts, events, guest, end: (how: MachineEnd) => ended.resolve(how) };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let waited = 0; !condition(); waited += 10) {
+    assert.ok(waited < 5000, 'it did not happen');
+    await sleep(10);
+  }
+}
+
+test('a machine starts, boots, runs, and comes back when the channel was lost', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  assert.equal(supervisor.status().state, 'starting');
+  await supervisor.started;
+  const { state, pid, startedAt, accelerator } = supervisor.status();
+  assert.deepEqual([state, pid, startedAt, accelerator], ['booting', 4711, new Date(0), 'fake']);
+  await until(() => supervisor.status().channelProblem === 'nobody listens');
+  guest.listens = true;
+  await until(() => supervisor.status().state === 'running');
+  guest.listens = false;
+  guest.drop();
+  await until(() => supervisor.status().state === 'booting');
+  assert.equal(supervisor.session(), undefined);
+  guest.listens = true;
+  await until(() => supervisor.status().state === 'running');
+  assert.ok(supervisor.session());
+  assert.equal(supervisor.status().channelProblem, undefined);
+  assert.deepEqual(events, ['start']);
+  end('shutdown');
+  assert.equal(await supervisor.ended, 'stopped');
+});
+
+test('a guest that reboots is started again, as often as it likes', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  for (let boots = 1; boots <= 3; boots++) {
+    await until(() => supervisor.status().state === 'running');
+    assert.equal(events.length, boots);
+    end('reboot');
+    await until(() => events.length === boots + 1);
+  }
+  await until(() => supervisor.status().state === 'running');
+  end('shutdown');
+  assert.equal(await supervisor.ended, 'stopped');
+  assert.deepEqual(events, ['start', 'start', 'start', 'start']);
+});
+
+const panic: ConsoleProblem = { text: 'Kernel panic - not syncing: no', kind: 'panic' };
+
+test('a guest that ends again and again before it answers is given up, and said why', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  guest.problem = panic;
+  for (let starts = 1; starts <= 3; starts++) {
+    await until(() => events.length === starts && supervisor.status().state === 'booting');
+    await until(() => supervisor.status().problem === panic.text);
+    end('reboot');
+  }
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().state, 'failed');
+  assert.match(supervisor.status().problem ?? '', /^it did not come up in 3 starts in a row: Kernel panic/);
+  assert.equal(guest.prepared, 3);
+  assert.equal(guest.forgotten, 3, 'what was for one start is forgotten after each');
+});
+
+const locked: ConsoleProblem = { text: 'Data is locked: no', kind: 'locked' };
+
+test('a guest that cannot open its data is given up at once, and no slot is blamed', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.hasOtherSlot = true;
+  guest.problem = locked;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'booting');
+  end('reboot');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().problem, locked.text);
+  assert.deepEqual(events, ['start']);
+});
+
+test('a trial that cannot open the data gives way to the committed release, which can', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.problem = locked;
+  guest.isSingleStart = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => events.length === 1 && supervisor.status().state === 'booting');
+  end('reboot');
+  await until(() => events.length === 2);
+  delete guest.problem;
+  guest.listens = true;
+  await until(() => supervisor.status().state === 'running');
+  end('shutdown');
+  assert.equal(await supervisor.ended, 'stopped');
+});
+
+test('a committed slot that does not come up gives way to the other, which has one start', async () => {
+  for (const comesUp of [true, false]) {
+    const { parts, events, guest, end } = fakeMachine();
+    guest.hasOtherSlot = true;
+    const supervisor = supervise(parts(), 'start');
+    for (let starts = 1; starts <= 3; starts++) {
+      await until(() => events.filter((event) => event === 'start').length === starts);
+      await until(() => supervisor.status().state === 'booting');
+      end('reboot');
+    }
+    await until(() => events.join() === 'start,start,start,fall back,start');
+    if (comesUp) {
+      guest.listens = true;
+      await until(() => supervisor.status().state === 'running');
+      end('shutdown');
+      assert.equal(await supervisor.ended, 'stopped');
+    } else {
+      await until(() => supervisor.status().state === 'booting');
+      end('reboot');
+      assert.equal(await supervisor.ended, 'failed');
+      assert.match(supervisor.status().problem ?? '', /^it did not come up in 4 starts in a row/);
+    }
+  }
+});
+
+test('a guest that answers between two panics is given up as well, but not one that reboots by itself', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  const start = async (count: number, problem?: ConsoleProblem) => {
+    await until(() => events.length === count && supervisor.status().state === 'running');
+    if (problem) guest.problem = problem;
+    else delete guest.problem;
+    end('reboot');
+  };
+  await start(1, panic);
+  await start(2, panic);
+  await start(3);
+  await start(4, panic);
+  await start(5, panic);
+  await start(6, panic);
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(events.length, 6);
+});
+
+test('a machine that its firmware refuses is ended, not started again', async () => {
+  const { parts, events, guest } = fakeMachine();
+  guest.problem = { text: 'No bootable option', kind: 'refused' };
+  const supervisor = supervise(parts(), 'start');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.deepEqual(events, ['start', 'kill']);
+  assert.match(supervisor.status().problem ?? '', /nothing that it may start: No bootable option$/);
+});
+
+test('stop is heard between two starts', async () => {
+  for (const force of [false, true]) {
+    const { parts, events, end } = fakeMachine();
+    const supervisor = supervise({ ...parts(), pauseAfter: () => 60_000 }, 'start');
+    await supervisor.started;
+    end('reboot');
+    await until(() => supervisor.status().state === 'starting');
+    await supervisor.stop({ force });
+    assert.equal(supervisor.status().state, 'stopped');
+    assert.equal(events.filter((event) => event === 'start').length, 1);
+  }
+});
+
+test('what went wrong in a start that came up is said, until the next', async () => {
+  const { parts, events, guest, end } = fakeMachine();
+  const notice: ConsoleProblem = { text: 'failed to load Boot000A', kind: 'notice' };
+  guest.problem = notice;
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'running' && supervisor.status().problem === notice.text);
+  delete guest.problem;
+  end('reboot');
+  await until(() => events.length === 2 && supervisor.status().state === 'running');
+  assert.equal(supervisor.status().problem, undefined);
+  end('shutdown');
+  await supervisor.ended;
+});
+
+test('a start has failed that nobody answered, or that panicked soon', () => {
+  const good = { answered: true, crashed: false, lasted: 1000 };
+  assert.equal(failedStarts(2, good), 0);
+  assert.equal(failedStarts(2, { ...good, answered: false }), 3);
+  assert.equal(failedStarts(1, { ...good, crashed: true }), 2);
+  assert.equal(failedStarts(2, { ...good, crashed: true, lasted: 3_600_000 }), 0);
+  assert.deepEqual([0, 1, 2, 3].map(pauseAfter), [0, 1000, 5000, undefined]);
+});
+
+test('a guest that cannot be started again has failed', async () => {
+  const { parts, events, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  events.push('broken');
+  end('reboot');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().state, 'failed');
+});
+
+test('a guest that reboots while it is being stopped stays off', async () => {
+  const { parts, events, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  const stopped = supervisor.stop({ force: false });
+  await until(() => events.includes('power button'));
+  end('reboot');
+  await stopped;
+  assert.equal(supervisor.status().state, 'stopped');
+  assert.deepEqual(
+    events.filter((event) => event === 'start'),
+    ['start'],
+  );
+});
+
+test('a session is handed out no longer once it is being closed, however long that takes', async () => {
+  const session: Session = {
+    start: () => Promise.reject(new Error('not used')),
+    run: () => Promise.reject(new Error('not used')),
+    ended: new Promise(() => {}),
+    close: async () => {},
+  };
+  const connected = Promise.withResolvers<void>();
+  const connection = keepConnected(async () => session, {
+    connected: () => connected.resolve(),
+    disconnected: () => {},
+    failed: () => {},
+  });
+  await connected.promise;
+  assert.equal(connection.session(), session);
+  const closed = connection.close();
+  assert.equal(connection.session(), undefined);
+  await closed;
+});
+
+test('a machine that runs is found, not started', async () => {
+  for (const mode of ['start', 'adopt'] as const) {
+    const { parts, events, end } = fakeMachine();
+    const supervisor = supervise(parts(true), mode);
+    await supervisor.started;
+    assert.deepEqual(events, []);
+    end('shutdown');
+    await supervisor.ended;
+  }
+});
+
+test('adoption does not start a machine', async () => {
+  const { parts, events } = fakeMachine();
+  await assert.rejects(supervise(parts(), 'adopt').started, { code: 'machine.not-running' });
+  assert.deepEqual(events, []);
+});
+
+test('a hypervisor that fails to start says so', async () => {
+  const { parts } = fakeMachine();
+  const broken = {
+    ...parts(),
+    hypervisor: { ...parts().hypervisor, start: () => Promise.reject(new Error('no')) },
+  };
+  await assert.rejects(supervise(broken, 'start').started, /no/);
+});
+
+test('a guest that answers is asked to shut down through the channel', async () => {
+  const { parts, events, guest } = fakeMachine({ heedsPowerOff: true });
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'running');
+  await supervisor.stop({ force: false });
+  assert.equal(supervisor.status().state, 'stopped');
+  assert.equal(await supervisor.ended, 'stopped');
+  assert.deepEqual(events, ['start', 'poweroff']);
+});
+
+test('a guest that boots is asked by the power button, again and again', async () => {
+  const { parts, events, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  const stopped = supervisor.stop({ force: false });
+  await until(() => events.filter((event) => event === 'power button').length >= 3);
+  assert.equal(supervisor.status().state, 'stopping');
+  end('shutdown');
+  await stopped;
+  assert.equal(supervisor.status().state, 'stopped');
+});
+
+test('a guest that does not take the command gets the power button', async () => {
+  const { parts, events, guest } = fakeMachine({ heedsPowerButton: true });
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'running');
+  await supervisor.stop({ force: false });
+  assert.deepEqual(events, ['start', 'poweroff', 'power button']);
+});
+
+test('a guest that does not shut down in time is left running, and can be ended by force', async () => {
+  const { parts, events, guest } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'running');
+  await assert.rejects(supervisor.stop({ force: false }), { code: 'machine.stop-timeout', exitCode: 1 });
+  assert.equal(supervisor.status().state, 'running');
+  assert.ok(!events.includes('kill'));
+  await supervisor.stop({ force: true });
+  assert.equal(supervisor.status().state, 'stopped');
+});
+
+test('force ends a clean stop that is under way', async () => {
+  const { parts } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  const clean = supervisor.stop({ force: false });
+  await supervisor.stop({ force: true });
+  await clean;
+  assert.equal(supervisor.status().state, 'stopped');
+});
+
+test('processes that end without a word are a failure', async () => {
+  const { parts, end } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  end('killed');
+  assert.equal(await supervisor.ended, 'failed');
+  assert.equal(supervisor.status().state, 'failed');
+});
+
+test('leaving lets the machine live', async () => {
+  const { parts, events, guest } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await until(() => supervisor.status().state === 'running');
+  await supervisor.leave();
+  assert.equal(await supervisor.ended, 'left');
+  assert.deepEqual(events, ['start', 'release']);
+});
+
+test('what ended stays ended', () => {
+  const events: MachineEvent[] = [
+    'started',
+    'connected',
+    'disconnected',
+    'stop',
+    'give-up',
+    'shutdown',
+    'killed',
+  ];
+  for (const state of ['stopped', 'failed'] satisfies MachineState[])
+    for (const event of events) assert.equal(next(state, event), state);
+});
+
+test('tries are frequent while a guest boots, and bounded for ever', () => {
+  assert.equal(retryDelay(0), 200);
+  assert.equal(retryDelay(119_999), 200);
+  assert.equal(retryDelay(300_000), 3000);
+  assert.equal(retryDelay(86_400_000), 5000);
+});

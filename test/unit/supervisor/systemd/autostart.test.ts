@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { homeLayout, parseMachineName } from '../../../../src/machine/paths.ts';
+import {
+  disableAutostart,
+  enableAutostart,
+  hostServiceManager,
+  isAutostarted,
+  type ServiceManager,
+} from '../../../../src/supervisor/systemd/autostart.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'holdfast-autostart-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+const name = parseMachineName('gateway-1');
+const layout = homeLayout('/srv/holdfast');
+
+function fakeManager(changes: Partial<ServiceManager> = {}) {
+  const unitFolder = mkdtempSync(join(scratch, 'units-'));
+  const commands: string[] = [];
+  const manager: ServiceManager = {
+    scope: 'system',
+    unitFolder,
+    isRunning: async () => true,
+    isLingering: async () => true,
+    systemctl: async (...args) => void commands.push(args.join(' ')),
+    ...changes,
+  };
+  return { manager, commands, unit: join(unitFolder, 'holdfast@gateway-1.service') };
+}
+
+test('enable writes the unit and enables it; disable takes both back', async () => {
+  const { manager, commands, unit } = fakeManager();
+  assert.equal(await isAutostarted(layout, name, manager), false);
+  assert.equal(await enableAutostart(layout, name, manager), true);
+  assert.equal(await isAutostarted(layout, name, manager), true);
+  assert.match(readFileSync(unit, 'utf8'), /supervisor\/main\.ts" "start" "gateway-1"/);
+  assert.equal(await disableAutostart(layout, name, manager), true);
+  assert.equal(existsSync(unit), false);
+  assert.deepEqual(commands, [
+    'daemon-reload',
+    'enable holdfast@gateway-1.service',
+    'disable holdfast@gateway-1.service',
+    'daemon-reload',
+  ]);
+});
+
+test('what is already so stays so', async () => {
+  const { manager, commands } = fakeManager();
+  assert.equal(await disableAutostart(layout, name, manager), false);
+  assert.deepEqual(commands, []);
+  await enableAutostart(layout, name, manager);
+  assert.equal(await enableAutostart(layout, name, manager), false);
+});
+
+test('a machine of the same name in another home is left alone', async () => {
+  const { manager, unit } = fakeManager();
+  await enableAutostart(layout, name, manager);
+  const other = homeLayout('/srv/other');
+  assert.equal(await isAutostarted(other, name, manager), false);
+  assert.equal(await disableAutostart(other, name, manager), false);
+  await assert.rejects(enableAutostart(other, name, manager), { code: 'autostart.taken', exitCode: 1 });
+  assert.equal(await isAutostarted(layout, name, manager), true);
+  assert.ok(existsSync(unit));
+});
+
+test('a host without systemd says so', async () => {
+  const { manager, unit } = fakeManager({ isRunning: async () => false });
+  await assert.rejects(enableAutostart(layout, name, manager), { code: 'autostart.systemd', exitCode: 1 });
+  assert.equal(existsSync(unit), false);
+  assert.equal(await disableAutostart(layout, name, manager), false);
+});
+
+test('a user whose services end with the session is told how to change that', async () => {
+  const { manager, unit } = fakeManager({ scope: 'user', isLingering: async () => false });
+  await assert.rejects(enableAutostart(layout, name, manager), {
+    code: 'autostart.linger',
+    next: /loginctl enable-linger/,
+  });
+  assert.equal(existsSync(unit), false);
+});
+
+test('a unit folder that does not exist yet is made', async () => {
+  const { manager } = fakeManager();
+  const unitFolder = join(scratch, 'deep/systemd/user');
+  mkdirSync(join(scratch, 'deep'));
+  await enableAutostart(layout, name, { ...manager, unitFolder });
+  assert.ok(existsSync(join(unitFolder, 'holdfast@gateway-1.service')));
+});
+
+test('units go where the scope looks for them', () => {
+  const { scope, unitFolder } = hostServiceManager({ XDG_CONFIG_HOME: '/home/u/.config' });
+  assert.equal(unitFolder, scope === 'system' ? '/etc/systemd/system' : '/home/u/.config/systemd/user');
+});

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { admittedCommands, codes, type HandleRole } from '../../../../src/tpm/broker/allowed-commands.ts';
+import { refusedCommands } from '../../../../src/tpm/broker/denied-commands.ts';
+import { message } from '../../../../src/tpm/codec/response.ts';
+import { sized, u16, u32 } from '../../../../src/tpm/codec/wire.ts';
+import {
+  commandOf,
+  handleOf,
+  outcomeOf,
+  ownHandles,
+  ownObject,
+  ownSession,
+} from '../../../support/tpm-commands.ts';
+
+const commandCode = 0x143;
+
+/** Every code from the first to the last that TPM 2.0 Part 2, section 6.5.2, names: 0x15a, 0x15f, 0x166 and 0x175 are free. */
+const named = Array.from({ length: 0x1a1 - 0x11f + 1 }, (_, offset) => 0x11f + offset).filter(
+  (code) => ![0x123, 0x15a, 0x15f, 0x166, 0x175].includes(code),
+);
+
+test('each command of the specification is admitted or refused, with a reason, and never both', () => {
+  const all = [...admittedCommands, ...refusedCommands];
+  const known = all.map(({ code }) => code);
+  assert.deepEqual(
+    known.toSorted((a, b) => a - b),
+    [...named, 0x2000_0000],
+  );
+  assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
+  for (const { name, reason } of all) assert.ok(reason.length > 10, name);
+});
+
+test('whatever is not admitted is refused, vendors’ commands and unknown codes too', () => {
+  const admitted = new Set(admittedCommands.map(({ code }) => code));
+  for (let code = 0; code <= 0x3ff; code++) {
+    for (const each of [code, code * 0x0001_0001, 0x2000_0000 + code]) {
+      if (!admitted.has(each)) assert.equal(outcomeOf(message(each, Buffer.alloc(64))), commandCode);
+    }
+  }
+});
+
+test('what the issue names never passes', () => {
+  const never = [
+    ...['NV_Write', 'NV_DefineSpace', 'NV_UndefineSpace', 'NV_Increment', 'NV_Extend', 'NV_SetBits'],
+    ...['Clear', 'HierarchyControl', 'HierarchyChangeAuth', 'ChangeEPS', 'ChangePPS', 'EvictControl'],
+    ...['DictionaryAttackLockReset', 'DictionaryAttackParameters', 'PCR_Extend', 'PCR_Reset', 'Quote'],
+  ];
+  const refused = new Set(refusedCommands.map(({ name }) => name));
+  for (const name of never) assert.ok(refused.has(name), name);
+});
+
+/** Handles that fit no role: the platform, the lockout, a PCR, a resource of another, nothing at all. */
+const alien = [0x4000_000c, 0x4000_000a, 0x0000_0007, 0x8000_0001, 0x0300_0007, 0x0200_0000, 0x9000_0000];
+
+const parameters: Readonly<Record<number, Buffer>> = {
+  [codes.flushContext]: u32(ownObject),
+  [codes.contextLoad]: Buffer.concat([Buffer.alloc(8), u32(ownObject), Buffer.alloc(8)]),
+  [codes.createPrimary]: Buffer.concat([sized(u16(0), u16(0)), sized(u16(1), u16(0x0b), u32(0x0003_00b2))]),
+  [codes.getCapability]: Buffer.concat([u32(6), u32(0x100), u32(1)]),
+};
+
+for (const spec of admittedCommands) {
+  const body = parameters[spec.code] ?? Buffer.alloc(0);
+  const good = spec.handles.map((roles) => handleOf[roles[0] ?? 'null']);
+
+  test(`${spec.name} passes with each handle that the table allows, and with no other`, () => {
+    const passes = (handles: readonly number[]) =>
+      typeof outcomeOf(commandOf(spec, handles, body)) !== 'number';
+    assert.ok(passes(good));
+    for (const [index, roles] of spec.handles.entries()) {
+      for (const [role, handle] of Object.entries(handleOf)) {
+        const allowed = roles.includes(role as HandleRole);
+        assert.equal(passes(good.with(index, handle)), allowed, `handle ${index + 1}: ${role}`);
+      }
+      for (const handle of alien) assert.ok(!passes(good.with(index, handle)), `0x${handle.toString(16)}`);
+    }
+  });
+
+  test(`${spec.name} is refused without what it needs`, () => {
+    const whole = commandOf(spec, good, body);
+    if (spec.authorizations > 0) {
+      assert.equal(outcomeOf(message(spec.code, ...good.map(u32), body)), 0x125); // authorization missing
+    }
+    if (spec.handles.length > 0) {
+      const handlesEnd = 10 + 4 * spec.handles.length;
+      const code = 0x09a | (spec.handles.length << 8); // insufficient, the last handle
+      assert.equal(outcomeOf(whole.subarray(0, handlesEnd - 1)), code);
+    }
+    const untagged = Buffer.from(whole);
+    untagged.writeUInt16BE(0x00c1); // TPM 1.2's
+    assert.equal(outcomeOf(untagged), 0x01e);
+  });
+
+  test(`${spec.name} is refused to a guest who has nothing, where it takes own handles`, () => {
+    const nothing = outcomeOf(commandOf(spec, good, body), ownHandles());
+    const takesOwn = spec.handles.some(([role]) => role === 'own' || role === 'session');
+    const isFlush = spec.code === codes.flushContext;
+    assert.equal(typeof nothing === 'number', takesOwn || isFlush);
+  });
+}
+
+test('an own session is not one when it is another’s, nor a handle of another type', () => {
+  const spec = admittedCommands.find(({ name }) => name === 'PolicyGetDigest');
+  assert.ok(spec);
+  assert.equal(typeof outcomeOf(commandOf(spec, [ownSession])), 'object');
+  assert.equal(outcomeOf(commandOf(spec, [ownSession + 1])), 0x910);
+  assert.equal(outcomeOf(commandOf(spec, [0x4000_0001])), 0x184);
+});

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { RateLimit } from '../../../../src/tpm/broker/rate-limit.ts';
+
+test('a burst is free, then each waits for its share of a second', () => {
+  let time = 0;
+  const limit = new RateLimit({ burst: 3, perSecond: 10 }, () => time);
+  assert.deepEqual(
+    [1, 2, 3].map(() => limit.take()),
+    [0, 0, 0],
+  );
+  assert.equal(limit.take(), 100);
+  time = 60;
+  assert.equal(limit.take(), 40);
+  time = 100;
+  assert.equal(limit.take(), 0);
+  time = 1e6;
+  assert.deepEqual(
+    [1, 2, 3, 4].map(() => limit.take()),
+    [0, 0, 0, 100],
+    'what was not used is not saved up beyond the burst',
+  );
+});
+
+test('whoever waits as told has one the next time, and never more than burst and rate allow', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 500 }), { maxLength: 100 }), (pauses) => {
+      let time = 0;
+      let taken = 0;
+      const limit = new RateLimit({ burst: 5, perSecond: 20 }, () => time);
+      for (const pause of pauses) {
+        time += pause;
+        const wait = limit.take();
+        if (wait > 0) {
+          time += wait;
+          assert.equal(limit.take(), 0);
+        }
+        taken += 1;
+        assert.ok(taken <= 5 + (time / 1000) * 20 + 1e-6);
+      }
+    }),
+  );
+});

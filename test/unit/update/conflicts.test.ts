@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { LayerEntry } from '../../../src/guest/drift.ts';
+import { type LayerFacts, noFacts, parseFacts } from '../../../src/guest/layer-facts.ts';
+import { type RawPath, rawPath } from '../../../src/guest/overlay-path.ts';
+import { type Sha256, sha256 } from '../../../src/release/manifest.ts';
+import {
+  type OverlayContent,
+  overlayContent,
+  type ReleasedEntry,
+} from '../../../src/release/overlay-content.ts';
+import { type Conflict, type Contest, conflictsIn, questionsOf } from '../../../src/update/conflicts.ts';
+
+/** What one of the three layers has at a path: a word that says all, such as `file one`. */
+type Has =
+  | 'folder'
+  | 'open folder'
+  | 'opaque folder'
+  | 'whiteout'
+  | 'link'
+  | 'file one'
+  | 'file two'
+  | 'file three';
+type Layer = Readonly<Record<string, Has>>;
+/** What is put together from words: an overlay, and what the guest would answer when asked about it. */
+interface Case {
+  readonly contest: Contest;
+  answer(about: 'lower' | 'upper' | 'opaque', path: RawPath): string;
+}
+
+const contentOf = (has: Has) => sha256.parse(Buffer.from(has).toString('hex').padEnd(64, '0').slice(0, 64));
+const common = { mode: 0o644, user: 0, group: 0 };
+
+function entry(has: Has): LayerEntry {
+  const base = { ...common, size: 0, target: '' };
+  if (has === 'whiteout') return { ...base, type: 'whiteout', mode: 0 };
+  if (has === 'link') return { ...base, type: 'link', mode: 0o777, target: '/there' };
+  if (has.endsWith('folder')) return { ...base, type: 'folder', mode: has === 'open folder' ? 0o777 : 0o755 };
+  return { ...base, type: 'file', size: 5 };
+}
+
+function released(path: string, has: Has): ReleasedEntry {
+  const { type, mode, size, target } = entry(has);
+  const at = { path, ...common, mode };
+  if (type === 'folder') return { ...at, type };
+  if (type === 'link') return { ...at, type, target };
+  return { ...at, type: 'file', size, sha256: contentOf(has) };
+}
+
+function build(lower: Layer, upper: Layer, newer: Layer, pending: readonly string[] = []): Case {
+  const layer = (words: Layer) =>
+    new Map(
+      Object.entries({ '': 'folder', ...words } as Layer).map(([path, has]) => [rawPath(path), entry(has)]),
+    );
+  const pathsWith = (words: Layer, wanted: (path: string, has: Has) => boolean) =>
+    new Set(
+      Object.entries(words)
+        .filter(([path, has]) => wanted(path, has))
+        .map(([path]) => rawPath(path)),
+    );
+  return {
+    contest: {
+      lower: layer(lower),
+      upper: layer(upper),
+      newer: new Map(
+        Object.entries({ '': 'folder', ...newer } as Layer).map(([path, has]) => [
+          rawPath(path),
+          released(path, has),
+        ]),
+      ),
+      same: pathsWith(upper, (path, has) => has.startsWith('file') && lower[path] === has),
+      // the listing tells of folders that the release has too
+      opaque: pathsWith(
+        upper,
+        (path, has) => has === 'opaque folder' && lower[path]?.endsWith('folder') === true,
+      ),
+      pending: pending.map(rawPath),
+    },
+    answer: (about, path) => {
+      const has = (about === 'lower' ? lower : upper)[path];
+      if (about === 'opaque') return has === 'opaque folder' ? 'yes' : '';
+      return has?.startsWith('file') ? contentOf(has) : '';
+    },
+  };
+}
+
+/** As the guest is asked: only what the questions are about is known. */
+function judge({ contest, answer }: Case): Conflict[] {
+  const questions = questionsOf(contest);
+  const answers = questions.map(({ about, path }) => `${answer(about, path)}\0`).join('');
+  return conflictsIn(contest, parseFacts(answers, questions));
+}
+
+const kinds: readonly [
+  what: string,
+  lower: Layer,
+  upper: Layer,
+  newer: Layer,
+  found: Readonly<Record<string, string>>,
+][] = [
+  ['changed on both sides', { a: 'file one' }, { a: 'file two' }, { a: 'file three' }, { a: 'changed' }],
+  ['changed to the same', { a: 'file one' }, { a: 'file two' }, { a: 'file two' }, {}],
+  ['changed here only', { a: 'file one' }, { a: 'file two' }, { a: 'file one' }, {}],
+  ['changed there only', { a: 'file one' }, {}, { a: 'file two' }, {}],
+  ['made on both sides', {}, { a: 'file one' }, { a: 'file two' }, { a: 'added' }],
+  ['made the same', {}, { a: 'file one' }, { a: 'file one' }, {}],
+  ['kept as it was', { a: 'file one' }, { a: 'file one' }, { a: 'file two' }, { a: 'kept' }],
+  ['kept, and gone there', { a: 'file one' }, { a: 'file two' }, {}, { a: 'removed' }],
+  ['gone on both sides', { a: 'file one' }, { a: 'whiteout' }, {}, {}],
+  ['deleted, and the same there', { a: 'file one' }, { a: 'whiteout' }, { a: 'file one' }, {}],
+  ['deleted, and changed there', { a: 'file one' }, { a: 'whiteout' }, { a: 'file two' }, { a: 'deleted' }],
+  ['a whiteout over a new file', {}, { a: 'whiteout' }, { a: 'file one' }, { a: 'deleted' }],
+  [
+    'a whiteout over a folder with a new file',
+    { a: 'folder', 'a/b': 'file one' },
+    { a: 'whiteout' },
+    { a: 'folder', 'a/b': 'file one', 'a/c': 'file two' },
+    { a: 'deleted' },
+  ],
+  [
+    'a whiteout over a folder that stays',
+    { a: 'folder', 'a/b': 'file one' },
+    { a: 'whiteout' },
+    { a: 'folder', 'a/b': 'file one' },
+    {},
+  ],
+  [
+    'an opaque folder over a new file',
+    { a: 'folder', 'a/b': 'file one' },
+    { a: 'opaque folder', 'a/b': 'file two' },
+    { a: 'folder', 'a/b': 'file one', 'a/c': 'file one' },
+    { a: 'opaque' },
+  ],
+  [
+    'an opaque folder over what stays',
+    { a: 'folder', 'a/b': 'file one' },
+    { a: 'opaque folder' },
+    { a: 'folder', 'a/b': 'file one' },
+    {},
+  ],
+  [
+    'an opaque folder over a new folder',
+    {},
+    { a: 'opaque folder' },
+    { a: 'folder', 'a/b': 'link' },
+    { a: 'opaque' },
+  ],
+  ['a folder that was made, and shows what is new', {}, { a: 'folder' }, { a: 'folder', 'a/b': 'link' }, {}],
+  ['a folder made with other rights', {}, { a: 'open folder' }, { a: 'folder' }, { a: 'added' }],
+  [
+    'rights of a folder that was copied',
+    { a: 'folder' },
+    { a: 'folder' },
+    { a: 'open folder' },
+    { a: 'kept' },
+  ],
+  ['a file for a folder', { a: 'file one' }, { a: 'folder' }, { a: 'file two' }, { a: 'replaced' }],
+  ['a file for a folder that stays', { a: 'file one' }, { a: 'folder' }, { a: 'file one' }, {}],
+  [
+    'a link over a folder with a changed file',
+    { a: 'folder', 'a/b': 'file one' },
+    { a: 'link' },
+    { a: 'folder', 'a/b': 'file two' },
+    { a: 'replaced' },
+  ],
+  ['a link over a file that is a link there', { a: 'file one' }, { a: 'link' }, { a: 'link' }, {}],
+  [
+    'a file where there is a folder now',
+    { a: 'file one' },
+    { a: 'file two' },
+    { a: 'folder' },
+    { a: 'replaced' },
+  ],
+  ['a file of the machine’s own', {}, { a: 'file one' }, {}, {}],
+];
+for (const [what, lower, upper, newer, found] of kinds)
+  test(`conflicts: ${what}`, () => {
+    const conflicts = judge(build(lower, upper, newer));
+    assert.deepEqual(Object.fromEntries(conflicts.map(({ path, kind }) => [path, kind])), found);
+  });
+
+test('what is given back at the next start stands against nothing', () => {
+  const change = [{ a: 'file one' }, { a: 'file two' }, { a: 'file three' }] as const;
+  assert.deepEqual(judge(build(...change, ['a'])), []);
+  assert.deepEqual(judge(build(...change, [''])), []);
+});
+
+test('nothing is asked about what the machine left alone', () => {
+  const { contest } = build(
+    { a: 'file one', b: 'file one' },
+    { a: 'file two' },
+    { a: 'file one', b: 'file two' },
+  );
+  assert.deepEqual(
+    questionsOf(contest).map(({ about, path }) => `${about} ${path}`),
+    ['lower a', 'upper a'],
+  );
+});
+
+/** What is seen of one path when an upper is laid over a lower: kernel documentation, overlayfs. */
+function merged(lower: Layer, upper: Layer, path: string): Has | undefined {
+  const above = path.split('/').slice(0, -1);
+  const folders = above.map((_, index) => above.slice(0, index + 1).join('/'));
+  const own = upper[path];
+  if (own) return own === 'whiteout' ? undefined : own;
+  const isHidden = folders.some(
+    (folder) => upper[folder] && upper[folder] !== 'folder' && upper[folder] !== 'open folder',
+  );
+  return isHidden ? undefined : lower[path];
+}
+
+const leaf = fc.constantFrom<Has>('file one', 'file two', 'link');
+const lowerLayer = fc
+  .record({
+    a: fc.option(leaf),
+    b: fc.option(fc.constant<Has>('folder')),
+    'b/c': fc.option(leaf),
+    'b/d': fc.option(leaf),
+  })
+  .map(wellFormed);
+const upperLayer = fc
+  .record({
+    a: fc.option(fc.oneof(leaf, fc.constant<Has>('whiteout'), fc.constant<Has>('opaque folder'))),
+    b: fc.option(fc.oneof(leaf, fc.constantFrom<Has>('whiteout', 'folder', 'opaque folder'))),
+    'b/c': fc.option(fc.oneof(leaf, fc.constant<Has>('whiteout'))),
+    'b/d': fc.option(leaf),
+  })
+  .map(wellFormed);
+
+/** Without what would be below something that is no folder. */
+function wellFormed(layer: Readonly<Record<string, Has | null>>): Layer {
+  const isFolder = layer.b?.endsWith('folder');
+  return Object.fromEntries(
+    Object.entries(layer).filter(([path, has]) => has !== null && (isFolder || !path.startsWith('b/'))),
+  ) as Layer;
+}
+
+test('whatever is hidden of what the release changes is told, and nothing else', () => {
+  const layers = fc.tuple(lowerLayer, upperLayer, lowerLayer);
+  fc.assert(
+    fc.property(layers, ([lower, upper, newer]) => {
+      const conflicts = judge(build(lower, upper, newer));
+      const told = (path: string) =>
+        conflicts.some((each) => path === each.path || path.startsWith(`${each.path}/`));
+      const paths = ['a', 'b', 'b/c', 'b/d'];
+      const changed = paths.filter((path) => lower[path] !== newer[path] && newer[path] !== undefined);
+      const hidden = changed.filter(
+        (path) => merged(newer, upper, path)?.replace('opaque ', '') !== newer[path],
+      );
+      for (const path of hidden) assert.ok(told(path), `${path} is hidden`);
+      for (const { path, kind } of conflicts) {
+        const isReal = [...hidden, ...(kind === 'removed' ? [path] : [])].some(
+          (each) => each === path || each.startsWith(`${path}/`),
+        );
+        assert.ok(isReal, `${path} ${kind}`);
+      }
+      if (Object.keys(upper).length === 0) assert.deepEqual(conflicts, []);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a release never stands against the machine that has it', () => {
+  fc.assert(
+    fc.property(lowerLayer, upperLayer, (lower, upper) => {
+      assert.deepEqual(judge(build(lower, upper, lower)), []);
+    }),
+  );
+});
+
+test('answers that do not fit the questions are refused', () => {
+  const questions = [
+    { about: 'upper', path: rawPath('a') },
+    { about: 'opaque', path: rawPath('b') },
+  ] as const;
+  const digest: Sha256 = contentOf('file one');
+  const read = (text: string): LayerFacts => parseFacts(text, questions);
+  assert.equal(read(`${digest}\0yes\0`).upper.get(rawPath('a')), digest);
+  assert.deepEqual(read('\0\0'), noFacts);
+  for (const text of ['', '\0', '\0\0\0', `${digest}\0no\0`, `${digest}x\0\0`, 'yes\0\0', '\0\0more'])
+    assert.throws(() => read(text), { code: 'guest.output' }, JSON.stringify(text));
+});
+
+test('what a release lists is bytes, one character each', () => {
+  const content = (path: string): OverlayContent =>
+    overlayContent.parse({ format: 1, etc: [released(path, 'link')], home: [], root: [] });
+  assert.equal(content('F\xc5\x91').etc[0]?.path, 'F\xc5\x91');
+  assert.throws(() => content('F\u0151'));
+  assert.throws(() => content('a\0b'));
+});
