@@ -33,10 +33,10 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const sealed = await createBenchMachine('bench-encrypted', await builtRelease(), defer, true);
   const debian = await plainDebian(cache, manifest?.kernel ?? '');
 
-  const folder = await mkdtemp(join(layout.machines, '.bench-'));
-  defer(() => rm(folder, { recursive: true }));
+  const directory = await mkdtemp(join(layout.machines, '.bench-'));
+  defer(() => rm(directory, { recursive: true }));
   const ours = machineHardware(files, configuration);
-  const peerFiles = machineFiles(folder);
+  const peerFiles = machineFiles(directory);
   // what the supervisor does before a first start
   for (const { tpm } of [files, sealed.files, peerFiles]) await makeVirtualTpm(tpm);
   const peer: MachineHardware = {

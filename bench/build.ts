@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder } from '../src/base/files.ts';
+import { makePrivateDirectory } from '../src/base/files.ts';
 import { run } from '../src/base/process.ts';
 import { excludedPaths, packages, suite } from '../src/release/build/recipe.ts';
 import { findSources } from '../src/release/build/sources.ts';
@@ -9,17 +9,17 @@ import { cache, holdfast } from './support/home.ts';
 
 /**
  * `holdfast build` from nothing (no keys, no cache, no release) against mmdebstrap alone, with the same packages from
- * the same mirror and the same paths left out, into a folder; then `holdfast build` again, when nothing has changed.
+ * the same mirror and the same paths left out, into a directory; then `holdfast build` again, when nothing has changed.
  */
 export const bench: Bench = { name: 'build', prepare };
 
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
-  await makePrivateFolder(cache);
-  const folder = await mkdtemp(join(cache, 'build-'));
-  defer(() => rm(folder, { recursive: true }));
-  const { lines } = await findSources(undefined, folder);
-  const home = join(folder, 'home');
-  const tree = join(folder, 'tree');
+  await makePrivateDirectory(cache);
+  const directory = await mkdtemp(join(cache, 'build-'));
+  defer(() => rm(directory, { recursive: true }));
+  const { lines } = await findSources(undefined, directory);
+  const home = join(directory, 'home');
+  const tree = join(directory, 'tree');
   const options = [
     ...['--mode=root', '--variant=essential', '--format=directory', `--include=${packages.join(',')}`],
     '--aptopt=APT::Install-Recommends "false"',

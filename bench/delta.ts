@@ -1,6 +1,6 @@
 import { copyFile, cp, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder } from '../src/base/files.ts';
+import { makePrivateDirectory } from '../src/base/files.ts';
 import { silent } from '../src/base/progress.ts';
 import { trustedCertificate } from '../src/release/store.ts';
 import { readRelease, type SignedRelease } from '../src/release/verify.ts';
@@ -26,20 +26,20 @@ export const bench: Bench = { name: 'delta', prepare };
 
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const pair = await releasePair();
-  await makePrivateFolder(cache);
-  const folder = await mkdtemp(join(cache, 'delta-'));
-  defer(() => rm(folder, { recursive: true }));
+  await makePrivateDirectory(cache);
+  const directory = await mkdtemp(join(cache, 'delta-'));
+  defer(() => rm(directory, { recursive: true }));
   const certificate = trustedCertificate({ keys: pair.keys, releases: layout.releases });
   const older = await readRelease(pair.older, certificate);
   const newer = await readRelease(pair.newer, certificate);
   const images: Images = {
-    older: await dataOf(older, join(folder, 'older.img')),
-    newer: await dataOf(newer, join(folder, 'newer.img')),
-    scratch: folder,
+    older: await dataOf(older, join(directory, 'older.img')),
+    newer: await dataOf(newer, join(directory, 'newer.img')),
+    scratch: directory,
   };
-  const keys = join(folder, 'keys');
-  await initKeys({ folder: keys, rootKeys: keys }, 1, 1);
-  const [plain, packed] = [join(folder, 'plain'), join(folder, 'packed')];
+  const keys = join(directory, 'keys');
+  await initKeys({ directory: keys, rootKeys: keys }, 1, 1);
+  const [plain, packed] = [join(directory, 'plain'), join(directory, 'packed')];
   const publish = (release: string, repository: string) =>
     publishRelease({
       ...{ release, repository, from: [], certificate, keys, progress: silent },
@@ -49,8 +49,8 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   await cp(packed, plain, { recursive: true });
   const files = await readdir(plain, { recursive: true });
   for (const name of files.filter((each) => /\/from-[^/]*$/.test(each))) await rm(join(plain, name));
-  const trust = { certificate, firstRoot: trustedRootPath(keys), metadata: join(folder, 'metadata') };
-  const fetched = (repository: string) => update(repository, older, trust, join(folder, 'host'));
+  const trust = { certificate, firstRoot: trustedRootPath(keys), metadata: join(directory, 'metadata') };
+  const fetched = (repository: string) => update(repository, older, trust, join(directory, 'host'));
   // without a pack: what an update costs from the fifth newest release on, or from one that was never published
   const anyToAny = once(() => fetched(plain));
   const common = { unit: 'MB', runs: 1 };
@@ -72,8 +72,8 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   ];
 }
 
-async function dataOf({ folder, manifest: { root } }: SignedRelease, path: string): Promise<string> {
-  await copyFile(join(folder, root.name), path);
+async function dataOf({ directory, manifest: { root } }: SignedRelease, path: string): Promise<string> {
+  await copyFile(join(directory, root.name), path);
   await truncate(path, root.dataSize);
   return path;
 }
@@ -83,20 +83,20 @@ async function update(
   repository: string,
   older: SignedRelease,
   trust: Parameters<typeof readOffer>[1],
-  folder: string,
+  directory: string,
 ): Promise<number> {
   await rm(trust.metadata, { recursive: true, force: true });
   const { source, total } = counted(await openSource(repository));
   const { signal } = new AbortController();
   const parts = copiedFiles(older.manifest).map(({ name, size }) => {
-    return { path: join(older.folder, name), offset: 0, size };
+    return { path: join(older.directory, name), offset: 0, size };
   });
   const offer = await readOffer(source, trust, signal);
   const old = async () => [{ digest: older.digest, manifest: older.manifest, parts }];
-  await withFetching(folder, () =>
-    fetchRelease({ source, offer, trust, folder, old, progress: silent, signal }),
+  await withFetching(directory, () =>
+    fetchRelease({ source, offer, trust, directory, old, progress: silent, signal }),
   );
-  await rm(folder, { recursive: true });
+  await rm(directory, { recursive: true });
   return total() / MB;
 }
 

@@ -22,9 +22,9 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const second = parseMachineName('bench-deploy-2');
   await removeMachine(layout, second); // what a bench left that was killed
   defer(() => removeMachine(layout, second).then(() => {}));
-  const folder = await mkdtemp(join(layout.machines, '.bench-'));
-  defer(() => rm(folder, { recursive: true }));
-  const copy = join(folder, 'copy.raw');
+  const directory = await mkdtemp(join(layout.machines, '.bench-'));
+  defer(() => rm(directory, { recursive: true }));
+  const copy = join(directory, 'copy.raw');
 
   const deployAnew = async () => {
     await removeMachine(layout, second);
@@ -43,25 +43,25 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
     {
       ...{ name: 'disk', unit: 'MB', target: 64, targetOf: 'ours', runs: 2, peerName },
       ours: () => growth(layout.home, () => removeMachine(layout, second), deployAnew),
-      peer: () => growth(folder, () => rm(copy, { force: true }), copyAnew),
+      peer: () => growth(directory, () => rm(copy, { force: true }), copyAnew),
     },
   ];
 }
 
-/** Megabytes that are allocated below a folder after `work`, and were not after `clear`. */
+/** Megabytes that are allocated below a directory after `work`, and were not after `clear`. */
 async function growth(
-  folder: string,
+  directory: string,
   clear: () => Promise<unknown>,
   work: () => Promise<unknown>,
 ): Promise<number> {
   await clear();
-  const before = await allocated(folder);
+  const before = await allocated(directory);
   await work();
-  return ((await allocated(folder)) - before) / MiB;
+  return ((await allocated(directory)) - before) / MiB;
 }
 
 /** Bytes, as the file system counts its blocks. */
-async function allocated(folder: string): Promise<number> {
-  const { stdout } = await run('du', ['--summarize', '--block-size=1', folder]);
+async function allocated(directory: string): Promise<number> {
+  const { stdout } = await run('du', ['--summarize', '--block-size=1', directory]);
   return Number.parseInt(stdout.toString(), 10);
 }

@@ -17,9 +17,9 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const { machine, files } = await createBenchMachine('bench-exec', await builtRelease(), defer);
   const inGuest = (...words: string[]) => holdfast(layout.home, 'exec', '--machine', machine, '--', ...words);
   await holdfast(layout.home, 'start', '--machine', machine);
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
-  defer(() => rm(folder, { recursive: true }));
-  const peer = await openSsh(files, folder, defer);
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
+  defer(() => rm(directory, { recursive: true }));
+  const peer = await openSsh(files, directory, defer);
 
   const ours = () => timed(() => inGuest('true'));
   return [

@@ -1,6 +1,6 @@
 import { createCipheriv } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import { makePrivateFolder } from '../src/base/files.ts';
+import { makePrivateDirectory } from '../src/base/files.ts';
 import { MiB } from '../src/base/size.ts';
 import { openSource } from '../src/repository/source/open.ts';
 import { blockSize } from '../src/verity/geometry.ts';
@@ -31,7 +31,7 @@ interface Update {
 export const bench: Bench = { name: 'growth', prepare };
 
 async function prepare(): Promise<readonly Comparison[]> {
-  await makePrivateFolder(cache);
+  await makePrivateDirectory(cache);
   const updates = new Map<number, Promise<Update>>();
   const update = (size: number) => {
     const known = updates.get(size) ?? updateOf(size);
@@ -76,7 +76,7 @@ async function updateOf(size: number): Promise<Update> {
     });
     return { bytes: total(), milliseconds };
   } finally {
-    await rm(workshop.folder, { recursive: true });
+    await rm(workshop.directory, { recursive: true });
   }
 }
 

@@ -48,7 +48,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
 async function throughBroker(swtpm: Swtpm, name: string, defer: Defer): Promise<Socket> {
   const broker = new Broker({ tpm: hostTpm(swtpm.socket), log: console.error });
   defer(() => broker.close());
-  const vsock = join(swtpm.folder, name);
+  const vsock = join(swtpm.directory, name);
   const listener = await listenVsock(vsock, 2321, (stream) => broker.accept(stream));
   defer(() => listener.close());
   const socket = connect(hostPortSocket(vsock, 2321));

@@ -21,7 +21,7 @@ const name = 'bench-update';
 const machine = ['--machine', name];
 
 /**
- * A security update of openssl, curl and tzdata, from a repository in a folder, against `rauc install` of the same root image
+ * A security update of openssl, curl and tzdata, from a repository in a directory, against `rauc install` of the same root image
  * from a bundle on the guest's own disk. Ours fetches the pack, puts the release together, verifies it, writes it into the
  * other slot and reads that back. Its slot is empty at first, so that both write the whole image.
  */
@@ -31,18 +31,18 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const pair = await releasePair();
   const certificate = trustedCertificate({ keys: pair.keys, releases: layout.releases });
   const newer = await readRelease(pair.newer, certificate);
-  const folder = await mkdtemp(join(layout.home, '.bench-update-'));
-  defer(() => rm(folder, { recursive: true }));
-  const repository = await publish([pair.older, pair.newer], certificate, folder);
+  const directory = await mkdtemp(join(layout.home, '.bench-update-'));
+  defer(() => rm(directory, { recursive: true }));
+  const repository = await publish([pair.older, pair.newer], certificate, directory);
 
   const { configuration } = await createBenchMachine(name, pair.older, defer);
   const kernel = (await storedManifest(layout, configuration.release))?.kernel ?? '';
-  const peerFolder = await mkdtemp(join(layout.machines, '.bench-'));
-  defer(() => rm(peerFolder, { recursive: true }));
-  const peerFiles = machineFiles(peerFolder);
+  const peerDirectory = await mkdtemp(join(layout.machines, '.bench-'));
+  defer(() => rm(peerDirectory, { recursive: true }));
+  const peerFiles = machineFiles(peerDirectory);
   await makeVirtualTpm(peerFiles.tpm); // what the supervisor does before a first start
   const hardware = machineHardware(peerFiles, configuration);
-  const rauc = await startRauc(join(newer.folder, newer.manifest.root.name), hardware, kernel, defer);
+  const rauc = await startRauc(join(newer.directory, newer.manifest.root.name), hardware, kernel, defer);
 
   let memory = 0;
   const stageAnew = async () => {
@@ -81,10 +81,10 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
 }
 
 /** A repository of these releases, with a pack between them, that this home trusts. */
-async function publish(releases: readonly string[], certificate: string, folder: string): Promise<string> {
+async function publish(releases: readonly string[], certificate: string, directory: string): Promise<string> {
   const keys = repositoryKeys(layout);
-  const repository = join(folder, 'repository');
-  if ((await rootVersions(keys)).length === 0) await initKeys({ folder: keys, rootKeys: keys }, 1, 1);
+  const repository = join(directory, 'repository');
+  if ((await rootVersions(keys)).length === 0) await initKeys({ directory: keys, rootKeys: keys }, 1, 1);
   const { signal } = new AbortController();
   for (const release of releases) {
     await publishRelease({ release, repository, from: [], certificate, keys, progress: silent, signal });

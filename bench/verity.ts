@@ -23,10 +23,10 @@ const ourProgram = fileURLToPath(new URL('./verity/process.ts', import.meta.url)
 export const bench: Bench = { name: 'verity', prepare };
 
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-verity-'));
-  defer(() => rm(folder, { recursive: true }));
-  const mine = join(folder, 'ours.img');
-  const theirs = join(folder, 'peer.img');
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-verity-'));
+  defer(() => rm(directory, { recursive: true }));
+  const mine = join(directory, 'ours.img');
+  const theirs = join(directory, 'peer.img');
   const given = process.env.HOLDFAST_BENCH_IMAGE;
   if (given === undefined) await generateImage(mine);
   else await copyFile(given, mine);
@@ -39,7 +39,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const hashOffset = `--hash-offset=${dataSize}`;
   const expected = { dataSize, uuid, rootHash };
   const strip = (path: string) => truncate(path, dataSize);
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compile-cache') };
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(directory, 'compile-cache') };
   const program = (...args: string[]) => timed(() => run(process.execPath, [ourProgram, ...args], { env }));
   const formatTheirs = async () => {
     await strip(theirs);

@@ -38,15 +38,15 @@ function sourceOf(metadata: string, targets: string | undefined) {
 }
 
 async function act([action, root]: readonly string[]): Promise<void> {
-  const folder = given('metadata-dir');
+  const directory = given('metadata-dir');
   if (action === 'init') {
-    await mkdir(folder, { recursive: true });
-    await writeFileAtomic(join(folder, 'root.json'), await readBounded(root ?? '', 1024 * 1024));
+    await mkdir(directory, { recursive: true });
+    await writeFileAtomic(join(directory, 'root.json'), await readBounded(root ?? '', 1024 * 1024));
     return;
   }
   const { source, paths } = sourceOf(given('metadata-url'), values['target-base-url']);
   const { signal } = new AbortController();
-  const metadata = await refreshMetadata(source, folder, join(folder, 'root.json'), signal, paths);
+  const metadata = await refreshMetadata(source, directory, join(directory, 'root.json'), signal, paths);
   if (action !== 'download') return;
   const name = given('target-name');
   const file = join(given('target-dir'), encodeURIComponent(name));

@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../src/base/errors.ts';
-import { exists, makePrivateFolder } from '../src/base/files.ts';
+import { exists, makePrivateDirectory } from '../src/base/files.ts';
 import { run } from '../src/base/process.ts';
 import { hostMirrors } from '../src/debian/mirror.ts';
 import { unpackDebianPackage } from '../src/debian/package.ts';
@@ -28,7 +28,7 @@ export async function exampleImage(layout: HomeLayout): Promise<string> {
   }
   const unpacked = join(layout.tools, 'busybox-static');
   await unpackDebianPackage({ name: 'busybox-static', suite, mirror, keyring }, unpacked);
-  await makePrivateFolder(layout.cache);
+  await makePrivateDirectory(layout.cache);
   const scratch = await mkdtemp(join(layout.cache, 'example-image-'));
   try {
     await mkdir(join(scratch, 'root/bin'), { recursive: true });

@@ -6,7 +6,7 @@ import { quoteCommand } from '../src/base/log.ts';
 import { start, started } from '../src/base/process.ts';
 import { report } from '../src/cli/framework/report.ts';
 import { showOn } from '../src/cli/terminal/progress.ts';
-import { homeFolder, homeLayout, machineLayout, parseMachineName } from '../src/machine/paths.ts';
+import { homeDirectory, homeLayout, machineLayout, parseMachineName } from '../src/machine/paths.ts';
 import { exampleImage } from './example-image.ts';
 
 /**
@@ -14,7 +14,7 @@ import { exampleImage } from './example-image.ts';
  * would type. Each is shown. What a former run did is not done again.
  */
 async function quickstart(): Promise<void> {
-  const layout = homeLayout(homeFolder());
+  const layout = homeLayout(homeDirectory());
   const { configuration } = machineLayout(layout, parseMachineName('default'));
   await holdfast('build');
   await holdfast((await exists(configuration)) ? 'start' : 'deploy');

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { exists, makePrivateFolder } from '../../src/base/files.ts';
+import { exists, makePrivateDirectory } from '../../src/base/files.ts';
 import { guid } from '../../src/base/guid.ts';
 import { run } from '../../src/base/process.ts';
 import { type Bytes, GiB, KiB, MiB } from '../../src/base/size.ts';
@@ -91,7 +91,7 @@ const espFiles: Readonly<Record<string, string>> = {
 /**
  * Makes a plain Debian, or finds the one made before: the release's packages on ext4, started by systemd-boot and
  * initramfs-tools, without Secure Boot. Needs root.
- * @param cache a folder that stays. @param kernel the kernel's version of the release it is compared with.
+ * @param cache a directory that stays. @param kernel the kernel's version of the release it is compared with.
  */
 export async function plainDebian(
   cache: string,
@@ -100,33 +100,33 @@ export async function plainDebian(
 ): Promise<PlainDebian> {
   const what = [kernel, ...peerPackages, JSON.stringify([rootFiles, espFiles, partitions, additions])];
   const digest = createHash('sha256').update(what.join('\n')).digest('hex').slice(0, 16);
-  const folder = join(cache, `plain-debian-${digest}`);
-  if (!(await exists(folder))) await makePlainDebian(folder, additions);
-  return plainDebianIn(folder);
+  const directory = join(cache, `plain-debian-${digest}`);
+  if (!(await exists(directory))) await makePlainDebian(directory, additions);
+  return plainDebianIn(directory);
 }
 
-function plainDebianIn(folder: string): PlainDebian {
+function plainDebianIn(directory: string): PlainDebian {
   return {
-    disk: join(folder, 'disk.raw'),
-    variables: join(folder, 'variables.fd'),
-    secrets: join(folder, 'secrets'),
+    disk: join(directory, 'disk.raw'),
+    variables: join(directory, 'variables.fd'),
+    secrets: join(directory, 'secrets'),
   };
 }
 
-async function makePlainDebian(folder: string, additions: Additions): Promise<void> {
-  console.log(`making the plain Debian in ${folder}`);
-  await makePrivateFolder(dirname(folder));
-  const scratch = await mkdtemp(join(dirname(folder), '.plain-debian-'));
+async function makePlainDebian(directory: string, additions: Additions): Promise<void> {
+  console.log(`making the plain Debian in ${directory}`);
+  await makePrivateDirectory(dirname(directory));
+  const scratch = await mkdtemp(join(dirname(directory), '.plain-debian-'));
   try {
     const draft = join(scratch, 'draft');
-    await makePrivateFolder(draft);
+    await makePrivateDirectory(draft);
     const parts = plainDebianIn(draft);
     await makeChannelKeys(parts.secrets);
     const tree = join(scratch, 'root');
     await makeTree(tree, scratch, parts.secrets, additions);
     await makeDisk(parts.disk, tree, scratch);
     await writeFile(parts.variables, await variables());
-    await rename(draft, folder);
+    await rename(draft, directory);
   } finally {
     await rm(scratch, { recursive: true });
   }
@@ -151,7 +151,7 @@ async function makeTree(tree: string, scratch: string, secrets: string, addition
     await writeFile(join(tree, path), text);
   }
   const keys = channelKeyFiles(secrets);
-  await makePrivateFolder(join(tree, 'root/.ssh'));
+  await makePrivateDirectory(join(tree, 'root/.ssh'));
   await copyFile(keys.identityPublic, join(tree, 'root/.ssh/authorized_keys'));
   await copyFile(keys.hostKey, join(tree, 'etc/ssh/ssh_host_ed25519_key'));
   await copyFile(keys.hostKeyPublic, join(tree, 'etc/ssh/ssh_host_ed25519_key.pub'));

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists, makePrivateFolder, readBounded } from '../../src/base/files.ts';
+import { exists, makePrivateDirectory, readBounded } from '../../src/base/files.ts';
 import { run } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
 import { hostMirrors } from '../../src/debian/mirror.ts';
@@ -11,7 +11,7 @@ import { builtRelease, cache, holdfast, layout } from '../support/home.ts';
 /** Source packages of the security update that is measured. */
 const updated: readonly string[] = ['openssl', 'curl', 'tzdata'];
 
-/** Two releases that differ by a security update: their folders, and the home whose key signed them. */
+/** Two releases that differ by a security update: their directories, and the home whose key signed them. */
 export interface ReleasePair {
   readonly older: string;
   readonly newer: string;
@@ -19,7 +19,7 @@ export interface ReleasePair {
 }
 
 /**
- * The newest release, and one with openssl, curl and tzdata as the point release has them; or the two folders that
+ * The newest release, and one with openssl, curl and tzdata as the point release has them; or the two directories that
  * `HOLDFAST_BENCH_RELEASES` names, apart by a comma, signed by the keys of HOLDFAST_HOME.
  */
 export async function releasePair(): Promise<ReleasePair> {
@@ -27,7 +27,7 @@ export async function releasePair(): Promise<ReleasePair> {
   if (givenOlder && givenNewer) return { older: givenOlder, newer: givenNewer, keys: layout.keys };
   const newer = await builtRelease();
   const older = join(layout.home, 'older');
-  await makePrivateFolder(cache);
+  await makePrivateDirectory(cache);
   const scratch = await mkdtemp(join(cache, 'delta-lock-'));
   try {
     const lock = join(scratch, 'packages.json');

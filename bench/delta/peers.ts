@@ -8,7 +8,7 @@ import { countMissing, planRuns } from '../../src/delta/plan.ts';
 import { blockSize, digestSize } from '../../src/verity/geometry.ts';
 import { digestBlocks } from '../../src/verity/tree.ts';
 
-/** Two root images, without their verity trees, and a folder for what peers make of them. */
+/** Two root images, without their verity trees, and a directory for what peers make of them. */
 export interface Images {
   readonly older: string;
   readonly newer: string;

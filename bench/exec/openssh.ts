@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run, start, started } from '../../src/base/process.ts';
 import { channelKeyFiles } from '../../src/channel/keys.ts';
 import { connectVsock } from '../../src/channel/vsock.ts';
-import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import type { MachineFiles } from '../../src/machine/paths.ts';
 import { user } from '../../src/release/build/recipe.ts';
 import type { Defer } from '../measure.ts';
@@ -26,19 +26,19 @@ export interface OpenSsh {
 
 /**
  * Sets OpenSSH's client up for a running machine, with the machine's own keys and nobody's configuration.
- * @param folder for its files; its path is short enough for a socket.
+ * @param directory for its files; its path is short enough for a socket.
  */
-export async function openSsh(files: MachineFiles, folder: string, defer: Defer): Promise<OpenSsh> {
+export async function openSsh(files: MachineFiles, directory: string, defer: Defer): Promise<OpenSsh> {
   const port = await forward(runFiles(files.run).vsockHost, defer);
   const keys = channelKeyFiles(files.secrets);
-  const knownHosts = join(folder, 'known_hosts');
+  const knownHosts = join(directory, 'known_hosts');
   await writeFile(knownHosts, `guest ${await readFile(keys.hostKeyPublic, 'utf8')}`);
   const options = [
     ...['-F', 'none', '-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-i', keys.identity],
     ...['-o', 'HostKeyAlias=guest', '-o', `UserKnownHostsFile=${knownHosts}`],
     ...['-p', String(port), '-l', user.name],
   ];
-  const shared = ['-o', `ControlPath=${join(folder, 'master')}`, ...options];
+  const shared = ['-o', `ControlPath=${join(directory, 'master')}`, ...options];
   await startMaster(shared, defer);
   return {
     withNewConnection: () => run('ssh', [...options, '127.0.0.1', command]),

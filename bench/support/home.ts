@@ -1,13 +1,13 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { makePrivateFolder } from '../../src/base/files.ts';
+import { makePrivateDirectory } from '../../src/base/files.ts';
 import { type RunResult, run } from '../../src/base/process.ts';
 import { silent } from '../../src/base/progress.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
 import { removeMachine } from '../../src/lifecycle/remove.ts';
 import { defaults } from '../../src/machine/limits.ts';
 import {
-  homeFolder,
+  homeDirectory,
   homeLayout,
   type MachineName,
   machineLayout,
@@ -20,7 +20,7 @@ import type { Defer } from '../measure.ts';
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/bench');
 
 /** The HOLDFAST_HOME of benches, unless one is given: its release is built only when something changed. */
-export const layout = homeLayout(process.env.HOLDFAST_HOME ? homeFolder() : join(cache, 'home'));
+export const layout = homeLayout(process.env.HOLDFAST_HOME ? homeDirectory() : join(cache, 'home'));
 
 export const project = resolve(import.meta.dirname, '../..');
 export const program = join(project, 'bin/holdfast');
@@ -30,13 +30,13 @@ export function holdfast(home: string, ...words: string[]): Promise<RunResult> {
   return run(program, words, { env: { ...process.env, HOLDFAST_HOME: home } });
 }
 
-/** Builds the release unless it stands; answers its folder. */
+/** Builds the release unless it stands; answers its directory. */
 export async function builtRelease(): Promise<string> {
-  await makePrivateFolder(layout.home);
-  const folder = join(layout.home, 'build');
-  console.log(`building the release in ${folder}, unless it stands`);
-  await holdfast(layout.home, 'build', '--out', folder);
-  return folder;
+  await makePrivateDirectory(layout.home);
+  const directory = join(layout.home, 'build');
+  console.log(`building the release in ${directory}, unless it stands`);
+  await holdfast(layout.home, 'build', '--out', directory);
+  return directory;
 }
 
 /** Makes a machine as `holdfast deploy` does without further flags, but does not start it; it goes with the bench. */

@@ -101,18 +101,18 @@ async function put(session: Session, path: string, source: string): Promise<void
 }
 
 async function makeBundle(image: string, defer: Defer): Promise<{ bundle: string; certificate: string }> {
-  const folder = await mkdtemp(join(layout.home, '.bench-rauc-'));
-  defer(() => rm(folder, { recursive: true }));
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+  const directory = await mkdtemp(join(layout.home, '.bench-rauc-'));
+  defer(() => rm(directory, { recursive: true }));
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
   await run('openssl', [
     ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=bench', '-days', '1000'],
     ...['-keyout', key, '-out', certificate],
   ]);
-  const content = join(folder, 'content');
+  const content = join(directory, 'content');
   await mkdir(content);
   await writeFile(join(content, 'manifest.raucm'), manifest);
   await link(image, join(content, 'root.img'));
-  const bundle = join(folder, 'bundle.raucb');
+  const bundle = join(directory, 'bundle.raucb');
   await run('rauc', ['bundle', `--cert=${certificate}`, `--key=${key}`, content, bundle]);
   return { bundle, certificate };
 }

@@ -63,14 +63,14 @@ async function releasesOf(
   return [await read(release), ...(await Promise.all(updates.map(read)))];
 }
 
-async function readAttestationKey(folder: string): Promise<string> {
+async function readAttestationKey(directory: string): Promise<string> {
   try {
-    return (await readBounded(attestationKeyFile(folder), 4096)).toString('latin1');
+    return (await readBounded(attestationKeyFile(directory), 4096)).toString('latin1');
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error;
     throw failure('attest.key', 'it is not known which key the machine answers with', {
       why: 'its TPM is made at the first start, and the public half of the key is kept then',
-      next: 'run `holdfast start`; for a machine whose TPM was made before, stop it and move the folder `tpm` of its folder away first',
+      next: 'run `holdfast start`; for a machine whose TPM was made before, stop it and move the directory `tpm` of its directory away first',
     });
   }
 }

@@ -19,7 +19,7 @@ import { readRelease } from '../release/verify.ts';
 export interface FileAccess {
   /** Relative to HOLDFAST_HOME. */
   readonly path: string;
-  readonly kind: 'folder' | 'file' | 'other';
+  readonly kind: 'directory' | 'file' | 'other';
   /** The permission bits. */
   readonly mode: number;
 }
@@ -39,7 +39,7 @@ export interface HostFactTypes {
   /** The certificates that the machine should have been deployed with. */
   readonly certificates: SecureBootKeys;
   readonly tables: DiskTables;
-  /** Everything below the machine's secrets and the home's keys, and the folders above them. */
+  /** Everything below the machine's secrets and the home's keys, and the directories above them. */
   readonly access: readonly FileAccess[];
   readonly channelKeys: ChannelKeyDigests;
   /** Those of the other machines of this home, by name. */
@@ -94,8 +94,8 @@ async function readReleases(layout: HomeLayout, name: MachineName): Promise<Host
 }
 
 async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAccess[]> {
-  const { folder, secrets, configuration, variables } = machineLayout(layout, name);
-  const paths = [layout.home, layout.keys, layout.machines, folder, secrets, configuration, variables];
+  const { directory, secrets, configuration, variables } = machineLayout(layout, name);
+  const paths = [layout.home, layout.keys, layout.machines, directory, secrets, configuration, variables];
   for (const parent of [layout.keys, secrets]) {
     const names = await readdir(parent, { recursive: true });
     paths.push(...names.map((each) => join(parent, each)));
@@ -103,7 +103,7 @@ async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAc
   return Promise.all(
     paths.map(async (path) => {
       const found = await stat(path);
-      const kind = found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'other';
+      const kind = found.isDirectory() ? 'directory' : found.isFile() ? 'file' : 'other';
       return { path: relative(layout.home, path) || '.', kind, mode: found.mode & 0o7777 } as const;
     }),
   );

@@ -14,11 +14,11 @@ export interface Volume {
 
 export const volumes: Probe<readonly Volume[]> = {
   name: 'volumes',
-  command: `for folder in /sys/class/block/dm-*; do
-    [ -e "$folder/dm" ] || continue
-    name=$(<"$folder/dm/name")
+  command: `for directory in /sys/class/block/dm-*; do
+    [ -e "$directory/dm" ] || continue
+    name=$(<"$directory/dm/name")
     read -r _ _ type how _ <<<"$(dmsetup table "$name")"
-    echo "$(<"$folder/dev") $name $(cd "$folder/slaves" && echo *) $type $how"
+    echo "$(<"$directory/dev") $name $(cd "$directory/slaves" && echo *) $type $how"
   done`,
   form: lines(
     matching(

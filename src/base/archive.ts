@@ -19,11 +19,11 @@ export interface ArchiveOutcome {
  * Writes a tar.gz archive (mode 0600) with what can be had: an entry that fails is told in the archive's `contents.txt` and
  * does not stop the others, since archives are wanted most when something is broken. Only what is listed goes in.
  * @param target replaced whole or not at all.
- * @param folder the one folder that the archive unpacks to.
+ * @param directory the one directory that the archive unpacks to.
  */
 export async function writeArchive(
   target: string,
-  folder: string,
+  directory: string,
   entries: readonly ArchiveEntry[],
   progress: Progress,
   signal: AbortSignal,
@@ -31,7 +31,7 @@ export async function writeArchive(
   const path = resolve(target);
   const scratch = await makeScratch(path);
   try {
-    const content = join(scratch, folder);
+    const content = join(scratch, directory);
     await mkdir(content);
     const outcomes = await progress.step('Collecting logs', async (step) => {
       const collected: ArchiveOutcome[] = [];
@@ -46,7 +46,7 @@ export async function writeArchive(
     await writeFile(join(content, 'contents.txt'), lines.join(''));
     const file = join(scratch, 'archive.tar.gz');
     await writeFile(file, '', { mode: 0o600 }); // tar keeps the mode of a file that is there
-    await run('tar', ['--create', '--gzip', '--file', file, '--directory', scratch, '--', folder], {
+    await run('tar', ['--create', '--gzip', '--file', file, '--directory', scratch, '--', directory], {
       signal,
     });
     await rename(file, path);
@@ -56,19 +56,19 @@ export async function writeArchive(
   }
 }
 
-/** A folder beside the archive, made before anything is collected: so what cannot be written is told at once. */
+/** A directory beside the archive, made before anything is collected: so what cannot be written is told at once. */
 async function makeScratch(path: string): Promise<string> {
-  const isFolder = await stat(path).then(
+  const isDirectory = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
   const cannot = (why: string, cause?: unknown) =>
     misuse('archive.target', `${path} cannot be written`, {
       why,
-      next: 'give a file in a folder that exists, such as ./logs.tar.gz',
+      next: 'give a file in a directory that exists, such as ./logs.tar.gz',
       cause,
     });
-  if (isFolder) throw cannot('it is a folder');
+  if (isDirectory) throw cannot('it is a directory');
   try {
     return await mkdtemp(join(dirname(path), '.archive-'));
   } catch (error) {
@@ -76,8 +76,8 @@ async function makeScratch(path: string): Promise<string> {
   }
 }
 
-async function collect(entry: ArchiveEntry, folder: string): Promise<string> {
-  const path = join(folder, entry.name);
+async function collect(entry: ArchiveEntry, directory: string): Promise<string> {
+  const path = join(directory, entry.name);
   try {
     if ('copy' in entry) await copyFile(entry.copy, path);
     else await writeFile(path, await entry.make());

@@ -3,9 +3,9 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:f
 import { dirname } from 'node:path';
 import { failure, isSystemError } from './errors.ts';
 
-/** Makes a rename or a new name inside `folder` survive a power cut. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+/** Makes a rename or a new name inside `directory` survive a power cut. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
   try {
     await handle.sync();
   } finally {
@@ -14,7 +14,7 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Replaces `path` whole or not at all: temporary file, fsync, rename, fsync of the folder.
+ * Replaces `path` whole or not at all: temporary file, fsync, rename, fsync of the directory.
  * @param mode file mode; secrets pass 0o600.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
@@ -28,15 +28,15 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
       await handle.close();
     }
     await rename(temporary, path);
-    await syncFolder(dirname(path));
+    await syncDirectory(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
 }
 
-/** Makes a folder that only its owner may enter. */
-export async function makePrivateFolder(path: string): Promise<void> {
+/** Makes a directory that only its owner may enter. */
+export async function makePrivateDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
 }
 

@@ -3,12 +3,12 @@ import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 /**
- * The folders that programs are taken from. Debian leaves `sbin` out of users' PATH, where mkfs.ext4 and others are that
+ * The directories that programs are taken from. Debian leaves `sbin` out of users' PATH, where mkfs.ext4 and others are that
  * need no root for files.
  */
 export function searchPath(environment: NodeJS.ProcessEnv = process.env): string {
-  const folders = (environment.PATH ?? '/usr/bin:/bin').split(delimiter).filter(isAbsolute);
-  return [...new Set([...folders, '/usr/sbin', '/sbin'])].join(delimiter);
+  const directories = (environment.PATH ?? '/usr/bin:/bin').split(delimiter).filter(isAbsolute);
+  return [...new Set([...directories, '/usr/sbin', '/sbin'])].join(delimiter);
 }
 
 /** Where a program is, as `run` and `start` of process.ts will find it; undefined when it is not installed. */
@@ -17,7 +17,7 @@ export async function findProgram(name: string): Promise<string | undefined> {
     ? [name]
     : searchPath()
         .split(delimiter)
-        .map((folder) => join(folder, name));
+        .map((directory) => join(directory, name));
   for (const path of candidates) if (await isProgram(path)) return path;
   return undefined;
 }

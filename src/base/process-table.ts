@@ -23,9 +23,9 @@ export async function findProcesses(matches: (argv: readonly string[]) => boolea
 /** The process with this number, or undefined when it is gone, a zombie, or another user's. */
 export async function readProcess(pid: number): Promise<ProcessEntry | undefined> {
   try {
-    const folder = `/proc/${pid}`;
+    const directory = `/proc/${pid}`;
     const [command, status, stat] = await Promise.all(
-      ['cmdline', 'status', 'stat'].map((file) => readFile(`${folder}/${file}`, 'utf8')),
+      ['cmdline', 'status', 'stat'].map((file) => readFile(`${directory}/${file}`, 'utf8')),
     );
     const argv = command?.split('\0').slice(0, -1) ?? [];
     const uid = /^Uid:\t(\d+)/m.exec(status ?? '')?.[1];

@@ -51,7 +51,7 @@ fi
 `;
 
 /**
- * Copies a file or folder of this host into the guest, as `cp -r` does: into a folder that exists, or to a new name.
+ * Copies a file or directory of this host into the guest, as `cp -r` does: into a directory that exists, or to a new name.
  * @throws HoldfastError `copy.source`, `copy.failed`, and what `start` throws; the signal's reason.
  */
 export async function copyIn(
@@ -62,7 +62,7 @@ export async function copyIn(
   signal: AbortSignal,
 ): Promise<void> {
   const source = sourceOf(hostPath);
-  await lstat(join(source.folder, source.name)).catch((error: unknown) => {
+  await lstat(join(source.directory, source.name)).catch((error: unknown) => {
     throw failure('copy.source', `${hostPath} cannot be copied`, { why: reasonOf(error), cause: error });
   });
   const measuring = new AbortController();

@@ -18,9 +18,9 @@ import { readTail, runToEnd } from './run.ts';
 import type { StartCommand } from './session.ts';
 
 /**
- * Copies a file or folder of the guest to this host, as `cp -r` does: into a folder that exists, or to a new name. The
- * guest is not trusted: its archive is unpacked in a fresh folder that nobody else may enter, and only what is asked for,
- * and is a file, a folder or a symbolic link, moves from there to its place.
+ * Copies a file or directory of the guest to this host, as `cp -r` does: into a directory that exists, or to a new name. The
+ * guest is not trusted: its archive is unpacked in a fresh directory that nobody else may enter, and only what is asked for,
+ * and is a file, a directory or a symbolic link, moves from there to its place.
  * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.unsafe`, and what `start` throws; the signal's reason.
  */
 export async function copyOut(
@@ -31,17 +31,17 @@ export async function copyOut(
   signal: AbortSignal,
 ): Promise<void> {
   const source = sourceOf(guestPath);
-  const isInto = await isFolder(hostPath);
+  const isInto = await isDirectory(hostPath);
   const target = isInto ? resolve(hostPath, source.name) : resolve(hostPath);
   const stage = await makeStage(dirname(target));
   try {
-    const folder = join(stage, 'new');
-    await mkdir(folder);
-    await progress.step(`Copying :${guestPath}`, (step) => unpack(start, source, folder, step, signal));
-    const item = join(folder, source.name);
+    const directory = join(stage, 'new');
+    await mkdir(directory);
+    await progress.step(`Copying :${guestPath}`, (step) => unpack(start, source, directory, step, signal));
+    const item = join(directory, source.name);
     await checkKinds(item);
     if (!isInto && hostPath.endsWith('/') && !(await lstat(item)).isDirectory())
-      throw notWritten(hostPath, 'it is not a folder');
+      throw notWritten(hostPath, 'it is not a directory');
     // the dot has cp follow a link that the user named, but not one of the same name in there
     await moveInto(item, source.name === '.' && isInto ? `${target}/.` : target);
   } finally {
@@ -52,7 +52,7 @@ export async function copyOut(
 async function unpack(
   start: StartCommand,
   source: Source,
-  folder: string,
+  directory: string,
   step: Step,
   signal: AbortSignal,
 ): Promise<void> {
@@ -61,7 +61,7 @@ async function unpack(
   signal.addEventListener('abort', command.hangUp);
   try {
     signal.throwIfAborted();
-    const tar = await startUnpack(folder);
+    const tar = await startUnpack(directory);
     const said = readTail(command.stderr);
     if (command.stdin.writable) command.stdin.end(); // the guest's tar may have ended already
     command.stdout.pipe(tar.input);
@@ -105,7 +105,7 @@ async function guestSize(
   }
 }
 
-/** A folder beside the destination, so that moving there is but a rename. mkdtemp gives it mode 0700. */
+/** A directory beside the destination, so that moving there is but a rename. mkdtemp gives it mode 0700. */
 async function makeStage(parent: string): Promise<string> {
   try {
     return await mkdtemp(join(parent, '.holdfast-copy.'));
@@ -119,7 +119,7 @@ async function removeStage(stage: string): Promise<void> {
     await rm(stage, { recursive: true, force: true });
   } catch (error) {
     if (!isSystemError(error, 'EACCES')) throw error;
-    await run('chmod', ['-R', 'u+rwX', '--', stage]); // folders that came without the right to change them
+    await run('chmod', ['-R', 'u+rwX', '--', stage]); // directories that came without the right to change them
     await rm(stage, { recursive: true, force: true });
   }
 }
@@ -139,14 +139,14 @@ async function checkKinds(item: string): Promise<void> {
 function unsafe(why: string) {
   return failure('copy.unsafe', 'what the guest sent was not taken', {
     why,
-    next: 'copy files and folders; `holdfast exec -- tar -c …` prints an archive of anything',
+    next: 'copy files and directories; `holdfast exec -- tar -c …` prints an archive of anything',
   });
 }
 
 async function moveInto(item: string, target: string): Promise<void> {
   try {
     const found = await lstat(item);
-    if (found.isDirectory() && (await isFolder(target))) {
+    if (found.isDirectory() && (await isDirectory(target))) {
       await run('cp', ['--archive', '--remove-destination', '--no-target-directory', '--', item, target]);
     } else if (found.isDirectory()) {
       await chmod(item, found.mode | 0o200); // or it could not be moved
@@ -168,7 +168,7 @@ function notWritten(path: string, why: string) {
 }
 
 /** Also through a symbolic link. */
-async function isFolder(path: string): Promise<boolean> {
+async function isDirectory(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() ?? false;
 }

@@ -9,8 +9,8 @@ export interface Place {
 
 /** What tar is told to archive. */
 export interface Source {
-  readonly folder: string;
-  /** Of the file or folder in it; `.` stands for all that the folder has. */
+  readonly directory: string;
+  /** Of the file or directory in it; `.` stands for all that the directory has. */
   readonly name: string;
 }
 
@@ -29,6 +29,6 @@ export function parsePlace(word: string): Place {
 /** As cp reads it: the last name, or for `/` and what ends in `.` or `..` all that is in there. */
 export function sourceOf(path: string): Source {
   const normal = posix.normalize(path).replace(/(?<=.)\/$/, '');
-  if (normal === '/' || /(^|\/)\.\.?\/*$/.test(path)) return { folder: normal, name: '.' };
-  return { folder: posix.dirname(normal), name: posix.basename(normal) };
+  if (normal === '/' || /(^|\/)\.\.?\/*$/.test(path)) return { directory: normal, name: '.' };
+  return { directory: posix.dirname(normal), name: posix.basename(normal) };
 }

@@ -10,22 +10,22 @@ import { printable, readTail } from './run.ts';
 const archivedCodes: readonly (number | null)[] = [0, 1];
 
 /** How tar archives a source to its output, on either side. Names are names, whatever is in them. */
-export function archiveArguments({ folder, name }: Source): string[] {
-  return ['--create', '--file=-', '--no-unquote', `--directory=${folder}`, '--', name];
+export function archiveArguments({ directory, name }: Source): string[] {
+  return ['--create', '--file=-', '--no-unquote', `--directory=${directory}`, '--', name];
 }
 
 /**
- * How tar unpacks its input into a folder, on either side. It makes every file the user's own, without set-user-id bits,
- * and keeps names that would lead out of the folder inside: absolute ones, `..`, and those through symbolic links (GNU
- * tar's manual, "Security rules of thumb", asks for a fresh folder; ours is).
+ * How tar unpacks its input into a directory, on either side. It makes every file the user's own, without set-user-id bits,
+ * and keeps names that would lead out of the directory inside: absolute ones, `..`, and those through symbolic links (GNU
+ * tar's manual, "Security rules of thumb", asks for a fresh directory; ours is).
  */
-export function unpackArguments(folder: string): string[] {
-  return ['--extract', '--file=-', `--directory=${folder}`, '--no-same-owner', '--no-same-permissions'];
+export function unpackArguments(directory: string): string[] {
+  return ['--extract', '--file=-', `--directory=${directory}`, '--no-same-owner', '--no-same-permissions'];
 }
 
 /** How du tells the size of a source, for showing how far a copy is. */
-export function sizeCommand({ folder, name }: Source): [program: string, ...args: string[]] {
-  return ['du', '--summarize', '--apparent-size', '--block-size=1', '--', `${folder}/${name}`];
+export function sizeCommand({ directory, name }: Source): [program: string, ...args: string[]] {
+  return ['du', '--summarize', '--apparent-size', '--block-size=1', '--', `${directory}/${name}`];
 }
 
 /** What du said; undefined when it said nothing of use. */
@@ -63,9 +63,9 @@ export async function startArchive(source: Source): Promise<HostTar & { readonly
 }
 
 /** Modes come out as they are in the archive. @throws HoldfastError `process.missing`. */
-export async function startUnpack(folder: string): Promise<HostTar & { readonly input: Writable }> {
+export async function startUnpack(directory: string): Promise<HostTar & { readonly input: Writable }> {
   const before = process.umask(0);
-  const child = startTar(unpackArguments(folder));
+  const child = startTar(unpackArguments(directory));
   process.umask(before);
   await started(child, 'tar');
   child.stdin.on('error', () => {}); // it tells by its exit code

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, type HoldfastError } from '../base/errors.ts';
-import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
+import { makePrivateDirectory, readBounded, syncDirectory } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import type { Identity } from './session.ts';
 
@@ -12,7 +12,7 @@ const keyFileLimit = 4096;
 const publicKeyPrefix = Buffer.from('\0\0\0\x0bssh-ed25519\0\0\0\x20', 'latin1');
 const publicKeyLength = publicKeyPrefix.length + 32;
 
-/** The channel's keys of one machine, in its folder of secrets: private keys have mode 0600. */
+/** The channel's keys of one machine, in its directory of secrets: private keys have mode 0600. */
 export function channelKeyFiles(secrets: string) {
   return {
     /** Who the host is to the guest: delivered there as an authorized key. */
@@ -31,11 +31,11 @@ export function channelKeyFiles(secrets: string) {
  */
 export async function makeChannelKeys(secrets: string): Promise<void> {
   const files = channelKeyFiles(secrets);
-  await makePrivateFolder(secrets);
+  await makePrivateDirectory(secrets);
   await makeKeyPair(files.identity, 'holdfast host');
   await makeKeyPair(files.hostKey, 'holdfast guest');
   for (const path of Object.values(files)) await syncFile(path);
-  await syncFolder(secrets);
+  await syncDirectory(secrets);
 }
 
 async function makeKeyPair(path: string, comment: string): Promise<void> {
@@ -80,6 +80,6 @@ export function parsePublicKey(text: string): Buffer {
 export function damagedKey(which: string, why: string): HoldfastError {
   return failure('channel.key', `${which} is damaged`, {
     why,
-    next: 'restore the machine’s folder from a backup, or deploy the machine again',
+    next: 'restore the machine’s directory from a backup, or deploy the machine again',
   });
 }

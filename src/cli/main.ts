@@ -1,6 +1,6 @@
 import { reasonOf } from '../base/errors.ts';
 import { debug, enableDebug } from '../base/log.ts';
-import { homeFolder, homeLayout } from '../machine/paths.ts';
+import { homeDirectory, homeLayout } from '../machine/paths.ts';
 import { commonFlags } from './framework/common-flags.ts';
 import { watchInterruption } from './framework/interruption.ts';
 import { printOn } from './framework/output.ts';
@@ -27,7 +27,7 @@ async function main(words: readonly string[]): Promise<number> {
     await understood.verb.run(understood.given, {
       machine: commonFlags.machine.read(common.machine),
       json: isJson(),
-      layout: homeLayout(homeFolder()),
+      layout: homeLayout(homeDirectory()),
       progress: showOn(stderr, process.env),
       output: printOn(stdout, isJson()),
       streams: { stdin, stdout, stderr },

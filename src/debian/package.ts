@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure, HoldfastError, isSystemError, misuse } from '../base/errors.ts';
-import { exists, makePrivateFolder } from '../base/files.ts';
+import { exists, makePrivateDirectory } from '../base/files.ts';
 import { run } from '../base/process.ts';
 
 /** One package of Debian, to be unpacked without being installed. */
@@ -16,21 +16,21 @@ export interface DebianPackage {
 }
 
 /**
- * Fetches a package and unpacks it into `folder`, which appears whole or not at all and is left alone when it is there.
+ * Fetches a package and unpacks it into `directory`, which appears whole or not at all and is left alone when it is there.
  * apt itself checks the chain: the keyring, the signed Release file, the package list, the package. It works on a
  * configuration of its own: the host's sources, lists and packages are neither used nor changed. Needs no root.
  * @throws HoldfastError `package.mirror` (exit code 2), `package.fetch`.
  */
-export async function unpackDebianPackage(wanted: DebianPackage, folder: string): Promise<void> {
-  if (await exists(folder)) return;
+export async function unpackDebianPackage(wanted: DebianPackage, directory: string): Promise<void> {
+  if (await exists(directory)) return;
   if (!URL.canParse(wanted.mirror) || /\s/.test(wanted.mirror)) {
     throw misuse('package.mirror', `'${wanted.mirror}' cannot be a mirror of Debian`, {
       why: 'it is not a URL',
-      next: 'give the URL of the folder that holds dists/ and pool/',
+      next: 'give the URL of the directory that holds dists/ and pool/',
     });
   }
-  await makePrivateFolder(dirname(folder));
-  const work = await mkdtemp(`${folder}.`);
+  await makePrivateDirectory(dirname(directory));
+  const work = await mkdtemp(`${directory}.`);
   try {
     const configuration = await writeConfiguration(wanted, work);
     const apt = (...args: string[]) =>
@@ -41,9 +41,9 @@ export async function unpackDebianPackage(wanted: DebianPackage, folder: string)
     if (archive === undefined) throw failure('package.fetch', 'apt-get downloaded nothing');
     const unpacked = join(work, 'unpacked');
     await run('dpkg-deb', ['--extract', join(work, archive), unpacked]);
-    await rename(unpacked, folder);
+    await rename(unpacked, directory);
   } catch (error) {
-    if (await wasUnpackedMeanwhile(error, folder)) return;
+    if (await wasUnpackedMeanwhile(error, directory)) return;
     throw explain(wanted, error);
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -56,8 +56,8 @@ export async function unpackDebianPackage(wanted: DebianPackage, folder: string)
  */
 async function writeConfiguration(wanted: DebianPackage, work: string): Promise<string> {
   const path = join(work, 'apt.conf');
-  for (const folder of ['lists/partial', 'archives/partial', 'sources'])
-    await mkdir(join(work, folder), { recursive: true });
+  for (const directory of ['lists/partial', 'archives/partial', 'sources'])
+    await mkdir(join(work, directory), { recursive: true });
   // sources.list(5), deb822 style. Without `Targets` apt fetches what other programs of the host asked it for, too.
   await writeFile(
     join(work, 'sources', 'debian.sources'),
@@ -96,9 +96,9 @@ Dir::Etc::trustedparts "/dev/null";
 }
 
 /** Somebody else, who was quicker, put the same package there. */
-async function wasUnpackedMeanwhile(error: unknown, folder: string): Promise<boolean> {
+async function wasUnpackedMeanwhile(error: unknown, directory: string): Promise<boolean> {
   const taken = isSystemError(error, 'ENOTEMPTY') || isSystemError(error, 'EEXIST');
-  return taken && (await exists(folder));
+  return taken && (await exists(directory));
 }
 
 function explain(wanted: DebianPackage, error: unknown): unknown {

@@ -12,12 +12,12 @@ export class RowWriter {
     this.#files = files;
   }
 
-  /** Makes the files in `folder`, each with its size and nothing in it. */
-  static async create(folder: string, files: readonly ContentFile[]): Promise<RowWriter> {
+  /** Makes the files in `directory`, each with its size and nothing in it. */
+  static async create(directory: string, files: readonly ContentFile[]): Promise<RowWriter> {
     const opened: { handle: FileHandle; placed: PlacedFile }[] = [];
     try {
       for (const placed of placeFiles(files)) {
-        const handle = await open(join(folder, placed.name), 'w', 0o600);
+        const handle = await open(join(directory, placed.name), 'w', 0o600);
         opened.push({ handle, placed });
         await handle.truncate(placed.size);
       }

@@ -1,7 +1,7 @@
 import { chmod, open, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { failure } from '../base/errors.ts';
-import { syncFolder, writeAll } from '../base/files.ts';
+import { syncDirectory, writeAll } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import { readAhead, readsOf } from '../base/read-ahead.ts';
 import { type Bytes, formatSize, KiB, MiB } from '../base/size.ts';
@@ -78,7 +78,7 @@ export async function createBaseImage({
     await chmod(image, 0o444);
     await rename(image, path);
   });
-  await syncFolder(dirname(resolve(path)));
+  await syncDirectory(dirname(resolve(path)));
 }
 
 async function copyInto(image: string, source: string, offset: number): Promise<void> {
@@ -103,10 +103,10 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
   const files = Object.entries(fileSystem.files).map(
     ([target, source]) => [resolve(source), target.split('\\').filter((name) => name !== '')] as const,
   );
-  const folders = files.flatMap(([, names]) =>
+  const directories = files.flatMap(([, names]) =>
     names.slice(0, -1).map((_, index) => `::/${names.slice(0, index + 1).join('/')}`),
   );
-  await run('mmd', [...drive, ...new Set(folders)], { env });
+  await run('mmd', [...drive, ...new Set(directories)], { env });
   for (const [source, names] of files)
     await run('mcopy', [...drive, source, `::/${names.join('/')}`], { env });
 }

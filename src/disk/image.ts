@@ -64,13 +64,13 @@ export async function writeImage(path: string, offset: number, data: Buffer): Pr
   });
 }
 
-/** Runs `work` with a folder next to `path`, so that large files stay on the same file system, and removes the folder. */
-export async function withScratch<T>(path: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(dirname(resolve(path)), '.disk-'));
+/** Runs `work` with a directory next to `path`, so that large files stay on the same file system, and removes the directory. */
+export async function withScratch<T>(path: string, work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(dirname(resolve(path)), '.disk-'));
   try {
-    return await work(folder);
+    return await work(directory);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
   }
 }
 

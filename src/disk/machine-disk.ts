@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { syncFolder } from '../base/files.ts';
+import { syncDirectory } from '../base/files.ts';
 import { guid } from '../base/guid.ts';
 import { run } from '../base/process.ts';
 import { KiB } from '../base/size.ts';
@@ -19,7 +19,7 @@ import {
 export interface MachineDisk extends DiskSizes {
   /** Where the qcow2 file is made. */
   readonly path: string;
-  /** The release's base image, from `createBaseImage`. The disk refers to it relative to its own folder. */
+  /** The release's base image, from `createBaseImage`. The disk refers to it relative to its own directory. */
   readonly base: string;
   /** The machine encrypts Log and Data, and makes their file systems itself: here they stay empty. */
   readonly encrypted?: boolean;
@@ -59,7 +59,7 @@ export async function createMachineDisk({ path, base, encrypted, ...sizes }: Mac
     await syncFile(image); // the conversion itself flushes nothing, which makes it quick
     await rename(image, path);
   });
-  await syncFolder(dirname(resolve(path)));
+  await syncDirectory(dirname(resolve(path)));
 }
 
 /** A sparse file of the disk's full size, which is zero wherever the base image has something. */

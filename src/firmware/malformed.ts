@@ -1,6 +1,6 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 
-/** The one error of this folder: a variable store, or a variable in it, is not what the firmware would have written. */
+/** The one error of this directory: a variable store, or a variable in it, is not what the firmware would have written. */
 export function malformed(why: string): HoldfastError {
   return failure('firmware.variables', 'the UEFI variable store cannot be used', {
     why,

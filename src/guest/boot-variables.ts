@@ -2,7 +2,7 @@ import type { Session } from '../channel/session.ts';
 import type { VariableChange } from '../firmware/store.ts';
 import { rootScript } from './root-script.ts';
 
-const folder = '/sys/firmware/efi/efivars';
+const directory = '/sys/firmware/efi/efivars';
 
 /**
  * Writes UEFI variables through the guest's kernel: while a machine runs, only its firmware may. Each is written whole or
@@ -14,7 +14,7 @@ export async function writeVariables(
   changes: readonly VariableChange[],
 ): Promise<void> {
   const commands = changes.map(({ name, vendor, attributes, data }) => {
-    const path = `${folder}/${name}-${vendor}`;
+    const path = `${directory}/${name}-${vendor}`;
     if (data === undefined) return `rm -f ${path}`;
     const head = Buffer.alloc(4);
     head.writeUInt32LE(attributes);

@@ -4,7 +4,7 @@ import type { Session } from '../channel/session.ts';
 import { type Overlay, overlays } from '../release/overlay-content.ts';
 import type { EntryType, LayerEntry, Layers } from './drift.ts';
 import { readResetLine } from './drift-reset.ts';
-import { layersFolder, type RawPath, rawPath } from './overlay-path.ts';
+import { layersDirectory, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
 
 const top = rawPath('');
@@ -13,16 +13,16 @@ const top = rawPath('');
 const limit = 300_000;
 
 /**
- * Lists both layers of each overlay named. The release's own folders lie below the overlays; a bind mount of the root
+ * Lists both layers of each overlay named. The release's own directories lie below the overlays; a bind mount of the root
  * shows them, as it leaves out what is mounted on it. Only this shell sees that mount: it has its own mounts. tar tells a
- * folder's attributes, as getfattr is not there. Every record is a word and its fields, each ended by NUL.
+ * directory's attributes, as getfattr is not there. Every record is a word and its fields, each ended by NUL.
  */
 const script = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
 mount --bind / /mnt
 fields='%y\\0%m\\0%U\\0%G\\0%s\\0%l\\0%P\\0'
 for name; do
-  lower=/mnt/$name layers=${layersFolder}/$name
+  lower=/mnt/$name layers=${layersDirectory}/$name
   printf 'overlay\\0%s\\0%s\\0' "$name" "$(findmnt --noheadings --output FS-OPTIONS "/$name")"
   find "$lower" -printf "lower\\0$fields"
   cd "$layers/upper"
@@ -45,7 +45,7 @@ printf 'end\\0'`;
 /** find(1), `%y`. */
 const types: Readonly<Record<string, EntryType>> = {
   f: 'file',
-  d: 'folder',
+  d: 'directory',
   l: 'link',
   c: 'device',
   b: 'device',
@@ -138,8 +138,8 @@ function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
     else if (word === 'reset') listing.pending.push(readResetLine(first));
   }
   for (const { lower, upper } of listings)
-    if (lower.get(top)?.type !== 'folder' || upper.get(top)?.type !== 'folder')
-      throw new RangeError('a layer is no folder');
+    if (lower.get(top)?.type !== 'directory' || upper.get(top)?.type !== 'directory')
+      throw new RangeError('a layer is no directory');
   return listings;
 }
 
@@ -147,7 +147,7 @@ function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
 function openListing(name: string, options: string): OpenListing {
   const overlay = overlays.find((each) => each === name);
   if (overlay === undefined) throw new RangeError(`unexpected ${JSON.stringify(name)}`);
-  const upper = `upperdir=/sysroot${layersFolder}/${overlay}/upper`;
+  const upper = `upperdir=/sysroot${layersDirectory}/${overlay}/upper`;
   if (!options.split(',').includes(upper)) {
     throw failure('drift.elsewhere', `what changes in /${overlay} is not kept on Data now`, {
       why: printable(options) || 'nothing is mounted there',

@@ -34,7 +34,7 @@ export async function findDrift(
  * Has a path and all below it be as in the release from the machine's next start on.
  * @param agree sees what will be lost, unless all of it was asked for before; nothing is done when it throws.
  * @returns what is given back, and whether any of it was not asked for before.
- * @throws HoldfastError `drift.hidden` when a folder above must be given back instead, and those of `findDrift` and `agree`.
+ * @throws HoldfastError `drift.hidden` when a directory above must be given back instead, and those of `findDrift` and `agree`.
  */
 export async function resetDrift(
   layout: HomeLayout,
@@ -47,10 +47,10 @@ export async function resetDrift(
   const all = await listDrift(session, place, signal);
   const above = hiddenBy(all, place.path);
   if (above !== undefined) {
-    const folder = showPath({ overlay: place.overlay, path: above });
+    const directory = showPath({ overlay: place.overlay, path: above });
     throw failure('drift.hidden', `${showPath(place)} cannot be given back alone`, {
-      why: `the machine's ${folder} hides what the release has there`,
-      next: `give all of it back: holdfast drift --reset ${folder}`,
+      why: `the machine's ${directory} hides what the release has there`,
+      next: `give all of it back: holdfast drift --reset ${directory}`,
     });
   }
   const drift = all.filter(({ path }) => isWithin(path, place.path));
@@ -72,7 +72,7 @@ async function listDrift(
     compareLayers(layers).map((each) => ({
       ...each,
       overlay,
-      pending: pending.some((folder) => isWithin(each.path, folder)),
+      pending: pending.some((directory) => isWithin(each.path, directory)),
     })),
   );
 }

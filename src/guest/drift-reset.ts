@@ -1,5 +1,5 @@
 import type { Session } from '../channel/session.ts';
-import { layersFolder, type OverlayPath, type RawPath, rawPath } from './overlay-path.ts';
+import { layersDirectory, type OverlayPath, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
 
 /**
@@ -9,7 +9,7 @@ import { rootScript } from './root-script.ts';
 const script = `set -eu
 umask 077
 export LC_ALL=C
-list=${layersFolder}/$1/reset
+list=${layersDirectory}/$1/reset
 file=$(mktemp "$list-XXXXXXXX")
 trap 'rm -f "$file"' EXIT
 { if [ -f "$list" ]; then cat "$list"; fi; cat; } | sort -u >"$file"

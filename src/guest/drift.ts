@@ -1,6 +1,6 @@
 import { byPath, isWithin, type RawPath } from './overlay-path.ts';
 
-export type EntryType = 'file' | 'folder' | 'link' | 'device' | 'pipe' | 'socket' | 'whiteout';
+export type EntryType = 'file' | 'directory' | 'link' | 'device' | 'pipe' | 'socket' | 'whiteout';
 
 interface Attributes {
   /** The permission bits. */
@@ -26,7 +26,7 @@ export interface Layers {
   readonly upper: ReadonlyMap<RawPath, LayerEntry>;
   /** Files that are in both and have the same content. */
   readonly same: ReadonlySet<RawPath>;
-  /** Folders of the upper that hide all that the release has in them. */
+  /** Directories of the upper that hide all that the release has in them. */
   readonly opaque: ReadonlySet<RawPath>;
 }
 
@@ -35,9 +35,9 @@ export interface Layers {
  * - `added`: the release has nothing of that name.
  * - `changed`: another content, or a link that leads elsewhere.
  * - `attributes`: only mode or owner differ.
- * - `replaced`: it is something else, such as a folder instead of a file.
+ * - `replaced`: it is something else, such as a directory instead of a file.
  * - `deleted`: it is gone; what a later release has there is hidden too.
- * - `opaque`: a folder was deleted and made again: what the release has in it is hidden.
+ * - `opaque`: a directory was deleted and made again: what the release has in it is hidden.
  * - `copied`: as in the release, but kept: it hides what a later release has there.
  */
 export type Change = 'added' | 'changed' | 'attributes' | 'replaced' | 'deleted' | 'opaque' | 'copied';
@@ -50,11 +50,11 @@ export interface Drift {
   readonly released: LayerEntry | undefined;
   /** What the machine has there; undefined when it was deleted. */
   readonly now: LayerEntry | undefined;
-  /** How much of the release's is hidden because the folder is `opaque`. */
+  /** How much of the release's is hidden because the directory is `opaque`. */
   readonly hidden: number;
 }
 
-/** All that differs, each folder ahead of what is in it. Pure. */
+/** All that differs, each directory ahead of what is in it. Pure. */
 export function compareLayers(layers: Layers): Drift[] {
   const { lower, upper } = layers;
   return [...upper]
@@ -68,7 +68,7 @@ export function compareLayers(layers: Layers): Drift[] {
     });
 }
 
-/** Undefined for a folder of both: it is there because something in it differs, or once did. */
+/** Undefined for a directory of both: it is there because something in it differs, or once did. */
 function changeOf(
   path: RawPath,
   entry: LayerEntry,
@@ -81,7 +81,7 @@ function changeOf(
   if (opaque.has(path)) return 'opaque';
   if (entry.type === 'file' ? !same.has(path) : entry.target !== released.target) return 'changed';
   if (!hasSameAttributes(entry, released)) return 'attributes';
-  return entry.type === 'folder' ? undefined : 'copied';
+  return entry.type === 'directory' ? undefined : 'copied';
 }
 
 /** Mode and owner. */
@@ -89,22 +89,23 @@ export function hasSameAttributes(one: Attributes, other: Attributes): boolean {
   return one.mode === other.mode && one.user === other.user && one.group === other.group;
 }
 
-function hiddenBelow(folder: RawPath, { lower, upper }: Layers): number {
-  return [...lower.keys()].filter((path) => path !== folder && isWithin(path, folder) && !upper.has(path))
-    .length;
+function hiddenBelow(directory: RawPath, { lower, upper }: Layers): number {
+  return [...lower.keys()].filter(
+    (path) => path !== directory && isWithin(path, directory) && !upper.has(path),
+  ).length;
 }
 
 /**
- * The folder above a path that must be given back first, because it hides what the release has at the path: it was
+ * The directory above a path that must be given back first, because it hides what the release has at the path: it was
  * deleted, is something else, or was made again.
  */
 export function hiddenBy(drift: readonly Drift[], path: RawPath): RawPath | undefined {
   if (drift.some((each) => each.path === path && each.change === 'added')) return undefined;
   const above = drift.find(
-    ({ path: folder, change, released }) =>
-      folder !== path &&
-      isWithin(path, folder) &&
-      released?.type === 'folder' &&
+    ({ path: directory, change, released }) =>
+      directory !== path &&
+      isWithin(path, directory) &&
+      released?.type === 'directory' &&
       ['opaque', 'replaced', 'deleted'].includes(change),
   );
   return above?.path;

@@ -4,8 +4,8 @@ import type { FirewallRule } from './firewall-rule.ts';
 import { rootScript } from './root-script.ts';
 
 /** On Data, beside the overlays and not in one: it is neither a slot's, nor a change of /etc that could be taken back. */
-const folder = '/var/.eflow/firewall';
-const file = `${folder}/allowed.rules`;
+const directory = '/var/.eflow/firewall';
+const file = `${directory}/allowed.rules`;
 
 /** Empties the chain. */
 const none = '/usr/share/holdfast/firewall/none.rules';
@@ -28,11 +28,11 @@ printf '\\0'
 text=$(cat)
 [ "$text" ] || exit 0
 trap '[ ! -e ${file}.new ] || rm ${file}.new' EXIT
-[ -e ${file} ] || { mkdir -p ${folder}; : >${file}; }
+[ -e ${file} ] || { mkdir -p ${directory}; : >${file}; }
 case $text in *COMMIT) printf '%s\\n' "$text" >${file}.new ;; *) exit 1 ;; esac
 load() { "$1-restore" --noflush --table filter "$2"; }
 if load iptables ${file}.new && load ip6tables ${file}.new && sync ${file}.new && mv ${file}.new ${file}; then
-  sync ${folder}
+  sync ${directory}
   exit
 fi
 for family in iptables ip6tables; do

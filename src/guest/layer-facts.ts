@@ -2,13 +2,13 @@ import { failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { type Sha256, sha256 } from '../release/manifest.ts';
 import type { Overlay } from '../release/overlay-content.ts';
-import { layersFolder, type RawPath } from './overlay-path.ts';
+import { layersDirectory, type RawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
 
 /**
  * A question about one thing in a layer, which is asked only of what needs it, as listing everything so would take minutes:
  * - `lower`, `upper`: the SHA-256 of that layer's file
- * - `opaque`: whether the upper's folder hides all that a lower has in it
+ * - `opaque`: whether the upper's directory hides all that a lower has in it
  */
 export interface LayerQuestion {
   readonly about: 'lower' | 'upper' | 'opaque';
@@ -28,7 +28,7 @@ export const noFacts: LayerFacts = { lower: new Map(), upper: new Map(), opaque:
 const script = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
 mount --bind / /mnt
-upper=${layersFolder}/$1/upper
+upper=${layersDirectory}/$1/upper
 while IFS= read -r -d '' about && IFS= read -r -d '' path; do
   answer=
   case $about in

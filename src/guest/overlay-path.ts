@@ -2,10 +2,10 @@ import { misuse } from '../base/errors.ts';
 import { type Overlay, overlays } from '../release/overlay-content.ts';
 
 /** Where an overlay's layers are in the guest: what was changed in `upper`, next to the kernel's `work`. */
-export const layersFolder = '/var/.eflow/overlays';
+export const layersDirectory = '/var/.eflow/overlays';
 
 /**
- * A path below an overlay's folder as Linux has it: any bytes but NUL, one character each. Empty: the folder itself. Made
+ * A path below an overlay's directory as Linux has it: any bytes but NUL, one character each. Empty: the directory itself. Made
  * by `rawPath` alone.
  */
 export type RawPath = string & { readonly __brand: 'RawPath' };
@@ -14,20 +14,21 @@ export type RawPath = string & { readonly __brand: 'RawPath' };
 // biome-ignore lint/suspicious/noControlCharactersInRegex: names may have any byte but NUL
 const name = /^[\x01-\xff]{1,255}$/s;
 
-/** @throws RangeError for what cannot be a path below a folder: guest output and words of the user are checked by this. */
+/** @throws RangeError for what cannot be a path below a directory: guest output and words of the user are checked by this. */
 export function rawPath(text: string): RawPath {
   const parts = text.split('/');
   const isPath = text === '' || parts.every((part) => name.test(part) && part !== '.' && part !== '..');
-  if (!isPath || text.length > 4096) throw new RangeError(`no path below a folder: ${JSON.stringify(text)}`);
+  if (!isPath || text.length > 4096)
+    throw new RangeError(`no path below a directory: ${JSON.stringify(text)}`);
   return text as RawPath;
 }
 
 /** Whether a path is another or below it. */
-export function isWithin(path: RawPath, folder: RawPath): boolean {
-  return folder === '' || path === folder || path.startsWith(`${folder}/`);
+export function isWithin(path: RawPath, directory: RawPath): boolean {
+  return directory === '' || path === directory || path.startsWith(`${directory}/`);
 }
 
-/** Sorts paths so that each folder comes ahead of what is in it. */
+/** Sorts paths so that each directory comes ahead of what is in it. */
 export function byPath(one: string, other: string): number {
   const [first, second] = [one, other].map((path) => path.replaceAll('/', '\0'));
   return first === second ? 0 : (first ?? '') < (second ?? '') ? -1 : 1;
@@ -77,7 +78,7 @@ export function parseOverlayPath(word: string): OverlayPath {
   if (overlay === undefined) {
     throw misuse('drift.path', `'${word}' is in no overlay`, {
       why: 'the release is read-only but for /etc, /home and /root; what is in /var is all the machine’s own',
-      next: 'name one of these folders, or an absolute path in one of them',
+      next: 'name one of these directories, or an absolute path in one of them',
     });
   }
   try {

@@ -6,7 +6,7 @@ import { findProgram } from '../base/find-program.ts';
 import { type Bytes, formatSize, GiB } from '../base/size.ts';
 import { hostMirrors } from '../debian/mirror.ts';
 import { kvmObstacle, probeAccelerator } from '../hypervisor/qemu/accelerator.ts';
-import { runFiles } from '../hypervisor/qemu/run-folder.ts';
+import { runFiles } from '../hypervisor/qemu/run-directory.ts';
 import { findVsockDaemon } from '../hypervisor/qemu/vsock-daemon.ts';
 import { defaults } from '../machine/limits.ts';
 import { type HomeLayout, machineLayout, parseMachineName } from '../machine/paths.ts';
@@ -67,9 +67,9 @@ export function memoryFinding(available: Bytes): Finding {
 }
 
 async function examineSpace(home: string): Promise<Finding> {
-  let folder = home;
-  while (!(await exists(folder)) && folder !== dirname(folder)) folder = dirname(folder);
-  const { bavail, bsize } = await statfs(folder);
+  let directory = home;
+  while (!(await exists(directory)) && directory !== dirname(directory)) directory = dirname(directory);
+  const { bavail, bsize } = await statfs(directory);
   return spaceFinding((bavail * bsize) as Bytes, home);
 }
 
@@ -79,7 +79,7 @@ export function spaceFinding(free: Bytes, home: string): Finding {
   return {
     verdict: free >= scarceSpace ? 'warning' : 'missing',
     found: `${found}; ${formatSize(comfortableSpace)} are comfortable for a release and a machine`,
-    mend: 'free some space, or set HOLDFAST_HOME to a folder on a larger disk',
+    mend: 'free some space, or set HOLDFAST_HOME to a directory on a larger disk',
   };
 }
 

@@ -5,7 +5,7 @@ export type Transport = 'vsock' | 'tcp';
 
 /** What a TPM in software keeps. */
 export interface TpmState {
-  readonly folder: string;
+  readonly directory: string;
   /** The file (mode 0600) with the key that encrypts it: 64 hexadecimal digits. */
   readonly key: string;
 }
@@ -25,7 +25,7 @@ export interface MachineHardware {
   readonly transport: Transport;
   /** The machine's own TPM 2.0; undefined: it has none. */
   readonly tpm: TpmState | undefined;
-  /** Folder for sockets and pid files; short enough for a socket's 107 bytes. */
+  /** Directory for sockets and pid files; short enough for a socket's 107 bytes. */
   readonly run: string;
   /** The guest's serial console is appended here. */
   readonly consoleLog: string;

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, misuse } from '../base/errors.ts';
-import { exists, makePrivateFolder, syncFolder } from '../base/files.ts';
+import { exists, makePrivateDirectory, syncDirectory } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import type { Progress } from '../base/progress.ts';
 import { type Bytes, MiB } from '../base/size.ts';
@@ -29,7 +29,7 @@ export interface DeployRequest {
   readonly settings: MachineSettings;
   /** Whether Data and Log are encrypted by the machine's first start. */
   readonly encryptData?: boolean;
-  /** The folder that `build` made. */
+  /** The directory that `build` made. */
   readonly release: string;
   /** The empty variable store that comes with the firmware. */
   readonly variablesTemplate: string;
@@ -42,14 +42,14 @@ export interface DeployRequest {
 const machineRoom = (64 * MiB) as Bytes;
 
 /**
- * A socket's path has at most 107 bytes (unix(7)); the longest name that is put into a machine's `run` folder has this
+ * A socket's path has at most 107 bytes (unix(7)); the longest name that is put into a machine's `run` directory has this
  * many.
  */
 const socketPathLimit = 107;
 const socketNameRoom = 24;
 
 /**
- * Creates a machine: everything is made in a folder beside the machines and moved to its place as the last step, so that
+ * Creates a machine: everything is made in a directory beside the machines and moved to its place as the last step, so that
  * an interrupted deployment leaves nothing that counts. What a killed one left is removed by the next.
  * @throws AggregateError or HoldfastError for settings out of range; HoldfastError `machine.exists`, `home.too-long`,
  *   `lock.held`, `disk.full`, and those of `importRelease`.
@@ -59,11 +59,11 @@ export async function createMachine(request: DeployRequest): Promise<MachineConf
   const files = machineLayout(layout, name);
   checkSettings(request.settings, hostResources());
   checkSocketPaths(files);
-  await makePrivateFolder(layout.machines);
+  await makePrivateDirectory(layout.machines);
   return withLock(files.lock, 'deploy', async () => {
-    if (await exists(files.folder)) {
+    if (await exists(files.directory)) {
       throw failure('machine.exists', `there is a machine '${name}' already`, {
-        why: `${files.folder} exists`,
+        why: `${files.directory} exists`,
         next: 'choose another name with --machine, or remove that machine first',
       });
     }
@@ -83,7 +83,7 @@ export async function createMachine(request: DeployRequest): Promise<MachineConf
 
 async function assemble(request: DeployRequest, release: StoredRelease): Promise<MachineConfiguration> {
   const { layout, name, settings, signal } = request;
-  const { folder, draft } = machineLayout(layout, name);
+  const { directory, draft } = machineLayout(layout, name);
   const files = machineFiles(draft);
   await rm(draft, { recursive: true, force: true }); // we hold the machine's lock, so its maker is dead
   await mkdir(draft, { mode: 0o700 });
@@ -119,8 +119,8 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
   };
   await writeConfiguration(files.configuration, configuration);
   signal.throwIfAborted();
-  await rename(draft, folder);
-  await syncFolder(layout.machines);
+  await rename(draft, directory);
+  await syncDirectory(layout.machines);
   return configuration;
 }
 

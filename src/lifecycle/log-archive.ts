@@ -34,7 +34,7 @@ export function archiveLogs(
     { name: 'status.json', make: async () => json(await machineStatus(layout, name)) },
     { name: 'machine.json', copy: files.configuration },
     ...logFiles(files).map((path) => ({
-      name: path.slice(files.folder.length + 1).replace('/', '-'),
+      name: path.slice(files.directory.length + 1).replace('/', '-'),
       copy: path,
     })),
     { name: 'journal.txt', make: () => readJournal(layout, name) },

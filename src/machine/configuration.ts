@@ -42,7 +42,7 @@ export const machineConfiguration = z.strictObject({
   ipe: z.enum(ipeModes).default('audit'),
   /** Other releases that its slots may hold, the newest last: what updates brought. Which slot holds which follows from the disk. */
   updates: z.array(sha256).max(updatesKept).default([]),
-  /** Where updates come from: a URL, or the absolute path of a folder or a bundle. */
+  /** Where updates come from: a URL, or the absolute path of a directory or a bundle. */
   repository: z.string().min(1).optional(),
   /** Latest epoch of a release that was committed, by the deployment or an update: none of an earlier one runs again. */
   epoch: z.int().nonnegative().default(0),
@@ -128,7 +128,7 @@ export async function writeConfiguration(path: string, configuration: MachineCon
   await writeFileAtomic(path, `${JSON.stringify(configuration, null, 2)}\n`, 0o600);
 }
 
-/** Names of all deployed machines, sorted. Folders of deployments under way are not among them: their names are none. */
+/** Names of all deployed machines, sorted. Directories of deployments under way are not among them: their names are none. */
 export async function machineNames(layout: HomeLayout): Promise<MachineName[]> {
   const entries = await readdir(layout.machines, { withFileTypes: true }).catch((error: unknown) => {
     if (isSystemError(error, 'ENOENT')) return [];

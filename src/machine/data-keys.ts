@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { misuse } from '../base/errors.ts';
-import { exists, syncFolder } from '../base/files.ts';
+import { exists, syncDirectory } from '../base/files.ts';
 import { extended } from '../firmware/measurement.ts';
 import { sha256 } from '../release/manifest.ts';
 import type { MachineConfiguration } from './configuration.ts';
@@ -74,7 +74,7 @@ function grouped(plain: string): string {
   return plain.match(new RegExp(`.{${group}}`, 'g'))?.join('-') ?? '';
 }
 
-/** Files in the machine's folder of secrets, by the credential that hands them to the guest. */
+/** Files in the machine's directory of secrets, by the credential that hands them to the guest. */
 function keyFiles(secrets: string) {
   return {
     'holdfast.recovery-key': join(secrets, 'recovery-key'),
@@ -92,7 +92,7 @@ export async function keepDataKeys(secrets: string, { volumeKey, recoveryKey }: 
 /** Keeps the recovery key for one start. */
 export async function keepRecoveryKey(secrets: string, key: string): Promise<void> {
   await writeFile(keyFiles(secrets)['holdfast.recovery-key'], key, { mode: 0o600, flush: true });
-  await syncFolder(secrets);
+  await syncDirectory(secrets);
 }
 
 /** A recovery key alone is for the start that follows at once: milliseconds. */
@@ -135,6 +135,6 @@ export async function unshownRecoveryKey(secrets: string): Promise<string | unde
 export async function forgetKeys(secrets: string): Promise<void> {
   for (const path of Object.values(keyFiles(secrets))) {
     await rm(path, { force: true });
-    await syncFolder(secrets);
+    await syncDirectory(secrets);
   }
 }

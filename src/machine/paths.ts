@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { misuse } from '../base/errors.ts';
 
-/** The name of a machine. Branded: it has been checked and is safe as a folder's name. */
+/** The name of a machine. Branded: it has been checked and is safe as a directory's name. */
 export type MachineName = string & { readonly __brand: 'MachineName' };
 
 /** Whether a machine can have this name. */
@@ -23,19 +23,19 @@ export function parseMachineName(text: string): MachineName {
   return text;
 }
 
-/** `HOLDFAST_HOME`, or the XDG data folder (XDG Base Directory Specification, section 3). Absolute. */
-export function homeFolder(environment: NodeJS.ProcessEnv = process.env): string {
+/** `HOLDFAST_HOME`, or the XDG data directory (XDG Base Directory Specification, section 3). Absolute. */
+export function homeDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   if (environment.HOLDFAST_HOME) return resolve(environment.HOLDFAST_HOME);
   return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'holdfast');
 }
 
-/** Where everything of Holdfast lives on this host. All of it is below `home`, a folder with mode 0700. */
+/** Where everything of Holdfast lives on this host. All of it is below `home`, a directory with mode 0700. */
 export function homeLayout(home: string) {
   return {
     home,
     /** Keys that sign releases: made on first use. */
     keys: join(home, 'keys'),
-    /** Releases that machines run from, one folder each, named by the digest of the manifest. */
+    /** Releases that machines run from, one directory each, named by the digest of the manifest. */
     releases: join(home, 'releases'),
     machines: join(home, 'machines'),
     /** Programs fetched from Debian with their signatures checked. */
@@ -47,33 +47,33 @@ export function homeLayout(home: string) {
 
 export type HomeLayout = ReturnType<typeof homeLayout>;
 
-/** The files of a machine, in its folder. */
-export function machineFiles(folder: string) {
+/** The files of a machine, in its directory. */
+export function machineFiles(directory: string) {
   return {
-    folder,
-    configuration: join(folder, 'machine.json'),
-    disk: join(folder, 'disk.qcow2'),
+    directory,
+    configuration: join(directory, 'machine.json'),
+    disk: join(directory, 'disk.qcow2'),
     /** UEFI variable store. */
-    variables: join(folder, 'variables.fd'),
+    variables: join(directory, 'variables.fd'),
     /** Keys of both ends of the channel and the credentials for the guest: mode 0700. */
-    secrets: join(folder, 'secrets'),
+    secrets: join(directory, 'secrets'),
     /** What the machine's own TPM keeps, and the key that encrypts it; made before the first start with it. */
-    tpm: join(folder, 'tpm'),
+    tpm: join(directory, 'tpm'),
     /** Sockets and pid files of a running machine; made by its supervisor and removed when the machine is off. */
-    run: join(folder, 'run'),
-    supervisorSocket: join(folder, 'run', 'supervisor.sock'),
+    run: join(directory, 'run'),
+    supervisorSocket: join(directory, 'run', 'supervisor.sock'),
     /** Held by the supervisor as long as it lives. */
-    supervisorLock: join(folder, 'supervisor.lock'),
-    supervisorLog: join(folder, 'supervisor.log'),
-    consoleLog: join(folder, 'console.log'),
+    supervisorLock: join(directory, 'supervisor.lock'),
+    supervisorLog: join(directory, 'supervisor.log'),
+    consoleLog: join(directory, 'console.log'),
     /** Held while a release is brought into a slot. */
-    updateLock: join(folder, 'update.lock'),
+    updateLock: join(directory, 'update.lock'),
   } as const;
 }
 
 export type MachineFiles = ReturnType<typeof machineFiles>;
 
-/** The files of one machine, and what is beside its folder. */
+/** The files of one machine, and what is beside its directory. */
 export function machineLayout(layout: HomeLayout, name: MachineName) {
   return {
     ...machineFiles(join(layout.machines, name)),

@@ -2,7 +2,7 @@ import { constants, sign, verify, X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../base/errors.ts';
-import { exists, makePrivateFolder, syncFolder } from '../base/files.ts';
+import { exists, makePrivateDirectory, syncDirectory } from '../base/files.ts';
 import { run } from '../base/process.ts';
 
 /**
@@ -28,15 +28,15 @@ const subjects: Readonly<Record<KeyName, string>> = {
 const validDays = 365 * 100;
 
 /**
- * The paths of a key pair, made on first use: folder 0700, private key 0600, whole or not at all.
- * @param folder HOLDFAST_HOME/keys.
+ * The paths of a key pair, made on first use: directory 0700, private key 0600, whole or not at all.
+ * @param directory HOLDFAST_HOME/keys.
  */
-export async function keyPair(folder: string, name: KeyName): Promise<KeyPair> {
-  const home = join(folder, name);
+export async function keyPair(directory: string, name: KeyName): Promise<KeyPair> {
+  const home = join(directory, name);
   const pair = { privateKey: join(home, 'private.pem'), certificate: join(home, 'certificate.pem') };
   if (await exists(home)) return pair;
-  await makePrivateFolder(folder);
-  const temporary = await mkdtemp(join(folder, `.${name}-`));
+  await makePrivateDirectory(directory);
+  const temporary = await mkdtemp(join(directory, `.${name}-`));
   try {
     await run('openssl', [
       ...['req', '-x509', '-new', '-newkey', 'rsa:3072', '-noenc', '-sha256', '-batch'],
@@ -44,9 +44,9 @@ export async function keyPair(folder: string, name: KeyName): Promise<KeyPair> {
       ...['-addext', 'extendedKeyUsage=codeSigning', '-addext', 'keyUsage=critical,digitalSignature'],
       ...['-keyout', join(temporary, 'private.pem'), '-out', join(temporary, 'certificate.pem')],
     ]);
-    await syncFolder(temporary);
+    await syncDirectory(temporary);
     await rename(temporary, home);
-    await syncFolder(folder);
+    await syncDirectory(directory);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     if (await exists(home)) return pair; // another process made it first

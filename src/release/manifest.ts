@@ -8,7 +8,7 @@ export const sha256 = z
   .regex(/^[0-9a-f]{64}$/)
   .transform((text) => text as Sha256);
 
-/** A file of the release, relative to its folder. */
+/** A file of the release, relative to its directory. */
 const file = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
   size: z.int().positive(),

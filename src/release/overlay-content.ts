@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { treePaths } from './build/tree.ts';
 import { sha256 } from './manifest.ts';
 
-/** The folders of the root whose changes are kept in an overlay on Data. */
+/** The directories of the root whose changes are kept in an overlay on Data. */
 export const overlays = ['etc', 'home', 'root'] as const;
 export type Overlay = (typeof overlays)[number];
 
@@ -13,7 +13,7 @@ export type Overlay = (typeof overlays)[number];
 const bytes = z.string().regex(/^[^\0\u0100-\uffff]*$/u);
 
 const attributes = {
-  /** Below the overlay's folder; empty: the folder itself. */
+  /** Below the overlay's directory; empty: the directory itself. */
   path: bytes.max(4096),
   /** The permission bits. */
   mode: z.int().min(0).max(0o7777),
@@ -23,7 +23,7 @@ const attributes = {
 
 /** One thing that a release has in an overlay. */
 const entry = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('folder'), ...attributes }),
+  z.strictObject({ type: z.literal('directory'), ...attributes }),
   z.strictObject({ type: z.literal('file'), ...attributes, size: z.int().nonnegative(), sha256 }),
   z.strictObject({ type: z.literal('link'), ...attributes, target: bytes }),
 ]);
@@ -54,8 +54,8 @@ export async function listOverlayContent(root: string): Promise<OverlayContent> 
   return { format: 1, etc: await list('etc'), home: await list('home'), root: await list('root') };
 }
 
-async function describe(folder: string, path: string): Promise<ReleasedEntry> {
-  const full = join(folder, path);
+async function describe(directory: string, path: string): Promise<ReleasedEntry> {
+  const full = join(directory, path);
   const found = await lstat(full);
   const common = {
     path: asBytes(path),
@@ -63,9 +63,9 @@ async function describe(folder: string, path: string): Promise<ReleasedEntry> {
     user: found.uid,
     group: found.gid,
   };
-  if (found.isDirectory()) return { type: 'folder', ...common };
+  if (found.isDirectory()) return { type: 'directory', ...common };
   if (found.isSymbolicLink()) return { type: 'link', ...common, target: asBytes(await readlink(full)) };
-  if (!found.isFile()) throw new TypeError(`${full} is neither a file, a folder nor a link`);
+  if (!found.isFile()) throw new TypeError(`${full} is neither a file, a directory nor a link`);
   const digest = createHash('sha256')
     .update(await readFile(full))
     .digest('hex');

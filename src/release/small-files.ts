@@ -14,19 +14,19 @@ export type SmallFile = keyof typeof smallFiles;
 export type SmallContent<Part extends SmallFile> = z.infer<(typeof smallFiles)[Part]>;
 
 /**
- * Reads such a part out of a folder that has it under its name in the manifest, and checks that it is the signed one.
+ * Reads such a part out of a directory that has it under its name in the manifest, and checks that it is the signed one.
  * @throws HoldfastError `release.damaged`.
  */
 export async function readSmallFile<Part extends SmallFile>(
-  folder: string,
+  directory: string,
   manifest: ReleaseManifest,
   part: Part,
 ): Promise<SmallContent<Part>> {
   try {
-    const bytes = await readSigned(folder, manifest, part);
+    const bytes = await readSigned(directory, manifest, part);
     return smallFiles[part].parse(JSON.parse(bytes.toString())) as SmallContent<Part>;
   } catch (cause) {
-    throw failure('release.damaged', `${join(folder, manifest[part].name)} is damaged`, {
+    throw failure('release.damaged', `${join(directory, manifest[part].name)} is damaged`, {
       why: reasonOf(cause),
       next: 'build the release again, or take it from its builder again',
       cause,
@@ -34,17 +34,21 @@ export async function readSmallFile<Part extends SmallFile>(
   }
 }
 
-/** Whether a folder has such a part, as it was signed. */
-export function hasSmallFile(folder: string, manifest: ReleaseManifest, part: SmallFile): Promise<boolean> {
-  return readSigned(folder, manifest, part).then(
+/** Whether a directory has such a part, as it was signed. */
+export function hasSmallFile(
+  directory: string,
+  manifest: ReleaseManifest,
+  part: SmallFile,
+): Promise<boolean> {
+  return readSigned(directory, manifest, part).then(
     () => true,
     () => false,
   );
 }
 
-async function readSigned(folder: string, manifest: ReleaseManifest, part: SmallFile): Promise<Buffer> {
+async function readSigned(directory: string, manifest: ReleaseManifest, part: SmallFile): Promise<Buffer> {
   const { name, sha256 } = manifest[part];
-  const bytes = await readBounded(join(folder, name), 16 * MiB);
+  const bytes = await readBounded(join(directory, name), 16 * MiB);
   if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
   throw new RangeError('its SHA-256 differs from the signed one');
 }

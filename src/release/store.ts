@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isSystemError } from '../base/errors.ts';
-import { makePrivateFolder, readBounded, syncFolder } from '../base/files.ts';
+import { makePrivateDirectory, readBounded, syncDirectory } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import type { Progress } from '../base/progress.ts';
 import { type Bytes, MiB } from '../base/size.ts';
@@ -12,7 +12,7 @@ import { hasSmallFile, readSmallFile, type SmallContent, type SmallFile, smallFi
 import { parseManifest, readRelease, type SignedRelease, verifyFiles } from './verify.ts';
 
 /** Where the store is, and the keys of those whose releases are trusted. */
-export interface StoreFolders {
+export interface StoreDirectories {
   readonly releases: string;
   readonly keys: string;
 }
@@ -27,12 +27,12 @@ export interface StoredRelease {
 
 const parts = Object.keys(smallFiles) as SmallFile[];
 
-/** FAT tables and folders of the boot partitions, and the partitions' alignment. */
+/** FAT tables and directories of the boot partitions, and the partitions' alignment. */
 const baseImageOverhead = 4 * MiB;
 
 /** The certificate that releases must be signed by. */
-export function trustedCertificate(folders: StoreFolders): string {
-  return join(folders.keys, 'release', 'certificate.pem');
+export function trustedCertificate(directories: StoreDirectories): string {
+  return join(directories.keys, 'release', 'certificate.pem');
 }
 
 /**
@@ -40,66 +40,70 @@ export function trustedCertificate(folders: StoreFolders): string {
  * machine's configuration names it: bring it into the store and write that configuration under one such lock.
  */
 export async function withReleaseStore<T>(
-  folders: StoreFolders,
+  directories: StoreDirectories,
   holder: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  await makePrivateFolder(folders.releases);
-  return withLock(join(folders.releases, '.lock'), holder, work, { wait: true });
+  await makePrivateDirectory(directories.releases);
+  return withLock(join(directories.releases, '.lock'), holder, work, { wait: true });
 }
 
 /**
  * Brings a release into the store, or finds that it is there. All is checked before anything is made; what an
  * interrupted import left is removed. Needs `withReleaseStore`.
- * @param source the folder that `build` made.
+ * @param source the directory that `build` made.
  * @throws HoldfastError `disk.full`, and those of `readRelease` and `verifyFiles`.
  */
 export async function importRelease(
   source: string,
-  folders: StoreFolders,
+  directories: StoreDirectories,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<StoredRelease> {
-  const certificate = trustedCertificate(folders);
+  const certificate = trustedCertificate(directories);
   const release = await readRelease(source, certificate);
-  const stored = describeStored(folders, release.digest, release.manifest);
+  const stored = describeStored(directories, release.digest, release.manifest);
   if (await isComplete(stored)) return stored;
   await verifyFiles(release, certificate, progress, signal);
   await progress.step('Importing the release', async () => {
     const { root, uki, unverifiedUki, loader } = release.manifest;
     const needed = (root.size + uki.size + unverifiedUki.size + loader.size + baseImageOverhead) as Bytes;
-    await removeLeftovers(folders);
-    await requireSpace(folders.releases, needed, 'the release');
-    await store(release, folders, signal);
+    await removeLeftovers(directories);
+    await requireSpace(directories.releases, needed, 'the release');
+    await store(release, directories, signal);
   });
   return stored;
 }
 
-async function store(release: SignedRelease, folders: StoreFolders, signal: AbortSignal): Promise<void> {
-  const { manifest, digest, folder, signed } = release;
-  const draft = draftFolder(folders, digest);
+async function store(
+  release: SignedRelease,
+  directories: StoreDirectories,
+  signal: AbortSignal,
+): Promise<void> {
+  const { manifest, digest, directory, signed } = release;
+  const draft = draftDirectory(directories, digest);
   try {
     await mkdir(draft, { mode: 0o700 });
     await createBaseImage({
       path: baseImagePath(draft),
-      root: join(folder, manifest.root.name),
-      uki: join(folder, manifest.uki.name),
-      unverifiedUki: join(folder, manifest.unverifiedUki.name),
-      loader: join(folder, manifest.loader.name),
+      root: join(directory, manifest.root.name),
+      uki: join(directory, manifest.uki.name),
+      unverifiedUki: join(directory, manifest.unverifiedUki.name),
+      loader: join(directory, manifest.loader.name),
       sourceDateEpoch: manifest.sourceDateEpoch,
     });
     signal.throwIfAborted();
     // so that a newer one can be compared with it
     for (const part of parts) {
       const { name } = manifest[part];
-      await writeFile(join(draft, name), await readFile(join(folder, name)), { mode: 0o444, flush: true });
+      await writeFile(join(draft, name), await readFile(join(directory, name)), { mode: 0o444, flush: true });
     }
     await writeFile(join(draft, 'release.json'), signed.manifest, { mode: 0o444, flush: true });
     await writeFile(join(draft, 'release.json.sig'), signed.signature, { mode: 0o444, flush: true });
-    await syncFolder(draft);
-    await rm(releaseFolder(folders, digest), { recursive: true, force: true }); // others damaged it, or it is not there
-    await rename(draft, releaseFolder(folders, digest));
-    await syncFolder(folders.releases);
+    await syncDirectory(draft);
+    await rm(releaseDirectory(directories, digest), { recursive: true, force: true }); // others damaged it, or it is not there
+    await rename(draft, releaseDirectory(directories, digest));
+    await syncDirectory(directories.releases);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
@@ -108,34 +112,34 @@ async function store(release: SignedRelease, folders: StoreFolders, signal: Abor
 
 /** A release in the store; undefined when it is not there. @throws those of `parseManifest`. */
 export async function storedRelease(
-  folders: StoreFolders,
+  directories: StoreDirectories,
   digest: Sha256,
 ): Promise<StoredRelease | undefined> {
-  const manifest = await storedManifest(folders, digest);
-  return manifest && describeStored(folders, digest, manifest);
+  const manifest = await storedManifest(directories, digest);
+  return manifest && describeStored(directories, digest, manifest);
 }
 
 /** The same, but undefined also when files are missing or damaged, so that it is brought in again. Cheap. */
 export async function completeRelease(
-  folders: StoreFolders,
+  directories: StoreDirectories,
   digest: Sha256,
 ): Promise<StoredRelease | undefined> {
-  const stored = await storedRelease(folders, digest);
+  const stored = await storedRelease(directories, digest);
   return stored && (await isComplete(stored)) ? stored : undefined;
 }
 
 /** What a release in the store tells of itself. @throws HoldfastError `release.damaged`. */
 export function storedPart<Part extends SmallFile>(
-  folders: StoreFolders,
+  directories: StoreDirectories,
   { digest, manifest }: StoredRelease,
   part: Part,
 ): Promise<SmallContent<Part>> {
-  return readSmallFile(releaseFolder(folders, digest), manifest, part);
+  return readSmallFile(releaseDirectory(directories, digest), manifest, part);
 }
 
 /** The digests of all releases in the store. */
-export async function storedDigests(folders: StoreFolders): Promise<Sha256[]> {
-  const names = await readdir(folders.releases).catch((error: unknown): string[] => {
+export async function storedDigests(directories: StoreDirectories): Promise<Sha256[]> {
+  const names = await readdir(directories.releases).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   });
@@ -144,12 +148,12 @@ export async function storedDigests(folders: StoreFolders): Promise<Sha256[]> {
 
 /** The manifest of a release in the store; undefined when it is not there. */
 export async function storedManifest(
-  folders: StoreFolders,
+  directories: StoreDirectories,
   digest: Sha256,
 ): Promise<ReleaseManifest | undefined> {
-  const folder = releaseFolder(folders, digest);
+  const directory = releaseDirectory(directories, digest);
   try {
-    return parseManifest(await readBounded(join(folder, 'release.json'), MiB), folder);
+    return parseManifest(await readBounded(join(directory, 'release.json'), MiB), directory);
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return undefined;
     throw error;
@@ -161,25 +165,28 @@ export async function storedManifest(
  * again from where it was built. Needs `withReleaseStore`.
  * @param used what the configurations of all machines name.
  */
-export async function removeUnusedReleases(folders: StoreFolders, used: ReadonlySet<Sha256>): Promise<void> {
-  await removeLeftovers(folders);
-  for (const name of await readdir(folders.releases)) {
+export async function removeUnusedReleases(
+  directories: StoreDirectories,
+  used: ReadonlySet<Sha256>,
+): Promise<void> {
+  await removeLeftovers(directories);
+  for (const name of await readdir(directories.releases)) {
     const digest = sha256.safeParse(name);
     if (!digest.success || used.has(digest.data)) continue;
-    await rename(join(folders.releases, name), draftFolder(folders, digest.data)); // gone whole, even if we are cut off
+    await rename(join(directories.releases, name), draftDirectory(directories, digest.data)); // gone whole, even if we are cut off
   }
-  await removeLeftovers(folders);
+  await removeLeftovers(directories);
 }
 
 /** What an import was making, or a removal was removing, when it was cut off. */
-async function removeLeftovers(folders: StoreFolders): Promise<void> {
-  for (const name of await readdir(folders.releases)) {
+async function removeLeftovers(directories: StoreDirectories): Promise<void> {
+  for (const name of await readdir(directories.releases)) {
     if (sha256.safeParse(name.slice(1)).success && name.startsWith('.'))
-      await rm(join(folders.releases, name), { recursive: true });
+      await rm(join(directories.releases, name), { recursive: true });
   }
 }
 
-/** Folders appear whole, so this only guards against what other programs did to the store. Cheap. */
+/** Directories appear whole, so this only guards against what other programs did to the store. Cheap. */
 async function isComplete({ baseImage, manifest }: StoredRelease): Promise<boolean> {
   const found = await stat(baseImage).catch(() => undefined);
   if (!found?.isFile() || found.size <= manifest.root.size) return false;
@@ -187,18 +194,22 @@ async function isComplete({ baseImage, manifest }: StoredRelease): Promise<boole
   return whole.every((each) => each);
 }
 
-function describeStored(folders: StoreFolders, digest: Sha256, manifest: ReleaseManifest): StoredRelease {
-  return { digest, manifest, baseImage: baseImagePath(releaseFolder(folders, digest)) };
+function describeStored(
+  directories: StoreDirectories,
+  digest: Sha256,
+  manifest: ReleaseManifest,
+): StoredRelease {
+  return { digest, manifest, baseImage: baseImagePath(releaseDirectory(directories, digest)) };
 }
 
-function releaseFolder(folders: StoreFolders, digest: Sha256): string {
-  return join(folders.releases, digest);
+function releaseDirectory(directories: StoreDirectories, digest: Sha256): string {
+  return join(directories.releases, digest);
 }
 
-function draftFolder(folders: StoreFolders, digest: Sha256): string {
-  return join(folders.releases, `.${digest}`);
+function draftDirectory(directories: StoreDirectories, digest: Sha256): string {
+  return join(directories.releases, `.${digest}`);
 }
 
-function baseImagePath(folder: string): string {
-  return join(folder, 'base.raw');
+function baseImagePath(directory: string): string {
+  return join(directory, 'base.raw');
 }

@@ -13,7 +13,7 @@ import { type ReleaseManifest, releaseManifest, type Sha256, sha256 } from './ma
 
 /** A release whose manifest is signed by a key this host trusts. Nothing else about it has been checked. */
 export interface SignedRelease {
-  readonly folder: string;
+  readonly directory: string;
   /** SHA-256 of `release.json`: the release's identity. */
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
@@ -44,9 +44,9 @@ function signedPrograms({ uki, unverifiedUki, loader }: ReleaseManifest) {
  * @param certificate the release certificate that this host trusts: PEM.
  * @throws HoldfastError `release.none`, `release.untrusted`, `release.signature`, `release.damaged`.
  */
-export async function readRelease(folder: string, certificate: string): Promise<SignedRelease> {
-  const manifest = await readPart(folder, 'release.json', 1024 * 1024);
-  const signature = await readPart(folder, 'release.json.sig', 64 * 1024);
+export async function readRelease(directory: string, certificate: string): Promise<SignedRelease> {
+  const manifest = await readPart(directory, 'release.json', 1024 * 1024);
+  const signature = await readPart(directory, 'release.json.sig', 64 * 1024);
   if (!(await exists(certificate))) {
     throw failure('release.untrusted', 'no release can be trusted yet', {
       why: `the certificate of a trusted builder is missing at ${certificate}`,
@@ -55,37 +55,37 @@ export async function readRelease(folder: string, certificate: string): Promise<
   }
   await verifyManifest(manifest, signature, certificate);
   return {
-    folder,
+    directory,
     digest: sha256.parse(createHash('sha256').update(manifest).digest('hex')),
-    manifest: parseManifest(manifest, folder),
+    manifest: parseManifest(manifest, directory),
     signed: { manifest, signature },
   };
 }
 
 /** @throws HoldfastError `release.damaged`. */
-export function parseManifest(bytes: Buffer, folder: string): ReleaseManifest {
+export function parseManifest(bytes: Buffer, directory: string): ReleaseManifest {
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw damaged(folder, `release.json: ${reasonOf(error)}`);
+    throw damaged(directory, `release.json: ${reasonOf(error)}`);
   }
   const parsed = releaseManifest.safeParse(value);
   if (parsed.success) return parsed.data;
   throw damaged(
-    folder,
+    directory,
     parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
   );
 }
 
-async function readPart(folder: string, name: string, maximum: number): Promise<Buffer> {
+async function readPart(directory: string, name: string, maximum: number): Promise<Buffer> {
   try {
-    return await readBounded(join(folder, name), maximum);
+    return await readBounded(join(directory, name), maximum);
   } catch (error) {
     if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'ENOTDIR')) throw error;
-    throw failure('release.none', `there is no release in ${folder}`, {
+    throw failure('release.none', `there is no release in ${directory}`, {
       why: `${name} is missing`,
-      next: 'build one with `holdfast build`, or name its folder with --release',
+      next: 'build one with `holdfast build`, or name its directory with --release',
     });
   }
 }
@@ -109,25 +109,25 @@ export async function verifyFiles(
       step.update({ done, total, unit: 'bytes' });
     };
     const problems = await Promise.all([
-      ...files.map((file) => problemOf(release.folder, file, count, signal)),
+      ...files.map((file) => problemOf(release.directory, file, count, signal)),
       ...signedPrograms(release.manifest).flatMap((program) => [
-        signatureProblem(join(release.folder, program.name), certificate, signal),
-        measurementProblem(release.folder, program),
+        signatureProblem(join(release.directory, program.name), certificate, signal),
+        measurementProblem(release.directory, program),
       ]),
     ]);
     signal.throwIfAborted();
     const found = problems.filter((problem) => problem !== undefined);
-    if (found.length > 0) throw damaged(release.folder, found.join('; '));
+    if (found.length > 0) throw damaged(release.directory, found.join('; '));
   });
 }
 
 async function problemOf(
-  folder: string,
+  directory: string,
   file: { readonly name: string; readonly size: number; readonly sha256: Sha256 },
   count: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const path = join(folder, file.name);
+  const path = join(directory, file.name);
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) return `${file.name} is missing`;
   if (found.size !== file.size) return `${file.name} has ${found.size} bytes instead of ${file.size}`;
@@ -150,12 +150,12 @@ async function signatureProblem(
 
 /** What was measured at build time must be what the program is: attestation goes by it. */
 async function measurementProblem(
-  folder: string,
+  directory: string,
   program: ReleaseManifest['loader'] | ReleaseManifest['uki'],
 ): Promise<string | undefined> {
   try {
     const { authenticode, sections } = measureProgram(
-      await readBounded(join(folder, program.name), program.size),
+      await readBounded(join(directory, program.name), program.size),
     );
     const isSame =
       authenticode === program.authenticode &&
@@ -168,8 +168,8 @@ async function measurementProblem(
   }
 }
 
-function damaged(folder: string, why: string): HoldfastError {
-  return failure('release.damaged', `the release in ${folder} is damaged`, {
+function damaged(directory: string, why: string): HoldfastError {
+  return failure('release.damaged', `the release in ${directory} is damaged`, {
     why,
     next: 'build it again, or take it from its builder again',
   });

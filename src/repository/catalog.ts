@@ -58,18 +58,18 @@ export function targetPaths(digest: string) {
 export const catalogPath = 'releases.json';
 
 /**
- * The folder of a release's large files, from the repository's top. It is named by what describes it too, so that publishing
+ * The directory of a release's large files, from the repository's top. It is named by what describes it too, so that publishing
  * again never changes a file that somebody is fetching.
  * @param description SHA-256 of `content.json`.
  */
-export function contentFolder(digest: string, description: string): string {
+export function contentDirectory(digest: string, description: string): string {
   return `content/${digest}/${description}`;
 }
 
-/** The block store, in that folder. */
+/** The block store, in that directory. */
 export const blocksName = 'blocks';
 
-/** The pack from an older release, in that folder. */
+/** The pack from an older release, in that directory. */
 export function packName(from: string): string {
   return `from-${from}`;
 }

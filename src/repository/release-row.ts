@@ -11,9 +11,9 @@ import { copiedFiles } from './catalog.ts';
 /** Blocks read at once. */
 const readBlocks = MiB / blockSize;
 
-/** Opens files of a release's folder as one row. */
-export function openReleaseRow(folder: string, files: readonly ContentFile[]): Promise<RowReader> {
-  return RowReader.open(files.map(({ name, size }) => ({ path: join(folder, name), offset: 0, size })));
+/** Opens files of a release's directory as one row. */
+export function openReleaseRow(directory: string, files: readonly ContentFile[]): Promise<RowReader> {
+  return RowReader.open(files.map(({ name, size }) => ({ path: join(directory, name), offset: 0, size })));
 }
 
 /** The digests of all blocks of a row. */

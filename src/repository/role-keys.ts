@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { canonicalize } from '@tufjs/canonical-json';
 import { Key, Signature } from '@tufjs/models';
 import { failure, isSystemError } from '../base/errors.ts';
-import { makePrivateFolder, readBounded, writeFileAtomic } from '../base/files.ts';
+import { makePrivateDirectory, readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Role } from './roles.ts';
 
 /** A private key of a role: Ed25519. */
@@ -16,34 +16,34 @@ export interface RoleKey {
 /** A PEM file of an Ed25519 key is much smaller. */
 const keyFileLimit = 4096;
 
-/** Makes a key and keeps it: PEM, mode 0600, in `folder`/`role`/, named by its identifier. */
-export async function makeRoleKey(folder: string, role: Role): Promise<RoleKey> {
+/** Makes a key and keeps it: PEM, mode 0600, in `directory`/`role`/, named by its identifier. */
+export async function makeRoleKey(directory: string, role: Role): Promise<RoleKey> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const made = roleKey(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-  await makePrivateFolder(join(folder, role));
+  await makePrivateDirectory(join(directory, role));
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
-  await writeFileAtomic(join(folder, role, `${made.key.keyID}.pem`), pem, 0o600);
+  await writeFileAtomic(join(directory, role, `${made.key.keyID}.pem`), pem, 0o600);
   return made;
 }
 
 /**
- * All private keys of a role that are in `folder`; also those of earlier rotations.
+ * All private keys of a role that are in `directory`; also those of earlier rotations.
  * @throws HoldfastError `repository.keys` when there is none.
  */
-export async function readRoleKeys(folder: string, role: Role): Promise<RoleKey[]> {
-  const names = await readdir(join(folder, role)).catch((error: unknown): string[] => {
+export async function readRoleKeys(directory: string, role: Role): Promise<RoleKey[]> {
+  const names = await readdir(join(directory, role)).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   });
   const keys: RoleKey[] = [];
   for (const name of names.filter((each) => each.endsWith('.pem')).sort())
-    keys.push(roleKey((await readBounded(join(folder, role, name), keyFileLimit)).toString()));
+    keys.push(roleKey((await readBounded(join(directory, role, name), keyFileLimit)).toString()));
   if (keys.length > 0) return keys;
   throw failure('repository.keys', `there is no ${role} key`, {
-    why: `${join(folder, role)} holds none`,
+    why: `${join(directory, role)} holds none`,
     next:
       role === 'root'
-        ? 'name the folder of the offline keys with --offline'
+        ? 'name the directory of the offline keys with --offline'
         : 'run `holdfast release keys init`',
   });
 }

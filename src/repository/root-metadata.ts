@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Key, Metadata, MetadataKind, Root } from '@tufjs/models';
 import { failure, isSystemError, misuse, reasonOf } from '../base/errors.ts';
-import { makePrivateFolder, readBounded, writeFileAtomic } from '../base/files.ts';
+import { makePrivateDirectory, readBounded, writeFileAtomic } from '../base/files.ts';
 import { makeRoleKey, type RoleKey, readRoleKeys } from './role-keys.ts';
 import { expiry, publishingRoles, type Role, roles, specificationVersion } from './roles.ts';
 
@@ -12,14 +12,14 @@ const rootLimit = 512_000;
 /** Where the keys and root metadata of a publisher are. */
 export interface RepositoryKeys {
   /** HOLDFAST_HOME/keys/repository. */
-  readonly folder: string;
-  /** Where the root keys are: another folder when they are kept offline. */
+  readonly directory: string;
+  /** Where the root keys are: another directory when they are kept offline. */
   readonly rootKeys: string;
 }
 
 /** Every version of the root metadata, the oldest first: all of them are published. */
-export async function rootVersions(folder: string): Promise<{ version: number; path: string }[]> {
-  const names = await readdir(join(folder, 'metadata')).catch((error: unknown): string[] => {
+export async function rootVersions(directory: string): Promise<{ version: number; path: string }[]> {
+  const names = await readdir(join(directory, 'metadata')).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   });
@@ -27,12 +27,12 @@ export async function rootVersions(folder: string): Promise<{ version: number; p
     .map((name) => ({ version: Number(/^(\d+)\.root\.json$/.exec(name)?.[1]), name }))
     .filter(({ version }) => version > 0)
     .sort((a, b) => a.version - b.version)
-    .map(({ version, name }) => ({ version, path: join(folder, 'metadata', name) }));
+    .map(({ version, name }) => ({ version, path: join(directory, 'metadata', name) }));
 }
 
 /** The file that other hosts are given: whoever has it can check all that this publisher signs. */
-export function trustedRootPath(folder: string): string {
-  return join(folder, 'root.json');
+export function trustedRootPath(directory: string): string {
+  return join(directory, 'root.json');
 }
 
 /**
@@ -46,18 +46,18 @@ export async function initKeys(keys: RepositoryKeys, rootKeyCount: number, thres
       next: 'let the threshold be 1 to the number of root keys',
     });
   }
-  if ((await rootVersions(keys.folder)).length > 0) {
+  if ((await rootVersions(keys.directory)).length > 0) {
     throw failure('repository.keys-exist', 'this publisher has keys already', {
-      why: `${keys.folder} holds root metadata`,
+      why: `${keys.directory} holds root metadata`,
       next: 'change keys with `holdfast release keys rotate`: hosts that trust the old ones then follow',
     });
   }
-  await makePrivateFolder(keys.folder);
+  await makePrivateDirectory(keys.directory);
   const rootKeys: RoleKey[] = [];
   for (let made = 0; made < rootKeyCount; made += 1) rootKeys.push(await makeRoleKey(keys.rootKeys, 'root'));
   const content: RootContent = { version: 1, keys: {}, roles: {} };
   setRole(content, 'root', rootKeys, threshold);
-  for (const role of publishingRoles) setRole(content, role, [await makeRoleKey(keys.folder, role)], 1);
+  for (const role of publishingRoles) setRole(content, role, [await makeRoleKey(keys.directory, role)], 1);
   await signRoot(keys, content, rootKeys);
 }
 
@@ -67,7 +67,7 @@ export async function initKeys(keys: RepositoryKeys, rootKeyCount: number, thres
  * @throws HoldfastError `repository.keys`.
  */
 export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[]): Promise<number> {
-  const old = await newestRoot(keys.folder);
+  const old = await newestRoot(keys.directory);
   const signers = await readRoleKeys(keys.rootKeys, 'root');
   const next: RootContent = { version: old.version + 1, keys: {}, roles: {} };
   for (const role of roles) {
@@ -77,9 +77,9 @@ export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[])
       next.roles[role] = { keyids: keyIDs, threshold };
       continue;
     }
-    const folder = role === 'root' ? keys.rootKeys : keys.folder;
+    const directory = role === 'root' ? keys.rootKeys : keys.directory;
     const made: RoleKey[] = [];
-    for (const _ of keyIDs) made.push(await makeRoleKey(folder, role));
+    for (const _ of keyIDs) made.push(await makeRoleKey(directory, role));
     setRole(next, role, made, threshold);
     if (role === 'root') signers.push(...made);
   }
@@ -90,11 +90,11 @@ export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[])
 }
 
 /** The newest root metadata of a publisher. @throws HoldfastError `repository.keys`. */
-export async function newestRoot(folder: string): Promise<Root> {
-  const newest = (await rootVersions(folder)).at(-1);
+export async function newestRoot(directory: string): Promise<Root> {
+  const newest = (await rootVersions(directory)).at(-1);
   if (newest) return readRoot(newest.path);
   throw failure('repository.keys', 'this publisher has no keys yet', {
-    why: `${folder} holds no root metadata`,
+    why: `${directory} holds no root metadata`,
     next: 'run `holdfast release keys init`',
   });
 }
@@ -143,10 +143,10 @@ async function signRoot(
   requireSignatures(metadata, metadata);
   if (old) requireSignatures(new Metadata(old), metadata);
   const text = JSON.stringify(metadata.toJSON());
-  const folder = join(keys.folder, 'metadata');
-  await makePrivateFolder(folder);
-  await writeFileAtomic(join(folder, `${root.version}.root.json`), text);
-  await writeFileAtomic(trustedRootPath(keys.folder), text);
+  const directory = join(keys.directory, 'metadata');
+  await makePrivateDirectory(directory);
+  await writeFileAtomic(join(directory, `${root.version}.root.json`), text);
+  await writeFileAtomic(trustedRootPath(keys.directory), text);
 }
 
 /** @throws HoldfastError `repository.keys`. */
@@ -156,7 +156,7 @@ function requireSignatures(delegator: Metadata<Root>, metadata: Metadata<Root>):
   } catch (error) {
     throw failure('repository.keys', 'too few root keys are here to sign', {
       why: reasonOf(error),
-      next: 'bring the offline keys together in one folder and name it with --offline',
+      next: 'bring the offline keys together in one directory and name it with --offline',
       cause: error,
     });
   }

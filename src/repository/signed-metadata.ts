@@ -8,10 +8,10 @@ import { newestRoot } from './root-metadata.ts';
 export type PublishingKeys = Readonly<Record<(typeof publishingRoles)[number], readonly RoleKey[]>>;
 
 /** The keys that the newest root metadata names: rotated ones sign no longer. @throws HoldfastError `repository.keys`. */
-export async function readPublishingKeys(folder: string): Promise<PublishingKeys> {
-  const root = await newestRoot(folder);
+export async function readPublishingKeys(directory: string): Promise<PublishingKeys> {
+  const root = await newestRoot(directory);
   const keysOf = async (role: keyof PublishingKeys) => {
-    const keys = await readRoleKeys(folder, role);
+    const keys = await readRoleKeys(directory, role);
     return keys.filter(({ key }) => root.roles[role]?.keyIDs.includes(key.keyID));
   };
   const [targets, snapshot, timestamp] = [

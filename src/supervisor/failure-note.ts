@@ -7,7 +7,7 @@ import { isSystemError } from '../base/errors.ts';
  * with them.
  */
 
-/** @param run the machine's `run` folder. */
+/** @param run the machine's `run` directory. */
 export async function noteFailure(run: string, problem: string | undefined): Promise<void> {
   if (problem !== undefined) await writeFile(notePath(run), problem, { mode: 0o600 });
 }

@@ -35,7 +35,7 @@ function credentialFiles(
   };
 }
 
-/** Writes the credentials that are not keys. @param secrets a folder that holds the channel's keys already. */
+/** Writes the credentials that are not keys. @param secrets a directory that holds the channel's keys already. */
 export async function writeCredentials(
   secrets: string,
   name: string,

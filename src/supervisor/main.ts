@@ -14,7 +14,7 @@ import { readVariableStore } from '../firmware/store-file.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { forgetRecovery } from '../machine/data-keys.ts';
 import {
-  homeFolder,
+  homeDirectory,
   homeLayout,
   type MachineFiles,
   machineLayout,
@@ -44,7 +44,7 @@ const modes = z.enum(['start', 'adopt']);
 async function main(modeWord: string | undefined, nameWord: string | undefined): Promise<number> {
   const mode = modes.parse(modeWord);
   const name = parseMachineName(nameWord ?? '');
-  const layout = homeLayout(homeFolder());
+  const layout = homeLayout(homeDirectory());
   const files = machineLayout(layout, name);
   await readConfiguration(layout, name);
   const lock = await takeCharge(files);

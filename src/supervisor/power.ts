@@ -28,7 +28,7 @@ export async function powerState(layout: HomeLayout, name: MachineName): Promise
   for (let waited = 0; waited < listensWithin; waited += pollEvery) {
     const told = await askStatus(files.supervisorSocket);
     if (told) return told;
-    // the supervisor removes this folder when the machine was shut down, and only then
+    // the supervisor removes this directory when the machine was shut down, and only then
     if (!(await exists(files.run))) return { state: 'stopped' };
     const found = await ifFree(files.supervisorLock, 'supervised', async () => {
       const machine = await hostHypervisor(layout).adopt(files);

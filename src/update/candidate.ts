@@ -14,14 +14,14 @@ import type { Machine } from './observe.ts';
 export interface Candidate {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
-  /** How it would come; undefined when its folder was named. */
+  /** How it would come; undefined when its directory was named. */
   readonly road: LikelyRoad | undefined;
   /** What it tells of itself. @throws HoldfastError when that is damaged. */
   part<Part extends SmallFile>(part: Part): Promise<SmallContent<Part>>;
 }
 
 /**
- * Looks at the release whose folder `from` names, or at the newest of the repository that it names. Nothing of it is fetched
+ * Looks at the release whose directory `from` names, or at the newest of the repository that it names. Nothing of it is fetched
  * but what tells of it.
  * @throws HoldfastError those of `readRelease`, `openSource` and `readOffer`, and what `work` throws.
  */
@@ -31,8 +31,13 @@ export async function withCandidate<T>(
   work: (candidate: Candidate) => Promise<T>,
 ): Promise<T> {
   if (await exists(join(from, 'release.json'))) {
-    const { folder, digest, manifest } = await readRelease(from, trustedCertificate(layout));
-    return work({ digest, manifest, road: undefined, part: (part) => readSmallFile(folder, manifest, part) });
+    const { directory, digest, manifest } = await readRelease(from, trustedCertificate(layout));
+    return work({
+      digest,
+      manifest,
+      road: undefined,
+      part: (part) => readSmallFile(directory, manifest, part),
+    });
   }
   const source = await openSource(from);
   try {

@@ -19,7 +19,7 @@ export interface UpdateCheck {
 
 /**
  * Compares what a machine runs with a release, or the newest of a repository; nothing of it is fetched but what tells of it.
- * @param from a URL, a folder or a bundle.
+ * @param from a URL, a directory or a bundle.
  * @throws HoldfastError those of `currentRelease` and `withCandidate`.
  */
 export async function checkForUpdate(machine: Machine, from: string): Promise<UpdateCheck> {

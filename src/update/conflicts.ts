@@ -33,19 +33,21 @@ export interface Contest extends Layers {
   readonly pending: readonly RawPath[];
 }
 
-/** What must be asked of the guest before `conflictsIn` can judge: contents that may differ, and folders that may hide. */
+/** What must be asked of the guest before `conflictsIn` can judge: contents that may differ, and directories that may hide. */
 export function questionsOf(contest: Contest): LayerQuestion[] {
   const { lower, newer, opaque } = contest;
   const upper = upperAfterReset(contest);
   const mayHide = (path: RawPath) => {
     const own = upper.get(path);
-    return own && (own.type !== 'folder' || opaque.has(path) || lower.get(path)?.type !== 'folder');
+    return own && (own.type !== 'directory' || opaque.has(path) || lower.get(path)?.type !== 'directory');
   };
   return [...newer].flatMap(([path, next]): LayerQuestion[] => {
     const own = upper.get(path);
-    if (!own && !foldersAbove(path).some(mayHide)) return [];
-    if (next.type === 'folder')
-      return own?.type === 'folder' && lower.get(path)?.type !== 'folder' ? [{ about: 'opaque', path }] : [];
+    if (!own && !directoriesAbove(path).some(mayHide)) return [];
+    if (next.type === 'directory')
+      return own?.type === 'directory' && lower.get(path)?.type !== 'directory'
+        ? [{ about: 'opaque', path }]
+        : [];
     const layers = { lower: lower.get(path), upper: own };
     return (['lower', 'upper'] as const)
       .filter((about) => isAlike(layers[about], next))
@@ -53,28 +55,28 @@ export function questionsOf(contest: Contest): LayerQuestion[] {
   });
 }
 
-/** All conflicts, each folder ahead of what is in it. @param facts the answers to `questionsOf`. */
+/** All conflicts, each directory ahead of what is in it. @param facts the answers to `questionsOf`. */
 export function conflictsIn(contest: Contest, facts: LayerFacts): Conflict[] {
   const { lower, newer } = contest;
   const upper = upperAfterReset(contest);
   const isMoved = (path: RawPath) => !isSame(lower.get(path), newer.get(path), facts.lower.get(path));
   const isOpaque = (path: RawPath) => contest.opaque.has(path) || facts.opaque.has(path);
-  const hidesBelow = (folder: RawPath) =>
+  const hidesBelow = (directory: RawPath) =>
     [...newer.keys()].some(
-      (path) => path !== folder && isWithin(path, folder) && !upper.has(path) && isMoved(path),
+      (path) => path !== directory && isWithin(path, directory) && !upper.has(path) && isMoved(path),
     );
 
   const kindOf = (path: RawPath, own: LayerEntry): ConflictKind | undefined => {
     const [old, next] = [lower.get(path), newer.get(path)];
     if (next === undefined) {
-      const stays = own.type !== 'folder' && own.type !== 'whiteout';
+      const stays = own.type !== 'directory' && own.type !== 'whiteout';
       return old && stays ? 'removed' : undefined;
     }
     if (own.type !== next.type) {
       if (!isMoved(path) && !hidesBelow(path)) return undefined;
       return own.type === 'whiteout' ? 'deleted' : 'replaced';
     }
-    if (own.type === 'folder' && isOpaque(path) && hidesBelow(path)) return 'opaque';
+    if (own.type === 'directory' && isOpaque(path) && hidesBelow(path)) return 'opaque';
     if (!isMoved(path) || isSame(own, next, facts.upper.get(path))) return undefined;
     if (old === undefined) return 'added';
     return isKept(contest, path, own, old) ? 'kept' : 'changed';
@@ -90,10 +92,10 @@ export function conflictsIn(contest: Contest, facts: LayerFacts): Conflict[] {
 
 function upperAfterReset({ upper, pending }: Contest): ReadonlyMap<RawPath, LayerEntry> {
   if (pending.length === 0) return upper;
-  return new Map([...upper].filter(([path]) => !pending.some((folder) => isWithin(path, folder))));
+  return new Map([...upper].filter(([path]) => !pending.some((directory) => isWithin(path, directory))));
 }
 
-function foldersAbove(path: RawPath): RawPath[] {
+function directoriesAbove(path: RawPath): RawPath[] {
   const parts = path.split('/').slice(0, -1);
   return ['' as RawPath, ...parts.map((_, index) => parts.slice(0, index + 1).join('/') as RawPath)];
 }
@@ -103,7 +105,7 @@ function isSame(one: LayerEntry | undefined, next: ReleasedEntry | undefined, di
   if (one === undefined || next === undefined) return one === next;
   if (!hasSameAttributes(one, next)) return false;
   if (next.type === 'file') return isAlike(one, next) && digest === next.sha256;
-  return one.type === next.type && (next.type === 'folder' || one.target === next.target);
+  return one.type === next.type && (next.type === 'directory' || one.target === next.target);
 }
 
 /** Whether only the content can tell two files apart. */

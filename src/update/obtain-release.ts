@@ -9,11 +9,11 @@ import { openOldReleases } from '../repository/client/seeds.ts';
 import { openSource } from '../repository/source/open.ts';
 import type { Machine } from './observe.ts';
 
-/** How a release came to this host: undefined when its folder was named. */
+/** How a release came to this host: undefined when its directory was named. */
 export type Fetch = Pick<Fetched, 'road' | 'received' | 'detours'> | undefined;
 
 /**
- * Hands over a way to have a release in the store: that whose folder `from` names, else the newest of the repository that
+ * Hands over a way to have a release in the store: that whose directory `from` names, else the newest of the repository that
  * `from` names, which is fetched first unless the store has it. What was fetched is removed when `work` succeeds.
  * @throws HoldfastError those of `openSource`, `readOffer` and `fetchRelease`, and what `work` throws.
  */
@@ -22,23 +22,23 @@ export async function withRelease<T>(
   from: string,
   work: (obtain: () => Promise<StoredRelease>, fetch: Fetch) => Promise<T>,
 ): Promise<T> {
-  const importFrom = (folder: string) => () => importRelease(folder, layout, progress, signal);
+  const importFrom = (directory: string) => () => importRelease(directory, layout, progress, signal);
   if (await exists(join(from, 'release.json'))) return work(importFrom(from), undefined);
   const source = await openSource(from);
   try {
     const trust = hostTrust(layout);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
-    const folder = join(layout.cache, 'fetched');
-    return await withFetching(folder, async () => {
+    const directory = join(layout.cache, 'fetched');
+    return await withFetching(directory, async () => {
       const stored = await completeRelease(layout, offer.digest);
       if (stored) return work(async () => stored, { road: 'present', received: 0, detours: [] });
       const fetched = await fetchRelease({
-        ...{ source, offer, trust, folder, progress, signal },
+        ...{ source, offer, trust, directory, progress, signal },
         old: (scratch) => openOldReleases(layout, scratch),
       });
       const { road, received, detours, release } = fetched;
-      const result = await work(importFrom(release.folder), { road, received, detours });
-      await rm(release.folder, { recursive: true });
+      const result = await work(importFrom(release.directory), { road, received, detours });
+      await rm(release.directory, { recursive: true });
       return result;
     });
   } finally {

@@ -16,7 +16,7 @@ export interface UpdatePreview {
   /** Whether that very release runs already. */
   readonly isThere: boolean;
   readonly phase: Phase;
-  /** How it would come; undefined when its folder was named. */
+  /** How it would come; undefined when its directory was named. */
   readonly fetch: LikelyRoad | undefined;
   readonly packages: readonly PackageChange[];
   /** Undefined when the machine is off: nobody can say what it changed without starting it. */

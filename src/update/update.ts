@@ -32,7 +32,7 @@ export interface UpdateStatus {
 
 /**
  * Writes a release into the slot that does not run, and reads it back. Nothing else changes.
- * @param from the folder of the release, or a repository: see `withRelease`.
+ * @param from the directory of the release, or a repository: see `withRelease`.
  * @throws HoldfastError `update.trial` while a trial runs: the other slot is the committed one; those of `withRelease`, `keepRelease` and `advance`; `lock.held` when another update is under way.
  */
 export function stageUpdate(machine: Machine, from: string): Promise<UpdateResult> {

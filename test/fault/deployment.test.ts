@@ -68,12 +68,12 @@ function interruptAt(title: string): Pick<DeployRequest, 'progress' | 'signal'> 
 /** What is left of machines and releases, locks aside: they hold nothing. */
 function leftIn(layout: HomeLayout): string[] {
   return [layout.machines, layout.releases]
-    .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
+    .flatMap((directory) => (existsSync(directory) ? readdirSync(directory) : []))
     .filter((entry) => !entry.endsWith('.lock'));
 }
 
-async function diskUse(folder: string): Promise<number> {
-  const { stdout } = await run('du', ['--summarize', '--block-size=1', folder]);
+async function diskUse(directory: string): Promise<number> {
+  const { stdout } = await run('du', ['--summarize', '--block-size=1', directory]);
   return Number.parseInt(stdout.toString(), 10);
 }
 
@@ -92,7 +92,7 @@ test('a machine has all its parts, private, and small', async () => {
     hardware.credentials['holdfast.host-key'] ?? '',
   ])
     assert.equal(statSync(path).mode & 0o777, 0o600, path);
-  for (const path of [files.folder, files.secrets, layout.machines])
+  for (const path of [files.directory, files.secrets, layout.machines])
     assert.equal(statSync(path).mode & 0o777, 0o700, path);
   assert.equal(readFileSync(hardware.credentials['system.hostname'] ?? '', 'utf8'), name);
   assert.match(readFileSync(hardware.credentials['system.machine_id'] ?? '', 'utf8'), /^[0-9a-f]{32}$/);
@@ -100,7 +100,7 @@ test('a machine has all its parts, private, and small', async () => {
   assert.deepEqual(readBootState(await readVariableStore(files.variables)).order, ['A']);
   const { stdout } = await run('qemu-img', ['info', '--output=json', '--backing-chain', hardware.disk]);
   assert.match(stdout.toString(), new RegExp(`releases/${configuration.release}/base.raw`));
-  assert.ok((await diskUse(files.folder)) < 64 * MiB);
+  assert.ok((await diskUse(files.directory)) < 64 * MiB);
 });
 
 test('a second machine of a release has its own keys and shares the release', async () => {
@@ -112,7 +112,9 @@ test('a second machine of a release has its own keys and shares the release', as
   assert.ok(performance.now() - started < 5000); // 2 seconds is what bench/deploy holds us to; here others run too
   const secrets = [name, second].map((each) => machineLayout(layout, each).secrets);
   for (const file of ['identity', 'guest-host-key', 'machine-id'])
-    assert.notDeepEqual(...(secrets.map((folder) => readFileSync(join(folder, file))) as [Buffer, Buffer]));
+    assert.notDeepEqual(
+      ...(secrets.map((directory) => readFileSync(join(directory, file))) as [Buffer, Buffer]),
+    );
   assert.equal(readdirSync(layout.releases).filter((entry) => entry !== '.lock').length, 1);
 });
 
@@ -202,13 +204,13 @@ test('a damaged release and one by another key leave nothing', async () => {
   await truncate(join(damaged, 'holdfast.efi'), 10);
   const foreign = join(scratch, 'foreign');
   await makeFakeRelease(foreign, await keyPair(join(scratch, 'foreign-keys'), 'release'), 'f');
-  for (const [folder, code] of [
+  for (const [directory, code] of [
     [damaged, 'release.damaged'],
     [foreign, 'release.signature'],
     [scratch, 'release.none'],
   ] as const) {
     const layout = newHome();
-    await assert.rejects(createMachine(request(layout, { release: folder })), { code, exitCode: 1 });
+    await assert.rejects(createMachine(request(layout, { release: directory })), { code, exitCode: 1 });
     assert.deepEqual(leftIn(layout), []);
   }
 });
@@ -236,7 +238,7 @@ async function deployIn(layout: HomeLayout, wrap: string) {
     const progress = { step: (title, work) => work({ update() {}, note() {} }) };
     await createMachine({ ...request, progress, signal: new AbortController().signal }).catch((error) => {
       const { machines, releases } = request.layout;
-      const left = [machines, releases].flatMap((folder) => readdirSync(folder)).filter((name) => !name.endsWith('.lock'));
+      const left = [machines, releases].flatMap((directory) => readdirSync(directory)).filter((name) => !name.endsWith('.lock'));
       console.log(JSON.stringify({ code: error.code, text: [error.message, error.why].join(': '), left }));
     });
   `;

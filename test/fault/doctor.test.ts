@@ -6,8 +6,8 @@ import { after, test } from 'node:test';
 import { z } from 'zod';
 import { holdfast } from '../support/vm/machine.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-doctor-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-doctor-'));
+after(() => rm(directory, { recursive: true }));
 
 const report = z.object({
   ready: z.boolean(),
@@ -38,9 +38,9 @@ test('a host without QEMU and a build tool is told what to install, and that mac
   const absent = ['qemu-system-x86_64', 'mmdebstrap'];
   for (const source of ['/usr/bin', '/bin']) {
     for (const name of await readdir(source))
-      if (!absent.includes(name)) await symlink(join(source, name), join(folder, name)).catch(() => {});
+      if (!absent.includes(name)) await symlink(join(source, name), join(directory, name)).catch(() => {});
   }
-  const { code, ready, byName } = await examine({ PATH: folder });
+  const { code, ready, byName } = await examine({ PATH: directory });
   assert.deepEqual([code, ready], [1, false]);
   assert.equal(byName.get('qemu-system-x86')?.verdict, 'missing');
   assert.match(byName.get('qemu-system-x86')?.mend ?? '', /apt-get install qemu-system-x86/);
@@ -50,7 +50,7 @@ test('a host without QEMU and a build tool is told what to install, and that mac
 });
 
 test('people are told the same in words', async () => {
-  const { code, stdout } = await holdfast(['doctor'], { env: { PATH: folder } });
+  const { code, stdout } = await holdfast(['doctor'], { env: { PATH: directory } });
   assert.equal(code, 1);
   assert.match(stdout, /^missing +qemu-system-x86 .*\n +→ run `sudo apt-get install qemu-system-x86`$/m);
   assert.match(stdout, /^Machines cannot run here: 2 of \d+ checks failed\.$/m);

@@ -27,28 +27,31 @@ before(async () => {
 after(() => shop.close());
 
 test('a fetch that is killed again and again leaves nothing that counts, and the next one ends it', async () => {
-  const fetched = join(shop.folder, 'host', 'fetched');
+  const fetched = join(shop.directory, 'host', 'fetched');
   let killed = 0;
   for (let turn = 0; turn < kills; turn += 1) {
-    const child = spawn(process.execPath, [program, shop.folder], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [program, shop.directory], { stdio: 'inherit' });
     const ended = once(child, 'exit');
     await Promise.race([ended, sleep(150 + turn * 60)]);
     child.kill('SIGKILL');
     const [code] = await ended;
     if (code === null) killed += 1;
     // the manifest is written last: where it is, all is there
-    const folders = await readdir(fetched).catch(() => []);
-    for (const digest of folders.filter((name) => name !== '.lock')) {
+    const directories = await readdir(fetched).catch(() => []);
+    for (const digest of directories.filter((name) => name !== '.lock')) {
       if (!(await readdir(join(fetched, digest))).includes('release.json')) continue;
       await assertSame(join(fetched, digest));
     }
   }
   const { release: last } = await shop.fetch(await openSource(shop.repository));
-  await assertSame(last.folder);
+  await assertSame(last.directory);
   assert(killed >= 3, `only ${killed} of ${kills} were killed in the middle`);
 });
 
-async function assertSame(folder: string): Promise<void> {
-  for (const name of await readdir(release.folder))
-    assert((await readFile(join(folder, name))).equals(await readFile(join(release.folder, name))), name);
+async function assertSame(directory: string): Promise<void> {
+  for (const name of await readdir(release.directory))
+    assert(
+      (await readFile(join(directory, name))).equals(await readFile(join(release.directory, name))),
+      name,
+    );
 }

@@ -10,23 +10,23 @@ import { RowWriter } from '../../src/delta/row-writer.ts';
 const KiB = 1024;
 
 /** A file system with so little room. Needs root. */
-async function onSmallDisk(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-small-'));
+async function onSmallDisk(work: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-small-'));
   try {
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${64 * KiB}`, 'holdfast-small', folder]);
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${64 * KiB}`, 'holdfast-small', directory]);
     try {
-      await work(folder);
+      await work(directory);
     } finally {
-      await run('umount', [folder]);
+      await run('umount', [directory]);
     }
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 }
 
 test('a write that a full disk cuts short is an error, not a file with a hole', () =>
-  onSmallDisk(async (folder) => {
-    const file = await open(join(folder, 'file'), 'w');
+  onSmallDisk(async (directory) => {
+    const file = await open(join(directory, 'file'), 'w');
     try {
       await writeAll(file, Buffer.alloc(32 * KiB, 'a'), 0);
       await assert.rejects(writeAll(file, Buffer.alloc(64 * KiB, 'b'), 32 * KiB), { code: 'ENOSPC' });
@@ -36,8 +36,8 @@ test('a write that a full disk cuts short is an error, not a file with a hole', 
   }));
 
 test('so is one of a release that is put together', () =>
-  onSmallDisk(async (folder) => {
-    const row = await RowWriter.create(folder, [{ name: 'root.img', size: 128 * KiB }]);
+  onSmallDisk(async (directory) => {
+    const row = await RowWriter.create(directory, [{ name: 'root.img', size: 128 * KiB }]);
     try {
       await assert.rejects(row.write(0, Buffer.alloc(128 * KiB, 'a')), { code: 'ENOSPC' });
     } finally {

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
 import { isQemuOf } from '../../src/hypervisor/qemu/arguments.ts';
-import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import { switchAutostart } from '../../src/lifecycle/autostart.ts';
 import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
@@ -68,7 +68,7 @@ async function errorCodes(...words: string[]): Promise<string[]> {
   return JSON.parse(stderr).errors.map((error: { code: string }) => error.code);
 }
 
-/** Processes that name the machine's folder: QEMU, what stands beside it, and supervisors. */
+/** Processes that name the machine's directory: QEMU, what stands beside it, and supervisors. */
 async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
   const found = await findProcesses((argv) => {
     const isSupervisor = argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
@@ -303,17 +303,17 @@ test("a machine that runs goes on when its supervisor becomes systemd's, and whe
   const qemu = await onlyProcess('qemu');
   const own = await onlyProcess('supervisor');
   const commands: string[] = [];
-  const unitFolder = await mkdtemp(join(home, 'units-'));
+  const unitDirectory = await mkdtemp(join(home, 'units-'));
   /** Stands in for systemd: its `start` does what the unit says. */
   const systemd: ServiceManager = {
     scope: 'system',
-    unitFolder,
+    unitDirectory,
     isRunning: async () => true,
     isLingering: async () => true,
     systemctl: async (...words) => {
       commands.push(words.join(' '));
       if (words[0] !== 'start') return;
-      const text = readFileSync(join(unitFolder, unitName(name)), 'utf8');
+      const text = readFileSync(join(unitDirectory, unitName(name)), 'utf8');
       const [node = '', ...args] = [
         ...(/^ExecStart=(.*)$/m.exec(text)?.[1] ?? '').matchAll(/"([^"]*)"/g),
       ].map(([, word = '']) => word);

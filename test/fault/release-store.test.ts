@@ -52,11 +52,11 @@ function titles(): { seen: string[]; progress: Progress } {
 }
 
 test('a release is checked, imported once, and read-only; the second import does nothing', async () => {
-  const folders = newStore();
+  const directories = newStore();
   const { seen, progress } = titles();
-  const [first, second] = await withReleaseStore(folders, 'test', async () => [
-    await importRelease(source, folders, progress, signal),
-    await importRelease(source, folders, progress, signal),
+  const [first, second] = await withReleaseStore(directories, 'test', async () => [
+    await importRelease(source, directories, progress, signal),
+    await importRelease(source, directories, progress, signal),
   ]);
   assert.deepEqual(seen, ['Checking the release', 'Importing the release']);
   assert.deepEqual(first, second);
@@ -68,24 +68,24 @@ test('a release is checked, imported once, and read-only; the second import does
     'release.json',
     'release.json.sig',
   ]);
-  assert.deepEqual(await storedManifest(folders, first.digest), first.manifest);
-  assert.equal(statSync(folders.releases).mode & 0o777, 0o700);
+  assert.deepEqual(await storedManifest(directories, first.digest), first.manifest);
+  assert.equal(statSync(directories.releases).mode & 0o777, 0o700);
 });
 
 test('a damaged release leaves nothing in the store', async () => {
-  const folders = newStore();
+  const directories = newStore();
   const damaged = join(scratch, 'damaged');
   await makeFakeRelease(damaged, key, 'd');
   await truncate(join(damaged, 'root.img'), 1);
   await assert.rejects(
-    withReleaseStore(folders, 'test', () => importRelease(damaged, folders, silent, signal)),
+    withReleaseStore(directories, 'test', () => importRelease(damaged, directories, silent, signal)),
     { code: 'release.damaged' },
   );
-  assert.deepEqual(readdirSync(folders.releases), ['.lock']);
+  assert.deepEqual(readdirSync(directories.releases), ['.lock']);
 });
 
 test('an interruption leaves nothing in the store', async () => {
-  const folders = newStore();
+  const directories = newStore();
   const controller = new AbortController();
   const progress: Progress = {
     step: (title, work) => {
@@ -94,24 +94,27 @@ test('an interruption leaves nothing in the store', async () => {
     },
   };
   await assert.rejects(
-    withReleaseStore(folders, 'test', () => importRelease(source, folders, progress, controller.signal)),
+    withReleaseStore(directories, 'test', () =>
+      importRelease(source, directories, progress, controller.signal),
+    ),
     /interrupted/,
   );
-  assert.deepEqual(readdirSync(folders.releases), ['.lock']);
+  assert.deepEqual(readdirSync(directories.releases), ['.lock']);
 });
 
 test('what a killed import left is removed by the next', async () => {
-  const folders = newStore();
-  const left = join(folders.releases, `.${'ab'.repeat(32)}`);
+  const directories = newStore();
+  const left = join(directories.releases, `.${'ab'.repeat(32)}`);
   await mkdir(left, { recursive: true });
   await writeFile(join(left, 'base.raw'), 'half');
-  await withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal));
+  await withReleaseStore(directories, 'test', () => importRelease(source, directories, silent, signal));
   assert.equal(existsSync(left), false);
 });
 
 test('a stored release that others damaged is made again', async () => {
-  const folders = newStore();
-  const bring = () => withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal));
+  const directories = newStore();
+  const bring = () =>
+    withReleaseStore(directories, 'test', () => importRelease(source, directories, silent, signal));
   const { baseImage } = await bring();
   const { size } = statSync(baseImage);
   await truncate(baseImage, 0);
@@ -120,49 +123,50 @@ test('a stored release that others damaged is made again', async () => {
 });
 
 test('a stored release of which a loss of power left half is made again', async () => {
-  const folders = newStore();
-  const bring = () => withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal));
+  const directories = newStore();
+  const bring = () =>
+    withReleaseStore(directories, 'test', () => importRelease(source, directories, silent, signal));
   const { baseImage, digest, manifest } = await bring();
-  assert.deepEqual((await completeRelease(folders, digest))?.manifest, manifest);
+  assert.deepEqual((await completeRelease(directories, digest))?.manifest, manifest);
   await truncate(join(dirname(baseImage), 'overlays.json'), 0);
-  assert.equal(await completeRelease(folders, digest), undefined);
+  assert.equal(await completeRelease(directories, digest), undefined);
   await bring();
-  assert.deepEqual((await completeRelease(folders, digest))?.manifest, manifest);
+  assert.deepEqual((await completeRelease(directories, digest))?.manifest, manifest);
 });
 
 test('a release that a machine uses is kept; others go', async () => {
-  const folders = newStore();
+  const directories = newStore();
   const other = join(scratch, 'other');
   await makeFakeRelease(other, key, 'o');
-  await withReleaseStore(folders, 'test', async () => {
-    const kept = await importRelease(source, folders, silent, signal);
-    const removed = await importRelease(other, folders, silent, signal);
-    await removeUnusedReleases(folders, new Set([kept.digest]));
+  await withReleaseStore(directories, 'test', async () => {
+    const kept = await importRelease(source, directories, silent, signal);
+    const removed = await importRelease(other, directories, silent, signal);
+    await removeUnusedReleases(directories, new Set([kept.digest]));
     assert.ok(existsSync(kept.baseImage));
-    assert.equal(await storedManifest(folders, removed.digest), undefined);
-    await removeUnusedReleases(folders, new Set());
-    assert.deepEqual(readdirSync(folders.releases), ['.lock']);
+    assert.equal(await storedManifest(directories, removed.digest), undefined);
+    await removeUnusedReleases(directories, new Set());
+    assert.deepEqual(readdirSync(directories.releases), ['.lock']);
   });
 });
 
 test('only the key that is trusted counts', async () => {
-  const folders = { ...newStore(), keys: join(scratch, 'foreign') };
-  await keyPair(folders.keys, 'release');
-  assert.ok(existsSync(trustedCertificate(folders)));
+  const directories = { ...newStore(), keys: join(scratch, 'foreign') };
+  await keyPair(directories.keys, 'release');
+  assert.ok(existsSync(trustedCertificate(directories)));
   await assert.rejects(
-    withReleaseStore(folders, 'test', () => importRelease(source, folders, silent, signal)),
+    withReleaseStore(directories, 'test', () => importRelease(source, directories, silent, signal)),
     { code: 'release.signature' },
   );
 });
 
 test('a release that is not stored has no manifest, a damaged one is told', async () => {
-  const folders = newStore();
-  assert.equal(await storedManifest(folders, sha256.parse('0'.repeat(64))), undefined);
-  const { digest, baseImage } = await withReleaseStore(folders, 'test', () =>
-    importRelease(source, folders, silent, signal),
+  const directories = newStore();
+  assert.equal(await storedManifest(directories, sha256.parse('0'.repeat(64))), undefined);
+  const { digest, baseImage } = await withReleaseStore(directories, 'test', () =>
+    importRelease(source, directories, silent, signal),
   );
   const manifest = join(dirname(baseImage), 'release.json');
   await rm(manifest);
   await appendFile(manifest, 'x');
-  await assert.rejects(storedManifest(folders, digest), { code: 'release.damaged' });
+  await assert.rejects(storedManifest(directories, digest), { code: 'release.damaged' });
 });

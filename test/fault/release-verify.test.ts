@@ -27,17 +27,17 @@ before(async () => {
 });
 after(() => rm(scratch, { recursive: true }));
 
-async function check(folder: string, key = ours): Promise<void> {
-  const release = await readRelease(folder, key.certificate);
+async function check(directory: string, key = ours): Promise<void> {
+  const release = await readRelease(directory, key.certificate);
   await verifyFiles(release, key.certificate, silent, new AbortController().signal);
 }
 
 /** A copy of the good release, changed. */
-async function changed(change: (folder: string) => Promise<unknown>): Promise<string> {
-  const folder = await mkdtemp(join(scratch, 'changed-'));
-  await cp(good, folder, { recursive: true });
-  await change(folder);
-  return folder;
+async function changed(change: (directory: string) => Promise<unknown>): Promise<string> {
+  const directory = await mkdtemp(join(scratch, 'changed-'));
+  await cp(good, directory, { recursive: true });
+  await change(directory);
+  return directory;
 }
 
 async function flipByte(path: string, at: number): Promise<void> {
@@ -54,7 +54,7 @@ test('a sound release passes, and is known by the digest of its manifest', async
   assert.deepEqual(read, manifest);
 });
 
-test('a folder without a release is named', async () => {
+test('a directory without a release is named', async () => {
   await assert.rejects(check(scratch), { code: 'release.none', exitCode: 1 });
   await assert.rejects(check(join(scratch, 'nowhere')), { code: 'release.none' });
   await assert.rejects(check(join(good, 'root.img')), { code: 'release.none' });
@@ -70,8 +70,8 @@ test('a release of another builder is refused', async () => {
 });
 
 test('a changed manifest is refused', async () => {
-  const folder = await changed((path) => flipByte(join(path, 'release.json'), 20));
-  await assert.rejects(check(folder), { code: 'release.signature' });
+  const directory = await changed((path) => flipByte(join(path, 'release.json'), 20));
+  await assert.rejects(check(directory), { code: 'release.signature' });
 });
 
 test('a signed manifest that is none is refused', async () => {
@@ -80,24 +80,27 @@ test('a signed manifest that is none is refused', async () => {
     { ...manifest, format: 2 },
     { ...manifest, uki: { ...manifest.uki, name: '../uki' } },
   ]) {
-    const folder = await changed((path) => signRelease(path, wrong, ours));
-    await assert.rejects(check(folder), { code: 'release.damaged', exitCode: 1 });
+    const directory = await changed((path) => signRelease(path, wrong, ours));
+    await assert.rejects(check(directory), { code: 'release.damaged', exitCode: 1 });
   }
 });
 
 for (const name of ['root.img', 'holdfast.efi', 'unverified.efi', 'loader.efi', 'packages.json'])
   test(`one changed bit is found in ${name}`, async () => {
-    const folder = await changed((path) => flipByte(join(path, name), 1));
-    await assert.rejects(check(folder), { code: 'release.damaged', why: new RegExp(`${name} was changed`) });
+    const directory = await changed((path) => flipByte(join(path, name), 1));
+    await assert.rejects(check(directory), {
+      code: 'release.damaged',
+      why: new RegExp(`${name} was changed`),
+    });
   });
 
 test('every damaged file is named at once', async () => {
-  const folder = await changed(async (path) => {
+  const directory = await changed(async (path) => {
     await truncate(join(path, 'root.img'), 4096);
     await rm(join(path, 'sbom.spdx.json'));
     await flipByte(join(path, 'packages.json'), 0);
   });
-  await assert.rejects(check(folder), {
+  await assert.rejects(check(directory), {
     code: 'release.damaged',
     why: 'root.img has 4096 bytes instead of 1048576; sbom.spdx.json is missing; packages.json was changed (its SHA-256 differs)',
   });
@@ -106,12 +109,12 @@ test('every damaged file is named at once', async () => {
 for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
   test(`${part}: what the firmware would refuse is refused here, though the manifest vouches for it`, async () => {
     const { name } = manifest[part];
-    const folder = await changed(async (path) => {
+    const directory = await changed(async (path) => {
       const foreign = await makeFakeRelease(join(path, 'foreign'), others);
       await cp(join(path, 'foreign', name), join(path, name));
       await signRelease(path, { ...manifest, [part]: foreign[part] }, ours);
     });
-    await assert.rejects(check(folder), {
+    await assert.rejects(check(directory), {
       code: 'release.damaged',
       why: new RegExp(`${name} is not signed`),
     });
@@ -119,10 +122,10 @@ for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
 
 for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
   test(`${part}: measurements that are not its own are refused, as attestation goes by them`, async () => {
-    const folder = await changed((path) =>
+    const directory = await changed((path) =>
       signRelease(path, { ...manifest, [part]: { ...manifest[part], authenticode: '0'.repeat(64) } }, ours),
     );
-    await assert.rejects(check(folder), {
+    await assert.rejects(check(directory), {
       code: 'release.damaged',
       why: `${manifest[part].name} is measured otherwise than release.json says`,
     });
@@ -130,10 +133,10 @@ for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
 
 test('a section that the UKI does not have is not taken for measured', async () => {
   const sections = [{ name: '.linux', sha256: '0'.repeat(64) as Sha256 }];
-  const folder = await changed((path) =>
+  const directory = await changed((path) =>
     signRelease(path, { ...manifest, uki: { ...manifest.uki, sections } }, ours),
   );
-  await assert.rejects(check(folder), { why: /^holdfast\.efi is measured otherwise/ });
+  await assert.rejects(check(directory), { why: /^holdfast\.efi is measured otherwise/ });
 });
 
 test('Ctrl-C ends the check', async () => {

@@ -116,7 +116,7 @@ test('input may be made from what the command prints first', async () => {
   assert.equal(asked.length, 1, 'who does not ask is not answered');
 
   const none = new Error('no answer');
-  const mark = join(server.folder, 'mark');
+  const mark = join(server.directory, 'mark');
   const refuse = () => {
     throw none;
   };
@@ -266,7 +266,7 @@ test('what cannot be a command is refused before it is sent', async () => {
 });
 
 test('a host with another key gets nothing from us', async () => {
-  const other = join(server.folder, 'other');
+  const other = join(server.directory, 'other');
   await makeChannelKeys(other);
   const { hostKey } = await readIdentity(other, 'holdfast');
   const before = (await server.log()).length;
@@ -279,7 +279,7 @@ test('a host with another key gets nothing from us', async () => {
 });
 
 test('one key is offered, and nothing else is tried', async () => {
-  const other = join(server.folder, 'stranger');
+  const other = join(server.directory, 'stranger');
   await makeChannelKeys(other);
   const { privateKey } = await readIdentity(other, 'holdfast');
   const before = (await server.log()).length;
@@ -323,7 +323,7 @@ test('what does not speak SSH, or does not speak at all, is told', async () => {
 });
 
 test('a guest that sends more than the window allows is dropped', async () => {
-  const { privateKey } = await readIdentity(join(server.folder, 'secrets'), 'x');
+  const { privateKey } = await readIdentity(join(server.directory, 'secrets'), 'x');
   const hostile = new ssh2.Server({ hostKeys: [privateKey] }, (client) => {
     client.on('authentication', (attempt) => attempt.accept());
     client.on('session', (accept) =>

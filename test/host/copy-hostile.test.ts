@@ -25,23 +25,23 @@ after(async () => {
 
 const victims = await mkdtemp(join(tmpdir(), 'holdfast-victim-'));
 let count = 0;
-let folder = '';
+let directory = '';
 let outside = '';
 let destination = '';
 beforeEach(makeVictim);
 
 /** A destination, and beside it what must not change. */
 async function makeVictim(): Promise<void> {
-  folder = join(victims, String(count++));
-  await mkdir(folder);
-  outside = join(folder, 'outside');
-  destination = join(folder, 'destination');
+  directory = join(victims, String(count++));
+  await mkdir(directory);
+  outside = join(directory, 'outside');
+  destination = join(directory, 'destination');
   await mkdir(outside);
   await mkdir(destination);
   await writeFile(join(outside, 'precious'), 'precious');
 }
 
-/** Copies `wanted` from the attacker; whatever comes of it, nothing outside changes, and no staging folder stays. */
+/** Copies `wanted` from the attacker; whatever comes of it, nothing outside changes, and no staging directory stays. */
 async function copyFrom(bytes: Buffer): Promise<unknown> {
   await writeFile(archive, bytes);
   const error = await copyOut(
@@ -51,7 +51,7 @@ async function copyFrom(bytes: Buffer): Promise<unknown> {
     silent,
     new AbortController().signal,
   ).catch((thrown: unknown) => thrown);
-  assert.deepEqual((await readdir(folder)).sort(), ['destination', 'outside']);
+  assert.deepEqual((await readdir(directory)).sort(), ['destination', 'outside']);
   assert.deepEqual(await readdir(outside), ['precious']);
   assert.equal(await readFile(join(outside, 'precious'), 'utf8'), 'precious');
   const arrived = await readdir(destination);
@@ -100,7 +100,7 @@ const escapes: Readonly<Record<string, () => readonly TarEntry[]>> = {
     { name: 'wanted/link', type: '2', target: outside },
     { name: 'wanted/stolen', type: '1', target: 'wanted/link/precious' },
   ],
-  'a folder in the place of its staging folder': () => [
+  'a directory in the place of its staging directory': () => [
     { name: '.', type: '5', mode: 0o777 },
     { name: 'wanted', content: 'x' },
     { name: '..', type: '5', mode: 0o777 },

@@ -27,14 +27,14 @@ import { startSshServer } from '../support/ssh-server.ts';
 const server = await startSshServer();
 const session = await openSession(await server.connect(), server.identity);
 const never = new AbortController().signal;
-const hostFolder = await mkdtemp(join(tmpdir(), 'holdfast-copy-test-'));
+const hostDirectory = await mkdtemp(join(tmpdir(), 'holdfast-copy-test-'));
 let host = '';
 let guest = '';
 let count = 0;
 
 beforeEach(async () => {
   count++;
-  host = join(hostFolder, String(count));
+  host = join(hostDirectory, String(count));
   guest = join(server.home, String(count));
   await mkdir(host);
   await session.run(['mkdir', guest]);
@@ -42,7 +42,7 @@ beforeEach(async () => {
 after(async () => {
   await session.close();
   await server.close();
-  await rm(hostFolder, { recursive: true });
+  await rm(hostDirectory, { recursive: true });
 });
 
 const toGuest = (from: string, to: string, progress: Progress = silent, signal = never) =>
@@ -50,7 +50,7 @@ const toGuest = (from: string, to: string, progress: Progress = silent, signal =
 const toHost = (from: string, to: string, progress: Progress = silent, signal = never) =>
   copyOut(session.start, from, `${host}/${to}`, progress, signal).finally(cleanly);
 
-/** Whatever happened, no staging folder stays. The guest's end cleans up by itself, a moment after we hung up. */
+/** Whatever happened, no staging directory stays. The guest's end cleans up by itself, a moment after we hung up. */
 async function cleanly(): Promise<void> {
   const find = async () =>
     (await run('find', [host, server.home, '-name', '.holdfast-copy*'])).stdout.toString();
@@ -104,7 +104,7 @@ test('words name places, and what is copied is named as cp names it', () => {
   assert.deepEqual(parsePlace('./:odd'), { side: 'host', path: './:odd' });
   for (const word of ['', 'a\0b', ':\0'])
     assert.throws(() => parsePlace(word), { code: 'copy.path', exitCode: 2 });
-  const sources: [path: string, folder: string, name: string][] = [
+  const sources: [path: string, directory: string, name: string][] = [
     ['a', '.', 'a'],
     ['a/', '.', 'a'],
     ['/a//b/', '/a', 'b'],
@@ -117,10 +117,10 @@ test('words name places, and what is copied is named as cp names it', () => {
     ['/', '/', '.'],
     ['-x', '.', '-x'],
   ];
-  for (const [path, folder, name] of sources) assert.deepEqual(sourceOf(path), { folder, name }, path);
+  for (const [path, directory, name] of sources) assert.deepEqual(sourceOf(path), { directory, name }, path);
 });
 
-test('a folder goes in and out with names, modes and links as they are', async () => {
+test('a directory goes in and out with names, modes and links as they are', async () => {
   await makeTree(join(host, 'tree'));
   const before = await tree(join(host, 'tree'));
   await toGuest('tree', `${guest}/new`);
@@ -162,7 +162,7 @@ test('paths in the guest begin at the home of its user', async () => {
   assert.equal(await readFile(join(host, 'came'), 'utf8'), 'x');
 });
 
-test('files are replaced, folders are merged, and a dot stands for what is in a folder', async () => {
+test('files are replaced, directories are merged, and a dot stands for what is in a directory', async () => {
   for (const [name, text] of [
     ['old/same', 'old'],
     ['old/kept', 'kept'],
@@ -190,7 +190,7 @@ test('files are replaced, folders are merged, and a dot stands for what is in a 
   assert.deepEqual(await tree(join(host, 'contents')), merged);
 });
 
-test('a folder that may not be changed is copied all the same', async () => {
+test('a directory that may not be changed is copied all the same', async () => {
   await mkdir(join(host, 'closed'));
   await writeFile(join(host, 'closed/file'), 'x');
   await chmod(join(host, 'closed'), 0o555);
@@ -207,24 +207,24 @@ test('a link at the destination is replaced, not followed', async () => {
   await session.run([
     'sh',
     '-c',
-    `mkdir ${guest}/folder; echo bad > ${guest}/folder/file; cp ${guest}/folder/file ${guest}`,
+    `mkdir ${guest}/directory; echo bad > ${guest}/directory/file; cp ${guest}/directory/file ${guest}`,
   ]);
   await toHost(`${guest}/file`, 'into');
   assert.equal(await readFile(join(host, 'precious'), 'utf8'), 'precious');
   await rm(join(host, 'into/file'));
   await symlink(join(host, 'precious'), join(host, 'into/file'));
-  await toHost(`${guest}/folder/.`, 'into');
+  await toHost(`${guest}/directory/.`, 'into');
   assert.equal(await readFile(join(host, 'precious'), 'utf8'), 'precious');
   assert.equal(await readFile(join(host, 'into/file'), 'utf8'), 'bad\n');
   await mkdir(join(host, 'outside'));
-  await symlink(join(host, 'outside'), join(host, 'into/folder'));
-  await assert.rejects(toHost(`${guest}/folder`, 'into'), { code: 'copy.destination' });
+  await symlink(join(host, 'outside'), join(host, 'into/directory'));
+  await assert.rejects(toHost(`${guest}/directory`, 'into'), { code: 'copy.destination' });
   assert.deepEqual(await readdir(join(host, 'outside')), []);
 });
 
 test('what cannot be copied is told, and changes nothing', async () => {
   await writeFile(join(host, 'file'), 'x');
-  await mkdir(join(host, 'folder'));
+  await mkdir(join(host, 'directory'));
   const failed = { code: 'copy.failed', exitCode: 1 };
   await assert.rejects(toGuest('absent', guest), { code: 'copy.source', exitCode: 1 });
   await assert.rejects(toGuest('file', '/proc/new'), {
@@ -239,9 +239,9 @@ test('what cannot be copied is told, and changes nothing', async () => {
   await session.run([
     'sh',
     '-c',
-    `touch ${guest}/file; mkdir ${guest}/folder ${guest}/file-here; chmod 0 ${guest}/file`,
+    `touch ${guest}/file; mkdir ${guest}/directory ${guest}/file-here; chmod 0 ${guest}/file`,
   ]);
-  await assert.rejects(toGuest('folder', `${guest}/file`), {
+  await assert.rejects(toGuest('directory', `${guest}/file`), {
     ...failed,
     why: /cannot overwrite non-directory/,
   });
@@ -250,14 +250,20 @@ test('what cannot be copied is told, and changes nothing', async () => {
     ...failed,
     why: /file: Cannot open: Permission denied/,
   });
-  await assert.rejects(toHost(`${guest}/folder`, 'file'), {
+  await assert.rejects(toHost(`${guest}/directory`, 'file'), {
     code: 'copy.destination',
     why: /ENOTDIR|not a directory/,
   });
-  await assert.rejects(toHost(`${guest}/folder`, 'absent/name'), { code: 'copy.destination', why: /ENOENT/ });
+  await assert.rejects(toHost(`${guest}/directory`, 'absent/name'), {
+    code: 'copy.destination',
+    why: /ENOENT/,
+  });
   await session.run(['chmod', '600', `${guest}/file`]);
-  await assert.rejects(toHost(`${guest}/file`, 'absent/'), { code: 'copy.destination', why: /not a folder/ });
-  assert.deepEqual((await readdir(host)).sort(), ['file', 'folder']);
+  await assert.rejects(toHost(`${guest}/file`, 'absent/'), {
+    code: 'copy.destination',
+    why: /not a directory/,
+  });
+  assert.deepEqual((await readdir(host)).sort(), ['file', 'directory']);
 });
 
 test('a full disk in the guest is told', {

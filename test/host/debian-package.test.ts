@@ -8,12 +8,12 @@ import { run } from '../../src/base/process.ts';
 import { type DebianPackage, unpackDebianPackage } from '../../src/debian/package.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/debian-archive');
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-debian-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-debian-'));
+after(() => rm(directory, { recursive: true }));
 
-/** A copy of the fixture that a test may damage, and an empty folder to unpack into. */
+/** A copy of the fixture that a test may damage, and an empty directory to unpack into. */
 async function archive(name: string): Promise<{ wanted: DebianPackage; tools: string; copy: string }> {
-  const copy = join(folder, name, 'archive');
+  const copy = join(directory, name, 'archive');
   await cp(fixture, copy, { recursive: true });
   const wanted = {
     name: 'hello-fixture',
@@ -21,7 +21,7 @@ async function archive(name: string): Promise<{ wanted: DebianPackage; tools: st
     mirror: `copy:${copy}`,
     keyring: join(fixture, 'keyring.gpg'),
   };
-  return { wanted, tools: join(folder, name, 'tools'), copy };
+  return { wanted, tools: join(directory, name, 'tools'), copy };
 }
 
 async function refused(wanted: DebianPackage, tools: string, code: string, why: RegExp): Promise<void> {
@@ -34,7 +34,7 @@ async function refused(wanted: DebianPackage, tools: string, code: string, why: 
   assert.deepEqual(await readdir(tools).catch(() => []), [], 'nothing is left');
 }
 
-test('a signed package is unpacked once, also below a folder with an odd name', async () => {
+test('a signed package is unpacked once, also below a directory with an odd name', async () => {
   const { wanted, tools, copy } = await archive('an "odd"; name');
   const target = join(tools, 'hello');
   await unpackDebianPackage({ ...wanted, mirror: `copy:${fixture}` }, target);
@@ -85,7 +85,12 @@ test('a changed package list and a changed or cut package are refused', async ()
 test('an unknown package and an unreachable mirror are clear failures', async () => {
   const { wanted, tools } = await archive('unknown');
   await refused({ ...wanted, name: 'no-such-package' }, tools, 'package.fetch', /no-such-package/);
-  await refused({ ...wanted, mirror: 'copy:/no/such/folder' }, tools, 'package.fetch', /no\/such\/folder/);
+  await refused(
+    { ...wanted, mirror: 'copy:/no/such/directory' },
+    tools,
+    'package.fetch',
+    /no\/such\/directory/,
+  );
 });
 
 test('a mirror cannot smuggle lines into the configuration of apt', async () => {

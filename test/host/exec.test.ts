@@ -15,7 +15,7 @@ import { startSshServer } from '../support/ssh-server.ts';
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 const sshd = await startSshServer();
 let session = await openSession(await sshd.connect(), sshd.identity);
-const home = join(sshd.folder, 'holdfast');
+const home = join(sshd.directory, 'holdfast');
 const { supervisorSocket } = machineLayout(homeLayout(home), parseMachineName('default'));
 await mkdir(dirname(supervisorSocket), { recursive: true });
 const supervisor = await serve(supervisorSocket, { exec: executeFor(async () => session) });
@@ -28,7 +28,7 @@ after(async () => {
 const env = {
   ...process.env,
   HOLDFAST_HOME: home,
-  NODE_COMPILE_CACHE: join(sshd.folder, 'compiled'),
+  NODE_COMPILE_CACHE: join(sshd.directory, 'compiled'),
   TERM: 'vt220',
 };
 
@@ -113,7 +113,7 @@ test('shell reads commands from a pipe', async () => {
 });
 
 test('at a terminal the guest has one too, which does all the work, and ours is left as it was', async () => {
-  const log = join(sshd.folder, 'typescript');
+  const log = join(sshd.directory, 'typescript');
   const quoted = [process.execPath, main, 'exec', '--', 'sh', '-c'].map((word) => `'${word}'`).join(' ');
   const inGuest = 'tty; echo $TERM; stty -opost; printf "a\\nb"; read line; echo "got $line"';
   const script = `stty -g; ${quoted} '${inGuest}'; echo "code $?"; stty -g`;
@@ -132,7 +132,7 @@ test('at a terminal the guest has one too, which does all the work, and ours is 
 });
 
 test('wrong use, a machine that is not there, and a copy between the same sides are told', async () => {
-  await writeFile(join(sshd.folder, 'file'), 'x');
+  await writeFile(join(sshd.directory, 'file'), 'x');
   const [none, missing, sides, hosts] = await Promise.all([
     outcome(holdfast('exec')),
     outcome(holdfast('--machine', 'other', 'exec', 'true')),
@@ -149,7 +149,7 @@ test('wrong use, a machine that is not there, and a copy between the same sides 
 });
 
 test('copy works through the supervisor', async () => {
-  const file = join(sshd.folder, 'file');
+  const file = join(sshd.directory, 'file');
   await writeFile(file, 'content');
   assert.equal((await outcome(holdfast('copy', file, ':there'))).code, 0);
   assert.equal(await readFile(join(sshd.home, 'there'), 'utf8'), 'content');

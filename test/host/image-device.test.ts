@@ -6,11 +6,11 @@ import { after, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
 import { withImage } from '../../src/disk/image-device.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-image, '));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-image, '));
+after(() => rm(directory, { recursive: true }));
 
 const unreached = async () => assert.fail('it was opened');
-const path = join(folder, 'disk.qcow2');
+const path = join(directory, 'disk.qcow2');
 await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '8M']);
 
 test('a disk that nobody runs from is written, and read, also twice at once', async () => {
@@ -31,9 +31,9 @@ test('who only reads cannot write, and what goes wrong leaves nothing behind', a
     withImage(path, 'read', (disk) => disk.write(0, Buffer.of(1))),
     { code: 'disk.device' },
   );
-  await assert.rejects(withImage(join(folder, 'none'), 'read', unreached), {
+  await assert.rejects(withImage(join(directory, 'none'), 'read', unreached), {
     code: 'disk.device',
     why: /No such file/,
   });
-  assert.deepEqual(await readdir(folder), ['disk.qcow2']);
+  assert.deepEqual(await readdir(directory), ['disk.qcow2']);
 });

@@ -39,8 +39,16 @@ const reset = '/sysroot/var/.eflow/overlays/etc/reset';
 /** Boots: lines that make Data what it is, the overlay of /etc, then lines that look at what came of it. */
 async function boot(data: string, look: string, options = 'size=1m'): Promise<Boot> {
   const root = await mkdtemp(join(scratch, 'root-'));
-  for (const folder of ['bin', 'dev', 'proc', 'run/holdfast', 'sysroot/etc/ssh', 'sysroot/var', 'elsewhere'])
-    await mkdir(join(root, folder), { recursive: true });
+  for (const directory of [
+    'bin',
+    'dev',
+    'proc',
+    'run/holdfast',
+    'sysroot/etc/ssh',
+    'sysroot/var',
+    'elsewhere',
+  ])
+    await mkdir(join(root, directory), { recursive: true });
   await copyFile(busybox, join(root, 'bin/busybox'));
   for (const applet of ['sh', 'cat', 'chroot', 'grep', 'ls', 'mkdir', 'mknod', 'mount', 'rm', 'umount'])
     await symlink('busybox', join(root, 'bin', applet));
@@ -69,14 +77,14 @@ async function boot(data: string, look: string, options = 'size=1m'): Promise<Bo
 
 const writes = 'echo new >/sysroot/etc/new; cat /sysroot/etc/new /sysroot/etc/hosts';
 
-test('an empty Data gets its folders, and keeps what is written', async () => {
+test('an empty Data gets its directories, and keeps what is written', async () => {
   const { output, degraded } = await boot('', `${writes}; cat ${upper}/new`);
   assert.deepEqual([output, degraded], ['new\nreleased\nnew', []]);
 });
 
 for (const [what, data] of [
   ['a file where the upper should be', `mkdir -p ${upper}; rm -r ${upper}; echo precious >${upper}`],
-  ['a symbolic link to another folder', `mkdir -p ${upper}; rm -r ${upper}; ln -s /elsewhere ${upper}`],
+  ['a symbolic link to another directory', `mkdir -p ${upper}; rm -r ${upper}; ln -s /elsewhere ${upper}`],
   ['a symbolic link to nothing', `mkdir -p ${upper}; rm -r ${upper}; ln -s /nothing ${upper}`],
   ['a device', `mkdir -p ${upper}; rm -r ${upper}; mknod ${upper} c 1 3`],
   ['a link above it', 'ln -s /elsewhere /sysroot/var/.eflow'],
@@ -105,18 +113,18 @@ for (const [what, data] of [
   ],
   ['marked as volatile by another kernel', `mkdir -p ${work}; (cd ${work}; mkdir -p work/incompat/volatile)`],
 ] as const)
-  test(`a work folder that is ${what} is made again; nothing is lost`, async () => {
+  test(`a work directory that is ${what} is made again; nothing is lost`, async () => {
     const { output, degraded } = await boot(`${kept}; ${data}`, `${writes}; cat /sysroot/etc/kept`);
     assert.deepEqual([output, degraded], ['new\nreleased\nkept', []]);
   });
 
-test('a full Data that has no folders: /etc is as released, and can be written', async () => {
+test('a full Data that has no directories: /etc is as released, and can be written', async () => {
   const { output, degraded } = await boot('', writes, 'nr_inodes=2');
   assert.equal(output, 'new\nreleased');
   assert.match(degraded.join(), /^what was changed in \/etc cannot be used/);
 });
 
-test('a Data without room for the work folder: what was kept counts, and /etc can be written', async () => {
+test('a Data without room for the work directory: what was kept counts, and /etc can be written', async () => {
   const full = `${kept}; echo changed >${upper}/hosts; i=0; while mkdir /sysroot/var/$i 2>/run/full; do i=$((i+1)); done`;
   const { output, degraded } = await boot(full, `${writes}; cat /sysroot/etc/kept`, 'nr_inodes=40');
   assert.equal(output, 'new\nchanged\nkept');

@@ -6,27 +6,27 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 
 const launcher = resolve(import.meta.dirname, '../../bin/holdfast');
-let folder: string;
+let directory: string;
 
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));
 });
 
-after(() => rmSync(folder, { recursive: true }));
+after(() => rmSync(directory, { recursive: true }));
 
 function launch(program: string, ...words: string[]) {
-  const env = { PATH: process.env.PATH, HOME: folder, NO_COLOR: '1' };
-  return spawnSync(program, words, { encoding: 'utf8', env, cwd: folder });
+  const env = { PATH: process.env.PATH, HOME: directory, NO_COLOR: '1' };
+  return spawnSync(program, words, { encoding: 'utf8', env, cwd: directory });
 }
 
-test('starts through a link, from anywhere, and keeps compiled code in the cache folder only', () => {
-  const link = join(folder, 'hf');
+test('starts through a link, from anywhere, and keeps compiled code in the cache directory only', () => {
+  const link = join(directory, 'hf');
   symlinkSync(launcher, link);
   const { status, stdout, stderr } = launch(link, '--version');
   assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
-  assert(existsSync(join(folder, '.cache/holdfast/node')));
-  assert(!existsSync(join(folder, '.local')), 'help and version make no HOLDFAST_HOME');
+  assert(existsSync(join(directory, '.cache/holdfast/node')));
+  assert(!existsSync(join(directory, '.local')), 'help and version make no HOLDFAST_HOME');
 });
 
 test('a mistake is exit code 2, told on standard error alone, without colours where there is no terminal', () => {
@@ -43,7 +43,7 @@ test("a machine's name with a slash is refused before anything is done", () => {
 });
 
 test('without the pinned Node it says how to get it', () => {
-  const bin = join(folder, 'project/bin');
+  const bin = join(directory, 'project/bin');
   mkdirSync(bin, { recursive: true });
   copyFileSync(launcher, join(bin, 'holdfast'));
   const { status, stderr } = launch(join(bin, 'holdfast'), 'status');
@@ -58,7 +58,7 @@ test('a reader that goes away ends it quietly', () => {
   const script = '"$0" --help | head -c 1 >/dev/null; echo "$PIPESTATUS"';
   const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, launcher], {
     encoding: 'utf8',
-    env: { PATH: process.env.PATH, HOME: folder },
+    env: { PATH: process.env.PATH, HOME: directory },
   });
   assert.equal(stderr, '');
   assert.match(stdout, /^(0|141)\n$/);

@@ -15,15 +15,15 @@ import { createMachineDisk } from '../../src/disk/machine-disk.ts';
 // As users have it on Debian: without sbin.
 process.env.PATH = '/usr/local/bin:/usr/bin:/bin';
 
-const folder = mkdtempSync(join(tmpdir(), "holdfast-disk, it's "));
-after(() => rmSync(folder, { recursive: true }));
-mkdirSync(join(folder, 'release'));
-mkdirSync(join(folder, 'machine'));
+const directory = mkdtempSync(join(tmpdir(), "holdfast-disk, it's "));
+after(() => rmSync(directory, { recursive: true }));
+mkdirSync(join(directory, 'release'));
+mkdirSync(join(directory, 'machine'));
 
 const small: DiskSizes = { logSize: 'small', dataSize: (2 * GiB) as Bytes };
 const largest: DiskSizes = { logSize: 'large', dataSize: (2 * TiB) as Bytes };
 const release: BaseImage = {
-  path: join(folder, 'release', 'base.raw'),
+  path: join(directory, 'release', 'base.raw'),
   uki: source('uki', 'a kernel'.repeat(100_000)),
   unverifiedUki: source('unverified-uki', 'another kernel'.repeat(100_000)),
   root: source('root', 'the root'.repeat(64 * 1024)),
@@ -43,13 +43,13 @@ async function part(path: string, { offset, length }: Range): Promise<Buffer> {
 }
 
 function source(name: string, content: string): string {
-  const path = join(folder, 'release', name);
+  const path = join(directory, 'release', name);
   writeFileSync(path, content);
   return path;
 }
 
 async function newDisk(name: string, sizes: DiskSizes): Promise<string> {
-  const path = join(folder, 'machine', name);
+  const path = join(directory, 'machine', name);
   await createMachineDisk({ path, base: release.path, ...sizes });
   return path;
 }
@@ -87,7 +87,7 @@ test('the fallback loader finds the verified UKI alone', async () => {
 test('the file systems of the base image are sound', async () => {
   for (const name of ['loader', 'boot'] as const) {
     const { offset, size } = slotPartition('A', name);
-    const path = join(folder, name);
+    const path = join(directory, name);
     const copy = await part(release.path, { offset, length: size });
     writeFileSync(path, copy);
     await run('fsck.fat', ['-n', path]);
@@ -96,7 +96,7 @@ test('the file systems of the base image are sound', async () => {
 });
 
 test('the same release gives the same base image, in any time zone', async () => {
-  const again = join(folder, 'release', 'again.raw');
+  const again = join(directory, 'release', 'again.raw');
   const zone = process.env.TZ;
   process.env.TZ = 'Asia/Tokyo';
   try {
@@ -113,18 +113,18 @@ test('a file that is too large is refused, and nothing is left behind', async ()
   for (const [which, size] of Object.entries(limits)) {
     const large = source('large', '');
     await truncate(large, size);
-    const path = join(folder, 'release', 'none.raw');
+    const path = join(directory, 'release', 'none.raw');
     await assert.rejects(createBaseImage({ ...release, path, [which]: large }), { code: 'disk.too-large' });
     rmSync(large);
   }
-  const directory = join(folder, 'machine');
+  const notAFile = join(directory, 'machine');
   await assert.rejects(
-    createBaseImage({ ...release, path: join(folder, 'release', 'none.raw'), uki: directory }),
+    createBaseImage({ ...release, path: join(directory, 'release', 'none.raw'), uki: notAFile }),
     {
       code: 'disk.source',
     },
   );
-  assert.deepEqual(readdirSync(join(folder, 'release')).sort(), [
+  assert.deepEqual(readdirSync(join(directory, 'release')).sort(), [
     'again.raw',
     'base.raw',
     'loader',
@@ -150,14 +150,14 @@ test('a machine’s disk is small whatever its size, and has its file systems', 
       assert.equal(superblock.toString('latin1', 0x78, 0x88).replace(/\0*$/, ''), labels[name]);
     }
   }
-  assert.deepEqual(readdirSync(join(folder, 'machine')).sort(), ['disk-large', 'disk-small']);
+  assert.deepEqual(readdirSync(join(directory, 'machine')).sort(), ['disk-large', 'disk-small']);
 });
 
 test('ext4 checks find nothing to mend', async () => {
-  const path = join(folder, 'machine', 'disk-small');
+  const path = join(directory, 'machine', 'disk-small');
   for (const name of ['Log', 'Data'] as const) {
     const { offset, size } = partitionNamed(layout(small), name);
-    const copy = join(folder, name);
+    const copy = join(directory, name);
     const file = path.replaceAll(',', ',,');
     const options = `driver=raw,offset=${offset},size=${size},file.driver=qcow2,file.file.filename=${file}`;
     await run('qemu-img', ['convert', '--image-opts', '-O', 'raw', options, copy]);
@@ -167,7 +167,7 @@ test('ext4 checks find nothing to mend', async () => {
 });
 
 test('the disk shows the release where the machine has written nothing', async () => {
-  const path = join(folder, 'machine', 'disk-small');
+  const path = join(directory, 'machine', 'disk-small');
   const root = readFileSync(release.root);
   const shown = await readImage(path, { offset: slotPartition('A', 'root').offset, length: root.length });
   assert.ok(shown.equals(root));
@@ -176,7 +176,11 @@ test('the disk shows the release where the machine has written nothing', async (
 });
 
 test('the disk finds the release by a relative name, so that both can be moved together', async () => {
-  const { stdout } = await run('qemu-img', ['info', '--output=json', join(folder, 'machine', 'disk-small')]);
+  const { stdout } = await run('qemu-img', [
+    'info',
+    '--output=json',
+    join(directory, 'machine', 'disk-small'),
+  ]);
   assert.equal(JSON.parse(stdout.toString())['backing-filename'], '../release/base.raw');
 });
 
@@ -193,7 +197,7 @@ test('Data grows in place, once; a smaller size changes nothing', async () => {
 });
 
 test('where the machine encrypts its data, nothing is made in their place that could be mended later', async () => {
-  const path = join(folder, 'machine', 'encrypted');
+  const path = join(directory, 'machine', 'encrypted');
   await createMachineDisk({ path, base: release.path, encrypted: true, ...small });
   for (const { name, offset } of layout(small)) {
     if (name !== 'Data' && name !== 'Log') continue;
@@ -203,17 +207,20 @@ test('where the machine encrypts its data, nothing is made in their place that c
 });
 
 test('a failure at the very end leaves nothing behind', async () => {
-  const before = readdirSync(folder);
-  await assert.rejects(createMachineDisk({ path: join(folder, 'release'), base: release.path, ...small }), {
-    code: 'EISDIR',
-  });
-  assert.deepEqual(readdirSync(folder), before);
+  const before = readdirSync(directory);
+  await assert.rejects(
+    createMachineDisk({ path: join(directory, 'release'), base: release.path, ...small }),
+    {
+      code: 'EISDIR',
+    },
+  );
+  assert.deepEqual(readdirSync(directory), before);
 });
 
 test('what is no disk is refused', async () => {
-  const path = join(folder, 'machine', 'none');
+  const path = join(directory, 'machine', 'none');
   await assert.rejects(
-    createMachineDisk({ path: join(folder, 'nowhere', 'disk'), base: release.path, ...small }),
+    createMachineDisk({ path: join(directory, 'nowhere', 'disk'), base: release.path, ...small }),
   );
   await assert.rejects(growDataPartition({ path, ...small }), { code: 'process.failed' });
   writeFileSync(path, 'no qcow2');

@@ -11,14 +11,14 @@ import { run, start } from '../../src/base/process.ts';
 import { withImage } from '../../src/disk/image-device.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
+after(() => rm(directory, { recursive: true }));
 const size = 8 * 1024 * 1024;
 
 /** Serves a file as qemu-nbd does, for the time of `work`. */
 async function served(work: (socket: string, file: string, stop: () => void) => Promise<void>) {
-  const file = join(folder, 'disk');
-  const socket = join(folder, 'nbd.sock');
+  const file = join(directory, 'disk');
+  const socket = join(directory, 'nbd.sock');
   await writeFile(file, Buffer.alloc(size, 'abc'));
   const server = start('qemu-nbd', ['-t', '-f', 'raw', '-k', socket, '-x', 'disk', file], {});
   const ended = once(server, 'exit');
@@ -48,8 +48,8 @@ test('what is written is there, and what is read is what was there', () =>
   }));
 
 test('the disk of a machine that is off is read, also while it is being started, and cannot be written', async () => {
-  const path = join(folder, 'a machine, and its disk.qcow2');
-  const raw = join(folder, 'raw');
+  const path = join(directory, 'a machine, and its disk.qcow2');
+  const raw = join(directory, 'raw');
   await writeFile(raw, Buffer.alloc(size, 'at rest'));
   await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, path]);
   const read = () =>
@@ -58,14 +58,14 @@ test('the disk of a machine that is off is read, also while it is being started,
       return (await disk.read(Buffer.alloc(7), 0)).toString();
     });
   assert.equal(await read(), 'at rest');
-  const writer = start('qemu-nbd', ['-t', '-f', 'qcow2', '-k', join(folder, 'writer.sock'), path], {});
+  const writer = start('qemu-nbd', ['-t', '-f', 'qcow2', '-k', join(directory, 'writer.sock'), path], {});
   const ended = once(writer, 'exit');
-  while (!(await exists(join(folder, 'writer.sock')))) await sleep(20);
+  while (!(await exists(join(directory, 'writer.sock')))) await sleep(20);
   assert.equal(await read(), 'at rest');
   writer.kill();
   await ended;
   await assert.rejects(
-    withImage(join(folder, 'none'), 'read', async () => {}),
+    withImage(join(directory, 'none'), 'read', async () => {}),
     { code: 'disk.device' },
   );
 });
@@ -81,7 +81,10 @@ test('what is beyond the end is refused before it is asked for', () =>
 test('an export that there is not, and a server that goes, are said', () =>
   served(async (socket, _file, stop) => {
     await assert.rejects(connectNbd(socket, 'other'), { code: 'disk.device' });
-    await assert.rejects(connectNbd(join(folder, 'nobody'), 'disk'), { code: 'disk.device', why: /ENOENT/ });
+    await assert.rejects(connectNbd(join(directory, 'nobody'), 'disk'), {
+      code: 'disk.device',
+      why: /ENOENT/,
+    });
     const disk = await connectNbd(socket, 'disk');
     stop();
     await assert.rejects(
@@ -94,7 +97,7 @@ test('an export that there is not, and a server that goes, are said', () =>
   }));
 
 test('a server that says something else is not believed', async () => {
-  const path = join(folder, 'liar.sock');
+  const path = join(directory, 'liar.sock');
   const lies = [
     Buffer.from('HTTP/1.1 400 Bad Request'),
     Buffer.from('NBDMAGICIHAVEOPT\0\0'), // not the fixed newstyle
@@ -120,7 +123,7 @@ test('a server that says something else is not believed', async () => {
 });
 
 test('a server that ends in the middle of an answer leaves nobody waiting', async () => {
-  const path = join(folder, 'dying.sock');
+  const path = join(directory, 'dying.sock');
   const optionReply = (kind: number, data: Buffer) => {
     const header = Buffer.from('0003e889045565a9000000070000000000000000', 'hex');
     header.writeUInt32BE(kind, 12);

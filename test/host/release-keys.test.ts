@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import { keyPair, signManifest, verifyManifest } from '../../src/release/keys.ts';
 
 test('the manifest is trusted by one key and in one form only', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
   try {
     const [ours, theirs] = await Promise.all(
-      ['ours', 'theirs'].map((name) => keyPair(join(folder, name), 'release')),
+      ['ours', 'theirs'].map((name) => keyPair(join(directory, name), 'release')),
     );
     assert.ok(ours && theirs);
     const manifest = Buffer.from('{"format":1}');
@@ -23,6 +23,6 @@ test('the manifest is trusted by one key and in one form only', async () => {
     });
     assert.deepEqual(await signManifest(manifest, ours), signature, 'the same bytes each time');
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 });

@@ -38,7 +38,7 @@ let sound: string;
 
 before(async () => {
   shop = await Workshop.open();
-  sound = join(shop.folder, 'sound');
+  sound = join(shop.directory, 'sound');
   first = await shop.release('13.1.1', blocks);
   second = await shop.release('13.1.2', newer);
   stray = await shop.release('13.1.0', blocks);
@@ -61,15 +61,18 @@ async function anew(work: () => Promise<void>): Promise<void> {
   web.requests.length = 0;
   await rm(shop.repository, { recursive: true, force: true });
   await cp(sound, shop.repository, { recursive: true });
-  await rm(join(shop.folder, 'host'), { recursive: true, force: true });
+  await rm(join(shop.directory, 'host'), { recursive: true, force: true });
   await work();
 }
 
 const source = () => httpSource(web.address, patience);
 
-async function assertSame(folder: string, release: FakeRelease): Promise<void> {
-  for (const name of await readdir(release.folder))
-    assert((await readFile(join(folder, name))).equals(await readFile(join(release.folder, name))), name);
+async function assertSame(directory: string, release: FakeRelease): Promise<void> {
+  for (const name of await readdir(release.directory))
+    assert(
+      (await readFile(join(directory, name))).equals(await readFile(join(release.directory, name))),
+      name,
+    );
 }
 
 test('each road leads to the same release, byte for byte, and says why it was taken', async () => {
@@ -77,7 +80,7 @@ test('each road leads to the same release, byte for byte, and says why it was ta
     const full = await shop.fetch(source());
     assert.equal(full.road, 'full');
     assert.match(full.detours.join(), /no older release/);
-    await assertSame(full.release.folder, second);
+    await assertSame(full.release.directory, second);
     assert.equal((await shop.fetch(source())).road, 'present');
   });
   await anew(async () => {
@@ -85,14 +88,14 @@ test('each road leads to the same release, byte for byte, and says why it was ta
     assert.equal(ranges.road, 'ranges');
     assert.match(ranges.detours.join(), /^pack: none was published/);
     assert(ranges.received < 10 * 4096 + 8192, `${ranges.received} bytes for ten blocks`);
-    await assertSame(ranges.release.folder, second);
+    await assertSame(ranges.release.directory, second);
   });
   await anew(async () => {
     const pack = await shop.fetch(source(), [stray, first]);
     assert.equal(pack.road, 'pack');
     assert.deepEqual(pack.detours, []);
     assert(pack.received < 10 * 4096 + 8192);
-    await assertSame(pack.release.folder, second);
+    await assertSame(pack.release.directory, second);
   });
   await anew(async () => {
     const { packs } = await shop.publish(second, [stray]);
@@ -100,19 +103,22 @@ test('each road leads to the same release, byte for byte, and says why it was ta
     const pack = await shop.fetch(source(), [stray]);
     assert.equal(pack.road, 'pack');
     assert.equal(pack.received, packs[0]?.size);
-    await assertSame(pack.release.folder, second);
+    await assertSame(pack.release.directory, second);
   });
 });
 
-test('a release comes from a folder or a bundle as from a server', async () => {
+test('a release comes from a directory or a bundle as from a server', async () => {
   await anew(async () => {
-    await assertSame((await shop.fetch(await openSource(shop.repository), [first])).release.folder, second);
+    await assertSame(
+      (await shop.fetch(await openSource(shop.repository), [first])).release.directory,
+      second,
+    );
   });
   await anew(async () => {
-    const bundle = join(shop.folder, 'release.holdfast');
+    const bundle = join(shop.directory, 'release.holdfast');
     await bundleRelease(
       {
-        ...{ release: second.folder, from: [], certificate: shop.key.certificate, keys: shop.keys },
+        ...{ release: second.directory, from: [], certificate: shop.key.certificate, keys: shop.keys },
         ...{ progress: silent, signal: new AbortController().signal },
       },
       bundle,
@@ -120,11 +126,11 @@ test('a release comes from a folder or a bundle as from a server', async () => {
     const opened = await openSource(bundle);
     const fetched = await shop.fetch(opened, [first]);
     assert.equal(fetched.road, 'ranges'); // a bundle holds no older release to make packs from
-    await assertSame(fetched.release.folder, second);
+    await assertSame(fetched.release.directory, second);
     await opened.close();
     await truncate(bundle, 100_000);
     await assert.rejects(openSource(bundle), { code: 'repository.bundle' });
-    await assert.rejects(openSource(join(shop.folder, 'nothing')), {
+    await assert.rejects(openSource(join(shop.directory, 'nothing')), {
       code: 'repository.source',
       exitCode: 2,
     });
@@ -153,31 +159,31 @@ test('a pack that fails, and a server without ranges, are said and gone around',
     const fetched = await shop.fetch(source(), [other]);
     assert.equal(fetched.road, 'full');
     assert.match(fetched.detours.join('\n'), /ranges: .* serves whole files only/);
-    await assertSame(fetched.release.folder, second);
+    await assertSame(fetched.release.directory, second);
   });
 });
 
 test('a damaged block of an old release is not used', () =>
   anew(async () => {
-    const damaged = join(shop.folder, 'damaged');
-    await cp(stray.folder, damaged, { recursive: true });
+    const damaged = join(shop.directory, 'damaged');
+    await cp(stray.directory, damaged, { recursive: true });
     const image = await readFile(join(damaged, 'root.img'));
     await writeFile(join(damaged, 'root.img'), image.fill(0, 5000, 5100));
-    const fetched = await shop.fetch(source(), [{ ...stray, folder: damaged }]);
+    const fetched = await shop.fetch(source(), [{ ...stray, directory: damaged }]);
     assert.equal(fetched.road, 'ranges');
-    await assertSame(fetched.release.folder, second);
+    await assertSame(fetched.release.directory, second);
   }));
 
 test('a pack over a damaged old release is noticed before anything is used', () =>
   anew(async () => {
-    const damaged = join(shop.folder, 'damaged-too');
-    await cp(first.folder, damaged, { recursive: true });
+    const damaged = join(shop.directory, 'damaged-too');
+    await cp(first.directory, damaged, { recursive: true });
     const image = await readFile(join(damaged, 'root.img'));
     await writeFile(join(damaged, 'root.img'), image.fill(0, 5000, 5100));
-    const fetched = await shop.fetch(source(), [{ ...first, folder: damaged }]);
+    const fetched = await shop.fetch(source(), [{ ...first, directory: damaged }]);
     assert.equal(fetched.road, 'ranges');
     assert.match(fetched.detours.join(), /^pack: the new release is not what was signed/);
-    await assertSame(fetched.release.folder, second);
+    await assertSame(fetched.release.directory, second);
   }));
 
 test('a transfer that is cut goes on behind the last whole part, in this run or the next', async () => {
@@ -196,7 +202,7 @@ test('a transfer that is cut goes on behind the last whole part, in this run or 
     };
     const fetched = await shop.fetch(source());
     assert.equal(cuts, 2);
-    await assertSame(fetched.release.folder, second);
+    await assertSame(fetched.release.directory, second);
     const starts = web.requests.filter((each) => each.includes('/blocks')).map((each) => each.split('=')[1]);
     assert(
       starts.slice(1).every((each) => !each?.startsWith('0-')),
@@ -216,7 +222,7 @@ test('a transfer that is cut goes on behind the last whole part, in this run or 
     web.misbehave = () => false;
     const { received } = await shop.fetch(source());
     const { size } = await import('node:fs').then(({ statSync }) =>
-      statSync(join(second.folder, 'root.img')),
+      statSync(join(second.directory, 'root.img')),
     );
     assert(received < size - 1_000_000, `${received} bytes came again`);
   });
@@ -257,9 +263,9 @@ async function flip(path: string): Promise<void> {
   await writeFile(path, bytes);
 }
 
-const digestOf = async ({ folder }: FakeRelease) =>
+const digestOf = async ({ directory }: FakeRelease) =>
   createHash('sha256')
-    .update(await readFile(join(folder, 'release.json')))
+    .update(await readFile(join(directory, 'release.json')))
     .digest('hex');
 
 /** Every way in which a repository can be bad, and what is said of it. */
@@ -277,9 +283,9 @@ const badRepositories: readonly {
     name: 'somebody else signed it',
     code: 'repository.signature',
     spoil: async () => {
-      const keys = join(shop.folder, 'stranger');
+      const keys = join(shop.directory, 'stranger');
       await rm(keys, { recursive: true, force: true });
-      await initKeys({ folder: keys, rootKeys: keys }, 1, 1);
+      await initKeys({ directory: keys, rootKeys: keys }, 1, 1);
       await rm(shop.repository, { recursive: true });
       await shop.publish(second, [], keys);
     },
@@ -288,10 +294,10 @@ const badRepositories: readonly {
     name: 'its new root is signed by new keys only',
     code: 'repository.signature',
     spoil: async () => {
-      const keys = join(shop.folder, 'thief');
+      const keys = join(shop.directory, 'thief');
       await rm(keys, { recursive: true, force: true });
-      await initKeys({ folder: keys, rootKeys: keys }, 1, 1);
-      await rotateKeys({ folder: keys, rootKeys: keys }, ['root']);
+      await initKeys({ directory: keys, rootKeys: keys }, 1, 1);
+      await rotateKeys({ directory: keys, rootKeys: keys }, ['root']);
       await cp(join(keys, 'metadata/2.root.json'), join(shop.repository, 'metadata/2.root.json'));
     },
   },
@@ -327,9 +333,9 @@ const badRepositories: readonly {
     name: 'a target was changed',
     code: 'repository.tampered',
     spoil: async () => {
-      const folder = join(shop.repository, 'targets', await digestOf(second));
-      const name = (await readdir(folder)).find((each) => each.endsWith('release.json'));
-      await flip(join(folder, name ?? ''));
+      const directory = join(shop.repository, 'targets', await digestOf(second));
+      const name = (await readdir(directory)).find((each) => each.endsWith('release.json'));
+      await flip(join(directory, name ?? ''));
     },
   },
   {
@@ -342,8 +348,8 @@ const badRepositories: readonly {
     code: 'repository.tampered',
     spoil: async () => {
       const content = join(shop.repository, 'content', await digestOf(second));
-      const [folder = ''] = await readdir(content);
-      await flip(join(content, folder, 'blocks'));
+      const [directory = ''] = await readdir(content);
+      await flip(join(content, directory, 'blocks'));
     },
   },
   {
@@ -351,8 +357,8 @@ const badRepositories: readonly {
     code: 'repository.cut',
     spoil: async () => {
       const content = join(shop.repository, 'content', await digestOf(second));
-      const [folder = ''] = await readdir(content);
-      await truncate(join(content, folder, 'blocks'), 1000);
+      const [directory = ''] = await readdir(content);
+      await truncate(join(content, directory, 'blocks'), 1000);
     },
   },
   {
@@ -439,9 +445,9 @@ for (const { name, code, spoil } of badRepositories) {
         assert.ok(error.why && error.next, 'it is said why, and what to do');
         return true;
       });
-      const left = await readdir(join(shop.folder, 'host', 'fetched')).catch(() => []);
-      for (const folder of left.filter((each) => each !== '.lock' && code !== 'repository.rollback'))
-        assert(!(await readdir(join(shop.folder, 'host', 'fetched', folder))).includes('release.json'));
+      const left = await readdir(join(shop.directory, 'host', 'fetched')).catch(() => []);
+      for (const directory of left.filter((each) => each !== '.lock' && code !== 'repository.rollback'))
+        assert(!(await readdir(join(shop.directory, 'host', 'fetched', directory))).includes('release.json'));
     }));
 }
 
@@ -459,7 +465,7 @@ test('a host without a root trusts no repository', () =>
 
 test('what is trusted never becomes older, also when two ask at the same time', () =>
   anew(async () => {
-    const old = join(shop.folder, 'old');
+    const old = join(shop.directory, 'old');
     await cp(shop.repository, old, { recursive: true });
     await shop.publish(second); // again: a newer timestamp
     const slow = await openSource(old);
@@ -487,9 +493,9 @@ test('an older release is not published over a newer one', () =>
 test('hosts follow keys that are changed, and no longer trust the old ones', () =>
   anew(async () => {
     await shop.fetch(source(), [first]);
-    const stolen = join(shop.folder, 'stolen');
+    const stolen = join(shop.directory, 'stolen');
     await cp(shop.keys, stolen, { recursive: true });
-    await rotateKeys({ folder: shop.keys, rootKeys: shop.keys }, [
+    await rotateKeys({ directory: shop.keys, rootKeys: shop.keys }, [
       'root',
       'targets',
       'snapshot',

@@ -27,7 +27,7 @@ import { startSshServer } from '../support/ssh-server.ts';
 const MiB = 1024 * 1024;
 const sshd = await startSshServer();
 const session = await openSession(await sshd.connect(), sshd.identity);
-const path = join(sshd.folder, 'supervisor.sock');
+const path = join(sshd.directory, 'supervisor.sock');
 await writeFile(path, 'left by a supervisor that died');
 const left = Promise.withResolvers<void>();
 const server = await serve(path, {
@@ -95,7 +95,7 @@ test('questions get their answers, or the error that was thrown', async () => {
     code: 'supervisor.internal',
     message: 'x is not a function',
   });
-  await assert.rejects(ask(join(sshd.folder, 'absent'), { verb: 'add' }), { code: 'supervisor.absent' });
+  await assert.rejects(ask(join(sshd.directory, 'absent'), { verb: 'add' }), { code: 'supervisor.absent' });
 });
 
 test('what is not understood is refused', async () => {
@@ -238,7 +238,7 @@ test('a client that goes leaves no command behind', async () => {
 
 test('a lost guest and a lost supervisor are told apart', async () => {
   const lostSession = await openSession(await sshd.connect(), sshd.identity);
-  const otherPath = join(sshd.folder, 'other.sock');
+  const otherPath = join(sshd.directory, 'other.sock');
   const other = await serve(otherPath, { exec: executeFor(async () => lostSession) });
   const command = await startThrough(otherPath)(['cat']);
   await lostSession.close();

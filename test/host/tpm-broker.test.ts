@@ -90,7 +90,7 @@ test('an NV index that the host wrote is read by the guest, given its authorizat
   const index = '0x1500bb9'; // 3001, as in Microsoft's sample
   const attributes = 'authread|ownerwrite';
   succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', attributes, '-p', 'opensesame'));
-  await writeFile(join(swtpm.folder, 'value'), 'eight by');
+  await writeFile(join(swtpm.directory, 'value'), 'eight by');
   succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value'));
   const read = await guest.tool('tpm2_nvread', index, '-C', index, '-P', 'opensesame');
   assert.equal(succeeded(read), 'eight by');
@@ -172,7 +172,7 @@ test('a session that nobody comes back for is flushed', async () => {
 test('guests use up at most half of the tries before the TPM locks', async () => {
   const index = '0x1500bc0';
   succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'right'));
-  await writeFile(join(swtpm.folder, 'value'), 'eight by');
+  await writeFile(join(swtpm.directory, 'value'), 'eight by');
   succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value'));
   const guess = ['tpm2_nvread', index, '-C', index, '-P'];
   refused(await guest.tool(...guess, 'wrong'), '98e'); // authorization failed, session 1
@@ -189,7 +189,7 @@ test('an index that counts its uses is not for guests', async () => {
   const index = '0x1500bc1';
   const pin = ['-s', '8', '-a', 'nt=pinpass|authread|ownerwrite|no_da', '-p', 'right'];
   succeeded(await swtpm.tool('tpm2_nvdefine', index, ...pin));
-  await writeFile(join(swtpm.folder, 'pin'), Buffer.from('0000000000000005', 'hex'));
+  await writeFile(join(swtpm.directory, 'pin'), Buffer.from('0000000000000005', 'hex'));
   succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'pin'));
   refused(await guest.tool('tpm2_nvread', index, '-C', index, '-P', 'right'), '184');
   const counts = await swtpm.tool('tpm2_nvread', index, '-C', index, '-P', 'right');
@@ -206,7 +206,7 @@ test('what the host says of its TPM is what the tools say', async () => {
   assert.match(said.firmware, /^\d+\.\d+\.\d+\.\d+$/);
   succeeded(await swtpm.tool('tpm2_createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub'));
   await flushed();
-  const file = await readFile(join(swtpm.folder, 'ek.pub'));
+  const file = await readFile(join(swtpm.directory, 'ek.pub'));
   assert.deepEqual(said.endorsementKey.tpm2b, file);
   assert.equal(
     said.endorsementKey.registrationId,
@@ -214,7 +214,7 @@ test('what the host says of its TPM is what the tools say', async () => {
   );
   succeeded(await swtpm.tool('tpm2_readpublic', '-c', 'ek.ctx', '-f', 'pem', '-o', 'ek.pem'));
   await flushed();
-  assert.equal(said.endorsementKey.pem, await readFile(join(swtpm.folder, 'ek.pem'), 'utf8'));
+  assert.equal(said.endorsementKey.pem, await readFile(join(swtpm.directory, 'ek.pem'), 'utf8'));
 
   // one that is kept is read, and not made
   succeeded(await swtpm.tool('tpm2_createek', '-G', 'rsa', '-c', '0x81010001', '-u', 'kept.pub'));

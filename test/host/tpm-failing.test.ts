@@ -35,10 +35,10 @@ test('a guest that keeps the TPM busy leaves half of its time to others', async 
     log: () => {},
     now: () => performance.now() + later,
   });
-  const folder = join(swtpm.folder, 'busy');
-  const listener = await listenVsock(folder, 2321, (stream) => broker.accept(stream));
+  const directory = join(swtpm.directory, 'busy');
+  const listener = await listenVsock(directory, 2321, (stream) => broker.accept(stream));
   const began = performance.now();
-  assert.equal((await talk({ socket: hostPortSocket(folder, 2321) }, 2, random(1), random(1))).length, 2);
+  assert.equal((await talk({ socket: hostPortSocket(directory, 2321) }, 2, random(1), random(1))).length, 2);
   const took = performance.now() - began;
   assert.ok(took >= 1190 && took < 3000, `${took} ms`);
   await listener.close();
@@ -61,7 +61,7 @@ test('a TPM that is not there, or comes later, or goes, costs errors and nothing
 });
 
 test('a path that is no TPM is not written to', async () => {
-  const path = join(swtpm.folder, 'file');
+  const path = join(swtpm.directory, 'file');
   await writeFile(path, 'precious');
   const mistaken = await startFakeGuest(swtpm, 'mistaken', path, unlimited);
   assert.deepEqual(codesOf(await talk(mistaken, 1, random(4))), [0x101]);
@@ -88,7 +88,7 @@ test('a TPM that hangs costs the time limit, and is used again when it answers',
 });
 
 test('a device, too: it is asked again only when it has answered what it was asked', async () => {
-  const device = join(swtpm.folder, 'tpm0');
+  const device = join(swtpm.directory, 'tpm0');
   // what a character device does: whole messages by read and write
   const pty = start('socat', [`PTY,raw,echo=0,link=${device}`, `UNIX-CONNECT:${swtpm.socket}`], {
     stdio: 'ignore',

@@ -23,9 +23,9 @@ import { Workshop } from '../support/repository.ts';
 
 const shop = await Workshop.open();
 after(() => shop.close());
-const keys = join(shop.folder, 'release-keys');
+const keys = join(shop.directory, 'release-keys');
 await keyPair(keys, 'platform');
-const layout = { ...homeLayout(join(shop.folder, 'home')), keys };
+const layout = { ...homeLayout(join(shop.directory, 'home')), keys };
 const name = parseMachineName('off');
 const files = machineLayout(layout, name);
 const signal = new AbortController().signal;
@@ -34,7 +34,7 @@ const unknown = { release: undefined, isTrial: false };
 const release = await shop.release('13.1', [1, 2, 3, 4]);
 const newer = await shop.release('13.2', [1, 2, 3, 5]);
 await createMachine({
-  ...{ name, layout, signal, settings: defaults, release: release.folder, progress: silent },
+  ...{ name, layout, signal, settings: defaults, release: release.directory, progress: silent },
   variablesTemplate: '/usr/share/OVMF/OVMF_VARS_4M.fd',
 });
 
@@ -56,8 +56,8 @@ test('a release of an epoch that the machine has left is refused, and nothing is
   await writeConfiguration(files.configuration, { ...before, epoch: 2 });
   const now = readFileSync(files.configuration, 'utf8');
   const refused = { code: 'release.epoch', why: /this machine has had a release of epoch 2/ };
-  await assert.rejects(previewUpdate(machine, newer.folder), refused);
-  const bring = () => importRelease(newer.folder, layout, silent, signal);
+  await assert.rejects(previewUpdate(machine, newer.directory), refused);
+  const bring = () => importRelease(newer.directory, layout, silent, signal);
   await assert.rejects(keepRelease(machine, bring, unknown, 2), refused);
   assert.equal(readFileSync(files.configuration, 'utf8'), now);
   assert.deepEqual(readdirSync(layout.releases).sort(), ['.lock', before.release]);

@@ -8,14 +8,14 @@ import { run } from '../../src/base/process.ts';
 import { verifyImage } from '../../src/verity/verify.ts';
 import { formattedImage, uuid } from '../support/formatted-image.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
+after(() => rmSync(directory, { recursive: true }));
 
 /** One block; a full and an overfull tree block; chunks of reading that end inside the image; three levels. */
 for (const blocks of [1, 2, 127, 128, 129, 257, 600, 128 ** 2 + 1]) {
   test(`an image of ${blocks} blocks is formatted as veritysetup does it, and each accepts the other's`, async () => {
-    const { path, expected } = await formattedImage(join(folder, `ours-${blocks}`), blocks);
-    const peer = join(folder, `peer-${blocks}`);
+    const { path, expected } = await formattedImage(join(directory, `ours-${blocks}`), blocks);
+    const peer = join(directory, `peer-${blocks}`);
     await copyFile(path, peer);
     await truncate(peer, expected.dataSize);
     const offset = `--hash-offset=${expected.dataSize}`;

@@ -10,18 +10,18 @@ import { findProcesses } from '../../src/base/process-table.ts';
 import { swtpmStateArguments } from '../../src/tpm/virtual/swtpm.ts';
 import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual/virtual-tpm.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-vtpm-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-vtpm-'));
+after(() => rm(directory, { recursive: true }));
 
-const processes = () => findProcesses((argv) => argv.some((word) => word.includes(folder)));
+const processes = () => findProcesses((argv) => argv.some((word) => word.includes(directory)));
 
 test('the TPM of a machine is made once, for its owner alone, and nothing of it goes on running', async () => {
-  const tpm = join(folder, 'tpm');
+  const tpm = join(directory, 'tpm');
   assert.equal(await makeVirtualTpm(tpm), true);
   const state = virtualTpmState(tpm);
   const key = await readFile(state.key, 'utf8');
   assert.match(key, /^[0-9a-f]{64}$/);
-  for (const path of [tpm, state.folder, state.key])
+  for (const path of [tpm, state.directory, state.key])
     assert.equal((await stat(path)).mode & 0o077, 0, `${path} is the owner's`);
   assert.equal(await makeVirtualTpm(tpm), false);
   assert.equal(await readFile(state.key, 'utf8'), key);
@@ -29,22 +29,22 @@ test('the TPM of a machine is made once, for its owner alone, and nothing of it 
 });
 
 test('what a cut-off making left is done anew', async () => {
-  const tpm = join(folder, 'cut');
+  const tpm = join(directory, 'cut');
   await mkdir(`${tpm}.new/state`, { recursive: true });
   await writeFile(`${tpm}.new/state/tpm2-00.permall`, 'half');
   assert.equal(await makeVirtualTpm(tpm), true);
-  assert.ok(!(await readdir(folder)).includes('cut.new'));
+  assert.ok(!(await readdir(directory)).includes('cut.new'));
 });
 
 test('two machines have two keys, and what one keeps is of no use with the key of the other', async () => {
-  const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+  const [one, two] = [join(directory, 'one'), join(directory, 'two')];
   await makeVirtualTpm(one);
   await makeVirtualTpm(two);
-  const { folder: state, key } = virtualTpmState(one);
+  const { directory: state, key } = virtualTpmState(one);
   const other = virtualTpmState(two).key;
   assert.notEqual(await readFile(key, 'utf8'), await readFile(other, 'utf8'));
   const opens = async (keyFile: string) => {
-    const words = swtpmStateArguments({ folder: state, key: keyFile });
+    const words = swtpmStateArguments({ directory: state, key: keyFile });
     const flags = ['--fd', '3', '--terminate', '--flags', 'not-need-init,startup-clear'];
     const child = start('swtpm', [...words, ...flags], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     const connection = child.stdio[3];
@@ -58,5 +58,5 @@ test('two machines have two keys, and what one keeps is of no use with the key o
 });
 
 test('a path that swtpm cannot take is named', async () => {
-  await assert.rejects(makeVirtualTpm(join(folder, 'a,b')), { code: 'tpm.path' });
+  await assert.rejects(makeVirtualTpm(join(directory, 'a,b')), { code: 'tpm.path' });
 });

@@ -6,11 +6,11 @@ import { after, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
 import { WriteLog } from '../fault/prefixes/write-log.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-write-log-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-write-log-'));
+after(() => rm(directory, { recursive: true }));
 
 test("what QEMU's blklogwrites logged is read back, as far as it is whole", async () => {
-  const [disk, path] = [join(folder, 'disk'), join(folder, 'log')];
+  const [disk, path] = [join(directory, 'disk'), join(directory, 'log')];
   await writeFile(path, '');
   await run('qemu-img', ['create', '-q', '-f', 'raw', disk, '4M']);
   const log = new WriteLog(path);

@@ -175,7 +175,7 @@ export const goodFacts: HostFactTypes = {
   certificates,
   tables: { size, ...table },
   access: [
-    { path: '.', kind: 'folder', mode: 0o755 },
+    { path: '.', kind: 'directory', mode: 0o755 },
     { path: 'keys/release/certificate.pem', kind: 'file', mode: 0o644 },
     { path: 'keys/release/private.pem', kind: 'file', mode: 0o600 },
     { path: 'keys/repository/root.json', kind: 'file', mode: 0o644 },

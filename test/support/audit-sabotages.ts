@@ -83,7 +83,7 @@ export const sabotages: readonly Sabotage[] = [
   { what: 'a root mounted rw', guest: changed('mounts', '/ / ro,', '/ / rw,'), fails: ['root-read-only'] },
   { what: 'another file system', guest: changed('mounts', 'erofs', 'ext4'), fails: ['root-read-only'] },
   {
-    what: 'a folder over /usr/bin',
+    what: 'a directory over /usr/bin',
     guest: added('mounts', '99 27 254:8 /x /usr/bin rw,relatime shared:99 - ext4 /dev/vda8 rw'),
     fails: ['root-not-shadowed'],
   },

@@ -11,19 +11,19 @@ import { efiProgram } from './efi-program.ts';
  * Makes a release that boots nothing but has all files, digests and signatures in order.
  * @param seed other bytes for another release.
  */
-export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'): Promise<ReleaseManifest> {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'root.img'), Buffer.alloc(256 * 4096, seed));
+export async function makeFakeRelease(directory: string, key: KeyPair, seed = 'a'): Promise<ReleaseManifest> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'root.img'), Buffer.alloc(256 * 4096, seed));
   for (const name of ['holdfast.efi', 'unverified.efi', 'loader.efi']) {
-    const unsigned = join(folder, `${name}.unsigned`);
+    const unsigned = join(directory, `${name}.unsigned`);
     await writeFile(unsigned, efiProgram([{ name: '.text', data: Buffer.from(`${seed}${name}`) }]));
-    const signing = ['--key', key.privateKey, '--cert', key.certificate, '--output', join(folder, name)];
+    const signing = ['--key', key.privateKey, '--cert', key.certificate, '--output', join(directory, name)];
     await run('sbsign', [...signing, unsigned]);
     await rm(unsigned);
   }
-  await writeFile(join(folder, 'sbom.spdx.json'), '{}\n');
-  await writeFile(join(folder, 'packages.json'), '{}\n');
-  await writeFile(join(folder, 'overlays.json'), '{}\n');
+  await writeFile(join(directory, 'sbom.spdx.json'), '{}\n');
+  await writeFile(join(directory, 'packages.json'), '{}\n');
+  await writeFile(join(directory, 'overlays.json'), '{}\n');
   const manifest = releaseManifest.parse({
     format: 1,
     version: '13.0.20261122',
@@ -32,35 +32,35 @@ export async function makeFakeRelease(folder: string, key: KeyPair, seed = 'a'):
     sourceDateEpoch: 1_795_305_600,
     kernel: '6.12.0',
     root: {
-      ...(await describe(folder, 'root.img')),
+      ...(await describe(directory, 'root.img')),
       dataSize: 4096,
       rootHash: 'ab'.repeat(32),
       uuid: '00000000-0000-8000-8000-000000000000',
     },
-    uki: { ...(await describeProgram(folder, 'holdfast.efi')), sections: [] },
-    unverifiedUki: { ...(await describeProgram(folder, 'unverified.efi')), sections: [] },
-    loader: await describeProgram(folder, 'loader.efi'),
-    sbom: await describe(folder, 'sbom.spdx.json'),
-    packages: await describe(folder, 'packages.json'),
-    overlays: await describe(folder, 'overlays.json'),
+    uki: { ...(await describeProgram(directory, 'holdfast.efi')), sections: [] },
+    unverifiedUki: { ...(await describeProgram(directory, 'unverified.efi')), sections: [] },
+    loader: await describeProgram(directory, 'loader.efi'),
+    sbom: await describe(directory, 'sbom.spdx.json'),
+    packages: await describe(directory, 'packages.json'),
+    overlays: await describe(directory, 'overlays.json'),
   });
-  await signRelease(folder, manifest, key);
+  await signRelease(directory, manifest, key);
   return manifest;
 }
 
 /** Writes and signs `release.json`. */
-export async function signRelease(folder: string, manifest: unknown, key: KeyPair): Promise<void> {
+export async function signRelease(directory: string, manifest: unknown, key: KeyPair): Promise<void> {
   const bytes = Buffer.from(JSON.stringify(manifest));
-  await writeFile(join(folder, 'release.json'), bytes);
-  await writeFile(join(folder, 'release.json.sig'), await signManifest(bytes, key));
+  await writeFile(join(directory, 'release.json'), bytes);
+  await writeFile(join(directory, 'release.json.sig'), await signManifest(bytes, key));
 }
 
-async function describe(folder: string, name: string) {
-  const bytes = await readFile(join(folder, name));
+async function describe(directory: string, name: string) {
+  const bytes = await readFile(join(directory, name));
   return { name, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-async function describeProgram(folder: string, name: string) {
-  const { authenticode } = measureProgram(await readFile(join(folder, name)));
-  return { ...(await describe(folder, name)), authenticode };
+async function describeProgram(directory: string, name: string) {
+  const { authenticode } = measureProgram(await readFile(join(directory, name)));
+  return { ...(await describe(directory, name)), authenticode };
 }

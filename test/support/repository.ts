@@ -20,41 +20,41 @@ import { formatImage } from '../../src/verity/format.ts';
 import { makeFakeRelease, signRelease } from './fake-release.ts';
 
 export interface FakeRelease {
-  readonly folder: string;
+  readonly directory: string;
   readonly manifest: ReleaseManifest;
 }
 
-/** A publisher and a host, both in one folder. */
+/** A publisher and a host, both in one directory. */
 export class Workshop {
-  readonly folder: string;
+  readonly directory: string;
   readonly key: KeyPair;
   readonly keys: string;
   readonly repository: string;
 
-  private constructor(folder: string, key: KeyPair) {
-    this.folder = folder;
+  private constructor(directory: string, key: KeyPair) {
+    this.directory = directory;
     this.key = key;
-    this.keys = join(folder, 'keys');
-    this.repository = join(folder, 'repository');
+    this.keys = join(directory, 'keys');
+    this.repository = join(directory, 'repository');
   }
 
   /** @param parent where there is room for it. */
   static async open(parent = tmpdir()): Promise<Workshop> {
-    const folder = await mkdtemp(join(parent, 'holdfast-repository-'));
-    const workshop = new Workshop(folder, await keyPair(join(folder, 'release-keys'), 'release'));
-    await initKeys({ folder: workshop.keys, rootKeys: workshop.keys }, 1, 1);
+    const directory = await mkdtemp(join(parent, 'holdfast-repository-'));
+    const workshop = new Workshop(directory, await keyPair(join(directory, 'release-keys'), 'release'));
+    await initKeys({ directory: workshop.keys, rootKeys: workshop.keys }, 1, 1);
     return workshop;
   }
 
   /** One that another process opened. */
-  static at(folder: string): Workshop {
-    const key = join(folder, 'release-keys', 'release');
+  static at(directory: string): Workshop {
+    const key = join(directory, 'release-keys', 'release');
     const pair = { privateKey: join(key, 'private.pem'), certificate: join(key, 'certificate.pem') };
-    return new Workshop(folder, pair);
+    return new Workshop(directory, pair);
   }
 
   async close(): Promise<void> {
-    await rm(this.folder, { recursive: true });
+    await rm(this.directory, { recursive: true });
   }
 
   /** A release whose root is made of 4 KiB blocks: equal numbers are equal blocks. */
@@ -73,9 +73,9 @@ export class Workshop {
     writeRoot: (path: string) => Promise<void>,
     changes: Partial<ReleaseManifest> = {},
   ): Promise<FakeRelease> {
-    const folder = join(this.folder, `release-${version}`);
-    const fake = await makeFakeRelease(folder, this.key, version);
-    const path = join(folder, 'root.img');
+    const directory = join(this.directory, `release-${version}`);
+    const fake = await makeFakeRelease(directory, this.key, version);
+    const path = join(directory, 'root.img');
     await writeRoot(path);
     const formatted = await formatImage(path, fake.root.uuid);
     const { size } = await stat(path);
@@ -84,15 +84,15 @@ export class Workshop {
     const sha256 = digest.digest('hex') as ReleaseManifest['root']['sha256'];
     const root = { ...fake.root, ...formatted, size, sha256 };
     const manifest = { ...fake, version, root, ...changes };
-    await signRelease(folder, manifest, this.key);
-    return { folder, manifest };
+    await signRelease(directory, manifest, this.key);
+    return { directory, manifest };
   }
 
   publish(release: FakeRelease, from: readonly FakeRelease[] = [], keys = this.keys): Promise<Publication> {
     return publishRelease({
-      release: release.folder,
+      release: release.directory,
       repository: this.repository,
-      from: from.map(({ folder }) => folder),
+      from: from.map(({ directory }) => directory),
       certificate: this.key.certificate,
       keys,
       progress: silent,
@@ -104,7 +104,7 @@ export class Workshop {
     return {
       certificate: this.key.certificate,
       firstRoot: join(this.keys, 'root.json'),
-      metadata: join(this.folder, host, 'metadata'),
+      metadata: join(this.directory, host, 'metadata'),
     };
   }
 
@@ -112,24 +112,24 @@ export class Workshop {
   async fetch(source: Source, old: readonly FakeRelease[] = [], host = 'host'): Promise<Fetched> {
     const signal = new AbortController().signal;
     const offer = await readOffer(source, this.trust(host), signal);
-    const folder = join(this.folder, host, 'fetched');
-    return withFetching(folder, () =>
+    const directory = join(this.directory, host, 'fetched');
+    return withFetching(directory, () =>
       fetchRelease({
-        ...{ source, offer, signal, folder, trust: this.trust(host), progress: silent },
+        ...{ source, offer, signal, directory, trust: this.trust(host), progress: silent },
         old: async () => old.map(oldRelease),
       }),
     );
   }
 }
 
-function oldRelease({ folder, manifest }: FakeRelease): OldRelease {
+function oldRelease({ directory, manifest }: FakeRelease): OldRelease {
   const digest = createHash('sha256')
-    .update(readFileSync(join(folder, 'release.json')))
+    .update(readFileSync(join(directory, 'release.json')))
     .digest('hex');
   return {
     digest: digest as OldRelease['digest'],
     manifest,
-    parts: copiedFiles(manifest).map(({ name, size }) => ({ path: join(folder, name), offset: 0, size })),
+    parts: copiedFiles(manifest).map(({ name, size }) => ({ path: join(directory, name), offset: 0, size })),
   };
 }
 
@@ -153,8 +153,8 @@ export interface WebServer {
   close(): Promise<void>;
 }
 
-/** Serves a folder as a plain web server does. */
-export async function serve(folder: string): Promise<WebServer> {
+/** Serves a directory as a plain web server does. */
+export async function serve(directory: string): Promise<WebServer> {
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url ?? '').slice(1));
     const { range } = request.headers;
@@ -162,7 +162,7 @@ export async function serve(folder: string): Promise<WebServer> {
     if (web.misbehave(path, response, range)) return;
     let bytes: Buffer;
     try {
-      bytes = readFileSync(join(folder, path));
+      bytes = readFileSync(join(directory, path));
     } catch {
       response.writeHead(404).end();
       return;

@@ -11,7 +11,7 @@ import { connectVsock } from '../../src/channel/vsock.ts';
 
 /** A real OpenSSH server behind a UNIX socket that speaks like vhost-device-vsock. */
 export interface SshServer {
-  readonly folder: string;
+  readonly directory: string;
   /** The home of the user in this "guest". */
   readonly home: string;
   readonly secrets: string;
@@ -35,21 +35,21 @@ const mountAll =
 
 /** @param settings more lines for sshd_config. */
 export async function startSshServer(settings: readonly string[] = []): Promise<SshServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-ssh-'));
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-ssh-'));
   const isRoot = process.getuid?.() === 0;
   const user = isRoot ? guest.name : userInfo().username;
-  const home = isRoot ? join(folder, 'home') : userInfo().homedir;
-  const secrets = join(folder, 'secrets');
-  const files = { configuration: join(folder, 'sshd_config'), passwd: join(folder, 'passwd') };
-  const tiny = join(folder, 'tiny');
-  const hostKey = join(folder, 'host-key');
-  const authorizedKeys = join(folder, 'authorized-keys');
-  const logFile = join(folder, 'sshd.log');
+  const home = isRoot ? join(directory, 'home') : userInfo().homedir;
+  const secrets = join(directory, 'secrets');
+  const files = { configuration: join(directory, 'sshd_config'), passwd: join(directory, 'passwd') };
+  const tiny = join(directory, 'tiny');
+  const hostKey = join(directory, 'host-key');
+  const authorizedKeys = join(directory, 'authorized-keys');
+  const logFile = join(directory, 'sshd.log');
 
   await makeChannelKeys(secrets);
   await copyFile(channelKeyFiles(secrets).hostKey, hostKey);
   await copyFile(channelKeyFiles(secrets).identityPublic, authorizedKeys);
-  await mkdir(join(folder, 'home'));
+  await mkdir(join(directory, 'home'));
   await mkdir(tiny);
   await writeFile(files.passwd, `${guest.name}:x:${guest.id}:${guest.id}::${home}:/bin/bash\n`);
   const lines = [
@@ -66,7 +66,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
   ];
   await writeFile(files.configuration, `${lines.join('\n')}\n`);
   if (isRoot) {
-    for (const path of [folder, home, hostKey, authorizedKeys]) await chown(path, guest.id, guest.id);
+    for (const path of [directory, home, hostKey, authorizedKeys]) await chown(path, guest.id, guest.id);
   }
 
   const sshd = ['/usr/sbin/sshd', '-i', '-E', logFile, '-f', files.configuration];
@@ -86,7 +86,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
     socket.pipe(child.stdin);
     child.stdout.pipe(socket);
   };
-  const vsockSocket = join(folder, 'vsock.sock');
+  const vsockSocket = join(directory, 'vsock.sock');
   const front = createServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', (request) => {
@@ -105,7 +105,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
     for (const child of children) child.kill('SIGKILL');
   };
   return {
-    folder,
+    directory,
     home,
     secrets,
     tiny: isRoot ? tiny : undefined,
@@ -120,7 +120,7 @@ export async function startSshServer(settings: readonly string[] = []): Promise<
       kill();
       for (const child of children) await once(child, 'exit');
       for (const socket of sockets) socket.destroy();
-      await rm(folder, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }

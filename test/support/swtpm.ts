@@ -12,7 +12,7 @@ import { hostTpm } from '../../src/tpm/host/host-tpm.ts';
 
 /** A TPM in software, as the host's. */
 export interface Swtpm {
-  readonly folder: string;
+  readonly directory: string;
   readonly socket: string;
   /** Runs a tool of tpm2-tools as the host: at the TPM itself. Any exit code is an answer. */
   tool(...words: string[]): Promise<RunResult>;
@@ -21,22 +21,22 @@ export interface Swtpm {
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
-  /** Stops it and removes its folder. */
+  /** Stops it and removes its directory. */
   remove(): Promise<void>;
 }
 
 export async function startSwtpm(): Promise<Swtpm> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-tpm-'));
-  const socket = join(folder, 'tpm.sock');
-  await mkdir(join(folder, 'state'));
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-tpm-'));
+  const socket = join(directory, 'tpm.sock');
+  await mkdir(join(directory, 'state'));
   let child: ChildProcess | undefined;
   const swtpm: Swtpm = {
-    folder,
+    directory,
     socket,
-    tool: (...words) => runTool(folder, socket, words),
+    tool: (...words) => runTool(directory, socket, words),
     start: async () => {
       const server = ['--server', `type=unixio,path=${socket}`];
-      const state = ['--tpmstate', `dir=${join(folder, 'state')}`];
+      const state = ['--tpmstate', `dir=${join(directory, 'state')}`];
       const flags = ['--flags', 'not-need-init,startup-clear'];
       child = start('swtpm', ['socket', '--tpm2', ...state, ...server, ...flags], { stdio: 'ignore' });
       while (!existsSync(socket)) await sleep(10);
@@ -55,7 +55,7 @@ export async function startSwtpm(): Promise<Swtpm> {
     },
     remove: async () => {
       await swtpm.stop();
-      await rm(folder, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true });
     },
   };
   await swtpm.start();
@@ -74,22 +74,22 @@ export interface FakeGuest {
 }
 
 export async function startFakeGuest(
-  swtpm: Pick<Swtpm, 'folder'>,
+  swtpm: Pick<Swtpm, 'directory'>,
   name: string,
   tpm: string,
   options: Partial<BrokerOptions> = {},
 ): Promise<FakeGuest> {
-  const folder = join(swtpm.folder, name);
-  await mkdir(folder);
+  const directory = join(swtpm.directory, name);
+  await mkdir(directory);
   const log: string[] = [];
   const broker = new Broker({ tpm: hostTpm(tpm), log: (line) => log.push(line), ...options });
-  const vsock = join(folder, 'vsock.sock');
+  const vsock = join(directory, 'vsock.sock');
   const listener = await listenVsock(vsock, 2321, (stream) => broker.accept(stream));
   const socket = `${vsock}_2321`;
   return {
     socket,
     log,
-    tool: (...words) => runTool(folder, socket, words),
+    tool: (...words) => runTool(directory, socket, words),
     end: async () => {
       await listener.close();
       await broker.close();

@@ -1,7 +1,7 @@
 /** An entry of a tar archive as an attacker would write it: nothing is checked. */
 export interface TarEntry {
   readonly name: string;
-  /** POSIX.1-2017, pax, "ustar Interchange Format": 0 file, 1 hard link, 2 symbolic link, 3 device, 5 folder, 6 pipe. */
+  /** POSIX.1-2017, pax, "ustar Interchange Format": 0 file, 1 hard link, 2 symbolic link, 3 device, 5 directory, 6 pipe. */
   readonly type?: '0' | '1' | '2' | '3' | '4' | '5' | '6';
   readonly content?: string;
   readonly target?: string;

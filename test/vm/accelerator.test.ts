@@ -6,8 +6,8 @@ import { after, test } from 'node:test';
 import { chooseAccelerator, probeAccelerator } from '../../src/hypervisor/qemu/accelerator.ts';
 import { probeRom } from '../../src/hypervisor/qemu/probe-rom.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-accelerator-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-accelerator-'));
+after(() => rm(directory, { recursive: true }));
 
 test('instructions run under emulation', async () => {
   assert.equal(await probeAccelerator('tcg'), undefined);
@@ -28,7 +28,7 @@ test('a guest that fails on its way to 64 bits is noticed', async () => {
 });
 
 test('the choice is what the probe says of KVM, and is remembered until the host changes', async () => {
-  const memory = join(folder, 'accelerator.json');
+  const memory = join(directory, 'accelerator.json');
   const first = await chooseAccelerator(memory);
   const kvm = await stat('/dev/kvm').catch(() => undefined);
   const reason = kvm && (await probeAccelerator('kvm'));

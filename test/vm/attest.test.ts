@@ -18,9 +18,9 @@ const files = machineLayout(layout, name);
 const word = ['--machine', name];
 const asked = 'c0ffee'.repeat(10);
 /** What the other host has: evidence, what it trusts, and a home without machines. */
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-attest-'));
-const kept = join(folder, 'evidence');
-const trusted = join(folder, 'trust');
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-attest-'));
+const kept = join(directory, 'evidence');
+const trusted = join(directory, 'trust');
 
 const verdict = z.object({ passed: z.boolean(), reasons: z.array(z.string()), fresh: z.boolean() });
 
@@ -29,7 +29,7 @@ before(async () => {
 });
 after(async () => {
   await expectDone(['remove', ...word]);
-  await rm(folder, { recursive: true });
+  await rm(directory, { recursive: true });
 });
 
 /** What `attest` or `attest verify` says; the exit code must say the same. */
@@ -46,7 +46,9 @@ async function attest(...flags: readonly string[]) {
 
 /** As another host would, which knows nothing of the machine but what it was given. */
 function verifyElsewhere(...flags: readonly string[]): Promise<CommandResult> {
-  return holdfast(['attest', 'verify', '--json', ...flags], { env: { HOLDFAST_HOME: join(folder, 'home') } });
+  return holdfast(['attest', 'verify', '--json', ...flags], {
+    env: { HOLDFAST_HOME: join(directory, 'home') },
+  });
 }
 
 test('a machine as it was signed proves its start, to its own host and to another', async () => {
@@ -77,7 +79,7 @@ test('a judge who knows nothing of the machine says so, and evidence that was ch
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /attest trust/);
   const evidence = z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(kept, 'utf8')));
-  const other = join(folder, 'changed');
+  const other = join(directory, 'changed');
   for (const part of ['quote', 'signature', 'pcrs', 'log', 'nonce']) {
     const text = z.string().parse(evidence[part]);
     // of the log: within its first digest, as words about a measurement are covered by nothing
@@ -144,7 +146,7 @@ for (const { change, what, says } of changes) {
 }
 
 test('another TPM in the place of the machine’s: who trusted the first does not trust it', async () => {
-  await rename(files.tpm, join(folder, 'tpm'));
+  await rename(files.tpm, join(directory, 'tpm'));
   await expectDone(['start', ...word]);
   assert.equal((await attest('--out', kept)).passed, true, 'the host itself made the new one');
   const { passed, reasons } = verdictOf(await verifyElsewhere(kept, '--trust', trusted));

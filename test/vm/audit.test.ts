@@ -77,16 +77,16 @@ test('each is named by its own claim, and what was left alone does not fail', ()
 });
 
 test('what was undone is well again: a machine as deployed passes, and its report is filed as one page', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-audit-'));
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-audit-'));
   try {
-    const page = join(folder, 'audit.html');
+    const page = join(directory, 'audit.html');
     const text = await expectDone(['audit', '--machine', sharedName, '--html', page]);
     assert.doesNotMatch(text, / fail /);
     const html = await readFile(page, 'utf8');
     assert.match(html, /^<!doctype html>/);
     assert.ok(html.includes('<code>root-verity</code>'));
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 });
 

@@ -47,7 +47,7 @@ test('a release says what its image has in the overlays', async () => {
   }
 });
 
-test('a folder with something else is not replaced, and a file that is no lock not built from', async () => {
+test('a directory with something else is not replaced, and a file that is no lock not built from', async () => {
   for (const [words, message] of [
     [['--out', home], /holds something else than a release/],
     [['--out', join(home, 'none'), '--lock', import.meta.filename], /is not a package lock/],
@@ -58,12 +58,12 @@ test('a folder with something else is not replaced, and a file that is no lock n
   }
 });
 
-async function digests(folder: string): Promise<Map<string, string>> {
-  const names = (await readdir(folder)).sort();
+async function digests(directory: string): Promise<Map<string, string>> {
+  const names = (await readdir(directory)).sort();
   return new Map(
     await Promise.all(
       names.map(async (name) => {
-        const content = await readFile(join(folder, name));
+        const content = await readFile(join(directory, name));
         return [name, createHash('sha256').update(content).digest('hex')] as const;
       }),
     ),

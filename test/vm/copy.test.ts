@@ -22,20 +22,20 @@ import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../supp
  */
 
 const inside = '/var/tmp/copy-test';
-let folder: string;
+let directory: string;
 
 before(async () => {
   await sharedMachine();
-  folder = await mkdtemp(join(layout.home, 'copy-'));
+  directory = await mkdtemp(join(layout.home, 'copy-'));
   await inGuest(sharedName, ['mkdir', inside]);
 });
 after(async () => {
-  await rm(folder, { recursive: true, force: true });
+  await rm(directory, { recursive: true, force: true });
   await inGuest(sharedName, ['sh', '-c', `chmod -R u+w ${inside}; rm -r ${inside}`]);
 });
 
 test('megabytes go in and out unchanged', async () => {
-  const [there, back] = [join(folder, 'large'), join(folder, 'back')];
+  const [there, back] = [join(directory, 'large'), join(directory, 'back')];
   const bytes = randomBytes(8 * 2 ** 20);
   await writeFile(there, bytes);
   await expectDone(['copy', there, `:${inside}/large`]);
@@ -45,13 +45,13 @@ test('megabytes go in and out unchanged', async () => {
   assert.ok((await readFile(back)).equals(bytes));
 });
 
-test('a folder goes in and out with its modes, links and names', async () => {
-  const tree = join(folder, 'tree');
-  await mkdir(join(tree, 'sub folder/ünïcode'), { recursive: true });
-  await writeFile(join(tree, 'sub folder/ünïcode/-n'), '#!/bin/sh\n');
-  await chmod(join(tree, 'sub folder/ünïcode/-n'), 0o751);
+test('a directory goes in and out with its modes, links and names', async () => {
+  const tree = join(directory, 'tree');
+  await mkdir(join(tree, 'sub directory/ünïcode'), { recursive: true });
+  await writeFile(join(tree, 'sub directory/ünïcode/-n'), '#!/bin/sh\n');
+  await chmod(join(tree, 'sub directory/ünïcode/-n'), 0o751);
   await writeFile(join(tree, 'secret'), 'x', { mode: 0o600 });
-  await symlink('../nowhere', join(tree, 'sub folder/link'));
+  await symlink('../nowhere', join(tree, 'sub directory/link'));
   await mkdir(join(tree, 'empty'), { mode: 0o500 });
 
   await expectDone(['copy', tree, `:${inside}/tree`]);
@@ -60,26 +60,26 @@ test('a folder goes in and out with its modes, links and names', async () => {
   assert.deepEqual(listing.trimEnd().split('\n').sort(), [
     '1000 d 500 empty>.',
     '1000 d 755 >.',
-    '1000 d 755 sub folder/ünïcode>.',
-    '1000 d 755 sub folder>.',
+    '1000 d 755 sub directory/ünïcode>.',
+    '1000 d 755 sub directory>.',
     '1000 f 600 secret>.',
-    '1000 f 751 sub folder/ünïcode/-n>.',
-    '1000 l 777 sub folder/link>../nowhere.',
+    '1000 f 751 sub directory/ünïcode/-n>.',
+    '1000 l 777 sub directory/link>../nowhere.',
   ]);
 
-  const back = join(folder, 'tree-back');
+  const back = join(directory, 'tree-back');
   await expectDone(['copy', `:${inside}/tree`, back]);
   assert.deepEqual(await describe(back), await describe(tree));
 });
 
 test('what cannot be copied is said, and leaves nothing', async () => {
-  const target = join(folder, 'target');
+  const target = join(directory, 'target');
   const cases = [
-    [['copy', join(folder, 'none'), ':'], 1, /cannot be copied\n.*no such file/is],
+    [['copy', join(directory, 'none'), ':'], 1, /cannot be copied\n.*no such file/is],
     [['copy', `:${inside}/none`, target], 1, /No such file/],
     [['copy', ':/etc/shadow', target], 1, /Permission denied/],
-    [['copy', join(folder, 'tree'), ':/usr/tree'], 1, /Read-only|Permission denied/],
-    [['copy', join(folder, 'tree'), target], 2, /both SRC and DST are on this host/],
+    [['copy', join(directory, 'tree'), ':/usr/tree'], 1, /Read-only|Permission denied/],
+    [['copy', join(directory, 'tree'), target], 2, /both SRC and DST are on this host/],
     [['copy', ':one', ':two'], 2, /both SRC and DST are in the guest/],
   ] as const;
   for (const [words, expected, message] of cases) {
@@ -87,7 +87,7 @@ test('what cannot be copied is said, and leaves nothing', async () => {
     assert.equal(code, expected, words.join(' '));
     assert.match(stderr, message);
   }
-  assert.ok(!(await readdir(folder)).includes('target'));
+  assert.ok(!(await readdir(directory)).includes('target'));
 });
 
 /** Every path below, with type and mode and what it holds. */

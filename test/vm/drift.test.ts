@@ -186,7 +186,7 @@ test('overlays that are gone, damaged, or lead elsewhere: the machine is reached
   assert.deepEqual(await changes('/root'), [], 'its overlay was made again');
   assert.ok(
     (await changes('/etc')).includes('added /etc/site/deep/file'),
-    'a work folder holds nothing that lasts',
+    'a work directory holds nothing that lasts',
   );
 });
 

@@ -16,7 +16,7 @@ const file = '/var/.eflow/firewall/allowed.rules';
 
 before(async () => {
   await sharedMachine();
-  await expectDone(['firewall', 'reset']); // makes the folder
+  await expectDone(['firewall', 'reset']); // makes the directory
 });
 
 after(async () => {
@@ -37,7 +37,7 @@ const damages: Readonly<Record<string, string>> = {
   'a rule for everything': `printf '*filter\\n:HOLDFAST - [0:0]\\n-A HOLDFAST -p tcp -j ACCEPT\\nCOMMIT\\n' >${file}`,
   'a rule in INPUT': `printf '*filter\\n:HOLDFAST - [0:0]\\n-I INPUT -j ACCEPT\\nCOMMIT\\n' >${file}`,
   'a source of the other family': `printf '%s' '${good.replace('-p', '-s fd00::/8 -p')}' >${file}`,
-  'a folder': `rm ${file}; mkdir ${file}`,
+  'a directory': `rm ${file}; mkdir ${file}`,
   'a pipe that nobody fills': `rm ${file}; mkfifo ${file}`,
   'an endless device': `rm ${file}; ln -s /dev/zero ${file}`,
 };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { readIdentity } from '../../src/channel/keys.ts';
 import { openSession } from '../../src/channel/ssh.ts';
 import { connectVsock } from '../../src/channel/vsock.ts';
-import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import { machineLayout } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
 import { askGuest } from '../support/vm/guest.ts';

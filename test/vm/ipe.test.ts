@@ -24,8 +24,8 @@ before(async () => {
   await sharedMachine();
   const image = await exampleImage(layout);
   await run('tar', ['--extract', '--file', image, '--directory', scratch, './bin/busybox']);
-  for (const folder of ['/home/holdfast', '/var/tmp'])
-    await expectDone(['copy', join(scratch, 'bin/busybox'), `:${folder}/sh`]);
+  for (const directory of ['/home/holdfast', '/var/tmp'])
+    await expectDone(['copy', join(scratch, 'bin/busybox'), `:${directory}/sh`]);
   await expectDone(['copy', image, ':/var/tmp/image.tar']);
 });
 after(async () => {

@@ -21,9 +21,9 @@ const root = '/var/tmp/nmap';
 before(async () => {
   await sharedMachine();
   await expectDone(['firewall', 'reset']);
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-nmap-'));
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-nmap-'));
   try {
-    const archive = join(folder, 'nmap.tar.gz');
+    const archive = join(directory, 'nmap.tar.gz');
     const { stdout } = await run('ldd', ['/usr/bin/nmap']);
     const libraries = stdout.toString().match(/\/\S+/g) ?? [];
     const data = ['nmap-services', 'nmap-payloads', 'nmap-protocols'].map(
@@ -32,7 +32,7 @@ before(async () => {
     await run('tar', ['-czhf', archive, '--absolute-names', '/usr/bin/nmap', ...libraries, ...data]);
     await expectDone(['copy', archive, ':/tmp/nmap.tar.gz']);
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
   await asRoot(
     sharedName,

@@ -4,7 +4,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { HoldfastError } from '../../src/base/errors.ts';
-import { makePrivateFolder } from '../../src/base/files.ts';
+import { makePrivateDirectory } from '../../src/base/files.ts';
 import { run, start, started } from '../../src/base/process.ts';
 import { findProcesses, isGone, killProcess, readProcess } from '../../src/base/process-table.ts';
 import { GiB, MiB } from '../../src/base/size.ts';
@@ -14,7 +14,7 @@ import { qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
 import { startSwtpm } from '../../src/hypervisor/qemu/launch.ts';
 import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
 import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
-import { runFiles } from '../../src/hypervisor/qemu/run-folder.ts';
+import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual/virtual-tpm.ts';
 import { layout } from '../support/vm/machine.ts';
 
@@ -23,22 +23,22 @@ import { layout } from '../support/vm/machine.ts';
  * go, and takes a second per machine instead of a boot.
  */
 
-await makePrivateFolder(layout.home);
-const folder = await mkdtemp(join(layout.home, 'qemu-'));
+await makePrivateDirectory(layout.home);
+const directory = await mkdtemp(join(layout.home, 'qemu-'));
 const hypervisor = qemuHypervisor({
   tools: layout.tools,
-  acceleratorMemory: join(folder, 'accelerator.json'),
+  acceleratorMemory: join(directory, 'accelerator.json'),
 });
 after(async () => {
-  for (const entry of await findProcesses((argv) => argv.some((word) => word.includes(folder))))
+  for (const entry of await findProcesses((argv) => argv.some((word) => word.includes(directory))))
     await killProcess(entry);
-  await rm(folder, { recursive: true });
+  await rm(directory, { recursive: true });
 });
 
 const emptyVariables = '/usr/share/OVMF/OVMF_VARS_4M.fd';
 
 async function emptyMachine(name: string, changes: Partial<MachineHardware> = {}): Promise<MachineHardware> {
-  const path = join(folder, name);
+  const path = join(directory, name);
   await mkdir(path);
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', join(path, 'disk.qcow2'), '64M']);
   await copyFile(emptyVariables, join(path, 'variables.fd'));
@@ -69,7 +69,7 @@ async function processesOf(hardware: MachineHardware): Promise<string[]> {
 async function startByAnother(hardware: MachineHardware): Promise<void> {
   const source = `
     import { qemuHypervisor } from ${JSON.stringify(join(import.meta.dirname, '../../src/hypervisor/qemu/qemu.ts'))};
-    await qemuHypervisor(${JSON.stringify({ tools: layout.tools, acceleratorMemory: join(folder, 'accelerator.json') })})
+    await qemuHypervisor(${JSON.stringify({ tools: layout.tools, acceleratorMemory: join(directory, 'accelerator.json') })})
       .start(${JSON.stringify(hardware)});
     process.kill(process.pid, 'SIGKILL');`;
   const child = start(process.execPath, ['--input-type=module-typescript', '--eval', source], {
@@ -160,7 +160,7 @@ test('what a machine left that went while nobody looked is cleared away', async 
 test('a TPM whose QEMU never came is cleared away, and one that is killed does not end the machine', async () => {
   const hardware = await emptyMachine('tpm');
   assert.ok(hardware.tpm);
-  await makePrivateFolder(hardware.run);
+  await makePrivateDirectory(hardware.run);
   await startSwtpm(hardware.tpm, runFiles(hardware.run));
   assert.deepEqual(await processesOf(hardware), ['swtpm']);
   const machine = await hypervisor.start(hardware);
@@ -222,10 +222,10 @@ test('what is missing or impossible is said before anything starts', async () =>
   const hardware = await emptyMachine('missing');
   const cases: [Partial<MachineHardware>, string, RegExp][] = [
     [{ memory: (1024 * 1024 * GiB) as MachineHardware['memory'] }, 'hypervisor.memory', /are available/],
-    [{ disk: join(folder, 'none') }, 'hypervisor.start', /No such file/],
+    [{ disk: join(directory, 'none') }, 'hypervisor.start', /No such file/],
     [{ variables: hardware.disk }, 'hypervisor.start', /./],
-    [{ run: join(folder, 'x'.repeat(108)) }, 'hypervisor.path-too-long', /107/],
-    [{ credentials: { 'a=b': join(folder, 'missing/secret') } }, 'credential.name', /./],
+    [{ run: join(directory, 'x'.repeat(108)) }, 'hypervisor.path-too-long', /107/],
+    [{ credentials: { 'a=b': join(directory, 'missing/secret') } }, 'credential.name', /./],
   ];
   for (const [change, code, why] of cases) {
     await assert.rejects(hypervisor.start({ ...hardware, ...change }), (error) => {
@@ -241,7 +241,7 @@ test('what is missing or impossible is said before anything starts', async () =>
 test('a host without QEMU is told so', async () => {
   const hardware = await emptyMachine('no-qemu');
   const path = process.env.PATH;
-  process.env.PATH = folder;
+  process.env.PATH = directory;
   try {
     await assert.rejects(hypervisor.start(hardware), { code: 'process.missing' });
   } finally {

@@ -66,8 +66,8 @@ test('a device is provisioned with stock tools, and what `tpm info` says is the 
     tpm2_verifysignature -c ak.ctx -g sha256 -m data -s signature
     install -m 644 ek.pub /tmp/ek.pub`,
   );
-  await expectDone(['copy', ':/tmp/ek.pub', join(swtpm.folder, 'ek.pub')]);
-  const inGuest = await readFile(join(swtpm.folder, 'ek.pub'));
+  await expectDone(['copy', ':/tmp/ek.pub', join(swtpm.directory, 'ek.pub')]);
+  const inGuest = await readFile(join(swtpm.directory, 'ek.pub'));
   const { registrationId, endorsementKey } = JSON.parse(await expectDone(['tpm', 'info', '--json']));
   assert.equal(endorsementKey.tpm2b, inGuest.toString('base64'));
   assert.equal(registrationId, createHash('sha256').update(inGuest.subarray(2)).digest('hex'));
@@ -78,11 +78,11 @@ test('a device is provisioned with stock tools, and what `tpm info` says is the 
 test('an NV index that the host wrote is read in the guest, and not written', async () => {
   const index = '0x1000bb9';
   await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'not in argv');
-  await writeFile(join(swtpm.folder, 'value'), 'eight by');
+  await writeFile(join(swtpm.directory, 'value'), 'eight by');
   assert.equal((await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value')).code, 0);
-  await writeFile(join(swtpm.folder, 'auth'), 'not in argv');
+  await writeFile(join(swtpm.directory, 'auth'), 'not in argv');
   const nvRead = ['tpm', 'nv-read', '3001', '--auth'];
-  assert.equal(await expectDone([...nvRead, join(swtpm.folder, 'auth')]), 'eight by');
+  assert.equal(await expectDone([...nvRead, join(swtpm.directory, 'auth')]), 'eight by');
   const part = [...nvRead, '-', '--size', '3', '--offset', '2'];
   assert.equal(await expectDone(part, { input: 'not in argv' }), 'ght');
   const wrong = await holdfast(nvRead.concat('-'), { input: 'wrong' });

@@ -204,13 +204,13 @@ test('who goes back has the other release again, after a trial', async () => {
 
 /** The successor once more, of the next epoch: nothing else differs, so that no start is needed. */
 async function nextEpoch(): Promise<string> {
-  const folder = join(home, 'build-next-epoch');
-  await rm(folder, { recursive: true, force: true });
-  await cp(successor, folder, { recursive: true });
-  const manifest: ReleaseManifest = JSON.parse(await readFile(join(folder, 'release.json'), 'utf8'));
+  const directory = join(home, 'build-next-epoch');
+  await rm(directory, { recursive: true, force: true });
+  await cp(successor, directory, { recursive: true });
+  const manifest: ReleaseManifest = JSON.parse(await readFile(join(directory, 'release.json'), 'utf8'));
   const key = await keyPair(layout.keys, 'release');
-  await signRelease(folder, { ...manifest, epoch: manifest.epoch + 1 }, key);
-  return folder;
+  await signRelease(directory, { ...manifest, epoch: manifest.epoch + 1 }, key);
+  return directory;
 }
 
 /** Brings the machine to what a bundle holds, on a host that has no network at all. */

@@ -16,10 +16,10 @@ interface KernelPartition {
 /** sysfs counts in sectors of 512 bytes, whatever the disk's are (kernel documentation, ABI/stable/sysfs-block). */
 const kernelPartitions: Probe<readonly KernelPartition[]> = {
   name: 'partitions',
-  command: `for folder in /sys/class/block/vda*; do
-    [ -e "$folder/partition" ] || continue
-    name=; while IFS== read -r key value; do if [ "$key" = PARTNAME ]; then name=$value; fi; done <"$folder/uevent"
-    echo "$(<"$folder/partition") $(<"$folder/start") $(<"$folder/size") $name"
+  command: `for directory in /sys/class/block/vda*; do
+    [ -e "$directory/partition" ] || continue
+    name=; while IFS== read -r key value; do if [ "$key" = PARTNAME ]; then name=$value; fi; done <"$directory/uevent"
+    echo "$(<"$directory/partition") $(<"$directory/start") $(<"$directory/size") $name"
   done`,
   form: lines(
     matching(/^(\d{1,3}) (\d{1,14}) (\d{1,14}) (.{0,72})$/, ([number, start, size, name = '']) => ({

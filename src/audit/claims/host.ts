@@ -1,12 +1,12 @@
 import { defineClaim, notApplicable, unless } from '../claim.ts';
 import type { FileAccess } from '../host-facts.ts';
 
-/** Others may read these: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose folders are closed each on its own. */
+/** Others may read these: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose directories are closed each on its own. */
 const readable = /(?:\.pub|certificate\.pem|root\.json|^\.)$/;
 
 function problemOf({ path, kind, mode }: FileAccess): string[] {
   const text = mode.toString(8).padStart(4, '0');
-  if (kind === 'other') return [`${path} is neither file nor folder`];
+  if (kind === 'other') return [`${path} is neither file nor directory`];
   if (readable.test(path)) return (mode & 0o022) === 0 ? [] : [`others may write ${path} (${text})`];
   return (mode & 0o077) === 0 ? [] : [`others may use ${path} (${text})`];
 }
@@ -24,7 +24,7 @@ export const hostClaims = [
       const secrets = access.filter(({ path }) => path.includes('/secrets/'));
       const problems = access.flatMap(problemOf);
       if (secrets.length === 0) problems.push('the machine has no secrets');
-      return unless(problems, `${access.length} files and folders are their owner's alone`);
+      return unless(problems, `${access.length} files and directories are their owner's alone`);
     },
   }),
   defineClaim({

@@ -17,8 +17,8 @@ const found: Probe<readonly string[]> = {
   command: `find / -xdev \\( -name bash ${packageManagers
     .map((name) => `-o -name ${name}`)
     .join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
-  for folder in /etc /home /root /var/.eflow /usr/local /opt; do
-    find "$folder" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
+  for directory in /etc /home /root /var/.eflow /usr/local /opt; do
+    find "$directory" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
   done`,
   form: lines(matching(/^(\/.{1,1000})$/, ([path = '']) => path)),
 };

@@ -132,7 +132,8 @@ export const sshClaims = [
     id: 'ssh-keys-unique',
     sentence: unique,
     since: '0.1',
-    notStopped: "Copies of the machine's folder made by hand on other hosts: they cannot be seen from here.",
+    notStopped:
+      "Copies of the machine's directory made by hand on other hosts: they cannot be seen from here.",
     guest: {},
     host: ['channelKeys', 'otherKeys'],
     judge: (_guest, { channelKeys, otherKeys }) => {

@@ -5,10 +5,10 @@ import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
 import { encrypts, type Volume, volumes } from '../volumes.ts';
 
 /** Writes a file there, and removes it. */
-function writeProbe(folder: string): Probe<'written'> {
+function writeProbe(directory: string): Probe<'written'> {
   return {
-    name: `write-${folder.slice(1)}`,
-    command: `file=$(mktemp ${folder}/.holdfast-audit-XXXXXXXX) && echo audit >"$file" && rm "$file" && echo written`,
+    name: `write-${directory.slice(1)}`,
+    command: `file=$(mktemp ${directory}/.holdfast-audit-XXXXXXXX) && echo audit >"$file" && rm "$file" && echo written`,
     form: z.literal('written'),
   };
 }
@@ -61,7 +61,7 @@ function wrongMount(
     : source === `/dev/${disks[target]}`;
   if (!isRight || type !== 'ext4' || root !== '/')
     problems.push(
-      `${target} is ${type} from ${source}, folder ${root}${encrypted ? ', and should be encrypted' : ''}`,
+      `${target} is ${type} from ${source}, directory ${root}${encrypted ? ', and should be encrypted' : ''}`,
     );
   problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
   return problems;
@@ -87,15 +87,15 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
       if (!found) return fail(problems.join('; '));
       if (found.type !== 'overlay') problems.push(`${target} is ${found.type} from ${found.source}`);
       const wanted = ['upperdir', 'workdir'].map((option) => {
-        const folder = `${layers}/${option.slice(0, -3)}`;
-        return { option, accepted: [`${option}=${folder}`, `${option}=/sysroot${folder}`] };
+        const directory = `${layers}/${option.slice(0, -3)}`;
+        return { option, accepted: [`${option}=${directory}`, `${option}=/sysroot${directory}`] };
       });
       for (const { option, accepted } of wanted) {
         const has = found.fileSystemOptions.find((each) => each.startsWith(`${option}=`));
         if (has === undefined || !accepted.includes(has)) problems.push(has ?? `it has no ${option}`);
       }
       if (!found.fileSystemOptions.includes(`lowerdir=/sysroot/${name}`))
-        problems.push("the release's folder is not below it");
+        problems.push("the release's directory is not below it");
       problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
       problems.push(...wrongMount(guest, '/var', encryption !== undefined));
       return unless(problems, `a file could be written; it is kept in ${layers}/upper, on Data`);
@@ -110,7 +110,7 @@ export const writableClaims = [
       'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
     since: '0.1',
     notStopped:
-      "Unless the machine was deployed with --encrypt-data, who can read the host's disk file can read Data and Log; with it, who also has the machine's folder on the host still can (docs/tpm.md).",
+      "Unless the machine was deployed with --encrypt-data, who can read the host's disk file can read Data and Log; with it, who also has the machine's directory on the host still can (docs/tpm.md).",
     guest: { mounts, volumes, writes: writeProbe('/var') },
     host: ['configuration'],
     judge: (guest, { configuration: { encryption } }) => {

@@ -7,14 +7,18 @@ import { defineVerb, required } from '../framework/command.ts';
 
 export const verb = defineVerb({
   arguments: {
-    source: required('SRC', 'a file or folder; :PATH is in the guest', parsePlace),
-    destination: required('DST', 'a folder to copy into, or a new name; :PATH is in the guest', parsePlace),
+    source: required('SRC', 'a file or directory; :PATH is in the guest', parsePlace),
+    destination: required(
+      'DST',
+      'a directory to copy into, or a new name; :PATH is in the guest',
+      parsePlace,
+    ),
   },
   flags: {},
   examples: [
-    ['holdfast copy site.conf :', 'copy a file into the home folder of the guest'],
-    ['holdfast copy ./images :images', 'copy a folder with all in it, modes and symbolic links included'],
-    ['holdfast copy :/var/log/app.log .', 'copy a file of the guest to this folder'],
+    ['holdfast copy site.conf :', 'copy a file into the home directory of the guest'],
+    ['holdfast copy ./images :images', 'copy a directory with all in it, modes and symbolic links included'],
+    ['holdfast copy :/var/log/app.log .', 'copy a file of the guest to this directory'],
   ],
   async run({ arguments: { source, destination }, machine, layout, progress, signal, output }) {
     if (source.side === destination.side) {

@@ -47,7 +47,7 @@ export const verb = defineVerb({
 
 async function writeArchiveTo(path: string, { machine, layout, progress, signal, output }: Context) {
   // says that there is none; one that is damaged is archived all the same
-  if (!(await exists(machineLayout(layout, machine).folder))) await readConfiguration(layout, machine);
+  if (!(await exists(machineLayout(layout, machine).directory))) await readConfiguration(layout, machine);
   const contents = await archiveLogs(layout, machine, path, progress, signal);
   const lines = contents.map(({ name, outcome }) => `  ${name.padEnd(24)} ${outcome}`);
   output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));

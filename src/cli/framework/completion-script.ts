@@ -20,7 +20,7 @@ export function completionScript(shell: Shell, verbs: readonly NamedVerb[]): str
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](verbs);
 }
 
-/** Lists the machines' names, in POSIX sh: the folders that `homeFolder` and `homeLayout` name. */
+/** Lists the machines' names, in POSIX sh: the directories that `homeDirectory` and `homeLayout` name. */
 const listMachines = [
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a shell's
   'cd "${HOLDFAST_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/holdfast}/machines" 2>/dev/null &&',

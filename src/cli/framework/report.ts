@@ -6,7 +6,10 @@ import { isDebug } from '../../base/log.ts';
 const systemErrors: Readonly<Record<string, { readonly what: string; readonly next: string }>> = {
   ENOSPC: { what: 'no space is left on the disk', next: 'free some space and try again' },
   EACCES: { what: 'access was denied', next: 'run as the user who owns HOLDFAST_HOME' },
-  EROFS: { what: 'the file system is read-only', next: 'set HOLDFAST_HOME to a folder that can be written' },
+  EROFS: {
+    what: 'the file system is read-only',
+    next: 'set HOLDFAST_HOME to a directory that can be written',
+  },
 };
 
 /**

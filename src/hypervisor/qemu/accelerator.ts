@@ -4,7 +4,7 @@ import { cpus, release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, isSystemError } from '../../base/errors.ts';
-import { makePrivateFolder, readBounded, writeFileAtomic } from '../../base/files.ts';
+import { makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { run } from '../../base/process.ts';
 import { type Accelerator, chipsetArguments, processorArguments, qemuProgram } from './arguments.ts';
@@ -41,7 +41,7 @@ export async function chooseAccelerator(memory: string): Promise<AcceleratorChoi
   if (known && known.host.join('\n') === host.join('\n')) return choice(known.reason);
   const reason = await probeAccelerator('kvm');
   const answer: z.input<typeof remembered> = { format: 1, host, ...(reason !== undefined && { reason }) };
-  await makePrivateFolder(dirname(memory));
+  await makePrivateDirectory(dirname(memory));
   await writeFileAtomic(memory, `${JSON.stringify(answer)}\n`, 0o600);
   return choice(reason);
 }
@@ -59,14 +59,14 @@ export async function probeAccelerator(
   accelerator: Accelerator,
   rom: Uint8Array = probeRom(),
 ): Promise<string | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-probe-'));
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-probe-'));
   try {
-    const path = join(folder, 'probe.rom');
+    const path = join(directory, 'probe.rom');
     await writeFile(path, rom);
     const device = `isa-debug-exit,iobase=${probePort},iosize=1`;
     const args = [...chipsetArguments(), ...processorArguments[accelerator], '-m', '16M', '-no-reboot'];
     await run(qemuProgram, [...args, '-bios', path, '-device', device], {
-      cwd: folder, // for the core of a QEMU that aborts
+      cwd: directory, // for the core of a QEMU that aborts
       timeoutMs: probeLimitMs,
       accept: [probeExitCode],
     });
@@ -76,7 +76,7 @@ export async function probeAccelerator(
     if (error.code === 'process.timeout') return 'a guest stops at its first instructions';
     return (error.why ?? error.message).split(' | ', 1)[0]?.replace(/^[\w-]+: (?:error: )?/, '');
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 }
 

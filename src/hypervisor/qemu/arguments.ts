@@ -1,6 +1,6 @@
 import { MiB } from '../../base/size.ts';
 import type { MachineHardware } from '../hypervisor.ts';
-import type { RunFiles } from './run-folder.ts';
+import type { RunFiles } from './run-directory.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 

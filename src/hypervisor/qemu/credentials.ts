@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../../base/errors.ts';
-import { makePrivateFolder, readBounded } from '../../base/files.ts';
+import { makePrivateDirectory, readBounded } from '../../base/files.ts';
 
 /** SMBIOS 2.8's 32-bit entry point, QEMU's default, has 16 bits for the length of all tables: half of that is ours. */
 const totalLimit = 32 * 1024;
@@ -18,15 +18,15 @@ export function oemString(name: string, content: Buffer): string {
 
 /**
  * Writes each credential as QEMU reads it, one file each: their content must not show in QEMU's argv.
- * @param folder is made, with mode 0700; the caller removes it when QEMU has started.
+ * @param directory is made, with mode 0700; the caller removes it when QEMU has started.
  * @returns the files.
  * @throws HoldfastError `credential.name`, `credential.too-large`.
  */
 export async function writeOemStrings(
   credentials: Readonly<Record<string, string>>,
-  folder: string,
+  directory: string,
 ): Promise<readonly string[]> {
-  await makePrivateFolder(folder);
+  await makePrivateDirectory(directory);
   const paths: string[] = [];
   let total = 0;
   for (const [name, source] of Object.entries(credentials)) {
@@ -37,7 +37,7 @@ export async function writeOemStrings(
         why: `they have more than ${totalLimit} bytes, which firmware tables do not hold`,
       });
     }
-    const path = join(folder, String(paths.length));
+    const path = join(directory, String(paths.length));
     await writeFile(path, text, { mode: 0o600 });
     paths.push(path);
   }

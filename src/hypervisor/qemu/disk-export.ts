@@ -10,7 +10,7 @@ const done = z.object({});
 /**
  * Has QEMU serve its machine's disk over NBD (QEMU, "block-export-add"). One at a time: what an earlier supervisor left
  * is ended first.
- * @param socket in a folder that only its owner may enter.
+ * @param socket in a directory that only its owner may enter.
  * @throws HoldfastError those of `Qmp.execute`.
  */
 export async function exportDisk(qmp: Qmp, socket: string): Promise<DiskExport> {

@@ -11,7 +11,7 @@ import { swtpmArguments, swtpmProgram } from '../../tpm/virtual/swtpm.ts';
 import type { TpmState } from '../hypervisor.ts';
 import { qemuProgram } from './arguments.ts';
 import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
-import type { RunFiles } from './run-folder.ts';
+import type { RunFiles } from './run-directory.ts';
 import { vsockArguments } from './vsock-daemon.ts';
 
 /** How long a process may take until it listens: a busy host starts QEMU in a second. */

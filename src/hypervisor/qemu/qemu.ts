@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { failure } from '../../base/errors.ts';
-import { exists, makePrivateFolder } from '../../base/files.ts';
+import { exists, makePrivateDirectory } from '../../base/files.ts';
 import { findProcesses, killProcess, type ProcessEntry } from '../../base/process-table.ts';
 import { formatSize } from '../../base/size.ts';
 import { isSwtpmOf } from '../../tpm/virtual/swtpm.ts';
@@ -12,12 +12,12 @@ import { writeOemStrings } from './credentials.ts';
 import { GuestEvents } from './guest-events.ts';
 import { freePort, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
 import { connectQmp } from './qmp.ts';
-import { type RunFiles, runFiles } from './run-folder.ts';
+import { type RunFiles, runFiles } from './run-directory.ts';
 import { removeSockets, runningMachine } from './running-machine.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
 export interface QemuOptions {
-  /** Folder for fetched programs. */
+  /** Directory for fetched programs. */
   readonly tools: string;
   /** File that remembers which accelerator works. */
   readonly acceleratorMemory: string;
@@ -46,7 +46,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
       const { accelerator } = await chooseAccelerator(options.acceleratorMemory);
       const daemon =
         hardware.transport === 'vsock' ? await fetchVsockDaemon(options.tools, options.mirror) : undefined;
-      await makePrivateFolder(hardware.run);
+      await makePrivateDirectory(hardware.run);
       let vsock: ProcessEntry | undefined;
       let tpm: ProcessEntry | undefined;
       try {

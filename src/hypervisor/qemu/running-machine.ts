@@ -10,7 +10,7 @@ import { watchConsoleLog } from './console-log.ts';
 import { exportDisk } from './disk-export.ts';
 import type { GuestEvents } from './guest-events.ts';
 import type { Qmp } from './qmp.ts';
-import type { RunFiles } from './run-folder.ts';
+import type { RunFiles } from './run-directory.ts';
 import { ForwardedPort } from './tcp.ts';
 import { daemonState, notBooted, VsockChannel } from './vsock-channel.ts';
 

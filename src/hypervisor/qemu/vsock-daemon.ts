@@ -9,7 +9,7 @@ const program = 'vhost-device-vsock';
 /** Debian's own keys, from its package debian-archive-keyring. */
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Where the daemon is: installed on the host, or fetched into the folder `tools`. */
+/** Where the daemon is: installed on the host, or fetched into the directory `tools`. */
 export async function findVsockDaemon(tools: string): Promise<string | undefined> {
   return (await findProgram(program)) ?? (await findProgram(fetchedProgram(tools)));
 }
@@ -38,7 +38,7 @@ function fetchedProgram(tools: string): string {
   return join(tools, program, 'usr/bin', program);
 }
 
-/** The daemon's sockets in a machine's run folder. */
+/** The daemon's sockets in a machine's run directory. */
 export interface VsockSockets {
   /** QEMU connects here. */
   readonly device: string;

@@ -31,9 +31,9 @@ const verities = ['on', 'off'] as const satisfies readonly Verity[];
 const blockSize = 4096;
 
 export interface Assembly {
-  /** An existing, empty folder for the release's files. */
-  readonly folder: string;
-  /** An existing folder for everything else. */
+  /** An existing, empty directory for the release's files. */
+  readonly directory: string;
+  /** An existing directory for everything else. */
   readonly scratch: string;
   /** The project's `image/`. */
   readonly image: string;
@@ -78,7 +78,7 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
 }
 
 async function makeRootImage(assembly: Assembly, root: string, uuid: string): Promise<FormattedImage> {
-  const path = join(assembly.folder, 'root.img');
+  const path = join(assembly.directory, 'root.img');
   // 4096-byte clusters: what changes in one file changes no block of another, which keeps deltas small
   const options = ['-zlz4hc,3', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
   await run('mkfs.erofs', [...options, path, root], { signal: assembly.signal });
@@ -94,7 +94,7 @@ async function makeRootImage(assembly: Assembly, root: string, uuid: string): Pr
   return formatted;
 }
 
-/** What the boot image is made from: folders, and what it says. */
+/** What the boot image is made from: directories, and what it says. */
 interface BootParts {
   readonly root: string;
   readonly parts: string;
@@ -105,7 +105,7 @@ interface BootParts {
 }
 
 async function makeBootImages(
-  { folder, scratch, image, epoch, key }: Assembly,
+  { directory, scratch, image, epoch, key }: Assembly,
   boot: BootParts,
 ): Promise<void> {
   const { rootHash, dataSize } = boot.formatted;
@@ -131,13 +131,13 @@ async function makeBootImages(
     // no TPM gives its data to a root that nobody verifies; both boot images are alike in form
     const pcrSignature = verity === 'on' ? signed : '{}'.padEnd(signed.length);
     const uki = await assembleUki({ ...ukiParts, pcrSignature }, scratch);
-    await signEfi(uki, join(folder, ukiNames[verity]), key, epoch);
+    await signEfi(uki, join(directory, ukiNames[verity]), key, epoch);
   }
-  await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(folder, 'loader.efi'), key, epoch);
+  await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(directory, 'loader.efi'), key, epoch);
 }
 
 async function writeManifest(
-  { folder, epoch, key }: Assembly,
+  { directory, epoch, key }: Assembly,
   lock: PackageLock,
   facts: {
     version: string;
@@ -149,9 +149,9 @@ async function writeManifest(
 ): Promise<ReleaseManifest> {
   const { version, kernel, uuid, formatted, overlays } = facts;
   const text = (value: object) => `${JSON.stringify(value, null, 1)}\n`;
-  await writeFile(join(folder, 'sbom.spdx.json'), text(spdxDocument(lock, version)));
-  await writeFile(join(folder, 'packages.json'), text(lock));
-  await writeFile(join(folder, 'overlays.json'), text(overlays));
+  await writeFile(join(directory, 'sbom.spdx.json'), text(spdxDocument(lock, version)));
+  await writeFile(join(directory, 'packages.json'), text(lock));
+  await writeFile(join(directory, 'overlays.json'), text(overlays));
   const manifest: ReleaseManifest = {
     format: 1,
     version,
@@ -159,17 +159,17 @@ async function writeManifest(
     epoch: releaseEpoch,
     sourceDateEpoch: epoch,
     kernel,
-    root: { ...(await describe(join(folder, 'root.img'))), ...formatted, uuid },
-    uki: await describeUki(join(folder, ukiNames.on)),
-    unverifiedUki: await describeUki(join(folder, ukiNames.off)),
-    loader: await describeLoader(join(folder, 'loader.efi')),
-    sbom: await describe(join(folder, 'sbom.spdx.json')),
-    packages: await describe(join(folder, 'packages.json')),
-    overlays: await describe(join(folder, 'overlays.json')),
+    root: { ...(await describe(join(directory, 'root.img'))), ...formatted, uuid },
+    uki: await describeUki(join(directory, ukiNames.on)),
+    unverifiedUki: await describeUki(join(directory, ukiNames.off)),
+    loader: await describeLoader(join(directory, 'loader.efi')),
+    sbom: await describe(join(directory, 'sbom.spdx.json')),
+    packages: await describe(join(directory, 'packages.json')),
+    overlays: await describe(join(directory, 'overlays.json')),
   };
   const bytes = Buffer.from(text(manifest));
-  await writeFile(join(folder, 'release.json'), bytes);
-  await writeFile(join(folder, 'release.json.sig'), await signManifest(bytes, key));
+  await writeFile(join(directory, 'release.json'), bytes);
+  await writeFile(join(directory, 'release.json.sig'), await signManifest(bytes, key));
   return manifest;
 }
 

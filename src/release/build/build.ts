@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure, isSystemError, misuse, reasonOf } from '../../base/errors.ts';
-import { exists, makePrivateFolder, readBounded, syncFolder } from '../../base/files.ts';
+import { exists, makePrivateDirectory, readBounded, syncDirectory } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import { run } from '../../base/process.ts';
 import type { Progress } from '../../base/progress.ts';
@@ -22,13 +22,13 @@ const lockLimit = 16 * MiB;
 const buildRoom = (3 * GiB) as Bytes;
 
 export interface BuildRequest {
-  /** The release's folder: made, or replaced whole. */
+  /** The release's directory: made, or replaced whole. */
   readonly out: string;
   /** HOLDFAST_HOME/keys. */
   readonly keys: string;
-  /** A folder for the build's own files. */
+  /** A directory for the build's own files. */
   readonly cache: string;
-  /** The project's own folder: holds `image/` and `src/`. */
+  /** The project's own directory: holds `image/` and `src/`. */
   readonly project: string;
   readonly mirror: string | undefined;
   /** A `packages.json`: build from exactly these versions. */
@@ -50,7 +50,7 @@ export interface BuildResult {
 export async function buildRelease(request: BuildRequest): Promise<BuildResult> {
   const { progress, out, cache } = request;
   await checkTarget(out);
-  await makePrivateFolder(cache);
+  await makePrivateDirectory(cache);
   return withLock(join(cache, 'build.lock'), 'build', async () => {
     const scratch = join(cache, 'build');
     await rm(scratch, { recursive: true, force: true }); // we hold the lock: what a killed build left
@@ -74,15 +74,15 @@ export async function buildRelease(request: BuildRequest): Promise<BuildResult> 
         });
       }
       await requireSpace(cache, buildRoom, 'the build');
-      const folder = join(scratch, 'release');
-      await mkdir(folder);
+      const directory = join(scratch, 'release');
+      await mkdir(directory);
       const manifest = await assembleRelease({
-        ...{ folder, scratch, image: join(request.project, 'image'), sources: sources.lines, lock, key },
+        ...{ directory, scratch, image: join(request.project, 'image'), sources: sources.lines, lock, key },
         epoch: lock?.sourceDateEpoch ?? sources.state?.date ?? Math.floor(Date.now() / 1000),
         ...{ progress, signal: request.signal },
       });
-      await writeFile(join(folder, 'inputs'), `${inputs}\n`);
-      await replaceFolder(folder, out);
+      await writeFile(join(directory, 'inputs'), `${inputs}\n`);
+      await replaceDirectory(directory, out);
       return { manifest, built: true };
     } finally {
       await rm(scratch, { recursive: true, force: true });
@@ -102,7 +102,7 @@ async function readLock(path: string): Promise<PackageLock> {
   }
 }
 
-/** What is replaced must be a release, or nothing: a slip of the pen must not cost somebody a folder. */
+/** What is replaced must be a release, or nothing: a slip of the pen must not cost somebody a directory. */
 async function checkTarget(out: string): Promise<void> {
   const names = await readdir(out).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
@@ -110,20 +110,20 @@ async function checkTarget(out: string): Promise<void> {
   });
   if (names.length === 0 || names.includes('release.json')) return checkWritable(dirname(out));
   throw misuse('release.out', `${out} holds something else than a release`, {
-    why: 'a build replaces the whole folder',
-    next: 'give --out a folder that is new or empty',
+    why: 'a build replaces the whole directory',
+    next: 'give --out a directory that is new or empty',
   });
 }
 
 /** Found out before the build, which takes minutes. */
-async function checkWritable(folder: string): Promise<void> {
+async function checkWritable(directory: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
-    await rmdir(await mkdtemp(join(folder, '.holdfast-')));
+    await mkdir(directory, { recursive: true });
+    await rmdir(await mkdtemp(join(directory, '.holdfast-')));
   } catch (error) {
-    throw misuse('release.out', `the release cannot be written into ${folder}`, {
+    throw misuse('release.out', `the release cannot be written into ${directory}`, {
       why: reasonOf(error),
-      next: 'give --out a folder that can be written',
+      next: 'give --out a directory that can be written',
       cause: error,
     });
   }
@@ -137,8 +137,8 @@ async function inputDigest(
   certificate: string,
 ): Promise<string> {
   const packages = lock === undefined ? (sources.state?.digest ?? 'unknown') : JSON.stringify(lock);
-  const folders = ['image', 'src/release', 'src/verity'].map((name) => join(request.project, name));
-  return digestInputs([packages, certificate, ...sources.lines], folders);
+  const directories = ['image', 'src/release', 'src/verity'].map((name) => join(request.project, name));
+  return digestInputs([packages, certificate, ...sources.lines], directories);
 }
 
 /** The manifest in `out` when it was built from the same inputs and its files are all there. */
@@ -154,16 +154,16 @@ async function findUnchanged(out: string, inputs: string): Promise<ReleaseManife
   return parsed.data;
 }
 
-/** Puts a finished folder in place of an older one. A cut leaves the old or the new one, or none and both beside. */
-async function replaceFolder(folder: string, target: string): Promise<void> {
+/** Puts a finished directory in place of an older one. A cut leaves the old or the new one, or none and both beside. */
+async function replaceDirectory(directory: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const old = `${target}.old`;
   await rm(old, { recursive: true, force: true });
   if (await exists(target)) await rename(target, old);
-  await rename(folder, target).catch(async (error) => {
+  await rename(directory, target).catch(async (error) => {
     if (!isSystemError(error, 'EXDEV')) throw error;
-    await run('cp', ['--archive', '--reflink=auto', folder, target]);
+    await run('cp', ['--archive', '--reflink=auto', directory, target]);
   });
-  await syncFolder(dirname(target));
+  await syncDirectory(dirname(target));
   await rm(old, { recursive: true, force: true });
 }

@@ -13,7 +13,7 @@ const applets =
     ' ',
   );
 
-const folders = ['bin', 'dev', 'lib', 'lib64', 'modules', 'proc', 'run', 'sys', 'sysroot'];
+const directories = ['bin', 'dev', 'lib', 'lib64', 'modules', 'proc', 'run', 'sys', 'sysroot'];
 
 /** The root hash's signature, in the initrd. */
 const signatureName = 'root-hash.p7s';
@@ -22,19 +22,19 @@ export interface InitrdRequest {
   /** The root tree, before `finishRootTree` takes parts out, with its modules unpacked. */
   readonly root: string;
   readonly kernel: string;
-  /** The project's `image/` folder. */
+  /** The project's `image/` directory. */
   readonly image: string;
   /** DER: what `openssl smime` made of the root hash. */
   readonly rootHashSignature: Uint8Array;
   /** DER: IPE's policy with its signature. */
   readonly integrityPolicy: Uint8Array;
-  /** An existing folder for the tree and the result. */
+  /** An existing directory for the tree and the result. */
   readonly scratch: string;
 }
 
 /** Collects the programs with their libraries, before their packages are taken out of the root. */
 export async function takeInitrdPrograms(root: string, tree: string): Promise<void> {
-  for (const folder of folders) await mkdir(join(tree, folder), { recursive: true });
+  for (const directory of directories) await mkdir(join(tree, directory), { recursive: true });
   await copyFile(join(root, 'usr/bin/busybox'), join(tree, 'bin/busybox'));
   for (const applet of applets) await symlink('busybox', join(tree, 'bin', applet));
   for (const program of programs) {

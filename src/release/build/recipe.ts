@@ -157,7 +157,7 @@ export const removedPaths: readonly string[] = [
   'var',
 ];
 
-/** Files and folders that only root may look into; git keeps no such modes. */
+/** Files and directories that only root may look into; git keeps no such modes. */
 export const privatePaths: Readonly<Record<string, number>> = {
   'etc/ssh/sshd_config': 0o600,
   'etc/sudoers.d': 0o750,

@@ -22,11 +22,11 @@ import {
   user,
 } from './recipe.ts';
 
-/** Folders that the root must have: it is read-only, so nobody can make them later. */
+/** Directories that the root must have: it is read-only, so nobody can make them later. */
 const mountPoints = ['boot', 'dev', 'home', 'logs', 'mnt', 'opt', 'root', 'srv', 'var'];
 
 export interface RootTreeRequest {
-  /** An existing folder; the tree is made in `root` inside. */
+  /** An existing directory; the tree is made in `root` inside. */
   readonly scratch: string;
   readonly sources: readonly string[];
   /** Versions to take; undefined: the newest. */
@@ -69,7 +69,7 @@ export async function installPackages(request: RootTreeRequest, step: Step): Pro
 
 /**
  * Turns installed packages into the root of a machine: the recipe's user, our configuration, nothing that is not needed.
- * @param image the project's `image/` folder.
+ * @param image the project's `image/` directory.
  * @returns the kernel's version.
  */
 export async function finishRootTree(root: string, image: string, sourceDateEpoch: number): Promise<string> {
@@ -108,7 +108,7 @@ async function takeOutPackages(root: string): Promise<void> {
       [`${name}.list`, `${name}:amd64.list`].map((file) => readFile(join(info, file), 'utf8')),
     ).catch(() => ''); // the package is not in this suite, or not pulled in
     const paths = list.split('\n').filter((path) => path.lastIndexOf('/') > 0);
-    // deepest first; folders that others use too stay, and so do /bin, /lib and the like, which are links
+    // deepest first; directories that others use too stay, and so do /bin, /lib and the like, which are links
     for (const path of paths.sort().reverse()) await removeOwned(join(root, path));
   }
 }
@@ -118,7 +118,7 @@ async function removeOwned(path: string): Promise<void> {
     await rm(path);
   } catch (error) {
     if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) return;
-    await rmdir(path).catch(() => {}); // not empty, or a link to a folder: somebody else's too
+    await rmdir(path).catch(() => {}); // not empty, or a link to a directory: somebody else's too
   }
 }
 

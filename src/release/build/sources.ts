@@ -19,7 +19,7 @@ const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
  * @param mirror URL of an archive given by the user, with `/debian-security` beside it where it ends in `/debian`.
- * @param scratch an empty folder for what is fetched.
+ * @param scratch an empty directory for what is fetched.
  */
 export async function findSources(mirror: string | undefined, scratch: string): Promise<Sources> {
   const mirrors = mirror === undefined ? await hostMirrors() : givenMirrors(mirror);

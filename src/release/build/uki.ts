@@ -23,7 +23,7 @@ export interface UkiParts {
 /**
  * Puts a unified kernel image together: systemd-stub with one PE section for each part
  * (https://uapi-group.org/specifications/specs/unified_kernel_image/).
- * @param scratch an existing folder. @returns the path of the unsigned image.
+ * @param scratch an existing directory. @returns the path of the unsigned image.
  */
 export async function assembleUki(parts: UkiParts, scratch: string): Promise<string> {
   const file = async (name: string, text: string) => {

@@ -23,7 +23,7 @@ const refusals: readonly Refusal[] = [
     code: 'repository.signature',
     says: /was signed by|failed to verify|no signature for key|no public key found/,
     what: (source) => `${source} is not signed by a publisher that this host trusts`,
-    next: `${publisher}; if its keys were made anew, put its root.json in keys/repository of HOLDFAST_HOME, and remove the folder repository there`,
+    next: `${publisher}; if its keys were made anew, put its root.json in keys/repository of HOLDFAST_HOME, and remove the directory repository there`,
   },
   {
     code: 'repository.rollback',

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../base/errors.ts';
-import { exists, makePrivateFolder, writeFileAtomic } from '../../base/files.ts';
+import { exists, makePrivateDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
 import { type Bytes, MiB } from '../../base/size.ts';
@@ -14,7 +14,7 @@ import { type SmallFile, smallFiles } from '../../release/small-files.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../../release/verify.ts';
 import { contentFiles, targetPaths } from '../catalog.ts';
 import type { Source } from '../source/source.ts';
-import { FrameFolder } from './frames.ts';
+import { FrameDirectory } from './frames.ts';
 import type { Offer, Trust } from './offer.ts';
 import type { OldRelease } from './seeds.ts';
 import { checkFiles, type Road, type RoadWork, roads } from './strategies.ts';
@@ -23,8 +23,8 @@ export interface FetchRequest {
   readonly source: Source;
   readonly offer: Offer;
   readonly trust: Trust;
-  /** Where releases are put together: one folder each, named by the digest. */
-  readonly folder: string;
+  /** Where releases are put together: one directory each, named by the digest. */
+  readonly directory: string;
   /** What the host has. The first is tried first: the one that runs. @param scratch see `openOldReleases`. */
   readonly old: (scratch: string) => Promise<readonly OldRelease[]>;
   readonly progress: Progress;
@@ -43,12 +43,12 @@ export interface Fetched {
 }
 
 /**
- * Runs `work` while nobody else fetches into a folder, and waits for whoever does: a release must be out of there before the
+ * Runs `work` while nobody else fetches into a directory, and waits for whoever does: a release must be out of there before the
  * next one is put together.
  */
-export async function withFetching<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  await makePrivateFolder(folder);
-  return withLock(join(folder, '.lock'), 'update fetch', work, { wait: true });
+export async function withFetching<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  await makePrivateDirectory(directory);
+  return withLock(join(directory, '.lock'), 'update fetch', work, { wait: true });
 }
 
 /**
@@ -57,9 +57,9 @@ export async function withFetching<T>(folder: string, work: () => Promise<T>): P
  * @throws HoldfastError those of the source, `repository.tampered`, `repository.cut`, `disk.full`, `release.damaged`.
  */
 export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
-  const { offer, folder, trust, progress, signal } = request;
-  const home = join(folder, offer.digest);
-  await removeOthers(folder, offer.digest);
+  const { offer, directory, trust, progress, signal } = request;
+  const home = join(directory, offer.digest);
+  await removeOthers(directory, offer.digest);
   if (await exists(join(home, 'release.json'))) {
     const release = await readRelease(home, trust.certificate);
     try {
@@ -90,9 +90,10 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
 }
 
 /** Only one release is fetched at a time: what is left of others is of no use. */
-async function removeOthers(folder: string, digest: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (name !== digest && name !== '.lock') await rm(join(folder, name), { recursive: true, force: true });
+async function removeOthers(directory: string, digest: string): Promise<void> {
+  for (const name of await readdir(directory))
+    if (name !== digest && name !== '.lock')
+      await rm(join(directory, name), { recursive: true, force: true });
 }
 
 async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: string): Promise<void> {
@@ -111,7 +112,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
   try {
     const work: RoadWork = {
       ...{ source, offer, old, row, files, home, progress, signal },
-      frames: await FrameFolder.open(join(home, 'frames')),
+      frames: await FrameDirectory.open(join(home, 'frames')),
       index: async () =>
         decodeBlockIndex(await metadata.target(targetPaths(digest).index), countBlocks(files)),
       received: 0,

@@ -18,25 +18,25 @@ export interface FrameFile {
 const attemptLimit = 3;
 
 /** Frames that were fetched and checked, each in a file named by its digest: what a broken transfer goes on from. */
-export class FrameFolder {
-  readonly #folder: string;
+export class FrameDirectory {
+  readonly #directory: string;
 
-  private constructor(folder: string) {
-    this.#folder = folder;
+  private constructor(directory: string) {
+    this.#directory = directory;
   }
 
-  static async open(folder: string): Promise<FrameFolder> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new FrameFolder(folder);
+  static async open(directory: string): Promise<FrameDirectory> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return new FrameDirectory(directory);
   }
 
   /** The digests of all frames that are here. */
   async names(): Promise<ReadonlySet<string>> {
-    return new Set(await readdir(this.#folder));
+    return new Set(await readdir(this.#directory));
   }
 
   async add(sha256: string, bytes: Buffer): Promise<void> {
-    await writeFileAtomic(join(this.#folder, sha256), bytes, 0o600);
+    await writeFileAtomic(join(this.#directory, sha256), bytes, 0o600);
   }
 
   /**
@@ -44,7 +44,7 @@ export class FrameFolder {
    * @throws HoldfastError `repository.frame`; the damaged file is removed, so that the next fetch brings it again.
    */
   async read({ size, sha256 }: FrameDescription): Promise<Buffer> {
-    const path = join(this.#folder, sha256);
+    const path = join(this.#directory, sha256);
     const bytes = await readBounded(path, 16 * MiB);
     if (bytes.length === size && sha256Of(bytes) === sha256) return bytes;
     await rm(path);
@@ -56,7 +56,7 @@ export class FrameFolder {
 }
 
 /**
- * Fetches frames that are not in the folder yet: neighbours in one request, each checked as soon as it is whole. When the
+ * Fetches frames that are not in the directory yet: neighbours in one request, each checked as soon as it is whole. When the
  * connection is cut, goes on behind the last whole frame.
  * @param wanted indices of frames, ascending. @param whole asks for the whole file: for servers without range requests.
  * @param count is told the bytes as they come.
@@ -67,21 +67,29 @@ export async function fetchFrames(
   source: Source,
   file: FrameFile,
   wanted: readonly number[],
-  folder: FrameFolder,
+  directory: FrameDirectory,
   count: (bytes: number) => void,
   signal: AbortSignal,
   whole = false,
 ): Promise<number> {
   let received = 0;
   for (let attempts = 1; ; attempts += 1) {
-    const here = await folder.names();
+    const here = await directory.names();
     const missing = wanted.filter((index) => !here.has(file.frames[index]?.sha256 ?? ''));
     if (missing.length === 0) return received;
     if (attempts > attemptLimit) throw cut(source, file);
     const groups = whole ? [file.frames.map((_, index) => index)] : neighbours(missing);
     try {
       for (const group of groups) {
-        const { bytes, frames, isWhole } = await fetchGroup(source, file, group, here, folder, count, signal);
+        const { bytes, frames, isWhole } = await fetchGroup(
+          source,
+          file,
+          group,
+          here,
+          directory,
+          count,
+          signal,
+        );
         received += bytes;
         if (frames > 0) attempts = 0;
         if (!isWhole) break;
@@ -109,7 +117,7 @@ async function fetchGroup(
   file: FrameFile,
   group: readonly number[],
   here: ReadonlySet<string>,
-  folder: FrameFolder,
+  directory: FrameDirectory,
   count: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<{ bytes: number; frames: number; isWhole: boolean }> {
@@ -130,7 +138,7 @@ async function fetchGroup(
       const sha256 = frames[at]?.sha256 ?? '';
       if (sha256Of(current) !== sha256) throw tampered(source, file, group[at] ?? 0);
       if (!here.has(sha256)) {
-        await folder.add(sha256, current);
+        await directory.add(sha256, current);
         result.frames += 1;
       }
       at += 1;

@@ -8,7 +8,7 @@ import {
   catalog,
   catalogPath,
   contentDescription,
-  contentFolder,
+  contentDirectory,
   parseSigned,
   targetPaths,
 } from '../catalog.ts';
@@ -32,8 +32,8 @@ export interface Offer {
   readonly manifest: ReleaseManifest;
   readonly signed: { readonly manifest: Buffer; readonly signature: Buffer };
   readonly content: ContentDescription;
-  /** The folder of its large files, from the repository's top. */
-  readonly folder: string;
+  /** The directory of its large files, from the repository's top. */
+  readonly directory: string;
   readonly metadata: TrustedMetadata;
 }
 
@@ -90,7 +90,7 @@ export async function readOffer(
     manifest: parseSigned(releaseManifest, manifest, paths.manifest),
     signed: { manifest, signature },
     content: parseSigned(contentDescription, described, paths.content),
-    folder: contentFolder(entry.digest, sha256Of(described)),
+    directory: contentDirectory(entry.digest, sha256Of(described)),
     metadata,
   };
 }

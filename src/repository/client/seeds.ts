@@ -8,8 +8,8 @@ import { slotPartition, ukiPaths } from '../../disk/layout.ts';
 import type { ReleaseManifest, Sha256 } from '../../release/manifest.ts';
 import {
   completeRelease,
+  type StoreDirectories,
   type StoredRelease,
-  type StoreFolders,
   storedDigests,
 } from '../../release/store.ts';
 
@@ -23,12 +23,12 @@ export interface OldRelease {
 
 /**
  * The releases in the host's store. Their boot images are taken out of the base image, as no file system need be mounted.
- * @param scratch a folder for the boot images: the caller removes it.
+ * @param scratch a directory for the boot images: the caller removes it.
  */
-export async function openOldReleases(folders: StoreFolders, scratch: string): Promise<OldRelease[]> {
+export async function openOldReleases(directories: StoreDirectories, scratch: string): Promise<OldRelease[]> {
   const old: OldRelease[] = [];
-  for (const digest of await storedDigests(folders)) {
-    const release = await openStored(folders, digest, scratch);
+  for (const digest of await storedDigests(directories)) {
+    const release = await openStored(directories, digest, scratch);
     if (release) old.push(release);
   }
   return old;
@@ -36,12 +36,12 @@ export async function openOldReleases(folders: StoreFolders, scratch: string): P
 
 /** Undefined for one that is damaged, or whose manifest this program does not understand: there is nothing to copy from it. */
 async function openStored(
-  folders: StoreFolders,
+  directories: StoreDirectories,
   digest: Sha256,
   scratch: string,
 ): Promise<OldRelease | undefined> {
   try {
-    const stored = await completeRelease(folders, digest);
+    const stored = await completeRelease(directories, digest);
     return stored && { digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) };
   } catch (error) {
     if (error instanceof HoldfastError && ['release.damaged', 'process.failed'].includes(error.code))
@@ -55,9 +55,9 @@ async function takeParts(
   scratch: string,
 ): Promise<RowPart[]> {
   const { root, uki, unverifiedUki, loader } = manifest;
-  const folder = join(scratch, digest);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+  const directory = join(scratch, digest);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
   const env = { ...process.env, MTOOLSRC: '/dev/null' };
   const boot: RowPart[] = [];
   for (const [{ name, size }, part, source] of [
@@ -65,7 +65,7 @@ async function takeParts(
     [unverifiedUki, 'boot', ukiPaths.off],
     [loader, 'loader', removableMediaPath],
   ] as const) {
-    const path = join(folder, name);
+    const path = join(directory, name);
     const drive = ['-i', `${baseImage}@@${slotPartition('A', part).offset}`];
     await run('mcopy', [...drive, `::${source.replaceAll('\\', '/')}`, path], { env });
     boot.push({ path, offset: 0, size });

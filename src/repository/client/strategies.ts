@@ -21,7 +21,7 @@ import { blockSize } from '../../verity/geometry.ts';
 import { blocksName, packName, slotsPerFrame } from '../catalog.ts';
 import { addRelease } from '../release-row.ts';
 import type { Source } from '../source/source.ts';
-import { type FrameFile, type FrameFolder, fetchFrames } from './frames.ts';
+import { type FrameDirectory, type FrameFile, fetchFrames } from './frames.ts';
 import type { Offer } from './offer.ts';
 import type { OldRelease } from './seeds.ts';
 
@@ -38,7 +38,7 @@ export interface RoadWork {
   readonly files: readonly ContentFile[];
   /** Where the release is put together. */
   readonly home: string;
-  readonly frames: FrameFolder;
+  readonly frames: FrameDirectory;
   readonly index: () => Promise<BlockIndex>;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -112,7 +112,7 @@ async function takePack(work: RoadWork): Promise<void> {
   const found = packFor(work);
   if (!found) return;
   const { pack, release } = found;
-  const file = { path: `${work.offer.folder}/${packName(pack.from)}`, frames: pack.frames };
+  const file = { path: `${work.offer.directory}/${packName(pack.from)}`, frames: pack.frames };
   await download(work, 'Fetching the pack', file, [...pack.frames.keys()], false);
   await work.progress.step('Putting the release together', async (step) => {
     const row = await RowReader.open(release.parts);
@@ -173,7 +173,7 @@ async function takeBlocks(work: RoadWork, whole: boolean): Promise<void> {
     ? [{ firstBlock: 0, blocks: index.classes.length, from: undefined }]
     : planRuns(index, await progress.step('Looking at what is here', () => knownBlocks(work)));
   const wanted = framesNeeded(runs, order);
-  const file = { path: `${offer.folder}/${blocksName}`, frames: offer.content.blocks };
+  const file = { path: `${offer.directory}/${blocksName}`, frames: offer.content.blocks };
   const title = whole ? 'Fetching the whole release' : 'Fetching what changed';
   try {
     await download(work, title, file, wanted, false);

@@ -5,7 +5,7 @@ import { Metadata, MetadataKind } from '@tufjs/models';
 import { type Fetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { failure } from '../../base/errors.ts';
-import { exists, makePrivateFolder, readBounded, writeFileAtomic } from '../../base/files.ts';
+import { exists, makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import { MiB } from '../../base/size.ts';
 import { sha256Of, targetFilePath } from '../signed-metadata.ts';
@@ -34,39 +34,39 @@ export interface TrustedMetadata {
  * Brings the trusted metadata up to date and answers what it vouches for, by TUF's client workflow (specification 1.0,
  * section 5). tuf-js writes its files in place, so that a cut could leave half a root.json, which no later run could read:
  * it works on a copy, of which every file that it accepted is put in place whole.
- * @param folder where trusted metadata is kept. @param firstRoot what is trusted when there is none yet.
+ * @param directory where trusted metadata is kept. @param firstRoot what is trusted when there is none yet.
  * @param paths where metadata and targets lie in the source.
  * @throws HoldfastError `repository.untrusted` without any root; those of `refusalOf`, and those of the source.
  */
 export async function refreshMetadata(
   source: Source,
-  folder: string,
+  directory: string,
   firstRoot: string,
   signal: AbortSignal,
   paths = { metadata: 'metadata', targets: 'targets' },
 ): Promise<TrustedMetadata> {
-  await makePrivateFolder(folder);
+  await makePrivateDirectory(directory);
   // what is trusted never becomes older, also when two ask
   return withLock(
-    join(folder, '.lock'),
+    join(directory, '.lock'),
     'update check',
-    () => refreshAlone(source, folder, firstRoot, signal, paths),
+    () => refreshAlone(source, directory, firstRoot, signal, paths),
     { wait: true },
   );
 }
 
 async function refreshAlone(
   source: Source,
-  folder: string,
+  directory: string,
   firstRoot: string,
   signal: AbortSignal,
   paths: { readonly metadata: string; readonly targets: string },
 ): Promise<TrustedMetadata> {
-  await trustFirst(folder, firstRoot);
+  await trustFirst(directory, firstRoot);
   const scratch = await mkdtemp(join(tmpdir(), 'holdfast-metadata-'));
   const fetcher = new SourceFetcher(source, signal);
   try {
-    await cp(folder, scratch, { recursive: true });
+    await cp(directory, scratch, { recursive: true });
     const updater = new Updater({
       metadataDir: scratch,
       metadataBaseUrl: `${addressBase}/${paths.metadata}`,
@@ -75,9 +75,9 @@ async function refreshAlone(
     try {
       await updater.refresh();
     } finally {
-      await keepAccepted(scratch, folder);
+      await keepAccepted(scratch, directory);
     }
-    const isConsistent = await usesConsistentSnapshots(folder);
+    const isConsistent = await usesConsistentSnapshots(directory);
     const place = (path: string, sha256: string) =>
       `${paths.targets}/${isConsistent ? targetFilePath(path, sha256) : path}`;
     return { target: (path) => fetchTarget(updater, source, path, place, signal) };
@@ -88,23 +88,23 @@ async function refreshAlone(
   }
 }
 
-async function trustFirst(folder: string, firstRoot: string): Promise<void> {
-  if (await exists(join(folder, 'root.json'))) return;
+async function trustFirst(directory: string, firstRoot: string): Promise<void> {
+  if (await exists(join(directory, 'root.json'))) return;
   if (!(await exists(firstRoot))) {
     throw failure('repository.untrusted', 'no repository can be trusted yet', {
       why: `${firstRoot} is missing`,
       next: 'put the root.json of the publisher there: it is in keys/repository of his HOLDFAST_HOME',
     });
   }
-  await writeFileAtomic(join(folder, 'root.json'), await readBounded(firstRoot, metadataLimit));
+  await writeFileAtomic(join(directory, 'root.json'), await readBounded(firstRoot, metadataLimit));
 }
 
 /** Root first: what it signs is worth nothing without it. Also after a refusal: a verified newer root counts even then. */
-async function keepAccepted(scratch: string, folder: string): Promise<void> {
+async function keepAccepted(scratch: string, directory: string): Promise<void> {
   const names = (await readdir(scratch)).filter((name) => name.endsWith('.json'));
   for (const name of names.sort((a, b) => Number(b === 'root.json') - Number(a === 'root.json'))) {
     const bytes = await readBounded(join(scratch, name), metadataLimit);
-    const kept = join(folder, name);
+    const kept = join(directory, name);
     const isSame = (await exists(kept)) && bytes.equals(await readBounded(kept, metadataLimit));
     if (!isSame) await writeFileAtomic(kept, bytes);
   }
@@ -143,8 +143,8 @@ class SourceFetcher implements Fetcher {
 }
 
 /** Whether files have their digest in their names (TUF specification 1.0, section 6.2): ours always, others' not. */
-async function usesConsistentSnapshots(folder: string): Promise<boolean> {
-  const bytes = await readBounded(join(folder, 'root.json'), metadataLimit);
+async function usesConsistentSnapshots(directory: string): Promise<boolean> {
+  const bytes = await readBounded(join(directory, 'root.json'), metadataLimit);
   return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed.consistentSnapshot;
 }
 

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { syncFolder } from '../../base/files.ts';
+import { syncDirectory } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
 import { syncFile } from '../../disk/image.ts';
 import { type Publication, type PublishRequest, publishRelease } from './publish.ts';
@@ -14,8 +14,8 @@ export async function bundleRelease(
   request: Omit<PublishRequest, 'repository'>,
   path: string,
 ): Promise<Publication> {
-  const folder = dirname(resolve(path));
-  const scratch = await mkdtemp(join(folder, '.bundle-'));
+  const directory = dirname(resolve(path));
+  const scratch = await mkdtemp(join(directory, '.bundle-'));
   try {
     const repository = join(scratch, 'repository');
     const publication = await publishRelease({ ...request, repository });
@@ -34,7 +34,7 @@ export async function bundleRelease(
     });
     await syncFile(archive);
     await rename(archive, path);
-    await syncFolder(folder);
+    await syncDirectory(directory);
     return publication;
   } finally {
     await rm(scratch, { recursive: true, force: true });

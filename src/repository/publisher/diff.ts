@@ -33,21 +33,22 @@ export interface ReleaseDiff {
 }
 
 /**
- * Compares two releases' folders.
+ * Compares two releases' directories.
  * @param certificate that both must be signed by: PEM.
  * @throws HoldfastError those of `readRelease`.
  */
 export async function diffReleases(
-  folders: readonly [older: string, newer: string],
+  directories: readonly [older: string, newer: string],
   certificate: string,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ReleaseDiff> {
   const [older, newer] = [
-    await readRelease(folders[0], certificate),
-    await readRelease(folders[1], certificate),
+    await readRelease(directories[0], certificate),
+    await readRelease(directories[1], certificate),
   ];
-  const packagesOf = ({ folder, manifest }: SignedRelease) => readSmallFile(folder, manifest, 'packages');
+  const packagesOf = ({ directory, manifest }: SignedRelease) =>
+    readSmallFile(directory, manifest, 'packages');
   const [from, to] = [await packagesOf(older), await packagesOf(newer)];
   const scratch = await mkdtemp(join(tmpdir(), 'holdfast-diff-'));
   try {
@@ -68,11 +69,11 @@ export async function diffReleases(
 
 /** Unpacks a root's regular files and links; needs no root, as owners and devices do not matter here. */
 async function listFiles(
-  { folder, manifest }: SignedRelease,
+  { directory, manifest }: SignedRelease,
   target: string,
   signal: AbortSignal,
 ): Promise<FileList> {
-  const image = join(folder, manifest.root.name);
+  const image = join(directory, manifest.root.name);
   await run('fsck.erofs', [`--extract=${target}`, '--no-preserve', image], { signal });
   const files = new Map<string, { size: number; content: string }>();
   for (const path of await treePaths(target)) {
@@ -91,10 +92,10 @@ async function listFiles(
 
 async function measure(older: SignedRelease, newer: SignedRelease, path: string, signal: AbortSignal) {
   const old = {
-    row: await openReleaseRow(older.folder, copiedFiles(older.manifest)),
+    row: await openReleaseRow(older.directory, copiedFiles(older.manifest)),
     manifest: older.manifest,
   };
-  const row = await openReleaseRow(newer.folder, contentFiles(newer.manifest));
+  const row = await openReleaseRow(newer.directory, contentFiles(newer.manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
     const index = { classes: new Uint8Array(row.units / unitsPerBlock), prefixes };

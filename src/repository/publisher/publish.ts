@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure } from '../../base/errors.ts';
-import { exists, readBounded, syncFolder, writeFileAtomic } from '../../base/files.ts';
+import { exists, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
 import { MiB } from '../../base/size.ts';
@@ -13,8 +13,8 @@ import {
   type Catalog,
   type ContentDescription,
   catalogPath,
+  contentDirectory,
   contentFiles,
-  contentFolder,
   copiedFiles,
   packName,
   targetPaths,
@@ -41,10 +41,10 @@ const smallFileLimit = 64 * MiB;
 const packedReleases = 4;
 
 export interface PublishRequest {
-  /** The folder that `build` made. */
+  /** The directory that `build` made. */
   readonly release: string;
   readonly repository: string;
-  /** Folders of older releases to make packs from, besides those that the repository has. */
+  /** Directories of older releases to make packs from, besides those that the repository has. */
   readonly from: readonly string[];
   /** The certificate that releases must be signed by: PEM. */
   readonly certificate: string;
@@ -71,7 +71,7 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
   const { repository, certificate, progress, signal } = request;
   const keys = await readPublishingKeys(request.keys);
   const release = await readRelease(request.release, certificate);
-  const older = await Promise.all(request.from.map((folder) => readRelease(folder, certificate)));
+  const older = await Promise.all(request.from.map((directory) => readRelease(directory, certificate)));
   await verifyFiles(release, certificate, progress, signal);
   await mkdir(repository, { recursive: true });
   return withLock(join(repository, '.lock'), 'release publish', async () => {
@@ -112,19 +112,19 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
   });
 }
 
-/** Makes the files outside `targets/` in a folder beside their place, and lists the targets that describe them. */
+/** Makes the files outside `targets/` in a directory beside their place, and lists the targets that describe them. */
 async function offerContent(
   { repository, progress, signal }: PublishRequest,
   release: SignedRelease,
   older: readonly SignedRelease[],
   published: Published,
 ): Promise<{ description: ContentDescription; targets: Target[] }> {
-  const { digest, manifest, folder } = release;
+  const { digest, manifest, directory } = release;
   const places = join(repository, 'content', digest);
   await mkdir(places, { recursive: true });
   const draft = await mkdtemp(join(places, '.draft-'));
   const scratch = await mkdtemp(join(places, '.older-'));
-  const row = await openReleaseRow(folder, contentFiles(manifest));
+  const row = await openReleaseRow(directory, contentFiles(manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
     const known = published.kept(tellApart, digest);
@@ -149,13 +149,13 @@ async function offerContent(
     }
     const description: ContentDescription = { format: 1, blocks, packs };
     const described = jsonTarget(targetPaths(digest).content, description);
-    const place = join(repository, contentFolder(digest, sha256Of(described.bytes)));
+    const place = join(repository, contentDirectory(digest, sha256Of(described.bytes)));
     await chmod(draft, 0o755); // a web server runs as somebody else
-    await syncFolder(draft);
+    await syncDirectory(draft);
     if (!(await exists(place))) await rename(draft, place);
-    await syncFolder(places);
+    await syncDirectory(places);
     const paths = targetPaths(digest);
-    const small = (name: string) => readBounded(join(folder, name), smallFileLimit);
+    const small = (name: string) => readBounded(join(directory, name), smallFileLimit);
     const targets: Target[] = [
       { path: paths.manifest, bytes: release.signed.manifest },
       { path: paths.signature, bytes: release.signed.signature },
@@ -178,7 +178,10 @@ async function packFrom(
   index: BlockIndex,
   signal: AbortSignal,
 ) {
-  const old = { row: await openReleaseRow(from.folder, copiedFiles(from.manifest)), manifest: from.manifest };
+  const old = {
+    row: await openReleaseRow(from.directory, copiedFiles(from.manifest)),
+    manifest: from.manifest,
+  };
   try {
     return await writePack(path, old, row, index, signal);
   } finally {

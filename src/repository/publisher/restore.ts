@@ -12,8 +12,8 @@ import { blockSize } from '../../verity/geometry.ts';
 import {
   blocksName,
   contentDescription,
+  contentDirectory,
   contentFiles,
-  contentFolder,
   parseSigned,
   slotsPerFrame,
   targetPaths,
@@ -21,23 +21,23 @@ import {
 import { sha256Of } from '../signed-metadata.ts';
 import type { Published } from './published.ts';
 
-/** A release whose large files are in a folder. */
+/** A release whose large files are in a directory. */
 export interface Restored {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
-  readonly folder: string;
+  readonly directory: string;
 }
 
 /**
- * Unpacks the large files of a release that was published: its own folder is seldom kept, as the next build replaces it.
+ * Unpacks the large files of a release that was published: its own directory is seldom kept, as the next build replaces it.
  * They are the publisher's own files, so nothing is verified; a host notices when a pack does not fit.
- * @param folder made for them. @throws HoldfastError `repository.malformed`, `delta.frame`; Node's own when files are missing.
+ * @param directory made for them. @throws HoldfastError `repository.malformed`, `delta.frame`; Node's own when files are missing.
  */
 export async function restoreRelease(
   repository: string,
   published: Published,
   digest: Sha256,
-  folder: string,
+  directory: string,
 ): Promise<Restored> {
   const paths = targetPaths(digest);
   const [manifestBytes, contentBytes] = [published.target(paths.manifest), published.target(paths.content)];
@@ -47,10 +47,13 @@ export async function restoreRelease(
   const index = decodeBlockIndex(published.target(paths.index), countBlocks(files));
   const order = orderBlocks(index, slotsPerFrame);
   const repeated = blocksOfSlots(order);
-  await mkdir(folder, { recursive: true });
-  const store = await open(join(repository, contentFolder(digest, sha256Of(contentBytes)), blocksName), 'r');
+  await mkdir(directory, { recursive: true });
+  const store = await open(
+    join(repository, contentDirectory(digest, sha256Of(contentBytes)), blocksName),
+    'r',
+  );
   try {
-    const target = await RowWriter.create(folder, files);
+    const target = await RowWriter.create(directory, files);
     try {
       let offset = 0;
       for (const [number, { size }] of content.blocks.entries()) {
@@ -65,5 +68,5 @@ export async function restoreRelease(
   } finally {
     await store.close();
   }
-  return { digest, manifest, folder };
+  return { digest, manifest, directory };
 }

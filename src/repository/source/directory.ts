@@ -8,12 +8,12 @@ import type { Source } from './source.ts';
 /** Bytes read at once. */
 const chunkSize = 1024 * 1024;
 
-/** A repository in a folder: on a disk that was carried here, or a share. */
-export function folderSource(name: string, folder: string): Source {
+/** A repository in a directory: on a disk that was carried here, or a share. */
+export function directorySource(name: string, directory: string): Source {
   /** Metadata names files; none of them may be outside. */
   const placeOf = (path: string) => {
-    const place = normalize(join(folder, path));
-    return place.startsWith(`${normalize(folder)}${sep}`) ? place : undefined;
+    const place = normalize(join(directory, path));
+    return place.startsWith(`${normalize(directory)}${sep}`) ? place : undefined;
   };
   const openFile = async (path: string) => {
     const place = placeOf(path);

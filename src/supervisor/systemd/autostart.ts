@@ -11,7 +11,7 @@ import { homeLine, type UnitParts, unitName, unitText } from './unit.ts';
 export interface ServiceManager {
   readonly scope: UnitParts['scope'];
   /** Where unit files go. */
-  readonly unitFolder: string;
+  readonly unitDirectory: string;
   /** Whether there is one. */
   isRunning(): Promise<boolean>;
   /** Whether the user's services run without a login. Always true for root's. */
@@ -26,7 +26,7 @@ export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env)
   if (process.getuid?.() === 0) {
     return {
       scope: 'system',
-      unitFolder: '/etc/systemd/system',
+      unitDirectory: '/etc/systemd/system',
       isRunning,
       isLingering: async () => true,
       systemctl: async (...args) => void (await run('systemctl', args)),
@@ -34,7 +34,7 @@ export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env)
   }
   return {
     scope: 'user',
-    unitFolder: join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd/user'),
+    unitDirectory: join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd/user'),
     isRunning,
     isLingering: () => exists(join('/var/lib/systemd/linger', userInfo().username)),
     systemctl: async (...args) => void (await run('systemctl', ['--user', ...args])),
@@ -73,7 +73,7 @@ export async function enableAutostart(
       next: `run \`sudo loginctl enable-linger ${userInfo().username}\`, and try again`,
     });
   }
-  const path = join(manager.unitFolder, unitName(name));
+  const path = join(manager.unitDirectory, unitName(name));
   const existing = await unitFile(name, manager);
   if (existing !== undefined && !(await isAutostarted(layout, name, manager))) {
     throw failure('autostart.taken', `${unitName(name)} belongs to another machine`, {
@@ -88,7 +88,7 @@ export async function enableAutostart(
     path: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     scope: manager.scope,
   });
-  await mkdir(manager.unitFolder, { recursive: true });
+  await mkdir(manager.unitDirectory, { recursive: true });
   if (existing !== text) await writeFileAtomic(path, text);
   await manager.systemctl('daemon-reload');
   await manager.systemctl('enable', unitName(name));
@@ -106,14 +106,14 @@ export async function disableAutostart(
 ): Promise<boolean> {
   if (!(await isAutostarted(layout, name, manager))) return false;
   await manager.systemctl('disable', unitName(name));
-  await rm(join(manager.unitFolder, unitName(name)), { force: true });
+  await rm(join(manager.unitDirectory, unitName(name)), { force: true });
   if (await manager.isRunning()) await manager.systemctl('daemon-reload');
   return true;
 }
 
 async function unitFile(name: MachineName, manager: ServiceManager): Promise<string | undefined> {
   try {
-    return await readFile(join(manager.unitFolder, unitName(name)), 'utf8');
+    return await readFile(join(manager.unitDirectory, unitName(name)), 'utf8');
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return undefined;
     throw error;

@@ -5,11 +5,11 @@ import type { TpmState } from '../../hypervisor/hypervisor.ts';
 export const swtpmProgram = 'swtpm';
 
 /** swtpm's options for a TPM 2.0 with this state, which is encrypted with the key in its file: swtpm(8). */
-export function swtpmStateArguments({ folder, key }: TpmState): readonly string[] {
-  checkPath(folder);
+export function swtpmStateArguments({ directory, key }: TpmState): readonly string[] {
+  checkPath(directory);
   return [
     ...['socket', '--tpm2'],
-    ...['--tpmstate', `dir=${folder},mode=0600`],
+    ...['--tpmstate', `dir=${directory},mode=0600`],
     // the key itself is in no command line
     ...['--key', `file=${key},mode=aes-256-cbc,format=hex`],
   ];
@@ -38,6 +38,6 @@ function checkPath(path: string): void {
   if (!path.includes(',')) return;
   throw failure('tpm.path', "the machine's TPM cannot be started", {
     why: `${path} has a comma in it, and swtpm takes none`,
-    next: 'move HOLDFAST_HOME to a folder without one',
+    next: 'move HOLDFAST_HOME to a directory without one',
   });
 }

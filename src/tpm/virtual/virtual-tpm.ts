@@ -4,7 +4,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { failure, reasonOf } from '../../base/errors.ts';
-import { exists, syncFolder } from '../../base/files.ts';
+import { exists, syncDirectory } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
 import type { TpmState } from '../../hypervisor/hypervisor.ts';
 import type { Ask } from '../codec/examination.ts';
@@ -17,14 +17,14 @@ import { swtpmProgram, swtpmStateArguments } from './swtpm.ts';
 /** How long a new TPM may take for its seeds and one command: milliseconds. */
 const makeLimit = 30_000;
 
-/** What a machine's own TPM keeps, in its folder. */
-export function virtualTpmState(folder: string): TpmState {
-  return { folder: join(folder, 'state'), key: join(folder, 'key') };
+/** What a machine's own TPM keeps, in its directory. */
+export function virtualTpmState(directory: string): TpmState {
+  return { directory: join(directory, 'state'), key: join(directory, 'key') };
 }
 
 /** The public half of the key that the TPM quotes with: PEM. The host read it before any guest could speak to the TPM. */
-export function attestationKeyFile(folder: string): string {
-  return join(folder, 'attestation-key.pem');
+export function attestationKeyFile(directory: string): string {
+  return join(directory, 'attestation-key.pem');
 }
 
 /**
@@ -33,13 +33,13 @@ export function attestationKeyFile(folder: string): string {
  * @returns false when it stands.
  * @throws HoldfastError `process.missing` without swtpm, `tpm.make`.
  */
-export async function makeVirtualTpm(folder: string): Promise<boolean> {
-  if (await exists(folder)) return false;
-  const draft = `${folder}.new`;
+export async function makeVirtualTpm(directory: string): Promise<boolean> {
+  if (await exists(directory)) return false;
+  const draft = `${directory}.new`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
   const state = virtualTpmState(draft);
-  await mkdir(state.folder, { mode: 0o700 });
+  await mkdir(state.directory, { mode: 0o700 });
   await writeFile(state.key, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
   const attestationKey = await withTpm(state, async (ask) => {
     readBody(await ask(requests.allocateSha256()), 'its banks', (reader) => {
@@ -49,8 +49,8 @@ export async function makeVirtualTpm(folder: string): Promise<boolean> {
     return makeAttestationKey(ask);
   });
   await writeFile(attestationKeyFile(draft), attestationKey, { flush: true });
-  await rename(draft, folder);
-  await syncFolder(dirname(folder));
+  await rename(draft, directory);
+  await syncDirectory(dirname(directory));
   return true;
 }
 

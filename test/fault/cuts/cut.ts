@@ -43,8 +43,8 @@ export async function runAndCut(
     if ('milliseconds' in moment.within) setTimeout(strikeNow, depth, 'due').unref();
   };
   if (began) begin();
-  // the folder, as the file is replaced between two starts
-  const watcher = watch(files.folder, (_event, name) => {
+  // the directory, as the file is replaced between two starts
+  const watcher = watch(files.directory, (_event, name) => {
     if (!began || name !== basename(files.variables)) return;
     writes += 1;
     if ('writes' in moment.within && writes >= depth) strikeNow('due');

@@ -8,12 +8,12 @@ import { ballast } from './ballast.ts';
 export interface KnownRelease extends StoredRelease {
   readonly name: string;
   /** What `build` made. */
-  readonly folder: string;
+  readonly directory: string;
 }
 
 /** Three releases, the oldest first, each with its base image in a store that no machine uses. */
 export async function knownReleases(): Promise<KnownRelease[]> {
-  const folders = {
+  const directories = {
     first: await builtRelease(),
     second: await builtSuccessor(),
     third: await builtVariant('third', { [ballast.path]: ballast.content() }),
@@ -22,8 +22,8 @@ export async function knownReleases(): Promise<KnownRelease[]> {
   const signal = new AbortController().signal;
   return withReleaseStore(store, 'faults', async () => {
     const known: KnownRelease[] = [];
-    for (const [name, folder] of Object.entries(folders))
-      known.push({ ...{ name, folder }, ...(await importRelease(folder, store, silent, signal)) });
+    for (const [name, directory] of Object.entries(directories))
+      known.push({ ...{ name, directory }, ...(await importRelease(directory, store, silent, signal)) });
     return known;
   });
 }

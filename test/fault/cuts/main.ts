@@ -52,7 +52,7 @@ async function cutOnTheWay(
   { before, target }: Way,
   cut: Cut,
 ): Promise<readonly [release: string, hadEnded: boolean]> {
-  const words = ['update', 'apply', '--machine', subject.name, '--from', target.folder];
+  const words = ['update', 'apply', '--machine', subject.name, '--from', target.directory];
   const outcome = await runAndCut(words, cut, subject.files, house);
   const { release } = await subject.inspect();
   // what was not hit itself may have gone on to the end
@@ -100,7 +100,7 @@ async function journeys(stage: Stage, tally: Tally): Promise<void> {
     await subject.addData(`journey-${journey}`);
     cuts += await goAndCut(stage, tally, way, dealCuts(Math.min(cutsOnTheWay, runs - cuts)), cuts);
     await tally.attempt(`journey ${journey}: ${way.before.name} to ${target.name}`, async () => {
-      await finish(subject, target.name, target.folder);
+      await finish(subject, target.name, target.directory);
       return 'finished by a plain apply, the data as they were';
     });
     [current, other] = [target, way.before];
@@ -113,11 +113,11 @@ async function fetching({ random, house, subject, releases }: Stage, tally: Tall
   const { first, second, third } = releases;
   const repository = join(house.home, 'www');
   await house.holdfast(['release', 'keys', 'init']);
-  for (const { folder } of [first, second, third])
-    await house.holdfast(['release', 'publish', folder, '--repository', repository]);
+  for (const { directory } of [first, second, third])
+    await house.holdfast(['release', 'publish', directory, '--repository', repository]);
   // so that the third is in no slot and not in the store
-  for (const { name, folder } of [second, first]) {
-    await subject.holdfast(['update', 'apply', '--from', folder]);
+  for (const { name, directory } of [second, first]) {
+    await subject.holdfast(['update', 'apply', '--from', directory]);
     assert.equal((await subject.inspect()).release, name);
   }
   await subject.addData('repository');

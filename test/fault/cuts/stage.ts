@@ -41,7 +41,7 @@ export async function onStage(
       const subject = new Subject(house, parseMachineName(name), [first, second, third]);
       await cleanUpAfter(
         async () => {
-          await subject.holdfast(['deploy', '--release', first.folder, '--data-size', '2GB']);
+          await subject.holdfast(['deploy', '--release', first.directory, '--data-size', '2GB']);
           const releases = { first, second, third };
           await work({ count, random: new Random(seed), house, subject, releases });
         },

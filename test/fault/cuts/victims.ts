@@ -16,7 +16,7 @@ const fullFor = 15_000;
 export async function strike(
   victim: Victim,
   command: number,
-  { run, folder }: MachineLayout,
+  { run, directory }: MachineLayout,
   house: House,
 ): Promise<void> {
   if (victim === 'disk') {
@@ -25,7 +25,7 @@ export async function strike(
     await house.makeRoom();
     return;
   }
-  const name = folder.slice(folder.lastIndexOf('/') + 1);
+  const name = directory.slice(directory.lastIndexOf('/') + 1);
   const isSupervisor = (argv: readonly string[]) =>
     argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
   const isMachine = (argv: readonly string[]) => argv.some((word) => word.includes(run));

@@ -81,13 +81,13 @@ await onStage('prefixes', ['boots', 3], async (stage) => {
   const { count: boots, random, house, subject, releases } = stage;
   const { first, second, third } = releases;
   const { files } = subject;
-  await subject.holdfast(['update', 'apply', '--from', second.folder]);
+  await subject.holdfast(['update', 'apply', '--from', second.directory]);
   await subject.addData('before');
   await subject.holdfast(['stop']);
   // beside the machine: what is written there is not written to a real disk
-  const folder = join(house.home, 'recording');
-  await mkdir(folder);
-  const before = { disk: join(folder, 'disk.qcow2'), variables: join(folder, 'variables.fd') };
+  const directory = join(house.home, 'recording');
+  await mkdir(directory);
+  const before = { disk: join(directory, 'disk.qcow2'), variables: join(directory, 'variables.fd') };
   await copyFile(files.disk, before.disk);
   await copyFile(files.variables, before.variables);
   const known = [first, second, third];
@@ -97,8 +97,8 @@ await onStage('prefixes', ['boots', 3], async (stage) => {
     return new PrefixCheck({ slots, tables: tablesOf(disk), variables, random });
   });
   const lasted = stopwatch();
-  const words = ['update', 'apply', '--machine', subject.name, '--from', third.folder];
-  const recording = await recordUpdate(words, house.home, files.variables, folder);
+  const words = ['update', 'apply', '--machine', subject.name, '--from', third.directory];
+  const recording = await recordUpdate(words, house.home, files.variables, directory);
   await subject.holdfast(['stop']);
   assert.equal((await subject.inspect()).release, third.name);
   console.log(`recorded in ${lasted()} s`);

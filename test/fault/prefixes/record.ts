@@ -38,14 +38,14 @@ export interface Recording {
   events(): AsyncGenerator<Event>;
 }
 
-/** @param folder that is empty. */
+/** @param directory that is empty. */
 export async function recordUpdate(
   words: readonly string[],
   home: string,
   variables: string,
-  folder: string,
+  directory: string,
 ): Promise<Recording> {
-  const [tools, logs] = [join(folder, 'tools'), join(folder, 'starts')];
+  const [tools, logs] = [join(directory, 'tools'), join(directory, 'starts')];
   for (const path of [tools, logs]) await mkdir(path);
   const qemu = await findProgram('qemu-system-x86_64');
   if (qemu === undefined) throw new Error('QEMU is not installed');

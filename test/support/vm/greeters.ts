@@ -4,13 +4,13 @@ import { addNeighbours, type Neighbour, removeNeighbours } from './neighbours.ts
 
 /** Services of the guest that say hello to who comes. */
 const ports = [8080, 9090];
-const folder = '/run/systemd/system';
+const directory = '/run/systemd/system';
 
 /** Starts the greeters, and the neighbours that may come: until the guest ends. */
 export async function greet(machine: MachineName, neighbours: readonly Neighbour[]): Promise<void> {
   const units = ports.flatMap((port) => [
-    `printf '[Socket]\\nListenStream=${port}\\nAccept=yes\\n' >${folder}/greet-${port}.socket`,
-    `printf '[Service]\\nExecStart=/usr/bin/echo hello\\nStandardInput=socket\\n' >'${folder}/greet-${port}@.service'`,
+    `printf '[Socket]\\nListenStream=${port}\\nAccept=yes\\n' >${directory}/greet-${port}.socket`,
+    `printf '[Service]\\nExecStart=/usr/bin/echo hello\\nStandardInput=socket\\n' >'${directory}/greet-${port}@.service'`,
   ]);
   const sockets = ports.map((port) => `greet-${port}.socket`).join(' ');
   await asRoot(machine, [...units, 'systemctl daemon-reload', `systemctl start ${sockets}`].join('\n'));
@@ -21,6 +21,6 @@ export async function stopGreeting(machine: MachineName, neighbours: readonly Ne
   await removeNeighbours(machine, neighbours);
   await asRoot(
     machine,
-    `systemctl stop 'greet-*.socket' || true; rm -f ${folder}/greet-*; systemctl daemon-reload`,
+    `systemctl stop 'greet-*.socket' || true; rm -f ${directory}/greet-*; systemctl daemon-reload`,
   );
 }

@@ -2,7 +2,7 @@ import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../../../src/base/errors.ts';
-import { exists, makePrivateFolder } from '../../../src/base/files.ts';
+import { exists, makePrivateDirectory } from '../../../src/base/files.ts';
 import { type Lock, takeLock } from '../../../src/base/lock.ts';
 import { run } from '../../../src/base/process.ts';
 import { homeLayout, type MachineName, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
@@ -17,9 +17,9 @@ export const homes = ['holdfast/test', 'holdfast/test-2'].map((name) =>
 );
 
 /** Nobody else uses a home while its lock is held. */
-export async function lockHome(folder: string): Promise<Lock> {
-  await mkdir(dirname(folder), { recursive: true });
-  return takeLock(`${folder}.lock`, 'tests');
+export async function lockHome(directory: string): Promise<Lock> {
+  await mkdir(dirname(directory), { recursive: true });
+  return takeLock(`${directory}.lock`, 'tests');
 }
 
 /** The first that nobody uses: ours until this process ends. */
@@ -81,9 +81,9 @@ export async function expectDone(words: readonly string[], options: CommandOptio
   return stdout;
 }
 
-/** Builds the release unless it stands; answers its folder. Takes minutes the first time. */
+/** Builds the release unless it stands; answers its directory. Takes minutes the first time. */
 export async function builtRelease(): Promise<string> {
-  await makePrivateFolder(home);
+  await makePrivateDirectory(home);
   const release = join(home, 'build');
   await expectDone(['build', '--out', release], { timeoutMs: 1_200_000 });
   return release;
@@ -102,7 +102,7 @@ export async function sharedMachine(): Promise<MachineName> {
 /** A file that only the release of `builtSuccessor` has. */
 export const successorMark = '/usr/share/holdfast/successor';
 
-/** Builds a release that has these files otherwise than `builtRelease`, unless it stands; answers its folder. */
+/** Builds a release that has these files otherwise than `builtRelease`, unless it stands; answers its directory. */
 export async function builtVariant(
   name: string,
   files: Readonly<Record<string, string | Uint8Array>>,

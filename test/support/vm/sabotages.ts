@@ -93,7 +93,7 @@ export const inGuest: readonly GuestSabotage[] = [
     fails: ['logs-on-log'],
   },
   {
-    what: 'a folder over programs of the root',
+    what: 'a directory over programs of the root',
     sabotage: 'mkdir /run/other; mount --bind /run/other /opt',
     undo: 'umount /opt; rmdir /run/other',
     fails: ['root-not-shadowed'],
@@ -174,10 +174,10 @@ export const onHost: readonly HostSabotage[] = [
     what: 'another machine with the same keys',
     fails: ['ssh-keys-unique'],
     sabotage: async () => {
-      const { folder, secrets } = machineLayout(layout, parseMachineName('audit-twin'));
-      await mkdir(folder, { mode: 0o700 });
+      const { directory, secrets } = machineLayout(layout, parseMachineName('audit-twin'));
+      await mkdir(directory, { mode: 0o700 });
       await cp(files.secrets, secrets, { recursive: true });
-      return () => rm(folder, { recursive: true });
+      return () => rm(directory, { recursive: true });
     },
   },
   {

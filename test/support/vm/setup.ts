@@ -3,7 +3,7 @@ import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError } from '../../../src/base/errors.ts';
-import { makePrivateFolder } from '../../../src/base/files.ts';
+import { makePrivateDirectory } from '../../../src/base/files.ts';
 import { homeLayout } from '../../../src/machine/paths.ts';
 import {
   builtRelease,
@@ -38,7 +38,7 @@ export async function globalSetup(): Promise<void> {
 /** The same keys and the same release, in place of whatever was there. */
 async function shareRelease(home: string): Promise<void> {
   await rm(home, { recursive: true, force: true });
-  await makePrivateFolder(home);
+  await makePrivateDirectory(home);
   for (const part of ['keys', 'build'])
     await cp(join(ours, part), join(home, part), { recursive: true, verbatimSymlinks: true });
 }

@@ -8,11 +8,11 @@ import { judgeKept } from '../../../src/attestation/saved-evidence.ts';
 import { homeLayout, parseMachineName } from '../../../src/machine/paths.ts';
 import { real } from '../../support/start-evidence.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
-after(() => rmSync(folder, { recursive: true }));
-const layout = homeLayout(join(folder, 'home'));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
+after(() => rmSync(directory, { recursive: true }));
+const layout = homeLayout(join(directory, 'home'));
 const name = parseMachineName('default');
-const [file, trustFile] = [join(folder, 'evidence'), join(folder, 'trust')];
+const [file, trustFile] = [join(directory, 'evidence'), join(directory, 'trust')];
 writeFileSync(trustFile, JSON.stringify(real.trust));
 const judge = () => judgeKept(layout, name, file, trustFile, real.evidence.nonce);
 

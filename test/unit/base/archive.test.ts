@@ -7,8 +7,8 @@ import { writeArchive } from '../../../src/base/archive.ts';
 import { run } from '../../../src/base/process.ts';
 import { silent } from '../../../src/base/progress.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-archive-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-archive-'));
+after(() => rmSync(directory, { recursive: true }));
 const signal = new AbortController().signal;
 
 async function extract(archive: string, name: string): Promise<string> {
@@ -16,9 +16,9 @@ async function extract(archive: string, name: string): Promise<string> {
 }
 
 test('what can be had is in the archive, and what cannot is told', async () => {
-  const source = join(folder, 'supervisor.log');
+  const source = join(directory, 'supervisor.log');
   writeFileSync(source, 'a line\n');
-  const target = join(folder, 'logs.tar.gz');
+  const target = join(directory, 'logs.tar.gz');
   const outcomes = await writeArchive(
     target,
     'gateway-1',
@@ -39,11 +39,11 @@ test('what can be had is in the archive, and what cannot is told', async () => {
   assert.equal(await extract(target, 'gateway-1/host.json'), '{}\n');
   assert.match(await extract(target, 'gateway-1/contents.txt'), /^journal\.txt: failed: the machine hangs$/m);
   assert.equal(statSync(target).mode & 0o777, 0o600);
-  assert.deepEqual(readdirSync(folder).sort(), ['logs.tar.gz', 'supervisor.log']);
+  assert.deepEqual(readdirSync(directory).sort(), ['logs.tar.gz', 'supervisor.log']);
 });
 
 test('Ctrl-C leaves an older archive as it was, and nothing else', async () => {
-  const target = join(folder, 'kept.tar.gz');
+  const target = join(directory, 'kept.tar.gz');
   writeFileSync(target, 'older');
   const controller = new AbortController();
   const entries = [
@@ -58,17 +58,17 @@ test('Ctrl-C leaves an older archive as it was, and nothing else', async () => {
   ];
   await assert.rejects(writeArchive(target, 'x', entries, silent, controller.signal), /interrupted/);
   assert.equal(statSync(target).size, 5);
-  assert.ok(!readdirSync(folder).some((name) => name.startsWith('.archive-')));
+  assert.ok(!readdirSync(directory).some((name) => name.startsWith('.archive-')));
 });
 
-test('a folder in place of the archive is told before anything is collected', async () => {
+test('a directory in place of the archive is told before anything is collected', async () => {
   const never = { name: 'never', make: () => assert.fail('collected') };
-  await assert.rejects(writeArchive(folder, 'x', [never], silent, signal), { code: 'archive.target' });
+  await assert.rejects(writeArchive(directory, 'x', [never], silent, signal), { code: 'archive.target' });
 });
 
-test('a folder that does not exist is an error, not a new folder', async () => {
-  await assert.rejects(writeArchive(join(folder, 'none', 'x.tar.gz'), 'x', [], silent, signal), {
+test('a directory that does not exist is an error, not a new directory', async () => {
+  await assert.rejects(writeArchive(join(directory, 'none', 'x.tar.gz'), 'x', [], silent, signal), {
     code: 'archive.target',
   });
-  assert.equal(existsSync(join(folder, 'none')), false);
+  assert.equal(existsSync(join(directory, 'none')), false);
 });

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { takeLock, withLock } from '../../../src/base/lock.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-lock-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-lock-'));
+after(() => rmSync(directory, { recursive: true }));
 
 test('a held lock names its holder and its process', async () => {
-  const path = join(folder, 'held');
+  const path = join(directory, 'held');
   await withLock(path, 'deploy', async () => {
     await assert.rejects(
       withLock(path, 'stop', async () => {}),
@@ -22,7 +22,7 @@ test('a held lock names its holder and its process', async () => {
 });
 
 test('the lock goes when its work fails', async () => {
-  const path = join(folder, 'fails');
+  const path = join(directory, 'fails');
   await assert.rejects(
     withLock(path, 'deploy', () => Promise.reject(new Error('no'))),
     /no/,
@@ -31,7 +31,7 @@ test('the lock goes when its work fails', async () => {
 });
 
 test('the lock goes when its process is killed', async () => {
-  const path = join(folder, 'killed');
+  const path = join(directory, 'killed');
   const script = `
     import { takeLock } from '${join(import.meta.dirname, '../../../src/base/lock.ts')}';
     await takeLock('${path}', 'deploy');
@@ -49,7 +49,7 @@ test('the lock goes when its process is killed', async () => {
 });
 
 test('children of the holder do not hold the lock', async () => {
-  const path = join(folder, 'children');
+  const path = join(directory, 'children');
   const lock = await takeLock(path, 'start');
   const child = spawn('sleep', ['30'], { stdio: 'ignore', detached: true });
   try {
@@ -61,7 +61,7 @@ test('children of the holder do not hold the lock', async () => {
 });
 
 test('whoever waits gets the lock in turn, also when the file is removed', async () => {
-  const path = join(folder, 'waits');
+  const path = join(directory, 'waits');
   const first = await takeLock(path, 'remove');
   let entered = 0;
   const second = withLock(path, 'deploy', async () => ++entered, { wait: true });

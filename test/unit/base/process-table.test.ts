@@ -49,7 +49,7 @@ test('a number that nobody has is no process', async () => {
   assert.equal(await readProcess(2 ** 22 + 1), undefined);
 });
 
-test("administrators' folders are searched after PATH, and relative folders never", async () => {
+test("administrators' directories are searched after PATH, and relative directories never", async () => {
   assert.equal(searchPath({ PATH: '.:/a::/sbin:b' }), '/a:/sbin:/usr/sbin');
   assert.equal(searchPath({}), '/usr/bin:/bin:/usr/sbin:/sbin');
   assert.match((await findProgram('sh')) ?? '', /\/sh$/);

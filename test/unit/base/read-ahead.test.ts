@@ -8,8 +8,8 @@ import { after, test } from 'node:test';
 import { readAhead, readsOf } from '../../../src/base/read-ahead.ts';
 import { MiB } from '../../../src/base/size.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-read-ahead-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-read-ahead-'));
+after(() => rmSync(directory, { recursive: true }));
 
 for (const size of [1, 4096, MiB - 1, MiB, MiB + 1, 3 * MiB, 4 * MiB + 4096]) {
   test(`the chunks of ${size} bytes are the file, in order`, async () => {
@@ -53,7 +53,7 @@ test('who stops early may close the file at once', async () => {
 });
 
 async function withFile(content: Buffer, work: (file: FileHandle) => Promise<void>): Promise<void> {
-  const path = join(folder, 'file');
+  const path = join(directory, 'file');
   await writeFile(path, content);
   const file = await open(path);
   try {

@@ -7,8 +7,8 @@ import fc from 'fast-check';
 import { run } from '../../../src/base/process.ts';
 import { channelKeyFiles, makeChannelKeys, parsePublicKey, readIdentity } from '../../../src/channel/keys.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
+after(() => rm(directory, { recursive: true }));
 
 function publicKey(bytes: Uint8Array, type = 'ssh-ed25519'): string {
   const prefix = Buffer.from(`\0\0\0\x0b${type}\0\0\0\x20`, 'latin1');
@@ -16,7 +16,7 @@ function publicKey(bytes: Uint8Array, type = 'ssh-ed25519'): string {
 }
 
 test('both ends get keys of their own, for their owner only', async () => {
-  const secrets = join(folder, 'made');
+  const secrets = join(directory, 'made');
   await makeChannelKeys(secrets);
   const files = channelKeyFiles(secrets);
   assert.equal((await stat(secrets)).mode & 0o777, 0o700);
@@ -37,7 +37,7 @@ test('both ends get keys of their own, for their owner only', async () => {
 });
 
 test('keys that exist are never replaced', async () => {
-  const secrets = join(folder, 'kept');
+  const secrets = join(directory, 'kept');
   await makeChannelKeys(secrets);
   const before = await readIdentity(secrets, 'holdfast');
   await assert.rejects(makeChannelKeys(secrets), { code: 'process.failed' });
@@ -45,7 +45,7 @@ test('keys that exist are never replaced', async () => {
 });
 
 test('a damaged host key is refused before anything is connected', async () => {
-  const secrets = join(folder, 'damaged');
+  const secrets = join(directory, 'damaged');
   await makeChannelKeys(secrets);
   await writeFile(channelKeyFiles(secrets).hostKeyPublic, 'ssh-ed25519 AAAA\n');
   await assert.rejects(readIdentity(secrets, 'holdfast'), { code: 'channel.key' });

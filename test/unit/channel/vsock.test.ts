@@ -8,13 +8,13 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectVsock } from '../../../src/channel/vsock.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-vsock-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-vsock-'));
+after(() => rm(directory, { recursive: true }));
 let count = 0;
 
 /** A front like vhost-device-vsock's, which the test plays. */
 async function front(play: (socket: Socket) => void): Promise<string> {
-  const path = join(folder, `${count++}.sock`);
+  const path = join(directory, `${count++}.sock`);
   const server = createServer({ allowHalfOpen: true }, play);
   server.listen(path);
   await once(server, 'listening');
@@ -52,8 +52,8 @@ test('bytes flow both ways, and the end is told both ways', async () => {
 });
 
 test('failures tell apart: no daemon, nobody listening, nonsense, silence', async () => {
-  await assert.rejects(connectVsock(join(folder, 'absent'), 22), { code: 'channel.unreachable' });
-  await assert.rejects(connectVsock(join(folder, 'x'.repeat(200)), 22), { code: 'channel.unreachable' });
+  await assert.rejects(connectVsock(join(directory, 'absent'), 22), { code: 'channel.unreachable' });
+  await assert.rejects(connectVsock(join(directory, 'x'.repeat(200)), 22), { code: 'channel.unreachable' });
   const closing = await front((socket) => socket.end());
   await assert.rejects(connectVsock(closing, 22), { code: 'channel.refused' });
   for (const nonsense of [

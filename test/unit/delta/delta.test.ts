@@ -33,12 +33,12 @@ const prefixes = (bytes: Buffer) => prefixesOf(digestBlocks(bytes));
 /** Few numbers, so that blocks repeat, move and vanish. */
 const numbers = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 1, maxLength: 40 });
 
-async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-delta-'));
+async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-delta-'));
   try {
-    return await work(folder);
+    return await work(directory);
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 }
 
@@ -52,16 +52,16 @@ const pairs = fc.record({
 });
 
 test('any release is rebuilt from any other, from frames and from a pack', () =>
-  inScratch((folder) =>
+  inScratch((directory) =>
     fc.assert(
       fc.asyncProperty(pairs, async ({ old, new: next, shift, tail, slots }) => {
         const boot = bytesOf(next).subarray(0, (next.length - 1) * blockSize + tail);
         const newBoot = Buffer.concat([Buffer.alloc(shift * 512), boot]);
-        await writeFile(join(folder, 'old-root'), bytesOf(old));
-        await writeFile(join(folder, 'old-boot'), boot);
-        await writeFile(join(folder, 'new-root'), bytesOf(next));
-        await writeFile(join(folder, 'new-boot'), newBoot);
-        const part = (name: string, size: number) => ({ path: join(folder, name), offset: 0, size });
+        await writeFile(join(directory, 'old-root'), bytesOf(old));
+        await writeFile(join(directory, 'old-boot'), boot);
+        await writeFile(join(directory, 'new-root'), bytesOf(next));
+        await writeFile(join(directory, 'new-boot'), newBoot);
+        const part = (name: string, size: number) => ({ path: join(directory, name), offset: 0, size });
         const files = [
           { name: 'root', size: next.length * blockSize },
           { name: 'boot', size: newBoot.length },
@@ -94,11 +94,11 @@ test('any release is rebuilt from any other, from frames and from a pack', () =>
               ['root', bytesOf(next)],
               ['boot', newBoot],
             ] as const)
-              assert((await readFile(join(folder, file))).equals(bytes), `${name}: ${file}`);
+              assert((await readFile(join(directory, file))).equals(bytes), `${name}: ${file}`);
           };
 
           const order = orderBlocks(index, slots);
-          let target = await RowWriter.create(folder, files);
+          let target = await RowWriter.create(directory, files);
           await copyOld(runs, oldRow, target, () => {});
           for (const number of framesNeeded(runs, order)) {
             const frame = order.frames[number];
@@ -116,7 +116,7 @@ test('any release is rebuilt from any other, from frames and from a pack', () =>
 
           const plan = decodePlan(encodePlan(runs), countBlocks(files), oldRow.units);
           assert.deepEqual(plan, runs);
-          target = await RowWriter.create(folder, files);
+          target = await RowWriter.create(directory, files);
           const context = await readContext(plan, oldRow);
           await copyOld(plan, oldRow, target, () => {});
           const parts = await Promise.all(

@@ -17,8 +17,8 @@ import {
 } from '../../../src/disk/gpt.ts';
 import { type DiskSizes, dataSizeLimits, diskSize, layout, slotPartition } from '../../../src/disk/layout.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-table-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-table-'));
+after(() => rmSync(directory, { recursive: true }));
 
 const diskGuid = guid('01234567-89ab-cdef-0123-456789abcdef');
 const small: DiskSizes = { logSize: 'small', dataSize: (2 * GiB) as Bytes };
@@ -123,7 +123,7 @@ test('a table that is whole but cannot be right is refused', () => {
 test('util-linux reads the same partitions from either copy', async () => {
   const table = tableOf(large);
   const { primary, backup } = serialiseTable(table);
-  const path = join(folder, 'disk');
+  const path = join(directory, 'disk');
   await writeFile(path, primary);
   await truncate(path, table.diskSize);
   const handle = await open(path, 'r+');

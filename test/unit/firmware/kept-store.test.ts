@@ -13,9 +13,9 @@ import {
 import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
 import { record, storeFile } from '../../support/variable-store-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
-after(() => rmSync(folder, { recursive: true }));
-const path = join(folder, 'variables.fd');
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
+after(() => rmSync(directory, { recursive: true }));
+const path = join(directory, 'variables.fd');
 
 const nobodys = storeFile(record());
 const ours = (slot: 'A' | 'B') => serialiseVariableStore(setBootOrder(parseVariableStore(nobodys), [slot]));

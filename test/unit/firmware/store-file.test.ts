@@ -12,9 +12,9 @@ import {
 } from '../../../src/firmware/store-file.ts';
 import { loggedWrite, logStart, record, spareStart, storeFile } from '../../support/variable-store-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-variables-'));
-after(() => rmSync(folder, { recursive: true }));
-const path = join(folder, 'variables.fd');
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-variables-'));
+after(() => rmSync(directory, { recursive: true }));
+const path = join(directory, 'variables.fd');
 const same = (store: VariableStore) => store;
 
 test('a store is written for its owner only, whole, and read again', async () => {
@@ -22,7 +22,7 @@ test('a store is written for its owner only, whole, and read again', async () =>
   await writeVariableStore(path, store);
   assert.deepEqual(await readVariableStore(path), store);
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  assert.deepEqual(readdirSync(folder), ['variables.fd']);
+  assert.deepEqual(readdirSync(directory), ['variables.fd']);
 });
 
 test('what the firmware was cut off in is mended once', async () => {

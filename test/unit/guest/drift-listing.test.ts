@@ -35,7 +35,7 @@ test('a listing is read', () => {
   assert.ok(listing);
   assert.deepEqual(
     [...listing.upper.values()].map(({ type }) => type),
-    ['folder', 'whiteout', 'device', 'file'],
+    ['directory', 'whiteout', 'device', 'file'],
   );
   assert.equal(listing.upper.get(rawPath('two\nlines\xff'))?.mode, 0o4755);
   assert.deepEqual(listing.pending, ['two\nlines']);
@@ -73,7 +73,7 @@ const odd: Readonly<Record<string, Buffer>> = {
   'an absolute path': replaced(2, ['lower', 'f', '644', '0', '0', '1', '', '/hosts']),
   'the same twice': replaced(2, records[1] ?? []),
   'a device that is none': replaced(7, ['device', '0:0', './two\nlines\xff']),
-  'an upper that is no folder': replaced(3, ['upper', 'l', '777', '0', '0', '4', '/usr', '']),
+  'an upper that is no directory': replaced(3, ['upper', 'l', '777', '0', '0', '4', '/usr', '']),
   'no lower': replaced(1),
   'a reset that leads out': replaced(11, ['reset', '../x']),
 };

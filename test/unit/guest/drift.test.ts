@@ -6,7 +6,7 @@ import type { MachineDrift } from '../../../src/guest/drift-report.ts';
 import { rawPath } from '../../../src/guest/overlay-path.ts';
 
 const file: LayerEntry = { type: 'file', mode: 0o644, user: 0, group: 0, size: 5, target: '' };
-const folder: LayerEntry = { ...file, type: 'folder', mode: 0o755, size: 0 };
+const directory: LayerEntry = { ...file, type: 'directory', mode: 0o755, size: 0 };
 const link: LayerEntry = { ...file, type: 'link', mode: 0o777, target: '../usr/x' };
 const whiteout: LayerEntry = { ...file, type: 'whiteout', mode: 0, size: 0 };
 
@@ -20,7 +20,7 @@ function paths(...names: readonly string[]): Set<ReturnType<typeof rawPath>> {
 
 const drift = compareLayers({
   lower: layer({
-    '': folder,
+    '': directory,
     hosts: file,
     motd: file,
     link,
@@ -29,20 +29,20 @@ const drift = compareLayers({
     gone: file,
     turned: file,
     unlinked: link,
-    ssh: folder,
+    ssh: directory,
     'ssh/config': file,
     'ssh/moduli': file,
-    'ssh/more': folder,
+    'ssh/more': directory,
     'ssh/more/deep': file,
-    apt: folder,
+    apt: directory,
     'apt/list': file,
-    kept: folder,
+    kept: directory,
     'kept/file': file,
   }),
   upper: layer({
-    turned: folder,
+    turned: directory,
     'turned/new': file,
-    '': folder,
+    '': directory,
     hosts: file,
     link: { ...link, target: '/elsewhere' },
     owned: { ...file, user: 1000 },
@@ -51,10 +51,10 @@ const drift = compareLayers({
     never: whiteout,
     unlinked: file,
     'ssh/config': { ...file, size: 9 },
-    ssh: folder,
-    apt: { ...folder, mode: 0o700 },
-    kept: folder,
-    new: folder,
+    ssh: directory,
+    apt: { ...directory, mode: 0o700 },
+    kept: directory,
+    new: directory,
     'new/file': file,
     'new-er': file,
   }),
@@ -63,7 +63,7 @@ const drift = compareLayers({
 });
 const changes = drift.map(({ path: each, change }) => [each, change]);
 
-test('each thing in the upper layer is classified against the release, folders ahead of what is in them', () => {
+test('each thing in the upper layer is classified against the release, directories ahead of what is in them', () => {
   assert.deepEqual(changes, [
     ['apt', 'attributes'],
     ['gone', 'deleted'],
@@ -84,7 +84,7 @@ test('each thing in the upper layer is classified against the release, folders a
   assert.equal(drift.find(({ change }) => change === 'opaque')?.hidden, 3);
 });
 
-test('what a folder above hides cannot be given back alone', () => {
+test('what a directory above hides cannot be given back alone', () => {
   assert.equal(hiddenBy(drift, rawPath('ssh/config')), 'ssh');
   assert.equal(hiddenBy(drift, rawPath('ssh/moduli')), 'ssh');
   assert.equal(hiddenBy(drift, rawPath('ssh')), undefined);
@@ -93,12 +93,12 @@ test('what a folder above hides cannot be given back alone', () => {
   assert.equal(hiddenBy(drift, rawPath('turned/new')), undefined);
 });
 
-test('people see one line for each, and of a folder that was added only the folder', () => {
+test('people see one line for each, and of a directory that was added only the directory', () => {
   const all = drift.map(
     (each): MachineDrift => ({ ...each, overlay: 'etc', pending: each.path === 'hosts' }),
   );
   const text = driftText(all);
-  assert.match(text, /^added +\/etc\/new +folder, with 1 more in it$/m);
+  assert.match(text, /^added +\/etc\/new +directory, with 1 more in it$/m);
   assert.doesNotMatch(text, /new\/file/);
   assert.match(text, /^changed +\/etc\/hosts +file, 5 B → file, 5 B \(given back at the next start\)$/m);
   assert.match(text, /^attributes +\/etc\/apt +0755 0:0 → 0700 0:0$/m);

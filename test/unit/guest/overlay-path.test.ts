@@ -47,7 +47,7 @@ for (const word of [
     assert.throws(() => parseOverlayPath(word), { code: 'drift.path', exitCode: 2 });
   });
 
-test('folders are named with and without a slash at the end', () => {
+test('directories are named with and without a slash at the end', () => {
   for (const word of ['/etc', '/etc/', '/etc//'])
     assert.deepEqual(parseOverlayPath(word), { overlay: 'etc', path: '' });
   assert.deepEqual(parseOverlayPath('/home/holdfast/'), { overlay: 'home', path: 'holdfast' });

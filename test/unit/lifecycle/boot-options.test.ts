@@ -18,10 +18,10 @@ import { goodFacts } from '../../support/audit-evidence.ts';
 import { certificate } from '../../support/certificate.ts';
 import { storeFile } from '../../support/variable-store-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
+after(() => rmSync(directory, { recursive: true }));
 
-const layout = homeLayout(folder);
+const layout = homeLayout(directory);
 const name = parseMachineName('default');
 const files = machineLayout(layout, name);
 const lines: string[] = [];
@@ -29,8 +29,8 @@ const prepare = () => prepareStart(layout, name, (line) => lines.push(line));
 
 beforeEach(async () => {
   lines.length = 0;
-  rmSync(files.folder, { recursive: true, force: true });
-  mkdirSync(files.folder, { recursive: true });
+  rmSync(files.directory, { recursive: true, force: true });
+  mkdirSync(files.directory, { recursive: true });
   await writeConfiguration(files.configuration, goodFacts.configuration);
   writeFileSync(
     files.variables,

@@ -30,8 +30,8 @@ const stored = {
 test('a configuration is read back as it was written, and is private', async () => {
   const layout = homeLayout(join(home, 'a'));
   const name = parseMachineName('gateway-1');
-  const { folder, configuration: path } = machineLayout(layout, name);
-  mkdirSync(folder, { recursive: true });
+  const { directory, configuration: path } = machineLayout(layout, name);
+  mkdirSync(directory, { recursive: true });
   const configuration = parseConfiguration(JSON.stringify(stored), 'x');
   await writeConfiguration(path, configuration);
   assert.deepEqual(await readConfiguration(layout, name), configuration);
@@ -80,8 +80,8 @@ test('what is not JSON is refused', () => {
 test('machines are listed in order; locks and deployments under way are none', async () => {
   const layout = homeLayout(join(home, 'b'));
   assert.deepEqual(await machineNames(layout), []);
-  for (const folder of ['zebra', 'a1', '.a1.new', 'UPPER'])
-    mkdirSync(join(layout.machines, folder), { recursive: true });
+  for (const directory of ['zebra', 'a1', '.a1.new', 'UPPER'])
+    mkdirSync(join(layout.machines, directory), { recursive: true });
   writeFileSync(join(layout.machines, 'a1.lock'), '');
   assert.deepEqual(await machineNames(layout), ['a1', 'zebra']);
 });

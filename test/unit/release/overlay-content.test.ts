@@ -9,17 +9,18 @@ import type { ReleaseManifest } from '../../../src/release/manifest.ts';
 import { listOverlayContent, overlayContent } from '../../../src/release/overlay-content.ts';
 import { readSmallFile } from '../../../src/release/small-files.ts';
 
-test('what a release has in its overlays is listed, each folder ahead of what is in it', async () => {
+test('what a release has in its overlays is listed, each directory ahead of what is in it', async () => {
   const root = mkdtempSync(join(tmpdir(), 'holdfast-overlays-'));
   try {
-    for (const folder of ['etc/ssl', 'home', 'root']) mkdirSync(join(root, folder), { recursive: true });
-    for (const [folder, mode] of [
+    for (const directory of ['etc/ssl', 'home', 'root'])
+      mkdirSync(join(root, directory), { recursive: true });
+    for (const [directory, mode] of [
       ['etc', 0o755],
       ['etc/ssl', 0o755],
       ['home', 0o755],
       ['root', 0o700],
     ] as const)
-      chmodSync(join(root, folder), mode);
+      chmodSync(join(root, directory), mode);
     writeFileSync(join(root, 'etc/ssl/Főt.pem'), 'abc');
     chmodSync(join(root, 'etc/ssl/Főt.pem'), 0o640);
     symlinkSync('../über', join(root, 'etc/link'));
@@ -27,9 +28,9 @@ test('what a release has in its overlays is listed, each folder ahead of what is
     assert.deepEqual(
       content.etc.map(({ path, type, mode }) => [path, type, mode]),
       [
-        ['', 'folder', 0o755],
+        ['', 'directory', 0o755],
         ['link', 'link', 0o777],
-        ['ssl', 'folder', 0o755],
+        ['ssl', 'directory', 0o755],
         ['ssl/F\xc5\x91t.pem', 'file', 0o640],
       ],
     );
@@ -43,23 +44,23 @@ test('what a release has in its overlays is listed, each folder ahead of what is
 });
 
 test('of what a release tells of itself only what was signed is read', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-small-'));
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-small-'));
   try {
     const text = JSON.stringify({ format: 1, etc: [], home: [], root: [] });
     const digest = createHash('sha256').update(text).digest('hex');
     const overlays = { name: 'overlays.json', size: text.length, sha256: digest };
     const manifest = { overlays } as unknown as ReleaseManifest;
-    writeFileSync(join(folder, 'overlays.json'), text);
-    assert.deepEqual(await readSmallFile(folder, manifest, 'overlays'), JSON.parse(text));
-    writeFileSync(join(folder, 'overlays.json'), `${text} `);
-    await assert.rejects(readSmallFile(folder, manifest, 'overlays'), {
+    writeFileSync(join(directory, 'overlays.json'), text);
+    assert.deepEqual(await readSmallFile(directory, manifest, 'overlays'), JSON.parse(text));
+    writeFileSync(join(directory, 'overlays.json'), `${text} `);
+    await assert.rejects(readSmallFile(directory, manifest, 'overlays'), {
       code: 'release.damaged',
       why: /SHA-256/,
     });
-    rmSync(join(folder, 'overlays.json'));
-    await assert.rejects(readSmallFile(folder, manifest, 'overlays'), { code: 'release.damaged' });
+    rmSync(join(directory, 'overlays.json'));
+    await assert.rejects(readSmallFile(directory, manifest, 'overlays'), { code: 'release.damaged' });
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 });
 

@@ -6,8 +6,8 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { consoleProblem, markStart, plainLines, readConsole } from '../../../src/supervisor/console-log.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-console-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-console-'));
+after(() => rmSync(directory, { recursive: true }));
 
 const disk = 'HD(2,GPT,2B9D7C84-51C6-4C0B-8F5E-3E0B6C1D0A02,0x4800,0x60000)/\\EFI\\Linux\\holdfast.efi';
 const shell = 'Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(7C04A583-9E3E-4F1C-AD65-E05268D0B4D1)';
@@ -107,7 +107,7 @@ test('whatever a guest prints, what is shown is short and printable', () => {
 });
 
 test('only the last start counts', async () => {
-  const path = join(folder, 'console.log');
+  const path = join(directory, 'console.log');
   assert.equal(await readConsole(path), '');
   await markStart(path);
   appendFileSync(path, seen.panic);
@@ -121,7 +121,7 @@ test('only the last start counts', async () => {
 });
 
 test('of a long console the end is read', async () => {
-  const path = join(folder, 'long.log');
+  const path = join(directory, 'long.log');
   appendFileSync(path, `${'x'.repeat(99)}\n`.repeat(10_000));
   appendFileSync(path, seen.panic);
   const text = await readConsole(path);

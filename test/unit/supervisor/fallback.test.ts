@@ -9,8 +9,8 @@ import { fallBack } from '../../../src/supervisor/fallback.ts';
 import { goodFacts } from '../../support/audit-evidence.ts';
 
 test('the next start is one of the second slot, and what is committed stays so', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-fall-back-'));
-  const path = join(folder, 'variables.fd');
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-fall-back-'));
+  const path = join(directory, 'variables.fd');
   try {
     await writeVariableStore(path, goodFacts.variables);
     assert.equal(await fallBack(path, assert.fail), false, 'slot A alone is in the order');
@@ -22,6 +22,6 @@ test('the next start is one of the second slot, and what is committed stays so',
     assert.deepEqual([order, next], [['B', 'A'], 'A']);
     assert.deepEqual(lines, ['slot B does not come up: A is started in its place']);
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 });

@@ -5,18 +5,18 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openLogFile, previousLog, rotateLog } from '../../../src/supervisor/log-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
+after(() => rmSync(directory, { recursive: true }));
 
 test('a line has its time, and is one line whatever it holds', () => {
-  const path = join(folder, 'line.log');
+  const path = join(directory, 'line.log');
   openLogFile(path, 1000, () => new Date(0))('guest said: a\r\nb\u001b[2J');
   assert.equal(readFileSync(path, 'utf8'), '1970-01-01T00:00:00.000Z guest said: a b [2J\n');
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
 test('the log stays bounded, and the newest lines are kept', () => {
-  const path = join(folder, 'bounded.log');
+  const path = join(directory, 'bounded.log');
   const log = openLogFile(path, 1000);
   for (let count = 0; count < 500; count++) log(`line ${count}`);
   const sizes = [path, previousLog(path)].map((each) => statSync(each).size);
@@ -26,14 +26,14 @@ test('the log stays bounded, and the newest lines are kept', () => {
 });
 
 test('a log is continued by the next supervisor', () => {
-  const path = join(folder, 'continued.log');
+  const path = join(directory, 'continued.log');
   openLogFile(path, 1000)('first');
   openLogFile(path, 1000)('second');
   assert.match(readFileSync(path, 'utf8'), /first\n.*second\n$/);
 });
 
 test('a full file of others is put aside', () => {
-  const path = join(folder, 'console.log');
+  const path = join(directory, 'console.log');
   rotateLog(path, 10);
   writeFileSync(path, 'short');
   rotateLog(path, 10);

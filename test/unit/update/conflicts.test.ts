@@ -14,9 +14,9 @@ import { type Conflict, type Contest, conflictsIn, questionsOf } from '../../../
 
 /** What one of the three layers has at a path: a word that says all, such as `file one`. */
 type Has =
-  | 'folder'
-  | 'open folder'
-  | 'opaque folder'
+  | 'directory'
+  | 'open directory'
+  | 'opaque directory'
   | 'whiteout'
   | 'link'
   | 'file one'
@@ -36,14 +36,15 @@ function entry(has: Has): LayerEntry {
   const base = { ...common, size: 0, target: '' };
   if (has === 'whiteout') return { ...base, type: 'whiteout', mode: 0 };
   if (has === 'link') return { ...base, type: 'link', mode: 0o777, target: '/there' };
-  if (has.endsWith('folder')) return { ...base, type: 'folder', mode: has === 'open folder' ? 0o777 : 0o755 };
+  if (has.endsWith('directory'))
+    return { ...base, type: 'directory', mode: has === 'open directory' ? 0o777 : 0o755 };
   return { ...base, type: 'file', size: 5 };
 }
 
 function released(path: string, has: Has): ReleasedEntry {
   const { type, mode, size, target } = entry(has);
   const at = { path, ...common, mode };
-  if (type === 'folder') return { ...at, type };
+  if (type === 'directory') return { ...at, type };
   if (type === 'link') return { ...at, type, target };
   return { ...at, type: 'file', size, sha256: contentOf(has) };
 }
@@ -51,7 +52,10 @@ function released(path: string, has: Has): ReleasedEntry {
 function build(lower: Layer, upper: Layer, newer: Layer, pending: readonly string[] = []): Case {
   const layer = (words: Layer) =>
     new Map(
-      Object.entries({ '': 'folder', ...words } as Layer).map(([path, has]) => [rawPath(path), entry(has)]),
+      Object.entries({ '': 'directory', ...words } as Layer).map(([path, has]) => [
+        rawPath(path),
+        entry(has),
+      ]),
     );
   const pathsWith = (words: Layer, wanted: (path: string, has: Has) => boolean) =>
     new Set(
@@ -64,22 +68,22 @@ function build(lower: Layer, upper: Layer, newer: Layer, pending: readonly strin
       lower: layer(lower),
       upper: layer(upper),
       newer: new Map(
-        Object.entries({ '': 'folder', ...newer } as Layer).map(([path, has]) => [
+        Object.entries({ '': 'directory', ...newer } as Layer).map(([path, has]) => [
           rawPath(path),
           released(path, has),
         ]),
       ),
       same: pathsWith(upper, (path, has) => has.startsWith('file') && lower[path] === has),
-      // the listing tells of folders that the release has too
+      // the listing tells of directories that the release has too
       opaque: pathsWith(
         upper,
-        (path, has) => has === 'opaque folder' && lower[path]?.endsWith('folder') === true,
+        (path, has) => has === 'opaque directory' && lower[path]?.endsWith('directory') === true,
       ),
       pending: pending.map(rawPath),
     },
     answer: (about, path) => {
       const has = (about === 'lower' ? lower : upper)[path];
-      if (about === 'opaque') return has === 'opaque folder' ? 'yes' : '';
+      if (about === 'opaque') return has === 'opaque directory' ? 'yes' : '';
       return has?.startsWith('file') ? contentOf(has) : '';
     },
   };
@@ -112,64 +116,70 @@ const kinds: readonly [
   ['deleted, and changed there', { a: 'file one' }, { a: 'whiteout' }, { a: 'file two' }, { a: 'deleted' }],
   ['a whiteout over a new file', {}, { a: 'whiteout' }, { a: 'file one' }, { a: 'deleted' }],
   [
-    'a whiteout over a folder with a new file',
-    { a: 'folder', 'a/b': 'file one' },
+    'a whiteout over a directory with a new file',
+    { a: 'directory', 'a/b': 'file one' },
     { a: 'whiteout' },
-    { a: 'folder', 'a/b': 'file one', 'a/c': 'file two' },
+    { a: 'directory', 'a/b': 'file one', 'a/c': 'file two' },
     { a: 'deleted' },
   ],
   [
-    'a whiteout over a folder that stays',
-    { a: 'folder', 'a/b': 'file one' },
+    'a whiteout over a directory that stays',
+    { a: 'directory', 'a/b': 'file one' },
     { a: 'whiteout' },
-    { a: 'folder', 'a/b': 'file one' },
+    { a: 'directory', 'a/b': 'file one' },
     {},
   ],
   [
-    'an opaque folder over a new file',
-    { a: 'folder', 'a/b': 'file one' },
-    { a: 'opaque folder', 'a/b': 'file two' },
-    { a: 'folder', 'a/b': 'file one', 'a/c': 'file one' },
+    'an opaque directory over a new file',
+    { a: 'directory', 'a/b': 'file one' },
+    { a: 'opaque directory', 'a/b': 'file two' },
+    { a: 'directory', 'a/b': 'file one', 'a/c': 'file one' },
     { a: 'opaque' },
   ],
   [
-    'an opaque folder over what stays',
-    { a: 'folder', 'a/b': 'file one' },
-    { a: 'opaque folder' },
-    { a: 'folder', 'a/b': 'file one' },
+    'an opaque directory over what stays',
+    { a: 'directory', 'a/b': 'file one' },
+    { a: 'opaque directory' },
+    { a: 'directory', 'a/b': 'file one' },
     {},
   ],
   [
-    'an opaque folder over a new folder',
+    'an opaque directory over a new directory',
     {},
-    { a: 'opaque folder' },
-    { a: 'folder', 'a/b': 'link' },
+    { a: 'opaque directory' },
+    { a: 'directory', 'a/b': 'link' },
     { a: 'opaque' },
   ],
-  ['a folder that was made, and shows what is new', {}, { a: 'folder' }, { a: 'folder', 'a/b': 'link' }, {}],
-  ['a folder made with other rights', {}, { a: 'open folder' }, { a: 'folder' }, { a: 'added' }],
   [
-    'rights of a folder that was copied',
-    { a: 'folder' },
-    { a: 'folder' },
-    { a: 'open folder' },
+    'a directory that was made, and shows what is new',
+    {},
+    { a: 'directory' },
+    { a: 'directory', 'a/b': 'link' },
+    {},
+  ],
+  ['a directory made with other rights', {}, { a: 'open directory' }, { a: 'directory' }, { a: 'added' }],
+  [
+    'rights of a directory that was copied',
+    { a: 'directory' },
+    { a: 'directory' },
+    { a: 'open directory' },
     { a: 'kept' },
   ],
-  ['a file for a folder', { a: 'file one' }, { a: 'folder' }, { a: 'file two' }, { a: 'replaced' }],
-  ['a file for a folder that stays', { a: 'file one' }, { a: 'folder' }, { a: 'file one' }, {}],
+  ['a file for a directory', { a: 'file one' }, { a: 'directory' }, { a: 'file two' }, { a: 'replaced' }],
+  ['a file for a directory that stays', { a: 'file one' }, { a: 'directory' }, { a: 'file one' }, {}],
   [
-    'a link over a folder with a changed file',
-    { a: 'folder', 'a/b': 'file one' },
+    'a link over a directory with a changed file',
+    { a: 'directory', 'a/b': 'file one' },
     { a: 'link' },
-    { a: 'folder', 'a/b': 'file two' },
+    { a: 'directory', 'a/b': 'file two' },
     { a: 'replaced' },
   ],
   ['a link over a file that is a link there', { a: 'file one' }, { a: 'link' }, { a: 'link' }, {}],
   [
-    'a file where there is a folder now',
+    'a file where there is a directory now',
     { a: 'file one' },
     { a: 'file two' },
-    { a: 'folder' },
+    { a: 'directory' },
     { a: 'replaced' },
   ],
   ['a file of the machine’s own', {}, { a: 'file one' }, {}, {}],
@@ -201,11 +211,12 @@ test('nothing is asked about what the machine left alone', () => {
 /** What is seen of one path when an upper is laid over a lower: kernel documentation, overlayfs. */
 function merged(lower: Layer, upper: Layer, path: string): Has | undefined {
   const above = path.split('/').slice(0, -1);
-  const folders = above.map((_, index) => above.slice(0, index + 1).join('/'));
+  const directories = above.map((_, index) => above.slice(0, index + 1).join('/'));
   const own = upper[path];
   if (own) return own === 'whiteout' ? undefined : own;
-  const isHidden = folders.some(
-    (folder) => upper[folder] && upper[folder] !== 'folder' && upper[folder] !== 'open folder',
+  const isHidden = directories.some(
+    (directory) =>
+      upper[directory] && upper[directory] !== 'directory' && upper[directory] !== 'open directory',
   );
   return isHidden ? undefined : lower[path];
 }
@@ -214,25 +225,25 @@ const leaf = fc.constantFrom<Has>('file one', 'file two', 'link');
 const lowerLayer = fc
   .record({
     a: fc.option(leaf),
-    b: fc.option(fc.constant<Has>('folder')),
+    b: fc.option(fc.constant<Has>('directory')),
     'b/c': fc.option(leaf),
     'b/d': fc.option(leaf),
   })
   .map(wellFormed);
 const upperLayer = fc
   .record({
-    a: fc.option(fc.oneof(leaf, fc.constant<Has>('whiteout'), fc.constant<Has>('opaque folder'))),
-    b: fc.option(fc.oneof(leaf, fc.constantFrom<Has>('whiteout', 'folder', 'opaque folder'))),
+    a: fc.option(fc.oneof(leaf, fc.constant<Has>('whiteout'), fc.constant<Has>('opaque directory'))),
+    b: fc.option(fc.oneof(leaf, fc.constantFrom<Has>('whiteout', 'directory', 'opaque directory'))),
     'b/c': fc.option(fc.oneof(leaf, fc.constant<Has>('whiteout'))),
     'b/d': fc.option(leaf),
   })
   .map(wellFormed);
 
-/** Without what would be below something that is no folder. */
+/** Without what would be below something that is no directory. */
 function wellFormed(layer: Readonly<Record<string, Has | null>>): Layer {
-  const isFolder = layer.b?.endsWith('folder');
+  const isDirectory = layer.b?.endsWith('directory');
   return Object.fromEntries(
-    Object.entries(layer).filter(([path, has]) => has !== null && (isFolder || !path.startsWith('b/'))),
+    Object.entries(layer).filter(([path, has]) => has !== null && (isDirectory || !path.startsWith('b/'))),
   ) as Layer;
 }
 

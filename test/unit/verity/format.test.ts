@@ -11,10 +11,10 @@ import type { RootHash } from '../../../src/verity/root-hash.ts';
 import { type ExpectedImage, verifyImage } from '../../../src/verity/verify.ts';
 import { formattedImage, uuid } from '../../support/formatted-image.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
+after(() => rmSync(directory, { recursive: true }));
 
-const formatted = (name: string, blocks: number) => formattedImage(join(folder, name), blocks);
+const formatted = (name: string, blocks: number) => formattedImage(join(directory, name), blocks);
 
 test('a flipped byte anywhere is found, and its block named', async () => {
   const { path, expected } = await formatted('flipped', 300);
@@ -64,7 +64,7 @@ test('an image that is too short or too long, or not there, is refused', async (
   const { path, expected } = await formatted('sized', 129);
   const { imageSize } = layOut(expected.dataSize);
   for (const size of [0, blockSize, expected.dataSize, imageSize - 1]) {
-    const cut = join(folder, 'cut');
+    const cut = join(directory, 'cut');
     await copyFile(path, cut);
     await truncate(cut, size);
     await assert.rejects(verifyImage(cut, expected), {
@@ -74,7 +74,10 @@ test('an image that is too short or too long, or not there, is refused', async (
   }
   await appendFile(path, 'x');
   await assert.rejects(verifyImage(path, expected), { code: 'verity.size' });
-  await assert.rejects(verifyImage(join(folder, 'absent'), expected), { code: 'verity.io', why: /ENOENT/ });
+  await assert.rejects(verifyImage(join(directory, 'absent'), expected), {
+    code: 'verity.io',
+    why: /ENOENT/,
+  });
 });
 
 test('another image under the right name is refused', async () => {
@@ -95,7 +98,7 @@ test('another image under the right name is refused', async () => {
 });
 
 test('what cannot be formatted is left as it was', async () => {
-  const path = join(folder, 'odd');
+  const path = join(directory, 'odd');
   for (const size of [0, 1, blockSize + 1]) {
     await writeFile(path, Buffer.alloc(size));
     await assert.rejects(formatImage(path, uuid), { code: 'verity.size' });
@@ -104,7 +107,7 @@ test('what cannot be formatted is left as it was', async () => {
   await writeFile(path, Buffer.alloc(blockSize));
   await assert.rejects(formatImage(path, 'not-a-uuid'), { code: 'verity.uuid' });
   assert.equal((await stat(path)).size, blockSize);
-  await assert.rejects(formatImage(join(folder, 'absent'), uuid), { code: 'verity.io', why: /ENOENT/ });
+  await assert.rejects(formatImage(join(directory, 'absent'), uuid), { code: 'verity.io', why: /ENOENT/ });
 });
 
 async function flip(path: string, position: number, mask: number): Promise<void> {

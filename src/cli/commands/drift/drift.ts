@@ -21,7 +21,7 @@ export const verb = defineVerb({
   },
   examples: [
     ['holdfast drift', 'list what the machine changed in /etc, /home and /root against its release'],
-    ['holdfast drift --json /etc/systemd', 'the same of one folder, for programs'],
+    ['holdfast drift --json /etc/systemd', 'the same of one directory, for programs'],
     ['holdfast drift --reset /etc/hosts', 'have the file of the release back; `holdfast restart` does it'],
   ],
   async run({ arguments: { path }, flags: { reset, yes }, ...context }) {

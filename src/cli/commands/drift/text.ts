@@ -4,19 +4,19 @@ import type { MachineDrift } from '../../../guest/drift-report.ts';
 import { isWithin, showBytes, showPath } from '../../../guest/overlay-path.ts';
 import { columns } from '../../terminal/columns.ts';
 
-/** For people: one line each; of a folder that was added only the folder, and how much is in it. */
+/** For people: one line each; of a directory that was added only the directory, and how much is in it. */
 export function driftText(drift: readonly MachineDrift[]): string {
   const rows: (readonly string[])[] = [];
-  let folder: { readonly top: MachineDrift; row: string[]; below: number } | undefined;
+  let directory: { readonly top: MachineDrift; row: string[]; below: number } | undefined;
   for (const each of drift) {
-    if (folder && each.overlay === folder.top.overlay && isWithin(each.path, folder.top.path)) {
-      folder.below++;
-      folder.row[2] = `${detail(folder.top)}, with ${folder.below} more in it${mark(folder.top)}`;
+    if (directory && each.overlay === directory.top.overlay && isWithin(each.path, directory.top.path)) {
+      directory.below++;
+      directory.row[2] = `${detail(directory.top)}, with ${directory.below} more in it${mark(directory.top)}`;
       continue;
     }
     const row = [each.change, showPath(each), detail(each) + mark(each)];
-    folder =
-      each.change === 'added' && each.now?.type === 'folder' ? { top: each, row, below: 0 } : undefined;
+    directory =
+      each.change === 'added' && each.now?.type === 'directory' ? { top: each, row, below: 0 } : undefined;
     rows.push(row);
   }
   return rows.length === 0 ? '' : columns(['CHANGE', 'PATH', 'WHAT'], rows);
@@ -57,7 +57,7 @@ function octal(mode: number): string {
 }
 
 /**
- * For programs. `path` is as people type it; `base64` the exact bytes below the overlay's folder, whatever they are.
+ * For programs. `path` is as people type it; `base64` the exact bytes below the overlay's directory, whatever they are.
  */
 export function driftJson(each: MachineDrift): object {
   const { overlay, path, change, released, now, hidden, pending } = each;

@@ -7,8 +7,8 @@ import { anyText, defineVerb, required } from '../../framework/command.ts';
 
 export const verb = defineVerb({
   arguments: {
-    older: required('OLDER_DIR', "an older release's folder", anyText),
-    newer: required('NEWER_DIR', "a newer release's folder", anyText),
+    older: required('OLDER_DIR', "an older release's directory", anyText),
+    newer: required('NEWER_DIR', "a newer release's directory", anyText),
   },
   flags: {},
   examples: [

@@ -21,9 +21,9 @@ export const verb = defineVerb({
     ['holdfast release keys rotate --role targets', 'after a key was lost or seen by others'],
   ],
   async run({ arguments: { wish }, flags, layout, output }) {
-    const folder = repositoryKeys(layout);
-    const keys = { folder, rootKeys: flags.offline === undefined ? folder : resolve(flags.offline) };
-    const trusted = trustedRootPath(folder);
+    const directory = repositoryKeys(layout);
+    const keys = { directory, rootKeys: flags.offline === undefined ? directory : resolve(flags.offline) };
+    const trusted = trustedRootPath(directory);
     if (wish === 'init') {
       await initKeys(keys, flags.rootKeys ?? 1, flags.threshold ?? 1);
       output.result(

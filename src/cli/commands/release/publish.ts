@@ -9,11 +9,11 @@ import { anyText, defineVerb, required, setting } from '../../framework/command.
 export const verb = defineVerb({
   arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
   flags: {
-    repository: setting('DIR', 'the repository: a folder that any web server can serve', anyText),
+    repository: setting('DIR', 'the repository: a directory that any web server can serve', anyText),
     from: setting(
       'DIR,…',
       'older releases to make packs from, besides the newest four in the repository',
-      folders,
+      directories,
     ),
   },
   examples: [
@@ -26,7 +26,7 @@ export const verb = defineVerb({
   async run({ arguments: { release }, flags, layout, progress, signal, output }) {
     if (flags.repository === undefined)
       throw misuse('usage.repository', 'no repository is named', {
-        next: 'name its folder with --repository',
+        next: 'name its directory with --repository',
       });
     const published = await publishRelease({
       release: resolve(release),
@@ -45,6 +45,6 @@ export const verb = defineVerb({
   },
 });
 
-function folders(word: string): readonly string[] {
+function directories(word: string): readonly string[] {
   return word.split(',').map((each) => resolve(anyText(each)));
 }

@@ -68,7 +68,7 @@ const whenThere: Readonly<Record<UpdatePreview['phase'], string>> = {
 };
 
 function fetchText(fetch: UpdatePreview['fetch']): string {
-  if (fetch === undefined) return 'nothing: its folder is here';
+  if (fetch === undefined) return 'nothing: its directory is here';
   const { road, bytes } = fetch;
   if (road === 'present') return 'nothing: it is on this host';
   return `${bytes === undefined ? 'what this host lacks' : formatSize(bytes as Bytes)} (${road})`;

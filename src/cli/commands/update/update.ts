@@ -32,7 +32,7 @@ export const verb = defineVerb({
   flags: {
     from: setting(
       'URL|DIR|FILE',
-      'a repository, a bundle, or the folder of a release; default: see `holdfast set --repository`',
+      'a repository, a bundle, or the directory of a release; default: see `holdfast set --repository`',
       anyText,
     ),
     dryRun: toggle('with stage and apply: say what would be done, and do nothing'),

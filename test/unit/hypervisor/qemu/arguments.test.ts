@@ -10,7 +10,7 @@ import {
   qemuArguments,
   readLaunch,
 } from '../../../../src/hypervisor/qemu/arguments.ts';
-import { runFiles } from '../../../../src/hypervisor/qemu/run-folder.ts';
+import { runFiles } from '../../../../src/hypervisor/qemu/run-directory.ts';
 import { vsockArguments } from '../../../../src/hypervisor/qemu/vsock-daemon.ts';
 import { isSwtpmOf, swtpmArguments } from '../../../../src/tpm/virtual/swtpm.ts';
 
@@ -22,7 +22,7 @@ const hardware: MachineHardware = {
   variables: '/home/m/variables.fd',
   credentials: { 'holdfast.key': '/home/m/secrets/key' },
   transport: 'vsock',
-  tpm: { folder: '/home/m/tpm/state', key: '/home/m/tpm/key' },
+  tpm: { directory: '/home/m/tpm/state', key: '/home/m/tpm/key' },
   run: '/home/m/run',
   consoleLog: '/home/m/console.log',
 };
@@ -80,7 +80,7 @@ test('a machine is what the design says: secure variables, one disk, one way out
 test("a machine's TPM is known by its socket, and its key is in no command line", () => {
   const argv = [
     'swtpm',
-    ...swtpmArguments({ folder: '/home/m/tpm/state', key: '/home/m/tpm/key' }, files.tpm),
+    ...swtpmArguments({ directory: '/home/m/tpm/state', key: '/home/m/tpm/key' }, files.tpm),
   ];
   assert.ok(argv.includes('file=/home/m/tpm/key,mode=aes-256-cbc,format=hex'));
   assert.ok(isSwtpmOf(argv, files.tpm));
@@ -89,7 +89,7 @@ test("a machine's TPM is known by its socket, and its key is in no command line"
   assert.ok(valuesOf(qemuArguments(launch), '-chardev').includes(`socket,id=tpm-control,path=${files.tpm}`));
   const without = qemuArguments({ ...launch, hardware: { ...hardware, tpm: undefined } });
   assert.ok(!without.some((word) => word.includes('tpm')));
-  assert.throws(() => swtpmArguments({ folder: '/a,b', key: '/k' }, files.tpm), { code: 'tpm.path' });
+  assert.throws(() => swtpmArguments({ directory: '/a,b', key: '/k' }, files.tpm), { code: 'tpm.path' });
 });
 
 test('under KVM the host processor is used as it is', () => {

@@ -7,8 +7,8 @@ import { boundConsoleLog } from '../../../../src/hypervisor/qemu/console-log.ts'
 import { oemString, writeOemStrings } from '../../../../src/hypervisor/qemu/credentials.ts';
 import { GuestEvents } from '../../../../src/hypervisor/qemu/guest-events.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-credentials-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-credentials-'));
+after(() => rm(directory, { recursive: true }));
 
 test('how a machine ends follows from what QEMU says last', () => {
   const endAfter = (...reasons: unknown[]) => {
@@ -33,26 +33,26 @@ test('how a machine ends follows from what QEMU says last', () => {
 });
 
 test('a credential becomes a firmware string that only its owner may read', async () => {
-  const source = join(folder, 'source');
+  const source = join(directory, 'source');
   await writeFile(source, Buffer.from([0, 255, 10]));
-  const paths = await writeOemStrings({ 'ssh.key': source, other: source }, join(folder, 'strings'));
+  const paths = await writeOemStrings({ 'ssh.key': source, other: source }, join(directory, 'strings'));
   assert.equal(paths.length, 2);
   assert.equal(await readFile(paths[0] ?? '', 'utf8'), 'io.systemd.credential.binary:ssh.key=AP8K');
   for (const path of [...paths]) assert.equal((await stat(path)).mode & 0o777, 0o600);
-  assert.equal((await stat(join(folder, 'strings'))).mode & 0o777, 0o700);
+  assert.equal((await stat(join(directory, 'strings'))).mode & 0o777, 0o700);
 });
 
 test('a credential cannot pass for another, or fill the tables', async () => {
   for (const name of ['', 'a=b', 'a:b', 'a b', 'a\nb', '../x/'])
     assert.throws(() => oemString(name, Buffer.alloc(1)), { code: 'credential.name' }, name);
-  const source = join(folder, 'large');
+  const source = join(directory, 'large');
   await writeFile(source, Buffer.alloc(20 * 1024));
-  const target = join(folder, 'full');
+  const target = join(directory, 'full');
   await assert.rejects(writeOemStrings({ a: source, b: source }, target), { code: 'credential.too-large' });
 });
 
 test('a console log that grew too large is put aside while its writer goes on', async () => {
-  const path = join(folder, 'console.log');
+  const path = join(directory, 'console.log');
   await boundConsoleLog(path, 10);
   const writer = await open(path, 'a');
   try {

@@ -10,15 +10,15 @@ import { z } from 'zod';
 import { connectQmp, type QmpEvent } from '../../../../src/hypervisor/qemu/qmp.ts';
 import { LineSplitter, parseMessage } from '../../../../src/hypervisor/qemu/qmp-message.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-qmp-'));
-after(() => rm(folder, { recursive: true }));
+const directory = await mkdtemp(join(tmpdir(), 'holdfast-qmp-'));
+after(() => rm(directory, { recursive: true }));
 
 const greeting =
   '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "x"}, "capabilities": ["oob"]}}\r\n';
 
 /** A QEMU that answers each command with what `script` returns for it. */
 async function fakeQemu(name: string, hello: string, script: (command: string, id: number) => string) {
-  const path = join(folder, name);
+  const path = join(directory, name);
   const clients: Socket[] = [];
   const server = createServer((socket) => {
     clients.push(socket);
@@ -92,7 +92,9 @@ test('a QEMU that goes away ends what waits for it', async () => {
 });
 
 test('what is not a QEMU is not taken for one', async () => {
-  await assert.rejects(connectQmp(join(folder, 'nobody'), { onEvent: ignore }), { code: 'qmp.unreachable' });
+  await assert.rejects(connectQmp(join(directory, 'nobody'), { onEvent: ignore }), {
+    code: 'qmp.unreachable',
+  });
   const cases = {
     silent: '',
     garbage: 'SSH-2.0-OpenSSH\n',

@@ -32,12 +32,12 @@ const lock = (): PackageLock => ({
   packages: parsePackages(listed, new Set(['dpkg'])),
 });
 
-async function inScratch(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-release-'));
+async function inScratch(work: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-release-'));
   try {
-    await work(folder);
+    await work(directory);
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(directory, { recursive: true });
   }
 }
 
@@ -110,19 +110,19 @@ test("a suite's date comes from its Release file", () => {
 });
 
 test('what decides a build changes its digest', () =>
-  inScratch(async (folder) => {
+  inScratch(async (directory) => {
     const digest = async () => {
       const hash = createHash('sha256');
-      await digestTree(hash, folder);
+      await digestTree(hash, directory);
       return hash.digest('hex');
     };
     const seen = new Set<string>();
     const changes = [
-      () => writeFile(join(folder, 'a'), '1'),
-      () => writeFile(join(folder, 'a'), '2'),
-      () => chmod(join(folder, 'a'), 0o755),
-      () => mkdir(join(folder, 'b')),
-      () => symlink('a', join(folder, 'c')),
+      () => writeFile(join(directory, 'a'), '1'),
+      () => writeFile(join(directory, 'a'), '2'),
+      () => chmod(join(directory, 'a'), 0o755),
+      () => mkdir(join(directory, 'b')),
+      () => symlink('a', join(directory, 'c')),
     ];
     for (const change of changes) {
       await change();

@@ -19,17 +19,17 @@ const name = parseMachineName('gateway-1');
 const layout = homeLayout('/srv/holdfast');
 
 function fakeManager(changes: Partial<ServiceManager> = {}) {
-  const unitFolder = mkdtempSync(join(scratch, 'units-'));
+  const unitDirectory = mkdtempSync(join(scratch, 'units-'));
   const commands: string[] = [];
   const manager: ServiceManager = {
     scope: 'system',
-    unitFolder,
+    unitDirectory,
     isRunning: async () => true,
     isLingering: async () => true,
     systemctl: async (...args) => void commands.push(args.join(' ')),
     ...changes,
   };
-  return { manager, commands, unit: join(unitFolder, 'holdfast@gateway-1.service') };
+  return { manager, commands, unit: join(unitDirectory, 'holdfast@gateway-1.service') };
 }
 
 test('enable writes the unit and enables it; disable takes both back', async () => {
@@ -83,15 +83,15 @@ test('a user whose services end with the session is told how to change that', as
   assert.equal(existsSync(unit), false);
 });
 
-test('a unit folder that does not exist yet is made', async () => {
+test('a unit directory that does not exist yet is made', async () => {
   const { manager } = fakeManager();
-  const unitFolder = join(scratch, 'deep/systemd/user');
+  const unitDirectory = join(scratch, 'deep/systemd/user');
   mkdirSync(join(scratch, 'deep'));
-  await enableAutostart(layout, name, { ...manager, unitFolder });
-  assert.ok(existsSync(join(unitFolder, 'holdfast@gateway-1.service')));
+  await enableAutostart(layout, name, { ...manager, unitDirectory });
+  assert.ok(existsSync(join(unitDirectory, 'holdfast@gateway-1.service')));
 });
 
 test('units go where the scope looks for them', () => {
-  const { scope, unitFolder } = hostServiceManager({ XDG_CONFIG_HOME: '/home/u/.config' });
-  assert.equal(unitFolder, scope === 'system' ? '/etc/systemd/system' : '/home/u/.config/systemd/user');
+  const { scope, unitDirectory } = hostServiceManager({ XDG_CONFIG_HOME: '/home/u/.config' });
+  assert.equal(unitDirectory, scope === 'system' ? '/etc/systemd/system' : '/home/u/.config/systemd/user');
 });

@@ -7,8 +7,8 @@ import { run } from '../../../../src/base/process.ts';
 import { parseMachineName } from '../../../../src/machine/paths.ts';
 import { homeLine, type UnitParts, unitName, unitText } from '../../../../src/supervisor/systemd/unit.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-unit-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-unit-'));
+after(() => rmSync(directory, { recursive: true }));
 
 const parts: UnitParts = {
   name: parseMachineName('gateway-1'),
@@ -43,11 +43,11 @@ test('nothing in a path is taken for syntax', () => {
 
 for (const scope of ['system', 'user'] as const)
   test(`systemd accepts the ${scope} unit`, async (context) => {
-    const path = join(folder, unitName(parts.name));
+    const path = join(directory, unitName(parts.name));
     writeFileSync(path, unitText({ ...parts, scope }));
     try {
       const { stderr } = await run('systemd-analyze', [`--${scope}`, '--man=no', 'verify', path], {
-        env: { ...process.env, XDG_RUNTIME_DIR: folder, SYSTEMD_LOG_LEVEL: 'warning' },
+        env: { ...process.env, XDG_RUNTIME_DIR: directory, SYSTEMD_LOG_LEVEL: 'warning' },
       });
       assert.doesNotMatch(stderr, /gateway-1/);
     } catch (error) {

@@ -4,7 +4,7 @@ import { failure } from '../../base/errors.ts';
 /** unix(7): `sun_path` has 108 bytes, the last of them NUL. */
 const longestSocketPath = 107;
 
-/** The files of a running machine, in its run folder. */
+/** The files of a running machine, in its run directory. */
 export interface RunFiles {
   /** QEMU's control socket. */
   readonly qmp: string;
@@ -24,24 +24,24 @@ export interface RunFiles {
 }
 
 /** @throws HoldfastError `hypervisor.path-too-long`. */
-export function runFiles(folder: string): RunFiles {
+export function runFiles(directory: string): RunFiles {
   const files = {
-    qmp: join(folder, 'qmp.sock'),
-    disk: join(folder, 'disk.sock'),
-    vsockDevice: join(folder, 'vhost.sock'),
-    vsockHost: join(folder, 'vsock.sock'),
-    tpm: join(folder, 'tpm.sock'),
-    qemuLog: join(folder, 'qemu.log'),
-    vsockLog: join(folder, 'vsock.log'),
-    tpmLog: join(folder, 'tpm.log'),
-    credentials: join(folder, 'credentials'),
+    qmp: join(directory, 'qmp.sock'),
+    disk: join(directory, 'disk.sock'),
+    vsockDevice: join(directory, 'vhost.sock'),
+    vsockHost: join(directory, 'vsock.sock'),
+    tpm: join(directory, 'tpm.sock'),
+    qemuLog: join(directory, 'qemu.log'),
+    vsockLog: join(directory, 'vsock.log'),
+    tpmLog: join(directory, 'tpm.log'),
+    credentials: join(directory, 'credentials'),
   };
   const longest = Math.max(
     ...[files.qmp, files.vsockDevice, files.vsockHost].map((path) => Buffer.byteLength(path)),
   );
   if (longest <= longestSocketPath) return files;
   throw failure('hypervisor.path-too-long', 'the path of the machine is too long', {
-    why: `a socket in ${folder} would have ${longest} bytes; Linux allows ${longestSocketPath}`,
-    next: 'set HOLDFAST_HOME to a folder with a shorter path',
+    why: `a socket in ${directory} would have ${longest} bytes; Linux allows ${longestSocketPath}`,
+    next: 'set HOLDFAST_HOME to a directory with a shorter path',
   });
 }
