@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { hostPortSocket, listenVsock } from '../src/channel/vsock.ts';
 import { Broker } from '../src/tpm/broker/broker.ts';
-import { message } from '../src/tpm/codec/response.ts';
+import { message } from '../src/tpm/codec/message.ts';
 import { u16 } from '../src/tpm/codec/wire.ts';
 import { hostTpm } from '../src/tpm/host/host-tpm.ts';
 import { type Swtpm, startSwtpm } from '../test/support/swtpm.ts';

@@ -1,14 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Bytes } from '../base/size.ts';
+import type { TpmState } from '../tpm/virtual/swtpm.ts';
 
 export type Transport = 'vsock' | 'tcp';
-
-/** What a TPM in software keeps. */
-export interface TpmState {
-  readonly directory: string;
-  /** The file (mode 0600) with the key that encrypts it: 64 hexadecimal digits. */
-  readonly key: string;
-}
 
 /** What a hypervisor needs to run one machine. All paths are absolute. */
 export interface MachineHardware {

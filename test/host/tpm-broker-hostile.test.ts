@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { admittedCommands } from '../../src/tpm/broker/allowed-commands.ts';
 import { mostConnections } from '../../src/tpm/broker/broker.ts';
 import { refusedCommands } from '../../src/tpm/broker/denied-commands.ts';
-import { message, tagged } from '../../src/tpm/codec/response.ts';
+import { message, tagged } from '../../src/tpm/codec/message.ts';
 import { sized, u16, u32 } from '../../src/tpm/codec/wire.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 import { area, authorization, password } from '../support/tpm-commands.ts';

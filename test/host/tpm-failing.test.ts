@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../../src/base/process.ts';
 import { hostPortSocket, listenVsock } from '../../src/channel/vsock.ts';
 import { Broker } from '../../src/tpm/broker/broker.ts';
-import { message } from '../../src/tpm/codec/response.ts';
+import { message } from '../../src/tpm/codec/message.ts';
 import { startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 import { codesOf, random, talk } from '../support/tpm-talk.ts';
 

@@ -3,7 +3,7 @@ import { parseCommand } from '../../src/tpm/broker/command.ts';
 import { GuestSessions, OwnHandles } from '../../src/tpm/broker/ownership.ts';
 import { judge, type Verdict } from '../../src/tpm/broker/policy.ts';
 import type { Handle } from '../../src/tpm/codec/handles.ts';
-import { message, tagged } from '../../src/tpm/codec/response.ts';
+import { message, tagged } from '../../src/tpm/codec/message.ts';
 import { Refusal } from '../../src/tpm/codec/response-codes.ts';
 import { u16, u32 } from '../../src/tpm/codec/wire.ts';
 

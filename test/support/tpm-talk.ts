@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { message } from '../../src/tpm/codec/response.ts';
+import { message } from '../../src/tpm/codec/message.ts';
 import { u16 } from '../../src/tpm/codec/wire.ts';
 import type { FakeGuest } from './swtpm.ts';
 

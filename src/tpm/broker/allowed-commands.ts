@@ -3,6 +3,8 @@
  * Library Part 2, section 6.5.2; handles and authorizations: the table of each command in Part 3.
  */
 
+import { commandCodes } from '../codec/command-codes.ts';
+
 /**
  * What a handle may be. `own` objects and `session`s are those that the guest made; `persistent` objects are the host's,
  * such as its endorsement key. The platform's and the lockout's hierarchies are nowhere.
@@ -52,32 +54,19 @@ const parent = ['own', 'persistent'] as const;
 const session = ['session'] as const;
 const own = ['own'] as const;
 
-/** Commands that `guard.ts` looks into further. */
-export const codes = {
-  createPrimary: 0x131,
-  nvRead: 0x14e,
-  contextLoad: 0x161,
-  contextSave: 0x162,
-  flushContext: 0x165,
-  nvReadPublic: 0x169,
-  readPublic: 0x173,
-  startAuthSession: 0x176,
-  getCapability: 0x17a,
-} as const;
-
 export const admittedCommands: readonly AdmittedCommand[] = [
   // what the TPM is, and what it says of the host
-  admit(codes.getCapability, 'GetCapability', [], 'reads properties; handles of others are not shown'),
+  admit(commandCodes.getCapability, 'GetCapability', [], 'reads properties; handles of others are not shown'),
   admit(0x17c, 'GetTestResult', [], 'reads the outcome of the self-test'),
   admit(0x18a, 'TestParms', [], 'asks whether an algorithm is there'),
   admit(0x178, 'ECC_Parameters', [], 'reads the constants of a curve'),
   admit(0x181, 'ReadClock', [], 'reads the clock'),
   admit(0x17e, 'PCR_Read', [], 'reads platform configuration registers'),
   admit(0x17b, 'GetRandom', [], 'random numbers; how many is bounded by the rate'),
-  admit(codes.readPublic, 'ReadPublic', [parent], 'reads the public part of a key'),
-  admit(codes.nvReadPublic, 'NV_ReadPublic', [['index']], 'reads what an NV index is'),
+  admit(commandCodes.readPublic, 'ReadPublic', [parent], 'reads the public part of a key'),
+  admit(commandCodes.nvReadPublic, 'NV_ReadPublic', [['index']], 'reads what an NV index is'),
   admit(
-    codes.nvRead,
+    commandCodes.nvRead,
     'NV_Read',
     [['owner', 'index'], ['index']],
     'reads an NV index, given its authorization',
@@ -88,7 +77,7 @@ export const admittedCommands: readonly AdmittedCommand[] = [
 
   // sessions and policies, which the commands below are authorized with
   admit(
-    codes.startAuthSession,
+    commandCodes.startAuthSession,
     'StartAuthSession',
     [['own', 'persistent', 'null'], ['null']],
     'sessions; bound to nothing, as guessing with a bound one would count as an attack',
@@ -111,7 +100,7 @@ export const admittedCommands: readonly AdmittedCommand[] = [
 
   // device provisioning: an endorsement key, a credential for it, keys of the guest's own
   admit(
-    codes.createPrimary,
+    commandCodes.createPrimary,
     'CreatePrimary',
     [hierarchy],
     'endorsement and storage keys; no others, as who has the template has the same key',
@@ -154,12 +143,17 @@ export const admittedCommands: readonly AdmittedCommand[] = [
 
   // what the guest has in the TPM, and nobody else's
   admit(
-    codes.contextSave,
+    commandCodes.contextSave,
     'ContextSave',
     [['own', 'session']],
     'takes an own object or session out, encrypted: tools keep them in files between commands',
     { sessionless: true },
   ),
-  admit(codes.contextLoad, 'ContextLoad', [], 'puts it back', { sessionless: true, returnsHandle: true }),
-  admit(codes.flushContext, 'FlushContext', [], 'forgets an own object or session', { sessionless: true }),
+  admit(commandCodes.contextLoad, 'ContextLoad', [], 'puts it back', {
+    sessionless: true,
+    returnsHandle: true,
+  }),
+  admit(commandCodes.flushContext, 'FlushContext', [], 'forgets an own object or session', {
+    sessionless: true,
+  }),
 ];

@@ -1,4 +1,4 @@
-import { headerLength, longestMessage } from './command.ts';
+import { headerLength, longestMessage } from '../codec/message.ts';
 
 /** A message, or the sign that what came can no longer be cut into messages. */
 export type Piece = { readonly message: Buffer } | { readonly lost: string };

@@ -1,17 +1,9 @@
 import { formatHandle, type Handle } from '../codec/handles.ts';
+import { tags } from '../codec/message.ts';
 import { type Place, Refusal, type ResponseName, responseCode } from '../codec/response-codes.ts';
 import { Reader, Truncated } from '../codec/wire.ts';
 import { type AdmittedCommand, admittedCommands } from './allowed-commands.ts';
 import { refusedCommands } from './denied-commands.ts';
-
-/** Tag, size and code: TCG TPM 2.0 Library Part 1, section "Command Header"; a response has the same form. */
-export const headerLength = 10;
-
-/** No command or response is longer: what TPMs for PCs take (TPM_PT_MAX_COMMAND_SIZE, TPM_PT_MAX_RESPONSE_SIZE). */
-export const longestMessage = 4096;
-
-/** TPMI_ST_COMMAND_TAG: Part 2, section 9.7. */
-export const tags = { noSessions: 0x8001, sessions: 0x8002 } as const;
 
 /** TPMA_SESSION, Part 2, section 8.4: bit 0. */
 const continueSession = 0x01;

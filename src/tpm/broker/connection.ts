@@ -1,5 +1,5 @@
 import { HoldfastError, reasonOf } from '../../base/errors.ts';
-import { examine } from '../codec/examination.ts';
+import { commandCodes } from '../codec/command-codes.ts';
 import { type Handle, isSession } from '../codec/handles.ts';
 import { requests } from '../codec/requests.ts';
 import {
@@ -12,8 +12,8 @@ import {
 } from '../codec/response.ts';
 import { Refusal, responseCode } from '../codec/response-codes.ts';
 import type { HostTpm, TpmConnection } from '../host/host-tpm.ts';
-import { codes } from './allowed-commands.ts';
 import { type Command, parseCommand } from './command.ts';
+import { examine } from './examination.ts';
 import { type GuestSessions, OwnHandles } from './ownership.ts';
 import { ParkedSessions } from './parked-sessions.ts';
 import { judge } from './policy.ts';
@@ -136,8 +136,9 @@ export class GuestTpm {
       this.#own.add(handle);
       this.#parked.forget(handle);
     }
-    if (spec.code === codes.flushContext) this.#own.remove(parameters.readUInt32BE() as Handle);
-    if (spec.code === codes.contextSave && first !== undefined) this.#own.save(first, this.#parts.now());
+    if (spec.code === commandCodes.flushContext) this.#own.remove(parameters.readUInt32BE() as Handle);
+    if (spec.code === commandCodes.contextSave && first !== undefined)
+      this.#own.save(first, this.#parts.now());
     const consumed = spec.consumes === undefined ? undefined : handles[spec.consumes];
     if (consumed !== undefined) this.#own.remove(consumed);
     for (const { session, continues } of authorizations) if (!continues) this.#own.remove(session);

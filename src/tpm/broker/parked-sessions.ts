@@ -1,6 +1,6 @@
-import type { Ask } from '../codec/examination.ts';
 import type { Handle } from '../codec/handles.ts';
 import { readBody, requests } from '../codec/requests.ts';
+import type { Ask } from '../codec/response.ts';
 import { isFull, isSuccess, type Response } from '../codec/response.ts';
 
 /**

@@ -1,3 +1,4 @@
+import { commandCodes } from '../codec/command-codes.ts';
 import {
   formatHandle,
   type Handle,
@@ -8,7 +9,7 @@ import {
 } from '../codec/handles.ts';
 import { Refusal, responseCode } from '../codec/response-codes.ts';
 import { Reader, Truncated } from '../codec/wire.ts';
-import { codes, type HandleRole } from './allowed-commands.ts';
+import type { HandleRole } from './allowed-commands.ts';
 import type { Command } from './command.ts';
 import { listOwnHandles } from './handle-list.ts';
 import type { OwnHandles } from './ownership.ts';
@@ -70,16 +71,16 @@ function wrongHandle(handle: Handle, position: number): Refusal {
 }
 
 /** The handle that these bring may be a session's. */
-const returnsSession: readonly number[] = [codes.startAuthSession, codes.contextLoad];
+const returnsSession: readonly number[] = [commandCodes.startAuthSession, commandCodes.contextLoad];
 
 /** What is looked at beyond handles; some commands are answered here. */
 const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buffer | undefined>> = {
-  [codes.flushContext]: ({ parameters }, own) => {
+  [commandCodes.flushContext]: ({ parameters }, own) => {
     const handle = read(parameters, (reader) => reader.u32()) as Handle;
     if (!own.isOwn(handle)) throw notOwn(handle);
     return undefined;
   },
-  [codes.contextLoad]: ({ parameters }, own) => {
+  [commandCodes.contextLoad]: ({ parameters }, own) => {
     // TPMS_CONTEXT, Part 2, section 14.5: sequence, then the handle that was saved
     const handle = read(parameters, (reader) => {
       reader.take(8);
@@ -91,14 +92,14 @@ const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buff
     } else requireRoomForObject(own);
     return undefined;
   },
-  [codes.startAuthSession]: (_command, own) => {
+  [commandCodes.startAuthSession]: (_command, own) => {
     if (own.sessionsAreFull)
       throw new Refusal(responseCode('sessionHandles'), 'the guest has too many sessions');
     requireRoomForSession(own);
     return undefined;
   },
-  [codes.createPrimary]: requireParent,
-  [codes.getCapability]: listOwnHandles,
+  [commandCodes.createPrimary]: requireParent,
+  [commandCodes.getCapability]: listOwnHandles,
 };
 
 /** TPMA_OBJECT: Part 2, section 8.3. */

@@ -1,5 +1,5 @@
 import { failure } from '../../base/errors.ts';
-import { headerLength, longestMessage } from '../broker/command.ts';
+import { headerLength, longestMessage } from './message.ts';
 
 /** Puts a TPM's response together; never holds more than one. */
 export class Pieces {

@@ -1,25 +1,25 @@
 import { failure } from '../../base/errors.ts';
-import { codes } from '../broker/allowed-commands.ts';
-import { tags } from '../broker/command.ts';
+import { commandCodes } from './command-codes.ts';
 import { type Handle, permanent } from './handles.ts';
-import { isSuccess, message, type Response, tagged } from './response.ts';
+import { message, tagged, tags } from './message.ts';
+import { isSuccess, type Response } from './response.ts';
 import { Reader, Truncated, u16, u32 } from './wire.ts';
 
 /** The commands that Holdfast itself sends: TCG TPM 2.0 Library Part 3. */
 export const requests = {
-  flush: (handle: Handle) => message(codes.flushContext, u32(handle)),
-  contextSave: (handle: Handle) => message(codes.contextSave, u32(handle)),
-  contextLoad: (context: Buffer) => message(codes.contextLoad, context),
-  nvReadPublic: (index: Handle) => message(codes.nvReadPublic, u32(index)),
-  readPublic: (object: Handle) => message(codes.readPublic, u32(object)),
+  flush: (handle: Handle) => message(commandCodes.flushContext, u32(handle)),
+  contextSave: (handle: Handle) => message(commandCodes.contextSave, u32(handle)),
+  contextLoad: (context: Buffer) => message(commandCodes.contextLoad, context),
+  nvReadPublic: (index: Handle) => message(commandCodes.nvReadPublic, u32(index)),
+  readPublic: (object: Handle) => message(commandCodes.readPublic, u32(object)),
   properties: (first: number, count: number) =>
-    message(codes.getCapability, u32(capabilityProperties), u32(first), u32(count)),
-  /** Takes the measurements of the next start with SHA-256 alone: Part 3, `PCR_Allocate`. */
+    message(commandCodes.getCapability, u32(capabilityProperties), u32(first), u32(count)),
+  /** Measures the next start with SHA-256 alone: Part 3, `PCR_Allocate`. Never sent to the host's TPM (denied-commands.ts). */
   allocateSha256: () => {
     const banks = digestAlgorithms.map(({ code, measured }) =>
       Buffer.concat([u16(code), Buffer.of(3), Buffer.alloc(3, measured ? 0xff : 0)]),
     );
-    return tagged(tags.sessions, pcrAllocate, [
+    return tagged(tags.sessions, commandCodes.pcrAllocate, [
       ...[u32(permanent.platform), emptyPassword, u32(banks.length), ...banks],
     ]);
   },
@@ -27,23 +27,17 @@ export const requests = {
   createEndorsementPrimary: (template: Buffer) => {
     // TPMS_SENSITIVE_CREATE with neither authorization nor data; no outside information, no creation PCRs
     const sensitive = Buffer.concat([u16(4), u16(0), u16(0)]);
-    return tagged(tags.sessions, codes.createPrimary, [
+    return tagged(tags.sessions, commandCodes.createPrimary, [
       ...[u32(permanent.endorsement), emptyPassword, sensitive],
       ...[u16(template.length), template, u16(0), u32(0)],
     ]);
   },
-  /** Has the TPM keep a loaded key over restarts, at a handle of the owner's: Part 3, `EvictControl`. */
+  /** Makes a loaded key persistent, at a handle of the owner's: Part 3, `EvictControl`. Never sent to the host's TPM. */
   keep: (object: Handle, persistent: Handle) =>
-    tagged(tags.sessions, evictControl, [
+    tagged(tags.sessions, commandCodes.evictControl, [
       ...[u32(permanent.owner), u32(object), emptyPassword, u32(persistent)],
     ]),
 } as const;
-
-/** TPM_CC_EvictControl: Part 2, section 6.5.2. The host's TPM never gets it. */
-const evictControl = 0x120;
-
-/** TPM_CC_PCR_Allocate: Part 2, section 6.5.2. The host's TPM never gets it (refused-commands.ts). */
-const pcrAllocate = 0x12b;
 
 /** The banks that swtpm has: Part 2, section 6.3. Measuring with one that nobody reads would make the boot slower. */
 const digestAlgorithms = [

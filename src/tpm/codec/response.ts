@@ -1,8 +1,7 @@
 import { failure } from '../../base/errors.ts';
-import { headerLength, longestMessage, tags } from '../broker/command.ts';
 import type { Handle } from './handles.ts';
+import { headerLength, longestMessage, message } from './message.ts';
 import { type ResponseCode, responseCodes } from './response-codes.ts';
-import { u16, u32 } from './wire.ts';
 
 /** A response whose header is in order: TCG TPM 2.0 Library Part 1, section "Response Header". */
 export interface Response {
@@ -11,6 +10,9 @@ export interface Response {
   /** All that follows the header. */
   readonly body: Buffer;
 }
+
+/** Sends a command to a TPM and returns its response. */
+export type Ask = (command: Buffer) => Promise<Response>;
 
 /** @throws HoldfastError `tpm.malformed`. */
 export function parseResponse(bytes: Buffer): Response {
@@ -44,17 +46,6 @@ export function errorResponse(code: ResponseCode): Buffer {
 /** A successful response without sessions. */
 export function plainResponse(body: Uint8Array): Buffer {
   return message(responseCodes.success, body);
-}
-
-/** A command without sessions, or what else has a header and no sessions. */
-export function message(code: number, ...parts: readonly Uint8Array[]): Buffer {
-  return tagged(tags.noSessions, code, parts);
-}
-
-/** A message with its size filled in. */
-export function tagged(tag: number, code: number, parts: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(parts);
-  return Buffer.concat([u16(tag), u32(headerLength + body.length), u32(code), body]);
 }
 
 function malformed(why: string) {

@@ -1,8 +1,8 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { failure } from '../../base/errors.ts';
-import type { Ask } from '../codec/examination.ts';
 import type { Handle } from '../codec/handles.ts';
 import { readBody, requests } from '../codec/requests.ts';
+import type { Ask } from '../codec/response.ts';
 import { isSuccess, returnedHandle } from '../codec/response.ts';
 import { Reader, sized, u16, u32 } from '../codec/wire.ts';
 

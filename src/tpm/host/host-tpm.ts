@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { failure, type HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
-import { longestMessage } from '../broker/command.ts';
+import { longestMessage } from '../codec/message.ts';
 import { Pieces } from '../codec/reassembly.ts';
 
 /** The TPM of a host with Linux' resource manager, which keeps its users apart. */

@@ -1,5 +1,5 @@
-import type { Ask } from '../codec/examination.ts';
 import { properties, readProperties, requests } from '../codec/requests.ts';
+import type { Ask } from '../codec/response.ts';
 import { parseResponse } from '../codec/response.ts';
 import { u32 } from '../codec/wire.ts';
 import { type EndorsementKey, readEndorsementKey } from './endorsement-key.ts';

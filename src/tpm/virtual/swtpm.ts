@@ -1,6 +1,12 @@
 import { basename } from 'node:path';
 import { failure } from '../../base/errors.ts';
-import type { TpmState } from '../../hypervisor/hypervisor.ts';
+
+/** Where the state of a virtual TPM is kept. */
+export interface TpmState {
+  readonly directory: string;
+  /** The file (mode 0600) with the key that encrypts it: 64 hexadecimal digits. */
+  readonly key: string;
+}
 
 export const swtpmProgram = 'swtpm';
 

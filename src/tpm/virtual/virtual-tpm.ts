@@ -6,13 +6,12 @@ import { Duplex } from 'node:stream';
 import { failure, reasonOf } from '../../base/errors.ts';
 import { exists, syncDirectory } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
-import type { TpmState } from '../../hypervisor/hypervisor.ts';
-import type { Ask } from '../codec/examination.ts';
 import { Pieces } from '../codec/reassembly.ts';
 import { readBody, requests } from '../codec/requests.ts';
+import type { Ask } from '../codec/response.ts';
 import { parseResponse, type Response } from '../codec/response.ts';
 import { makeAttestationKey } from './attestation-key.ts';
-import { swtpmProgram, swtpmStateArguments } from './swtpm.ts';
+import { swtpmProgram, swtpmStateArguments, type TpmState } from './swtpm.ts';
 
 /** How long a new TPM may take for its seeds and one command: milliseconds. */
 const makeLimit = 30_000;

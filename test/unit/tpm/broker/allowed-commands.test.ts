@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { admittedCommands, codes, type HandleRole } from '../../../../src/tpm/broker/allowed-commands.ts';
+import { admittedCommands, type HandleRole } from '../../../../src/tpm/broker/allowed-commands.ts';
 import { refusedCommands } from '../../../../src/tpm/broker/denied-commands.ts';
-import { message } from '../../../../src/tpm/codec/response.ts';
+import { commandCodes } from '../../../../src/tpm/codec/command-codes.ts';
+import { message } from '../../../../src/tpm/codec/message.ts';
 import { sized, u16, u32 } from '../../../../src/tpm/codec/wire.ts';
 import {
   commandOf,
@@ -31,7 +32,7 @@ test('each command of the specification is admitted or refused, with a reason, a
   for (const { name, reason } of all) assert.ok(reason.length > 10, name);
 });
 
-test('whatever is not admitted is refused, vendors’ commands and unknown codes too', () => {
+test('whatever is not admitted is refused, vendors’ commands and unknown commandCodes too', () => {
   const admitted = new Set(admittedCommands.map(({ code }) => code));
   for (let code = 0; code <= 0x3ff; code++) {
     for (const each of [code, code * 0x0001_0001, 0x2000_0000 + code]) {
@@ -54,10 +55,13 @@ test('what the issue names never passes', () => {
 const alien = [0x4000_000c, 0x4000_000a, 0x0000_0007, 0x8000_0001, 0x0300_0007, 0x0200_0000, 0x9000_0000];
 
 const parameters: Readonly<Record<number, Buffer>> = {
-  [codes.flushContext]: u32(ownObject),
-  [codes.contextLoad]: Buffer.concat([Buffer.alloc(8), u32(ownObject), Buffer.alloc(8)]),
-  [codes.createPrimary]: Buffer.concat([sized(u16(0), u16(0)), sized(u16(1), u16(0x0b), u32(0x0003_00b2))]),
-  [codes.getCapability]: Buffer.concat([u32(6), u32(0x100), u32(1)]),
+  [commandCodes.flushContext]: u32(ownObject),
+  [commandCodes.contextLoad]: Buffer.concat([Buffer.alloc(8), u32(ownObject), Buffer.alloc(8)]),
+  [commandCodes.createPrimary]: Buffer.concat([
+    sized(u16(0), u16(0)),
+    sized(u16(1), u16(0x0b), u32(0x0003_00b2)),
+  ]),
+  [commandCodes.getCapability]: Buffer.concat([u32(6), u32(0x100), u32(1)]),
 };
 
 for (const spec of admittedCommands) {
@@ -95,7 +99,7 @@ for (const spec of admittedCommands) {
   test(`${spec.name} is refused to a guest who has nothing, where it takes own handles`, () => {
     const nothing = outcomeOf(commandOf(spec, good, body), ownHandles());
     const takesOwn = spec.handles.some(([role]) => role === 'own' || role === 'session');
-    const isFlush = spec.code === codes.flushContext;
+    const isFlush = spec.code === commandCodes.flushContext;
     assert.equal(typeof nothing === 'number', takesOwn || isFlush);
   });
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codes } from '../../../../src/tpm/broker/allowed-commands.ts';
 import {
   GuestSessions,
   mostLoadedSessions,
@@ -8,8 +7,9 @@ import {
   mostSessions,
   OwnHandles,
 } from '../../../../src/tpm/broker/ownership.ts';
+import { commandCodes } from '../../../../src/tpm/codec/command-codes.ts';
 import type { Handle } from '../../../../src/tpm/codec/handles.ts';
-import { message, tagged } from '../../../../src/tpm/codec/response.ts';
+import { message, tagged } from '../../../../src/tpm/codec/message.ts';
 import { sized, u16, u32 } from '../../../../src/tpm/codec/wire.ts';
 import {
   area,
@@ -26,7 +26,7 @@ const sensitive = sized(u16(0), u16(0));
 
 function createPrimary(type: number, attributes: number): Buffer {
   const template = sized(u16(type), u16(0x0b), u32(attributes), Buffer.alloc(20));
-  return tagged(0x8002, codes.createPrimary, [endorsement, area(password), sensitive, template]);
+  return tagged(0x8002, commandCodes.createPrimary, [endorsement, area(password), sensitive, template]);
 }
 
 test('a primary key may only be a parent of others', () => {
@@ -39,14 +39,26 @@ test('a primary key may only be a parent of others', () => {
   assert.equal(outcomeOf(createPrimary(0x0001, restricted | decrypt | sign)), 0x2c2);
   for (const type of [0x0008, 0x0025])
     assert.equal(outcomeOf(createPrimary(type, restricted | decrypt)), 0x2ca);
-  const cut = tagged(0x8002, codes.createPrimary, [endorsement, area(password), sensitive, u16(4), u16(1)]);
+  const cut = tagged(0x8002, commandCodes.createPrimary, [
+    endorsement,
+    area(password),
+    sensitive,
+    u16(4),
+    u16(1),
+  ]);
   assert.equal(outcomeOf(cut), 0x1da); // insufficient, parameter
 });
 
 test('sessions of others authorize nothing, and malformed areas are refused', () => {
   const nvRead = (authorizations: Buffer) =>
     outcomeOf(
-      tagged(0x8002, codes.nvRead, [u32(0x0150_0001), u32(0x0150_0001), authorizations, u16(8), u16(0)]),
+      tagged(0x8002, commandCodes.nvRead, [
+        u32(0x0150_0001),
+        u32(0x0150_0001),
+        authorizations,
+        u16(8),
+        u16(0),
+      ]),
     );
   assert.deepEqual(nvRead(area(password)), { examine: [0x0150_0001] });
   assert.equal(typeof nvRead(area(authorization(ownSession))), 'object');
@@ -73,7 +85,7 @@ test('what could be guessed at is examined, hierarchies are not', () => {
 
 test('a session is bound to nothing', () => {
   const startSession = (bind: number) =>
-    outcomeOf(message(codes.startAuthSession, u32(0x4000_0007), u32(bind), Buffer.alloc(20)));
+    outcomeOf(message(commandCodes.startAuthSession, u32(0x4000_0007), u32(bind), Buffer.alloc(20)));
   assert.equal(typeof startSession(0x4000_0007), 'object');
   for (const bind of [0x8101_0001, ownObject, 0x0150_0001, 0x4000_0001]) {
     assert.equal(typeof startSession(bind), 'number');
@@ -86,9 +98,9 @@ test('FlushContext and ContextLoad heed whose sessions they are, also when those
   const two = new OwnHandles(sessions);
   one.add(ownSession);
   one.add(ownObject);
-  const flushOf = (handle: number) => message(codes.flushContext, u32(handle));
+  const flushOf = (handle: number) => message(commandCodes.flushContext, u32(handle));
   const loadOf = (handle: number) =>
-    message(codes.contextLoad, Buffer.alloc(8), u32(handle), Buffer.alloc(8));
+    message(commandCodes.contextLoad, Buffer.alloc(8), u32(handle), Buffer.alloc(8));
   const policy = message(0x189, u32(ownSession));
   assert.equal(typeof outcomeOf(policy, one), 'object');
   assert.equal(outcomeOf(policy, two), 0x910, 'loaded in another connection');
@@ -101,15 +113,20 @@ test('FlushContext and ContextLoad heed whose sessions they are, also when those
   assert.equal(outcomeOf(flushOf(ownObject), two), 0x1cb);
   assert.equal(outcomeOf(loadOf(ownSession + 1), two), 0x1cb);
   assert.equal(outcomeOf(flushOf(0x8101_0001), one), 0x1c4);
-  assert.equal(outcomeOf(message(codes.flushContext, u16(0)), one), 0x1da);
-  const withSession = tagged(0x8002, codes.flushContext, [area(password), u32(ownObject)]);
+  assert.equal(outcomeOf(message(commandCodes.flushContext, u16(0)), one), 0x1da);
+  const withSession = tagged(0x8002, commandCodes.flushContext, [area(password), u32(ownObject)]);
   assert.equal(outcomeOf(withSession, one), 0x145);
 });
 
 test('a guest may have so many objects and sessions, and no more', () => {
   const own = ownHandles();
   const hash = message(0x186, u16(0), u16(0x0b));
-  const session = message(codes.startAuthSession, u32(0x4000_0007), u32(0x4000_0007), Buffer.alloc(20));
+  const session = message(
+    commandCodes.startAuthSession,
+    u32(0x4000_0007),
+    u32(0x4000_0007),
+    Buffer.alloc(20),
+  );
   for (let count = 0; count < mostObjects; count++) {
     assert.equal(typeof outcomeOf(hash, own), 'object');
     own.add((0x8000_0000 + count) as Handle);
@@ -135,7 +152,7 @@ test('lists of handles are the guest’s own', () => {
   const own = ownHandles(0x8000_0001 as Handle, ownObject, ownSession, 0x0200_0005 as Handle);
   own.save(0x0200_0005 as Handle, 0);
   const list = (property: number, count = 64) => {
-    const outcome = outcomeOf(message(codes.getCapability, u32(1), u32(property), u32(count)), own);
+    const outcome = outcomeOf(message(commandCodes.getCapability, u32(1), u32(property), u32(count)), own);
     assert.ok(typeof outcome === 'object' && 'answer' in outcome);
     const { answer } = outcome;
     assert.equal(answer.readUInt32BE(2), answer.length);
@@ -151,7 +168,7 @@ test('lists of handles are the guest’s own', () => {
   assert.deepEqual(list(0x0200_0000).handles, [ownSession]);
   assert.deepEqual(list(0x0300_0000).handles, [0x0200_0005]);
   assert.deepEqual(list(0x8000_0000, 0), { more: true, handles: [] });
-  const ask = (...parts: Buffer[]) => outcomeOf(message(codes.getCapability, ...parts), own);
+  const ask = (...parts: Buffer[]) => outcomeOf(message(commandCodes.getCapability, ...parts), own);
   assert.deepEqual(ask(u32(1), u32(0x8100_0000), u32(64)), { examine: [] }, 'the host’s persistent ones');
   assert.equal(ask(u32(1), u32(0x8000_0000)), 0x1da);
   assert.equal(ask(u32(1), u32(0x8000_0000), u32(1), u32(0)), 0x1d5);

@@ -1,10 +1,7 @@
-import { type Handle, handleType } from './handles.ts';
-import { properties, readIndexAttributes, readProperties, requests } from './requests.ts';
-import { isSuccess, type Response } from './response.ts';
-import { Refusal, responseCode } from './response-codes.ts';
-
-/** Asks the host's TPM something. */
-export type Ask = (command: Buffer) => Promise<Response>;
+import { type Handle, handleType } from '../codec/handles.ts';
+import { properties, readIndexAttributes, readProperties, requests } from '../codec/requests.ts';
+import { type Ask, isSuccess } from '../codec/response.ts';
+import { Refusal, responseCode } from '../codec/response-codes.ts';
 
 /** TPMA_NV: TCG TPM 2.0 Library Part 2, section 13.4. Bits 4 to 7 are the type of the index (section 13.2). */
 const noDictionaryAttack = 1 << 25;
