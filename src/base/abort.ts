@@ -1,5 +1,5 @@
 /**
- * The result of `work`, or the signal's reason as soon as it is aborted: `work` then goes on unwatched.
+ * Returns the result of `work`, or rejects as soon as the signal is aborted; `work` then continues unobserved.
  * @throws the signal's reason.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -9,17 +9,18 @@ export type ArchiveEntry =
   | { readonly name: string; readonly copy: string }
   | { readonly name: string; readonly make: () => Promise<string | Uint8Array> };
 
-/** What became of an entry, in words. */
+/** What happened to an entry: `included`, `does not exist`, or `failed: ` and the reason. */
 export interface ArchiveOutcome {
   readonly name: string;
   readonly outcome: string;
 }
 
 /**
- * Writes a tar.gz archive (mode 0600) with what can be had: an entry that fails is told in the archive's `contents.txt` and
- * does not stop the others, since archives are wanted most when something is broken. Only what is listed goes in.
- * @param target replaced whole or not at all.
- * @param directory the one directory that the archive unpacks to.
+ * Writes a tar.gz archive (mode 0600) of the listed entries and nothing else. An entry that fails is recorded in the
+ * archive's `contents.txt` and does not stop the others: archives are needed most when something is broken.
+ * @param target replaced atomically.
+ * @param directory the only directory at the top of the archive.
+ * @throws HoldfastError `archive.target`.
  */
 export async function writeArchive(
   target: string,
@@ -45,7 +46,7 @@ export async function writeArchive(
     const lines = outcomes.map(({ name, outcome }) => `${name}: ${outcome}\n`);
     await writeFile(join(content, 'contents.txt'), lines.join(''));
     const file = join(scratch, 'archive.tar.gz');
-    await writeFile(file, '', { mode: 0o600 }); // tar keeps the mode of a file that is there
+    await writeFile(file, '', { mode: 0o600 }); // tar keeps the mode of an existing file
     await run('tar', ['--create', '--gzip', '--file', file, '--directory', scratch, '--', directory], {
       signal,
     });
@@ -56,16 +57,16 @@ export async function writeArchive(
   }
 }
 
-/** A directory beside the archive, made before anything is collected: so what cannot be written is told at once. */
+/** Creates a directory next to the archive before anything is collected, so that an unwritable target fails at once. */
 async function makeScratch(path: string): Promise<string> {
   const isDirectory = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
   const cannot = (why: string, cause?: unknown) =>
-    misuse('archive.target', `${path} cannot be written`, {
+    misuse('archive.target', `cannot write ${path}`, {
       why,
-      next: 'give a file in a directory that exists, such as ./logs.tar.gz',
+      next: 'name a file in an existing directory, such as ./logs.tar.gz',
       cause,
     });
   if (isDirectory) throw cannot('it is a directory');

@@ -3,9 +3,9 @@ import { open } from 'node:fs/promises';
 import { readAhead, readsOf } from './read-ahead.ts';
 
 /**
- * The SHA-256 of a file, in hexadecimal digits.
- * @param count is told of the bytes as they are read; what it throws ends the reading.
- * @throws Node's own errors when it cannot be read.
+ * Returns the SHA-256 of a file in lower-case hex.
+ * @param count receives the size of each chunk read; an exception from it stops the reading.
+ * @throws Node's system errors when the file cannot be read.
  */
 export async function digestOfFile(path: string, count: (bytes: number) => void = () => {}): Promise<string> {
   const digest = createHash('sha256');

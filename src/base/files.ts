@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:f
 import { dirname } from 'node:path';
 import { failure, isSystemError } from './errors.ts';
 
-/** Makes a rename or a new name inside `directory` survive a power cut. */
+/** Flushes a directory, so that a rename or a new name in it survives a power failure. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
@@ -14,7 +14,7 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Replaces `path` whole or not at all: temporary file, fsync, rename, fsync of the directory.
+ * Replaces `path` atomically and durably: temporary file, fsync, rename, fsync of the directory.
  * @param mode file mode; secrets pass 0o600.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
@@ -35,32 +35,32 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
   }
 }
 
-/** Makes a directory that only its owner may enter. */
+/** Creates a directory that only its owner can enter (mode 0700), and its parents. */
 export async function makePrivateDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 /**
- * Reads a file that must not be larger than `maximum` bytes.
- * @throws HoldfastError `file.too-large`; Node's own errors when it cannot be read.
+ * Reads a file of at most `maximum` bytes.
+ * @throws HoldfastError `file.too-large`; Node's system errors when the file cannot be read.
  */
 export async function readBounded(path: string, maximum: number): Promise<Buffer> {
   const { size } = await stat(path);
   if (size > maximum) {
-    throw failure('file.too-large', `${path} is too large`, {
-      why: `${size} bytes; at most ${maximum} are read`,
+    throw failure('file.too-large', `cannot read ${path}: the file is too large`, {
+      why: `it has ${size} bytes, the limit is ${maximum}`,
     });
   }
   return readFile(path);
 }
 
-/** Writes all of it: what a disk that is full cuts short is said by the next write only. */
+/** Writes all bytes. On a full disk write(2) may be partial; only the next write reports the error. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; )
     done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }
 
-/** True when something is at `path`. */
+/** Returns true when `path` exists, following symbolic links. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);

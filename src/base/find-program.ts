@@ -3,15 +3,15 @@ import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 /**
- * The directories that programs are taken from. Debian leaves `sbin` out of users' PATH, where mkfs.ext4 and others are that
- * need no root for files.
+ * Returns the directories to search for programs: PATH, then `sbin`. Debian leaves `sbin` out of the PATH of normal
+ * users, but mkfs.ext4 and others there work on plain files without root.
  */
 export function searchPath(environment: NodeJS.ProcessEnv = process.env): string {
   const directories = (environment.PATH ?? '/usr/bin:/bin').split(delimiter).filter(isAbsolute);
   return [...new Set([...directories, '/usr/sbin', '/sbin'])].join(delimiter);
 }
 
-/** Where a program is, as `run` and `start` of process.ts will find it; undefined when it is not installed. */
+/** Returns the path at which `run` and `start` of process.ts find a program, or undefined when it is not installed. */
 export async function findProgram(name: string): Promise<string | undefined> {
   const candidates = isAbsolute(name)
     ? [name]

@@ -3,24 +3,24 @@ import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { failure, isSystemError } from './errors.ts';
 import { start, started } from './process.ts';
 
-/** flock(1) answers with this when somebody else holds the lock. */
+/** Exit code requested from flock(1) for a lock that is held by another process. */
 const conflictCode = 75;
 
 /** A lock that is held until it is released or its process dies. */
 export interface Lock {
-  /** @param options.unlink also removes the file; whoever waits for it then waits for its successor. */
+  /** @param options.unlink also removes the file; waiting processes then lock its successor. */
   release(options?: { unlink: boolean }): Promise<void>;
 }
 
 export interface LockOptions {
-  /** Waits for the holder to end instead of failing. */
+  /** Wait for the holder to release the lock instead of failing. */
   readonly wait?: boolean;
 }
 
 /**
- * Takes an exclusive flock(2) on `path`. The lock belongs to our open file, so the kernel frees it when this process
- * dies, whatever the reason: there are no stale locks to judge. Node closes the file on exec, so children do not hold it.
- * @param holder what the next one is told is going on, such as `deploy`.
+ * Takes an exclusive flock(2) on `path`. The lock belongs to the open file of this process, so the kernel releases it when
+ * the process ends for any reason and no stale lock remains. Node closes the file on exec, so children do not hold it.
+ * @param holder the running command, such as `deploy`, for the error that other processes get.
  * @throws HoldfastError `lock.held`, naming the holder and its process.
  */
 export async function takeLock(path: string, holder: string, options: LockOptions = {}): Promise<Lock> {
@@ -29,13 +29,13 @@ export async function takeLock(path: string, holder: string, options: LockOption
     try {
       if (!(await lockOpenFile(handle, path, options))) {
         const owner = (await handle.readFile('utf8')).trim() || 'another command';
-        throw failure('lock.held', 'another command is at work on this machine', {
+        throw failure('lock.held', 'cannot lock the machine: another command is running', {
           why: `${owner} holds ${path}`,
-          next: 'wait for it to end, or stop it, and try again',
+          next: 'wait until it ends, or stop it, then retry',
         });
       }
       if (!(await isStillAt(handle, path))) {
-        await handle.close(); // the holder before us removed the file: its name now means another lock, or none
+        await handle.close(); // the previous holder removed the file: the path is now another lock, or none
         continue;
       }
       await handle.truncate(0);
@@ -53,7 +53,7 @@ export async function takeLock(path: string, holder: string, options: LockOption
   }
 }
 
-/** Runs `work` while holding the lock: see `takeLock`. */
+/** Runs `work` while holding the lock. Throws as `takeLock` does. */
 export async function withLock<T>(
   path: string,
   holder: string,
@@ -68,7 +68,7 @@ export async function withLock<T>(
   }
 }
 
-/** util-linux's flock locks a descriptor that it inherits: the lock then stays with the open file, which is ours. */
+/** flock(1) of util-linux locks an inherited descriptor; the lock stays with the open file after flock has ended. */
 async function lockOpenFile(handle: FileHandle, path: string, options: LockOptions): Promise<boolean> {
   const args = options.wait ? ['3'] : ['--nonblock', '--conflict-exit-code', String(conflictCode), '3'];
   const child = start('flock', args, { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
@@ -76,7 +76,7 @@ async function lockOpenFile(handle: FileHandle, path: string, options: LockOptio
   const [code] = (await once(child, 'close')) as [number | null];
   if (code === 0) return true;
   if (code === conflictCode) return false;
-  throw failure('lock.failed', `the lock ${path} could not be taken`, { why: `flock ended with ${code}` });
+  throw failure('lock.failed', `cannot lock ${path}`, { why: `flock ended with exit code ${code}` });
 }
 
 async function isStillAt(handle: FileHandle, path: string): Promise<boolean> {

@@ -2,25 +2,25 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure, isSystemError } from './errors.ts';
 
-/** A process of this user, told apart from a later one with the same number. */
+/** A process of this user. The start time distinguishes it from a later process with the same PID. */
 export interface ProcessEntry {
   readonly pid: number;
   readonly argv: readonly string[];
-  /** When it started, in clock ticks since the host booted: proc_pid_stat(5), field 22. */
+  /** Start time in clock ticks since the host booted: proc_pid_stat(5), field 22. */
   readonly startTicks: number;
 }
 
-/** USER_HZ, the unit of proc_pid_stat(5): 100 on every architecture that Linux's user space ABI fixes it for. */
+/** USER_HZ, the unit of proc_pid_stat(5). The user space ABI of Linux fixes it at 100 on the supported architectures. */
 const ticksPerSecond = 100;
 
-/** Finds this user's processes by their argv. Kernel threads and zombies are none. */
+/** Finds processes of this user by their argv. Kernel threads and zombies are left out. */
 export async function findProcesses(matches: (argv: readonly string[]) => boolean): Promise<ProcessEntry[]> {
   const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const entries = await Promise.all(names.map((name) => readProcess(Number(name))));
   return entries.filter((entry) => entry !== undefined).filter((entry) => matches(entry.argv));
 }
 
-/** The process with this number, or undefined when it is gone, a zombie, or another user's. */
+/** Returns the process with this PID, or undefined when it has ended, is a zombie, or belongs to another user. */
 export async function readProcess(pid: number): Promise<ProcessEntry | undefined> {
   try {
     const directory = `/proc/${pid}`;
@@ -38,27 +38,27 @@ export async function readProcess(pid: number): Promise<ProcessEntry | undefined
   }
 }
 
-/** Field 22 of proc_pid_stat(5); undefined for a zombie. The name in field 2 may hold spaces and parentheses. */
+/** Parses field 22 of proc_pid_stat(5). Undefined for a zombie. The name in field 2 can contain spaces and parentheses. */
 export function parseStartTicks(stat: string): number | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, ticks] = [fields[0], Number(fields[19])];
   return state === 'Z' || state === 'X' || !Number.isSafeInteger(ticks) ? undefined : ticks;
 }
 
-/** When the process started. */
+/** Returns the time at which the process started. */
 export async function startTime(entry: ProcessEntry): Promise<Date> {
   const bootSeconds = Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1]);
   return new Date((bootSeconds + entry.startTicks / ticksPerSecond) * 1000);
 }
 
-/** Whether this very process still runs. */
+/** Returns true while this process runs; a later process with the same PID does not count. */
 export async function isRunning(entry: ProcessEntry): Promise<boolean> {
   return (await readProcess(entry.pid))?.startTicks === entry.startTicks;
 }
 
 /**
- * Ends a process at once and waits until it is gone.
- * @throws HoldfastError `process.unkillable` when the kernel does not let go of it within 10 s.
+ * Kills a process with SIGKILL and waits until it has ended.
+ * @throws HoldfastError `process.unkillable` when it has not ended after 10 s.
  */
 export async function killProcess(entry: ProcessEntry): Promise<void> {
   if (!(await isRunning(entry))) return;
@@ -68,13 +68,13 @@ export async function killProcess(entry: ProcessEntry): Promise<void> {
     if (!isSystemError(error, 'ESRCH')) throw error;
   }
   if (await isGone(entry, 10_000)) return;
-  throw failure('process.unkillable', `process ${entry.pid} does not end`, {
-    why: 'the kernel holds it, most likely in a read or write that does not return',
-    next: 'check the host: its disk, and the kernel log',
+  throw failure('process.unkillable', `cannot kill process ${entry.pid}`, {
+    why: 'it has not ended 10 s after SIGKILL; most likely it is blocked in a read or write in the kernel',
+    next: 'check the host: its disk and the kernel log',
   });
 }
 
-/** Waits until a process is gone. @returns false when it still runs after `timeoutMs`. */
+/** Waits until a process has ended. @returns false when it still runs after `timeoutMs`. */
 export async function isGone(entry: ProcessEntry, timeoutMs: number): Promise<boolean> {
   const giveUpAt = performance.now() + timeoutMs;
   for (let wait = 5; await isRunning(entry); wait = Math.min(wait * 2, 200)) {

@@ -1,6 +1,6 @@
 import { misuse } from './errors.ts';
 
-/** A number of bytes. Branded, so that megabytes and sectors cannot be passed by mistake. */
+/** A number of bytes. Branded, so that megabytes or sectors are not passed by mistake. */
 export type Bytes = number & { readonly __brand: 'Bytes' };
 
 export const KiB = 1024 as Bytes;
@@ -18,15 +18,15 @@ export function parseSize(text: string): Bytes {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?$/i.exec(text.trim());
   const bytes = match ? Number(match[1]) * (units[match[2]?.toUpperCase() ?? ''] ?? Number.NaN) : Number.NaN;
   if (!Number.isSafeInteger(bytes)) {
-    throw misuse('size.malformed', `'${text}' is not a size`, {
-      why: match ? 'it is too large, or not a whole number of bytes' : 'a size is a number with a unit',
-      next: 'write for example 1024MB, 10GB or 2TB',
+    throw misuse('size.malformed', `invalid size '${text}'`, {
+      why: match ? 'it is too large, or not a whole number of bytes' : 'a size is a number and a unit',
+      next: 'write a size such as 1024MB, 10GB or 2TB',
     });
   }
   return bytes as Bytes;
 }
 
-/** `1.5 GB`, for people; powers of 1024. */
+/** Formats a size for display, such as `1.5 GB`; powers of 1024. */
 export function formatSize(bytes: number): string {
   let value = bytes;
   for (const unit of ['B', 'KB', 'MB', 'GB']) {

@@ -15,7 +15,7 @@ async function extract(archive: string, name: string): Promise<string> {
   return (await run('tar', ['--extract', '--to-stdout', '--file', archive, name])).stdout.toString();
 }
 
-test('what can be had is in the archive, and what cannot is told', async () => {
+test('archives the available entries and lists the missing ones with the reason', async () => {
   const source = join(directory, 'supervisor.log');
   writeFileSync(source, 'a line\n');
   const target = join(directory, 'logs.tar.gz');
@@ -42,7 +42,7 @@ test('what can be had is in the archive, and what cannot is told', async () => {
   assert.deepEqual(readdirSync(directory).sort(), ['logs.tar.gz', 'supervisor.log']);
 });
 
-test('Ctrl-C leaves an older archive as it was, and nothing else', async () => {
+test('an interrupted run leaves an older archive unchanged and no temporary files', async () => {
   const target = join(directory, 'kept.tar.gz');
   writeFileSync(target, 'older');
   const controller = new AbortController();
@@ -61,12 +61,12 @@ test('Ctrl-C leaves an older archive as it was, and nothing else', async () => {
   assert.ok(!readdirSync(directory).some((name) => name.startsWith('.archive-')));
 });
 
-test('a directory in place of the archive is told before anything is collected', async () => {
+test('rejects a target that is a directory before collecting anything', async () => {
   const never = { name: 'never', make: () => assert.fail('collected') };
   await assert.rejects(writeArchive(directory, 'x', [never], silent, signal), { code: 'archive.target' });
 });
 
-test('a directory that does not exist is an error, not a new directory', async () => {
+test('rejects a target in a missing directory and does not create it', async () => {
   await assert.rejects(writeArchive(join(directory, 'none', 'x.tar.gz'), 'x', [], silent, signal), {
     code: 'archive.target',
   });

@@ -10,7 +10,7 @@ import { takeLock, withLock } from '../../../src/base/lock.ts';
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-lock-'));
 after(() => rmSync(directory, { recursive: true }));
 
-test('a held lock names its holder and its process', async () => {
+test('the error of a held lock names the holder and its process', async () => {
   const path = join(directory, 'held');
   await withLock(path, 'deploy', async () => {
     await assert.rejects(
@@ -21,7 +21,7 @@ test('a held lock names its holder and its process', async () => {
   await withLock(path, 'stop', async () => {});
 });
 
-test('the lock goes when its work fails', async () => {
+test('the lock is released when the work fails', async () => {
   const path = join(directory, 'fails');
   await assert.rejects(
     withLock(path, 'deploy', () => Promise.reject(new Error('no'))),
@@ -30,7 +30,7 @@ test('the lock goes when its work fails', async () => {
   await withLock(path, 'stop', async () => {});
 });
 
-test('the lock goes when its process is killed', async () => {
+test('the lock is released when its process is killed', async () => {
   const path = join(directory, 'killed');
   const script = `
     import { takeLock } from '${join(import.meta.dirname, '../../../src/base/lock.ts')}';
@@ -48,7 +48,7 @@ test('the lock goes when its process is killed', async () => {
   await (await takeLock(path, 'stop')).release();
 });
 
-test('children of the holder do not hold the lock', async () => {
+test('child processes do not inherit the lock', async () => {
   const path = join(directory, 'children');
   const lock = await takeLock(path, 'start');
   const child = spawn('sleep', ['30'], { stdio: 'ignore', detached: true });
@@ -60,7 +60,7 @@ test('children of the holder do not hold the lock', async () => {
   }
 });
 
-test('whoever waits gets the lock in turn, also when the file is removed', async () => {
+test('waiting processes get the lock in turn, even when the holder removes the file', async () => {
   const path = join(directory, 'waits');
   const first = await takeLock(path, 'remove');
   let entered = 0;

@@ -14,19 +14,19 @@ import {
 const stat = (name: string, state: string, ticks: string) =>
   `42 (${name}) ${state} ${Array.from({ length: 18 }, (_, index) => index).join(' ')} ${ticks} 9 9\n`;
 
-test('the start time is found whatever the process calls itself', () => {
+test('parses the start time for any process name', () => {
   for (const name of ['qemu', 'a b', ') S 1 (', '((', '']) {
     assert.equal(parseStartTicks(stat(name, 'S', '12345')), 12345, name);
   }
 });
 
-test('a zombie is not a running process, and rubbish is none', () => {
+test('returns no start time for zombies and malformed input', () => {
   assert.equal(parseStartTicks(stat('qemu', 'Z', '12345')), undefined);
   for (const text of ['', '42', '42 (x) S', stat('x', 'S', 'NaN')])
     assert.equal(parseStartTicks(text), undefined);
 });
 
-test('a process is found by its argv, told from its successor, and ended', async () => {
+test('finds a process by its argv, distinguishes it from a later one, and kills it', async () => {
   const word = `3${process.pid}.25`;
   const child = start('sleep', [word], { stdio: 'ignore' });
   await started(child, 'sleep');
@@ -45,11 +45,11 @@ test('a process is found by its argv, told from its successor, and ended', async
   await killProcess(found);
 });
 
-test('a number that nobody has is no process', async () => {
+test('returns undefined for an unused PID', async () => {
   assert.equal(await readProcess(2 ** 22 + 1), undefined);
 });
 
-test("administrators' directories are searched after PATH, and relative directories never", async () => {
+test('searches the sbin directories after PATH, and ignores relative directories', async () => {
   assert.equal(searchPath({ PATH: '.:/a::/sbin:b' }), '/a:/sbin:/usr/sbin');
   assert.equal(searchPath({}), '/usr/bin:/bin:/usr/sbin:/sbin');
   assert.match((await findProgram('sh')) ?? '', /\/sh$/);

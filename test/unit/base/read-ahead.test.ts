@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), 'holdfast-read-ahead-'));
 after(() => rmSync(directory, { recursive: true }));
 
 for (const size of [1, 4096, MiB - 1, MiB, MiB + 1, 3 * MiB, 4 * MiB + 4096]) {
-  test(`the chunks of ${size} bytes are the file, in order`, async () => {
+  test(`returns a file of ${size} bytes in chunks, in order`, async () => {
     const content = randomBytes(size);
     await withFile(content, async (file) => {
       const read = createHash('sha256');
@@ -20,7 +20,7 @@ for (const size of [1, 4096, MiB - 1, MiB, MiB + 1, 3 * MiB, 4 * MiB + 4096]) {
       for await (const { position, bytes } of readAhead(readsOf(file), size)) {
         assert.equal(position, next);
         next += bytes.length;
-        // The read ahead must not touch the chunk that is worked on
+        // The pending read must not overwrite the current chunk
         await file.stat();
         read.update(bytes);
       }
@@ -30,7 +30,7 @@ for (const size of [1, 4096, MiB - 1, MiB, MiB + 1, 3 * MiB, 4 * MiB + 4096]) {
   });
 }
 
-test('a file that ends early is an error, met in its turn', async () => {
+test('rejects a file that ends early, after the chunks before the end', async () => {
   await withFile(Buffer.alloc(MiB + 5), async (file) => {
     const positions: number[] = [];
     await assert.rejects(async () => {
@@ -38,12 +38,12 @@ test('a file that ends early is an error, met in its turn', async () => {
         positions.push(position);
         await new Promise((resolve) => setTimeout(resolve, 20)); // the failed read waits meanwhile
       }
-    }, /it ended at byte 1048581 while it was read/);
+    }, /unexpected end of file at byte 1048581/);
     assert.deepEqual(positions, [0]);
   });
 });
 
-test('who stops early may close the file at once', async () => {
+test('a consumer that stops early can close the file at once', async () => {
   await withFile(Buffer.alloc(3 * MiB), async (file) => {
     for await (const { bytes } of readAhead(readsOf(file), 3 * MiB)) {
       assert.equal(bytes.length, MiB);

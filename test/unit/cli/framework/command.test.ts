@@ -81,7 +81,7 @@ test('one wrong value is named, with its flag', async () => {
     name: 'HoldfastError',
     code: 'size.malformed',
     exitCode: 2,
-    message: "--data-size: 'much' is not a size",
+    message: "--data-size: invalid size 'much'",
   });
 });
 
