@@ -4,8 +4,12 @@ import { failure, isSystemError } from './errors.ts';
 import { searchPath } from './find-program.ts';
 import { debug, quoteCommand } from './log.ts';
 
-/** At most so much of a program's output is kept: what runs away is cut, not buffered. */
+/** Limit for a program's standard output in bytes; a program that exceeds it is killed. */
 const outputLimit = 64 * 1024 * 1024;
+/** Characters of standard error that are kept, from its end. */
+const stderrLimit = 64 * 1024;
+/** Time between SIGTERM and SIGKILL. */
+const killAfterMs = 5000;
 
 export interface RunOptions {
   readonly input?: string | Uint8Array;
@@ -14,9 +18,9 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Sees each line of standard error as it comes. */
+  /** Called with each line of standard error as it arrives. */
   readonly onErrorLine?: (line: string) => void;
-  /** Exit codes that are an answer, not a failure. Default: 0 only. */
+  /** Exit codes that are not failures. Default: 0 only. */
   readonly accept?: readonly number[];
 }
 
@@ -40,62 +44,85 @@ export async function run(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
   });
-  const stdout: Buffer[] = [];
-  let stdoutBytes = 0;
-  let stderr = '';
-  let partial = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    stdoutBytes += chunk.length;
-    if (stdoutBytes <= outputLimit) stdout.push(chunk);
-    else child.kill('SIGKILL');
-  });
-  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
-    stderr = (stderr + chunk).slice(-64 * 1024);
-    if (!options.onErrorLine) return;
-    const lines = (partial + chunk).split(/\r?\n|\r/);
-    partial = lines.pop() ?? '';
-    for (const line of lines) options.onErrorLine(line);
-  });
+  const output = collectOutput(child, options.onErrorLine);
   child.stdin?.on('error', () => {}); // the program may close its input early
   child.stdin?.end(options.input ?? '');
-
-  let stopped: 'timeout' | 'aborted' | undefined;
-  const stop = (reason: 'timeout' | 'aborted') => {
-    stopped ??= reason;
-    child.kill('SIGTERM');
-    setTimeout(() => child.kill('SIGKILL'), 5000).unref();
-  };
-  const timer = options.timeoutMs ? setTimeout(stop, options.timeoutMs, 'timeout') : undefined;
-  const onAbort = () => stop('aborted');
-  options.signal?.addEventListener('abort', onAbort);
-  if (options.signal?.aborted) onAbort();
+  const limits = stopWhenDue(child, options);
   try {
     await started(child, program);
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     const line = quoteCommand(program, args);
-    if (stopped === 'timeout') {
-      throw failure('process.timeout', `${program} took too long`, {
-        why: `no end after ${options.timeoutMs} ms: ${line}`,
+    if (limits.stopped === 'timeout') {
+      throw failure('process.timeout', `${program} timed out`, {
+        why: `it was still running after ${options.timeoutMs} ms: ${line}`,
       });
     }
-    if (stopped === 'aborted') throw failure('process.aborted', `${program} was interrupted`);
-    if (stdoutBytes > outputLimit)
-      throw failure('process.failed', `${program} printed too much`, { why: line });
+    if (limits.stopped === 'aborted') throw failure('process.aborted', `${program} was interrupted`);
+    if (output.isTooLong())
+      throw failure('process.failed', `${program} failed: its output exceeds ${outputLimit} bytes`, {
+        why: line,
+      });
     if (code === null || !(options.accept ?? [0]).includes(code)) {
-      const tail = stderr.trim().split('\n').slice(-3).join(' | ');
       throw failure('process.failed', `${program} failed (${signal ?? `exit code ${code}`})`, {
-        why: tail || 'it printed no reason',
+        why: output.stderr().trim().split('\n').slice(-3).join(' | ') || 'it printed no reason',
         next: `run it by hand to see more: ${line}`,
       });
     }
-    return { code, stdout: Buffer.concat(stdout), stderr };
+    return { code, stdout: output.stdout(), stderr: output.stderr() };
   } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener('abort', onAbort);
+    limits.clear();
   }
 }
 
-/** Starts a program and hands over the child: for those that live on or stream. */
+/** Collects what a child prints. Kills it when standard output exceeds the limit; keeps the end of standard error. */
+function collectOutput(child: ChildProcess, onErrorLine?: (line: string) => void) {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let stderr = '';
+  let partial = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= outputLimit) chunks.push(chunk);
+    else child.kill('SIGKILL');
+  });
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr = (stderr + chunk).slice(-stderrLimit);
+    if (!onErrorLine) return;
+    const lines = (partial + chunk).split(/\r?\n|\r/);
+    partial = lines.pop() ?? '';
+    for (const line of lines) onErrorLine(line);
+  });
+  return {
+    stdout: () => Buffer.concat(chunks),
+    stderr: () => stderr,
+    isTooLong: () => bytes > outputLimit,
+  };
+}
+
+/** Terminates a child when its time is up or the signal is aborted: SIGTERM, then SIGKILL. */
+function stopWhenDue(child: ChildProcess, { timeoutMs, signal }: Pick<RunOptions, 'timeoutMs' | 'signal'>) {
+  let stopped: 'timeout' | 'aborted' | undefined;
+  const stop = (reason: 'timeout' | 'aborted') => {
+    stopped ??= reason;
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref();
+  };
+  const timer = timeoutMs ? setTimeout(stop, timeoutMs, 'timeout') : undefined;
+  const onAbort = () => stop('aborted');
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
+  return {
+    get stopped() {
+      return stopped;
+    },
+    clear: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+/** Starts a program and returns the child process, for programs that keep running or stream data. */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   debug(quoteCommand(program, args));
   const environment = options.env ?? process.env;
@@ -104,18 +131,18 @@ export function start(program: string, args: readonly string[], options: SpawnOp
 }
 
 /**
- * Resolves once the program runs.
- * @throws HoldfastError `process.missing` when it is not installed, `process.failed` when it cannot be run.
+ * Resolves once the program is running.
+ * @throws HoldfastError `process.missing` when it is not installed, `process.failed` when it cannot be executed.
  */
 export async function started(child: ChildProcess, program: string): Promise<void> {
   if (child.pid !== undefined) return;
   const [error] = (await once(child, 'error', {})) as [Error];
   if (isSystemError(error, 'ENOENT')) {
-    throw failure('process.missing', `${program} is not installed`, {
-      why: 'it was not found on PATH',
-      next: 'run `holdfast doctor` to see what is missing and how to get it',
+    throw failure('process.missing', `cannot run ${program}: it is not installed`, {
+      why: 'it was not found in PATH',
+      next: 'run `holdfast doctor` for the missing packages and how to install them',
       cause: error,
     });
   }
-  throw failure('process.failed', `${program} could not be started`, { why: error.message, cause: error });
+  throw failure('process.failed', `cannot start ${program}`, { why: error.message, cause: error });
 }
