@@ -1,24 +1,24 @@
-/** How far a step is; `total` is absent while it is not known. */
+/** Progress of a step; `total` is absent while it is unknown. */
 export interface Amount {
   readonly done: number;
   readonly total?: number;
   readonly unit: 'bytes' | 'items' | 'seconds';
 }
 
-/** A step under way. */
-export interface Step {
+/** A running step. */
+export interface ProgressStep {
   update(amount: Amount): void;
-  /** A short word on what is happening inside the step. */
+  /** Sets a short text on the current activity within the step. */
   note(text: string): void;
 }
 
-/** Where long work tells what it is doing. Only `cli/` shows it; nothing below prints. */
+/** Receives the progress of long operations. Only `cli/` displays it; nothing below prints. */
 export interface Progress {
-  /** Runs `work` as one named step; its end, or failure, ends the step. */
-  step<T>(title: string, work: (step: Step) => Promise<T>): Promise<T>;
+  /** Runs `work` as one named step, which ends when `work` does. */
+  step<T>(title: string, work: (step: ProgressStep) => Promise<T>): Promise<T>;
 }
 
-/** Tells nobody: for callers that do not watch. */
+/** Discards all progress. */
 export const silent: Progress = {
   step: (_title, work) => work({ update: () => {}, note: () => {} }),
 };

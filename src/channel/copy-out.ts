@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { run } from '../base/process.ts';
-import type { Progress, Step } from '../base/progress.ts';
+import type { Progress, ProgressStep } from '../base/progress.ts';
 import { type Source, sourceOf } from './copy-paths.ts';
 import {
   archiveArguments,
@@ -53,7 +53,7 @@ async function unpack(
   start: StartCommand,
   source: Source,
   directory: string,
-  step: Step,
+  step: ProgressStep,
   signal: AbortSignal,
 ): Promise<void> {
   const measuring = new AbortController();

@@ -2,7 +2,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { start, started } from '../base/process.ts';
-import type { Step } from '../base/progress.ts';
+import type { ProgressStep } from '../base/progress.ts';
 import type { Source } from './copy-paths.ts';
 import { printable, readTail } from './run.ts';
 
@@ -88,7 +88,7 @@ function hostTar(child: ChildProcessWithoutNullStreams): HostTar {
 }
 
 /** Tells a step how many bytes have passed; `size` comes when it is known. */
-export function meter(stream: Readable, step: Step, size: Promise<number | undefined>): void {
+export function meter(stream: Readable, step: ProgressStep, size: Promise<number | undefined>): void {
   let done = 0;
   let total: number | undefined;
   void size.then((bytes) => {

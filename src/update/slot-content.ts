@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { HoldfastError } from '../base/errors.ts';
-import type { Step } from '../base/progress.ts';
+import type { ProgressStep } from '../base/progress.ts';
 import { chunkSize, type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import type { Bytes } from '../base/size.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
@@ -56,7 +56,7 @@ export async function writeSlot(
   disk: BlockDevice,
   slot: Slot,
   base: FileHandle,
-  step: Step,
+  step: ProgressStep,
   signal: AbortSignal,
 ): Promise<Bytes> {
   const { boot, root } = await partsOf(base, slot);

@@ -1,5 +1,5 @@
 import type { Ora } from 'ora';
-import { type Amount, type Progress, type Step, silent } from '../../base/progress.ts';
+import { type Amount, type Progress, type ProgressStep, silent } from '../../base/progress.ts';
 import { formatSize } from '../../base/size.ts';
 
 /** Steps that end sooner are not worth a flicker, nor the time to load the spinner. */
@@ -69,7 +69,7 @@ function spinnerOn(stream: NodeJS.WritableStream): Progress {
         seen = true;
         load().catch(() => {}); // a missing spinner must not fail the work
       }, delayMs);
-      const step: Step = {
+      const step: ProgressStep = {
         update: (amount) => {
           current.amount = amount;
           draw();

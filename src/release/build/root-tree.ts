@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } fro
 import { join } from 'node:path';
 import { isSystemError } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
-import type { Step } from '../../base/progress.ts';
+import type { ProgressStep } from '../../base/progress.ts';
 import {
   checkAgainstLock,
   type DebianPackage,
@@ -36,7 +36,10 @@ export interface RootTreeRequest {
 }
 
 /** Installs the recipe's packages into `scratch/root` with mmdebstrap. Needs root. */
-export async function installPackages(request: RootTreeRequest, step: Step): Promise<DebianPackage[]> {
+export async function installPackages(
+  request: RootTreeRequest,
+  step: ProgressStep,
+): Promise<DebianPackage[]> {
   const root = join(request.scratch, 'root');
   const options = [
     ...['--mode=root', '--variant=essential', '--format=directory', `--include=${packages.join(',')}`],

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import type { Step } from '../../base/progress.ts';
+import type { ProgressStep } from '../../base/progress.ts';
 import { type BlockIndex, type BlockPrefix, prefixAt, prefixSize } from '../../delta/block-index.ts';
 import { encodeFrame } from '../../delta/frame-codec.ts';
 import { unitsPerBlock } from '../../delta/old-blocks.ts';
@@ -39,7 +39,7 @@ export async function writeBlockStore(
   row: RowReader,
   index: BlockIndex,
   older: number,
-  step: Step,
+  step: ProgressStep,
   signal: AbortSignal,
 ): Promise<FrameDescription[]> {
   const order = orderBlocks(index, slotsPerFrame);
