@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-codes.ts';
+
 /** Exit codes every verb uses: done, failed, wrong usage or configuration. */
 export type ExitCode = 0 | 1 | 2;
 
@@ -15,12 +17,12 @@ export interface ErrorParts {
  */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly exitCode: Exclude<ExitCode, 0>;
   readonly why: string | undefined;
   readonly next: string | undefined;
 
-  constructor(code: string, exitCode: Exclude<ExitCode, 0>, what: string, parts: ErrorParts = {}) {
+  constructor(code: ErrorCode, exitCode: Exclude<ExitCode, 0>, what: string, parts: ErrorParts = {}) {
     super(what, { cause: parts.cause });
     this.code = code;
     this.exitCode = exitCode;
@@ -30,13 +32,18 @@ export class HoldfastError extends Error {
 }
 
 /** Something could not be done: exit code 1. */
-export function failure(code: string, what: string, parts?: ErrorParts): HoldfastError {
+export function failure(code: ErrorCode, what: string, parts?: ErrorParts): HoldfastError {
   return new HoldfastError(code, 1, what, parts);
 }
 
 /** The user asked for something that cannot be right: exit code 2. */
-export function misuse(code: string, what: string, parts?: ErrorParts): HoldfastError {
+export function misuse(code: ErrorCode, what: string, parts?: ErrorParts): HoldfastError {
   return new HoldfastError(code, 2, what, parts);
+}
+
+/** True for a HoldfastError with one of these codes. */
+export function isFailure(error: unknown, ...codes: readonly ErrorCode[]): error is HoldfastError {
+  return error instanceof HoldfastError && codes.includes(error.code);
 }
 
 /** The text of whatever was thrown, in one line. */

@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { ErrorCode } from '../base/error-codes.ts';
 import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
 import { listenPrivately } from '../base/private-socket.ts';
 
@@ -98,7 +99,7 @@ function readAnswer(
   socket.on('data', onData);
 }
 
-function problem(code: string, port: number, why: string): HoldfastError {
+function problem(code: ErrorCode, port: number, why: string): HoldfastError {
   return failure(code, `port ${port} of the guest cannot be reached`, {
     why,
     next: 'wait until the machine has booted; `holdfast status` shows its state',

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../base/error-codes.ts';
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import { blockSize, digestSize, layOut } from './geometry.ts';
@@ -63,7 +64,7 @@ export async function verifyContent(readAt: ReadAt, name: string, expected: Expe
   }
 }
 
-function damaged(code: string, path: string, why: string): HoldfastError {
+function damaged(code: ErrorCode, path: string, why: string): HoldfastError {
   return failure(code, `${path} is not the image that was expected`, {
     why,
     next: 'get it again from where it came from',

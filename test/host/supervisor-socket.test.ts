@@ -35,7 +35,7 @@ const server = await serve(path, {
   add: answer(z.object({ a: z.int(), b: z.int() }), async ({ a, b }) => a + b),
   nothing: answer(z.object({}), async () => {}),
   refuse: answer(z.object({}), async () => {
-    throw misuse('test.refused', 'no', { why: 'because', next: 'do not' });
+    throw misuse('usage.number', 'no', { why: 'because', next: 'do not' });
   }),
   break: answer(z.object({}), () => Promise.reject(new TypeError('x is not a function'))),
   wait: answer(z.object({}), async (_request, gone) => {
@@ -85,7 +85,7 @@ test('questions get their answers, or the error that was thrown', async () => {
   assert.equal(await ask(path, { verb: 'nothing' }), null);
   await assert.rejects(ask(path, { verb: 'refuse' }), {
     name: 'HoldfastError',
-    code: 'test.refused',
+    code: 'usage.number',
     exitCode: 2,
     message: 'no',
     why: 'because',

@@ -2,15 +2,27 @@ import { styleText } from 'node:util';
 import { type ExitCode, failure, HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
 import { isDebug } from '../../base/log.ts';
 
-/** What to do about errors of the operating system that any verb can meet. */
-const systemErrors: Readonly<Record<string, { readonly what: string; readonly next: string }>> = {
-  ENOSPC: { what: 'no space is left on the disk', next: 'free some space and try again' },
-  EACCES: { what: 'access was denied', next: 'run as the user who owns HOLDFAST_HOME' },
-  EROFS: {
+/** What to do about errors of the operating system that any command can meet. */
+const systemErrors = [
+  {
+    errno: 'ENOSPC',
+    code: 'system.ENOSPC',
+    what: 'no space is left on the disk',
+    next: 'free some space and try again',
+  },
+  {
+    errno: 'EACCES',
+    code: 'system.EACCES',
+    what: 'access was denied',
+    next: 'run as the user who owns HOLDFAST_HOME',
+  },
+  {
+    errno: 'EROFS',
+    code: 'system.EROFS',
     what: 'the file system is read-only',
     next: 'set HOLDFAST_HOME to a directory that can be written',
   },
-};
+] as const;
 
 /**
  * Tells an error on standard error and answers the exit code. For people three lines: what, why, what next; with `json`
@@ -31,9 +43,10 @@ export function report(error: unknown, stream: NodeJS.WritableStream, json: bool
 /** Whatever was thrown as an error that a person can act on. */
 function explained(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
-  for (const [code, { what, next }] of Object.entries(systemErrors)) {
-    if (isSystemError(error, code))
-      return failure(`system.${code}`, what, { why: reasonOf(error), next, cause: error });
+  const known = systemErrors.find(({ errno }) => isSystemError(error, errno));
+  if (known) {
+    const { code, what, next } = known;
+    return failure(code, what, { why: reasonOf(error), next, cause: error });
   }
   return failure('internal', 'something unexpected happened', {
     why: reasonOf(error),

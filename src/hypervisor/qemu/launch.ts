@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { open, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorParts, failure, HoldfastError } from '../../base/errors.ts';
+import type { ErrorCode } from '../../base/error-codes.ts';
+import { type ErrorParts, failure, type HoldfastError, isFailure } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
 import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
@@ -48,8 +49,7 @@ export async function startQemu(
       try {
         return await connectQmp(files.qmp, { onEvent });
       } catch (error) {
-        if (error instanceof HoldfastError && ['qmp.unreachable', 'qmp.closed'].includes(error.code))
-          return undefined;
+        if (isFailure(error, 'qmp.unreachable', 'qmp.closed')) return undefined;
         throw error;
       }
     },
@@ -95,30 +95,33 @@ async function whenReady<T>(
 }
 
 /** What QEMU says in cases that a user can mend. */
-const knownFailures: readonly { readonly says: RegExp; readonly code: string; readonly parts: ErrorParts }[] =
-  [
-    {
-      says: /Failed to get .* lock/,
-      code: 'hypervisor.disk-locked',
-      parts: {
-        why: 'another program has its disk open, such as a QEMU that was started by hand',
-        next: 'end that program, and try again',
-      },
+const knownFailures: readonly {
+  readonly says: RegExp;
+  readonly code: ErrorCode;
+  readonly parts: ErrorParts;
+}[] = [
+  {
+    says: /Failed to get .* lock/,
+    code: 'hypervisor.disk-locked',
+    parts: {
+      why: 'another program has its disk open, such as a QEMU that was started by hand',
+      next: 'end that program, and try again',
     },
-    {
-      says: /Could not set up host forwarding rule/,
-      code: 'hypervisor.port-taken',
-      parts: { why: 'another program took the port that was free a moment ago', next: 'try again' },
+  },
+  {
+    says: /Could not set up host forwarding rule/,
+    code: 'hypervisor.port-taken',
+    parts: { why: 'another program took the port that was free a moment ago', next: 'try again' },
+  },
+  {
+    says: /annot allocate memory/,
+    code: 'hypervisor.memory',
+    parts: {
+      why: 'the host has not enough memory',
+      next: 'end other programs, or give the machine less memory',
     },
-    {
-      says: /annot allocate memory/,
-      code: 'hypervisor.memory',
-      parts: {
-        why: 'the host has not enough memory',
-        next: 'end other programs, or give the machine less memory',
-      },
-    },
-  ];
+  },
+];
 
 /** QEMU says its own name, then the option that it stumbled over, which may be longer than the reason. */
 const prefixes = /^(?:[\w-]+: )?(?:-\w+ \S+: )?/;

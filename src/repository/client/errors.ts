@@ -1,8 +1,9 @@
+import type { ErrorCode } from '../../base/error-codes.ts';
 import { failure, HoldfastError, reasonOf } from '../../base/errors.ts';
 
 /** What a repository can be refused for, and what helps. */
 interface Refusal {
-  readonly code: string;
+  readonly code: ErrorCode;
   /** What tuf-js 5 says; it wraps errors of snapshot and targets in text, so their classes do not tell. */
   readonly says: RegExp;
   readonly what: (source: string) => string;

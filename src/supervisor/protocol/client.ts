@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
+import { isErrorCode } from '../../base/error-codes.ts';
 import { failure, HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
 import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/session.ts';
 import {
@@ -213,17 +214,15 @@ function inputOver(socket: Socket) {
   };
 }
 
+/** An error as the supervisor sent it. One with an unknown code comes from another version: its text is kept. */
 function decodeError(payload: Buffer): HoldfastError {
-  const told = decodeJson(payload) as Partial<Record<'code' | 'message' | 'why' | 'next', unknown>> & {
-    exitCode?: unknown;
-  };
-  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
-  const why = text(told?.why);
-  const next = text(told?.next);
+  const sent = decodeJson(payload);
+  const fields: Readonly<Record<string, unknown>> = { ...(typeof sent === 'object' && sent) };
+  const { code, exitCode, message, why, next } = fields;
   return new HoldfastError(
-    text(told?.code) ?? 'supervisor.protocol',
-    told?.exitCode === 2 ? 2 : 1,
-    text(told?.message) ?? 'the supervisor failed without a reason',
-    { ...(why !== undefined && { why }), ...(next !== undefined && { next }) },
+    isErrorCode(code) ? code : 'supervisor.protocol',
+    exitCode === 2 ? 2 : 1,
+    typeof message === 'string' && message !== '' ? message : 'the supervisor failed without a reason',
+    { ...(typeof why === 'string' && { why }), ...(typeof next === 'string' && { next }) },
   );
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { z } from 'zod';
-import { HoldfastError, reasonOf } from '../../base/errors.ts';
+import { failure, HoldfastError, reasonOf } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
 import { listenPrivately } from '../../base/private-socket.ts';
 import {
@@ -146,7 +146,7 @@ function handlerOf(request: unknown, handlers: Readonly<Record<string, Handler>>
 
 function encodeError(error: unknown): Buffer {
   if (!(error instanceof HoldfastError)) {
-    return encodeJson({ code: 'supervisor.internal', exitCode: 1, message: reasonOf(error) });
+    return encodeError(failure('supervisor.internal', reasonOf(error)));
   }
   const { code, exitCode, message, why, next } = error;
   return encodeJson({ code, exitCode, message, why, next });

@@ -112,7 +112,7 @@ test('a defect in a parser is not blamed on the user', async () => {
 });
 
 test("an error of the verb's own work passes unchanged", async () => {
-  const error = failure('x', 'y');
+  const error = failure('internal', 'y');
   const verb = defineVerb({
     arguments: {},
     flags: {},

@@ -26,11 +26,11 @@ test('with --json an error is a list on one line', () => {
 });
 
 test('several errors are all told; a failure among them decides the exit code', () => {
-  const first = misuse('a', 'first');
-  const second = misuse('b', 'second');
+  const first = misuse('usage.number', 'first');
+  const second = misuse('usage.choice', 'second');
   assert.equal(reported(new AggregateError([first, second])).text, 'error: first\nerror: second\n');
   assert.equal(reported(new AggregateError([first, second])).exitCode, 2);
-  assert.equal(reported(new AggregateError([first, failure('c', 'third')])).exitCode, 1);
+  assert.equal(reported(new AggregateError([first, failure('disk.full', 'third')])).exitCode, 1);
 });
 
 test('errors of the operating system are explained', () => {
@@ -51,6 +51,8 @@ test('a defect says that it is one, without its stack', () => {
 });
 
 test('a quoted file or guest cannot command the terminal', () => {
-  const { text } = reported(failure('x', 'a\u001b[2Kb', { why: 'c\rd\u009b1A', next: 'two\nlines\tof' }));
+  const { text } = reported(
+    failure('internal', 'a\u001b[2Kb', { why: 'c\rd\u009b1A', next: 'two\nlines\tof' }),
+  );
   assert.equal(text, 'error: a\ufffd[2Kb\n  why:  c\ufffdd\ufffd1A\n  next: two\nlines\tof\n');
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HoldfastError } from '../../../../../src/base/errors.ts';
+import { isFailure } from '../../../../../src/base/errors.ts';
 import { verb as nvRead } from '../../../../../src/cli/commands/tpm/nv-read.ts';
 
 const read = (word: string) => nvRead.arguments.index?.read([word]);
@@ -13,7 +13,7 @@ test('an NV index is written as tpm2-tools show it, or as a number among them', 
   for (const word of ['0x2000000', '0x81010001', '-1', '1.5', '', 'x', '0x', '99999999999', '3001 ']) {
     assert.throws(
       () => read(word),
-      (error) => error instanceof HoldfastError && error.code === 'tpm.index',
+      (error) => isFailure(error, 'tpm.index'),
       word,
     );
   }

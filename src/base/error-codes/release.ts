@@ -1,0 +1,126 @@
+import type { ErrorEntry } from './entry.ts';
+
+/** A release: how it is built, stored and verified, and the disk and firmware that it is put on. */
+export const releaseCodes = {
+  'release.damaged': {
+    when: 'A file of a release does not match its manifest.',
+    remedy: 'Build the release again, or get it from its builder again.',
+  },
+  'release.epoch': {
+    when: 'The epoch of a release is lower than one that this machine or host has had: it has known flaws.',
+    remedy: 'Take a newer release.',
+  },
+  'release.lock': {
+    when: 'Package versions of the lock file are not on the mirror.',
+    remedy: 'Build without `--lock`, or from a mirror that keeps old versions, with `--mirror`.',
+  },
+  'release.lock-file': {
+    when: 'The file given with `--lock` is not a package lock.',
+    remedy: 'Give the `packages.json` of a release.',
+  },
+  'release.mirror': {
+    when: 'The mirror did not return a valid Release file.',
+    remedy: 'Check the URL given with `--mirror`.',
+  },
+  'release.none': {
+    when: 'The directory holds no release.',
+    remedy: 'Build one with `holdfast build`, or name its directory with `--release`.',
+  },
+  'release.out': {
+    when: 'The output directory of a build holds other files, or cannot be written.',
+    remedy: 'Give `--out` a new, empty and writable directory.',
+  },
+  'release.packages': {
+    when: 'The package list of the new root file system cannot be parsed.',
+    remedy: 'Run the build again with `--debug` and report what it prints as a defect.',
+  },
+  'release.root': {
+    when: 'A build was started by a user other than root.',
+    remedy: 'Run it with sudo, or build elsewhere and run `holdfast deploy --release DIR`.',
+  },
+  'release.signature': {
+    when: 'The release is not signed by a certificate that this host trusts.',
+    remedy:
+      "Get the release from its builder again, or trust its builder by installing the builder's certificate.",
+  },
+  'release.stub': {
+    when: 'The UEFI boot stub of the distribution has an unexpected form.',
+    remedy: 'Run `holdfast doctor`, and build with a supported version of systemd-boot.',
+  },
+  'release.too-large': {
+    when: 'The root image of a release does not fit its partition.',
+    remedy: 'Remove packages from the recipe in `src/release/build/recipe.ts`.',
+  },
+  'release.untrusted': {
+    when: 'This host has no certificate of a trusted builder.',
+    remedy: "Run `holdfast build`, or install the certificate of the release's builder.",
+  },
+  'package.fetch': {
+    when: 'A Debian package could not be downloaded or verified.',
+    remedy: 'Check that the mirror can be reached and the keyring is that of Debian, or give another mirror.',
+  },
+  'package.mirror': {
+    when: 'The address of a Debian mirror is not a URL.',
+    remedy: 'Give the URL of the directory that holds `dists/` and `pool/`.',
+  },
+  'disk.device': {
+    when: "The connection to the machine's disk failed.",
+    remedy: 'Run `holdfast status`, then the command again; it continues where it stopped.',
+  },
+  'disk.image': {
+    when: 'A file cannot be used as the disk of a machine.',
+    remedy: 'Restore the disk from a backup, or deploy the machine again.',
+  },
+  'disk.partitions': {
+    when: 'The partition table of a disk is damaged or is not the one of this machine.',
+    remedy: 'Restore the disk and `machine.json` from a backup, or deploy the machine again.',
+  },
+  'disk.shrink': {
+    when: 'The new size of the data partition is smaller than the current one.',
+    remedy: 'Choose a larger size, or deploy another machine and move the data.',
+  },
+  'disk.size': {
+    when: 'The size of the data partition is out of range.',
+    remedy: 'Choose a size in the range that the error states.',
+  },
+  'disk.source': {
+    when: 'A path that should go onto a boot partition is not a regular file.',
+    remedy: 'Build the release again, or get it from its builder again.',
+  },
+  'disk.too-large': {
+    when: 'The files of a release do not fit a boot partition.',
+    remedy: 'Build the release with fewer or smaller files.',
+  },
+  'firmware.program': {
+    when: 'A file of a release is not a valid EFI program.',
+    remedy: 'Build the release again, or get it from its builder again.',
+  },
+  'firmware.variables': {
+    when: 'The UEFI variable store of a machine is damaged.',
+    remedy: 'Restore its `variables.fd` from a backup, or deploy the machine again.',
+  },
+  'verity.data': {
+    when: 'A data block of an image does not match its dm-verity digest.',
+    remedy: 'Get the image from its source again.',
+  },
+  'verity.io': {
+    when: 'An image could not be read or written.',
+    remedy: 'Check the permissions of the file, and the disk of the host.',
+  },
+  'verity.size': {
+    when: 'The data of an image is not a whole number of dm-verity blocks.',
+    remedy: 'Get the image from its source again.',
+  },
+  'verity.superblock': {
+    when: 'The dm-verity superblock of an image is damaged or is not the expected one.',
+    remedy: 'Get the image from its source again.',
+  },
+  'verity.tree': {
+    when: 'A block of the dm-verity tree does not match its parent or the root hash.',
+    remedy: 'Get the image from its source again.',
+  },
+  'verity.uuid': {
+    when: 'A dm-verity UUID is malformed.',
+    remedy: 'Build the release again, or get it from its builder again.',
+  },
+} as const satisfies Record<string, ErrorEntry>;

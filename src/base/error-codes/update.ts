@@ -1,0 +1,146 @@
+import type { ErrorEntry } from './entry.ts';
+
+/** Updates, and the repositories and deltas that they come from. */
+export const updateCodes = {
+  'update.conflicts': {
+    when: 'Files that the machine changed hide files that the new release changes.',
+    remedy: 'Reset them with `holdfast drift --reset PATH`, or keep them with `--accept-drift`.',
+  },
+  'update.fell-back': {
+    when: 'The trial of a release ended with the firmware booting the committed slot.',
+    remedy: 'The machine runs as before. Read its console log and `holdfast logs` for the cause.',
+  },
+  'update.no-other': {
+    when: 'The inactive slot holds no complete release to roll back to.',
+    remedy: 'Apply the wanted release with `holdfast update apply --from DIR`.',
+  },
+  'update.trial': {
+    when: 'A trial is in progress, and the inactive slot holds the committed release.',
+    remedy: 'Run `holdfast update commit` or `holdfast update rollback` first.',
+  },
+  'update.unhealthy': {
+    when: 'The health checks of a release on trial failed.',
+    remedy: 'Fix what the error lists, or run `holdfast update rollback`.',
+  },
+  'update.unknown': {
+    when: 'The machine runs a release that is not in the store of this host.',
+    remedy: 'Run `holdfast update rollback`, or apply a release that this host has.',
+  },
+  'update.variables': {
+    when: 'The firmware variables of the guest differ from what was written to them.',
+    remedy: 'Run the update again; finished steps are not repeated.',
+  },
+  'update.written': {
+    when: 'A slot, read back after staging, differs from the release.',
+    remedy: "Run the update again; if it repeats, check the host's disk.",
+  },
+  'repository.bundle': {
+    when: 'The file is not a bundle, or is incomplete.',
+    remedy: 'Name a file that `holdfast release bundle` wrote, and check that it was copied completely.',
+  },
+  'repository.cut': {
+    when: 'The connection to the repository was interrupted too many times.',
+    remedy: 'Run the command again; what was downloaded is kept.',
+  },
+  'repository.downgrade': {
+    when: 'The repository holds a newer release than the one to be published.',
+    remedy: 'Build a newer release, or publish to another repository.',
+  },
+  'repository.empty': {
+    when: 'The repository offers no release.',
+    remedy: 'Publish one with `holdfast release publish`, or check the address.',
+  },
+  'repository.expired': {
+    when: 'The signatures of the repository have expired.',
+    remedy: "Check this host's clock; then have the repository published again.",
+  },
+  'repository.frame': {
+    when: 'A part that was downloaded before is damaged on this host.',
+    remedy: 'Run the command again; the part is downloaded again.',
+  },
+  'repository.http': {
+    when: 'The repository answered a request with an HTTP error status.',
+    remedy: 'Check the address, or tell the operator of the repository.',
+  },
+  'repository.keys': {
+    when: 'A key that publishing needs is missing, or too few root keys are present.',
+    remedy: 'Run `holdfast release keys init`, or name the directory of the offline keys with `--offline`.',
+  },
+  'repository.keys-exist': {
+    when: 'The publisher has keys already.',
+    remedy: 'Change keys with `holdfast release keys rotate`; hosts that trust the old keys then follow.',
+  },
+  'repository.malformed': {
+    when: 'The metadata or an index of the repository cannot be parsed.',
+    remedy: 'Use a newer Holdfast, or tell the publisher of the repository.',
+  },
+  'repository.missing': {
+    when: 'The repository lacks a file that its signed metadata names.',
+    remedy: 'Tell the publisher of the repository; a copy of it may be incomplete.',
+  },
+  'repository.mixed': {
+    when: 'The repository mixes metadata of different publications.',
+    remedy: 'Try again in a minute, as a publication may be in progress; otherwise tell the publisher.',
+  },
+  'repository.no-ranges': {
+    when: 'The web server does not answer HTTP range requests.',
+    remedy: 'Enable range requests on the web server; updates are then much smaller.',
+  },
+  'repository.rollback': {
+    when: 'The repository offers older metadata than this host has seen.',
+    remedy: 'Do not use it; tell the publisher. A third party may be replaying old metadata.',
+  },
+  'repository.signature': {
+    when: 'The repository is not signed by a publisher that this host trusts.',
+    remedy:
+      'Do not use it; tell the publisher. If the publisher recreated its keys, replace `root.json` in `keys/repository` of HOLDFAST_HOME and remove the directory `repository` there.',
+  },
+  'repository.slow': {
+    when: 'The repository sent too little for too long.',
+    remedy: 'Try again later; what was downloaded is kept.',
+  },
+  'repository.source': {
+    when: 'The given repository is neither a URL, nor an existing directory or bundle.',
+    remedy: 'Name a URL (http or https), a directory, or a bundle.',
+  },
+  'repository.tampered': {
+    when: 'The repository sent content that does not match its signed digest.',
+    remedy: 'Do not use it until it is repaired; tell the publisher.',
+  },
+  'repository.threshold': {
+    when: 'The threshold of root keys is zero or more than the number of root keys.',
+    remedy: 'Choose a threshold from 1 to the number of root keys.',
+  },
+  'repository.too-large': {
+    when: 'The repository sent a file longer than the limit.',
+    remedy: 'Tell the operator of the repository; a third party may be tampering with the connection.',
+  },
+  'repository.unreachable': {
+    when: 'The repository cannot be connected to, or the connection failed.',
+    remedy: 'Check the address and the network, then try again; what was downloaded is kept.',
+  },
+  'repository.untrusted': {
+    when: 'This host has no trusted root metadata of a publisher.',
+    remedy: "Install the publisher's `root.json` in `keys/repository` of HOLDFAST_HOME.",
+  },
+  'repository.version': {
+    when: 'The repository does not offer the requested release.',
+    remedy: 'Choose one of the releases that the error lists.',
+  },
+  'delta.frame': {
+    when: 'A downloaded part of a release cannot be decompressed.',
+    remedy: 'Tell the publisher of the repository.',
+  },
+  'delta.index': {
+    when: "The index of the release's blocks is malformed.",
+    remedy: 'Tell the publisher of the repository.',
+  },
+  'delta.mismatch': {
+    when: 'The release that was assembled on this host does not match its signed root hash.',
+    remedy: 'Run the command again; if it repeats, check the disk of this host.',
+  },
+  'delta.pack': {
+    when: 'The pack between two releases is malformed.',
+    remedy: 'Tell the publisher of the repository.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
