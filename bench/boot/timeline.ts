@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HoldfastError } from '../../src/base/errors.ts';
+import { isFailure } from '../../src/base/errors.ts';
 import type { Identity, Session } from '../../src/channel/session.ts';
 import { openSession } from '../../src/channel/ssh.ts';
 import type { Hypervisor, MachineHardware, RunningMachine } from '../../src/hypervisor/hypervisor.ts';
@@ -41,7 +41,7 @@ export async function measureBoot(
     try {
       return await boot(hypervisor, hardware, identity);
     } catch (error) {
-      if (!hasCode(error, 'vsock.gone') || tries === triesPerBoot) throw error;
+      if (!isFailure(error, 'vsock.gone') || tries === triesPerBoot) throw error;
       console.log(`the channel to ${hardware.name} was lost: booting it again`);
     }
   }
@@ -83,14 +83,10 @@ export async function firstCommand(machine: RunningMachine, identity: Identity):
       await session.run(['true']);
       return session;
     } catch (error) {
-      if (hasCode(error, 'vsock.gone', 'qmp.closed') || performance.now() > giveUpAt) throw error;
+      if (isFailure(error, 'vsock.gone', 'qmp.closed') || performance.now() > giveUpAt) throw error;
       await sleep(pollMs);
     }
   }
-}
-
-function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof HoldfastError && codes.includes(error.code);
 }
 
 /** Milliseconds of processor time that a process has used (proc_pid_stat(5): in hundredths of a second on Linux). */

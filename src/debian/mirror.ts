@@ -1,4 +1,4 @@
-import { HoldfastError } from '../base/errors.ts';
+import { isFailure } from '../base/errors.ts';
 import { run } from '../base/process.ts';
 
 /** Where the host's own apt gets Debian from. */
@@ -18,7 +18,7 @@ export async function hostMirrors(): Promise<Mirrors | undefined> {
     const { stdout } = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
     return parseIndexTargets(stdout.toString());
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'process.missing') return undefined;
+    if (isFailure(error, 'process.missing')) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { HoldfastError } from '../base/errors.ts';
+import { HoldfastError, isFailure } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { findProgram } from '../base/find-program.ts';
 import { type Bytes, formatSize, GiB } from '../base/size.ts';
@@ -50,7 +50,7 @@ async function examineAccelerator(): Promise<Finding> {
         obstacle?.mend ?? 'see whether a newer kernel of the host, or of what it runs on, lets guests run',
     };
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'process.missing') throw error;
+    if (!isFailure(error, 'process.missing')) throw error;
     return { verdict: 'missing', found: 'QEMU is not installed', mend: 'see qemu-system-x86 below' };
   }
 }

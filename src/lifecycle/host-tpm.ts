@@ -1,4 +1,4 @@
-import { failure, HoldfastError, misuse, reasonOf } from '../base/errors.ts';
+import { failure, HoldfastError, isFailure, misuse, reasonOf } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import { runToEnd } from '../channel/run.ts';
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
@@ -123,7 +123,7 @@ export async function readNvInGuest(
     const options = { timeoutMs: guestLimit, ...(authorization && { input: authorization }) };
     return (await runToEnd(start, argv, options)).stdout;
   } catch (error) {
-    if (!(error instanceof HoldfastError && error.code === 'guest.command')) throw error;
+    if (!isFailure(error, 'guest.command')) throw error;
     const { why = 'tpm2_nvread gave no reason', next = 'run it by hand to see more' } = error;
     throw failure('tpm.nv-read', `the machine cannot read the NV index ${number}`, {
       why,

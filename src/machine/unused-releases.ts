@@ -1,4 +1,4 @@
-import { HoldfastError } from '../base/errors.ts';
+import { HoldfastError, isFailure } from '../base/errors.ts';
 import type { Sha256 } from '../release/manifest.ts';
 import { removeUnusedReleases } from '../release/store.ts';
 import { machineNames, readConfiguration } from './configuration.ts';
@@ -15,8 +15,8 @@ export async function releaseUnused(layout: HomeLayout): Promise<void> {
       const { release, updates } = await readConfiguration(layout, name);
       for (const digest of [release, ...updates]) used.add(digest);
     } catch (error) {
-      if (error instanceof HoldfastError && error.code !== 'machine.none') return;
       if (!(error instanceof HoldfastError)) throw error;
+      if (!isFailure(error, 'machine.none')) return;
     }
   }
   await removeUnusedReleases(layout, used);

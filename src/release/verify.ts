@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { failure, type HoldfastError, isFailure, isSystemError, reasonOf } from '../base/errors.ts';
 import { digestOfFile } from '../base/file-digest.ts';
 import { exists, readBounded } from '../base/files.ts';
 import { run } from '../base/process.ts';
@@ -162,8 +162,7 @@ async function measurementProblem(
       (!('sections' in program) || isDeepStrictEqual(sections, program.sections));
     return isSame ? undefined : `${program.name} is measured otherwise than release.json says`;
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'firmware.program')
-      return `${program.name}: ${error.why}`;
+    if (isFailure(error, 'firmware.program')) return `${program.name}: ${error.why}`;
     return undefined; // missing, or too large: said of the file already
   }
 }

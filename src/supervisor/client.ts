@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HoldfastError } from '../base/errors.ts';
+import { isFailure } from '../base/errors.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { connectNbd } from '../disk/nbd.ts';
 import { ask, hold } from './protocol/client.ts';
@@ -81,7 +81,7 @@ async function askIfThere(socket: string, request: Parameters<typeof ask>[1]): P
   try {
     return await ask(socket, request);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'supervisor.absent') return undefined;
+    if (isFailure(error, 'supervisor.absent')) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { failure, HoldfastError } from '../base/errors.ts';
+import { failure, isFailure } from '../base/errors.ts';
 import type { StartCommand } from '../channel/session.ts';
 import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
 import { startThrough } from './protocol/client.ts';
@@ -15,7 +15,7 @@ export function startIn(layout: HomeLayout, name: MachineName): StartCommand {
     try {
       return await start(argv, terminal);
     } catch (error) {
-      if (!(error instanceof HoldfastError && error.code === 'supervisor.absent')) throw error;
+      if (!isFailure(error, 'supervisor.absent')) throw error;
     }
     const { powerState } = await import('./power.ts');
     const power = await powerState(layout, name); // gives a machine that runs a new supervisor

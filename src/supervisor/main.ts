@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { HoldfastError, reasonOf } from '../base/errors.ts';
+import { isFailure, reasonOf } from '../base/errors.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
@@ -109,7 +109,7 @@ async function takeCharge(files: MachineFiles): Promise<Lock | undefined> {
     try {
       return await takeLock(files.supervisorLock, 'supervisor');
     } catch (error) {
-      if (!(error instanceof HoldfastError && error.code === 'lock.held')) throw error;
+      if (!isFailure(error, 'lock.held')) throw error;
     }
     if (await askStatus(files.supervisorSocket)) return undefined;
     await sleep(50);

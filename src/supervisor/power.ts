@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unlessAborted } from '../base/abort.ts';
-import { failure, HoldfastError } from '../base/errors.ts';
+import { failure, isFailure } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import { readConfiguration } from '../machine/configuration.ts';
@@ -47,7 +47,7 @@ async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>):
   try {
     return await withLock(path, 'status', work);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'lock.held') return otherwise;
+    if (isFailure(error, 'lock.held')) return otherwise;
     throw error;
   }
 }
@@ -132,7 +132,7 @@ async function isStopped(socket: string, force: boolean): Promise<boolean> {
   try {
     return await askStop(socket, force);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'supervisor.lost') return false;
+    if (isFailure(error, 'supervisor.lost')) return false;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { auditMachine } from '../audit/audit.ts';
-import { failure, HoldfastError } from '../base/errors.ts';
+import { failure, HoldfastError, isFailure } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
@@ -98,7 +98,7 @@ function effectsOn(
     try {
       await start(machine);
     } catch (error) {
-      if (!(error instanceof HoldfastError && error.code === 'machine.boot-timeout')) throw error;
+      if (!isFailure(error, 'machine.boot-timeout')) throw error;
       await stop(true); // a trial that hangs: any reset ends it
       await start(machine);
     }

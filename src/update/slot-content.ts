@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { HoldfastError } from '../base/errors.ts';
+import { isFailure } from '../base/errors.ts';
 import type { ProgressStep } from '../base/progress.ts';
 import { chunkSize, type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import type { Bytes } from '../base/size.ts';
@@ -115,7 +115,8 @@ export async function slotProblem(
   try {
     await verifyContent(readsOfDisk(disk, root.offset), `the root of slot ${slot}`, expected);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code.startsWith('verity.')) return error.why;
+    if (isFailure(error, 'verity.data', 'verity.size', 'verity.superblock', 'verity.tree', 'verity.uuid'))
+      return error.why;
     throw error;
   }
   const spare = Buffer.allocUnsafe(chunkSize);

@@ -1,4 +1,4 @@
-import { failure, HoldfastError } from '../base/errors.ts';
+import { failure, isFailure } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import type { Slot } from '../disk/layout.ts';
 import { setBootNext } from '../firmware/boot.ts';
@@ -145,7 +145,7 @@ async function observeRunning(machine: Machine): Promise<Running & { readonly ru
       if (seen.running !== undefined) return { ...seen, running: seen.running };
       await start(machine);
     } catch (error) {
-      const hangs = error instanceof HoldfastError && error.code === 'machine.boot-timeout';
+      const hangs = isFailure(error, 'machine.boot-timeout');
       if (!hangs || isAnew) throw error;
       isAnew = true;
       // it may be a trial, left alone by whoever began it: any reset ends that

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { failure, HoldfastError } from '../../base/errors.ts';
+import { failure, isFailure } from '../../base/errors.ts';
 import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../../channel/session.ts';
 import type { Context } from '../framework/command.ts';
 import { report } from '../framework/report.ts';
@@ -46,7 +46,7 @@ export async function attach(
 }
 
 function isLost(error: unknown): boolean {
-  return error instanceof HoldfastError && ['channel.lost', 'supervisor.lost'].includes(error.code);
+  return isFailure(error, 'channel.lost', 'supervisor.lost');
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

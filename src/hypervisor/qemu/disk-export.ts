@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { HoldfastError } from '../../base/errors.ts';
+import { isFailure } from '../../base/errors.ts';
 import type { DiskExport } from '../hypervisor.ts';
 import { diskNode } from './arguments.ts';
 import type { Qmp } from './qmp.ts';
@@ -34,7 +34,7 @@ async function stopServer(qmp: Qmp): Promise<void> {
   try {
     await qmp.execute('nbd-server-stop', {}, done);
   } catch (error) {
-    if (error instanceof HoldfastError && ['qmp.refused', 'qmp.closed'].includes(error.code)) return;
+    if (isFailure(error, 'qmp.refused', 'qmp.closed')) return;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { failure, HoldfastError } from '../../base/errors.ts';
+import { failure, isFailure } from '../../base/errors.ts';
 import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
 import { connectVsock, listenVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
@@ -108,7 +108,7 @@ function vsockConnector({ qmp, vsock, events, files, isNew }: MachineParts): () 
       return stream;
     } catch (error) {
       // while it boots nobody uses it, and nobody ever could: start it anew
-      if (error instanceof HoldfastError && error.code === 'vsock.gone' && !wasReached) events.restart();
+      if (isFailure(error, 'vsock.gone') && !wasReached) events.restart();
       throw error;
     }
   };
@@ -122,7 +122,7 @@ async function isVsockStarted(qmp: Qmp): Promise<boolean> {
     return (await qmp.execute('x-query-virtio-status', { path }, virtioStatus))['vhost-started'];
   } catch (error) {
     // experimental, so a QEMU may have done away with it
-    if (error instanceof HoldfastError && error.code === 'qmp.refused') return true;
+    if (isFailure(error, 'qmp.refused')) return true;
     throw error;
   }
 }

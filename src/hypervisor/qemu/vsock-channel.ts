@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import { failure, HoldfastError, isSystemError } from '../../base/errors.ts';
+import { failure, type HoldfastError, isFailure, isSystemError } from '../../base/errors.ts';
 import { isRunning, type ProcessEntry } from '../../base/process-table.ts';
 
 /** How long vhost-device-vsock may lag behind QEMU in starting the device: some tens of milliseconds on a busy host. */
@@ -42,7 +42,7 @@ export class VsockChannel {
       return await this.#parts.open();
     } catch (error) {
       // a guest that nobody serves is refused at once, however busy
-      this.#wasSilent = error instanceof HoldfastError && error.code === 'channel.timeout';
+      this.#wasSilent = isFailure(error, 'channel.timeout');
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../base/errors.ts';
+import type { ErrorCode } from '../../base/error-codes.ts';
+import { isFailure } from '../../base/errors.ts';
 import { exists, makePrivateDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
@@ -66,7 +67,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
       await verifyFiles(release, trust.certificate, progress, signal);
       return { release, road: 'present', received: 0, detours: [] };
     } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'release.damaged') throw error;
+      if (!isFailure(error, 'release.damaged')) throw error;
       await rm(join(home, 'release.json')); // somebody changed it: it is put together again
     }
   }
@@ -129,8 +130,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
         await checkFiles(work);
         return { road, received: work.received, detours };
       } catch (error) {
-        if (!(error instanceof HoldfastError) || !mended.has(error.code) || road === roads.at(-1)?.road)
-          throw error;
+        if (!isFailure(error, ...mended) || road === roads.at(-1)?.road) throw error;
         detours.push(`${road}: ${error.message}${error.why ? ` (${error.why})` : ''}`);
       }
     }
@@ -141,10 +141,10 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
 }
 
 /** Failures of a road that the next one does not share. */
-const mended: ReadonlySet<string> = new Set([
+const mended: readonly ErrorCode[] = [
   'delta.pack',
   'delta.index',
   'delta.mismatch',
   'repository.missing',
   'repository.no-ranges',
-]);
+];

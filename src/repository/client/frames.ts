@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure, HoldfastError } from '../../base/errors.ts';
+import { failure, type HoldfastError, isFailure } from '../../base/errors.ts';
 import { readBounded, writeFileAtomic } from '../../base/files.ts';
 import { MiB } from '../../base/size.ts';
 import type { FrameDescription } from '../catalog.ts';
@@ -95,7 +95,7 @@ export async function fetchFrames(
         if (!isWhole) break;
       }
     } catch (error) {
-      const isCut = error instanceof HoldfastError && error.code === 'repository.unreachable';
+      const isCut = isFailure(error, 'repository.unreachable');
       if (!isCut || attempts >= attemptLimit) throw error;
     }
   }

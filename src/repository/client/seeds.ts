@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../base/errors.ts';
+import { isFailure } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
 import type { RowPart } from '../../delta/row-reader.ts';
 import { removableMediaPath } from '../../disk/base-image.ts';
@@ -44,8 +44,7 @@ async function openStored(
     const stored = await completeRelease(directories, digest);
     return stored && { digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) };
   } catch (error) {
-    if (error instanceof HoldfastError && ['release.damaged', 'process.failed'].includes(error.code))
-      return undefined;
+    if (isFailure(error, 'release.damaged', 'process.failed')) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
-import { failure, HoldfastError, reasonOf } from '../../base/errors.ts';
+import { failure, type HoldfastError, isFailure, reasonOf } from '../../base/errors.ts';
 import { digestOfFile } from '../../base/file-digest.ts';
 import type { Progress } from '../../base/progress.ts';
 import { formatSize } from '../../base/size.ts';
@@ -179,7 +179,7 @@ async function takeBlocks(work: RoadWork, whole: boolean): Promise<void> {
     await download(work, title, file, wanted, false);
   } catch (error) {
     // a server of whole files, cut in the middle: again from the start, past what is here
-    if (!whole || !(error instanceof HoldfastError) || error.code !== 'repository.no-ranges') throw error;
+    if (!whole || !isFailure(error, 'repository.no-ranges')) throw error;
     await download(work, title, file, wanted, true);
   }
   await progress.step('Putting the release together', (step) =>

@@ -1,7 +1,7 @@
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { HoldfastError } from '../../../src/base/errors.ts';
+import { isFailure } from '../../../src/base/errors.ts';
 import { exists, makePrivateDirectory } from '../../../src/base/files.ts';
 import { type Lock, takeLock } from '../../../src/base/lock.ts';
 import { run } from '../../../src/base/process.ts';
@@ -28,7 +28,7 @@ async function freeHome(): Promise<{ readonly home: string; readonly lock: Lock 
     try {
       return { home, lock: await lockHome(home) };
     } catch (error) {
-      if (!(error instanceof HoldfastError && error.code === 'lock.held')) throw error;
+      if (!isFailure(error, 'lock.held')) throw error;
     }
   }
   throw new Error(`other tests use ${homes.join(' and ')}`);

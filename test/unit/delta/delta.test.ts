@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HoldfastError } from '../../../src/base/errors.ts';
+import { isFailure } from '../../../src/base/errors.ts';
 import { decodeBlockIndex, encodeBlockIndex, prefixesOf } from '../../../src/delta/block-index.ts';
 import { countBlocks, placeFiles } from '../../../src/delta/content.ts';
 import { decodeFrame, encodeFrame } from '../../../src/delta/frame-codec.ts';
@@ -206,7 +206,7 @@ test('damaged plans, indexes, frames and parts are refused, never obeyed', async
       for (const { from, blocks } of found)
         assert(from === undefined || (from >= 0 && from + blocks * unitsPerBlock <= 400));
     } catch (error) {
-      assert(error instanceof HoldfastError && error.code === 'delta.pack', String(error));
+      assert(isFailure(error, 'delta.pack'), String(error));
     }
   };
   isSound(plan);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HoldfastError } from '../../../src/base/errors.ts';
+import { isFailure } from '../../../src/base/errors.ts';
 import { type Guid, guid, guidFromBytes } from '../../../src/base/guid.ts';
 import type { Variable } from '../../../src/firmware/record.ts';
 import {
@@ -221,7 +221,7 @@ test('damage anywhere is read or refused, nothing else', () => {
       try {
         parseVariableStore(copy);
       } catch (error) {
-        assert.ok(error instanceof HoldfastError && error.code === 'firmware.variables', String(error));
+        assert.ok(isFailure(error, 'firmware.variables'), String(error));
       }
     }),
     { numRuns: 100 },

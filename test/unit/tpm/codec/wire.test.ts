@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HoldfastError } from '../../../../src/base/errors.ts';
+import { isFailure } from '../../../../src/base/errors.ts';
 import { CommandStream, type Piece } from '../../../../src/tpm/broker/command-stream.ts';
 import { message } from '../../../../src/tpm/codec/message.ts';
 import { errorResponse, parseResponse } from '../../../../src/tpm/codec/response.ts';
@@ -74,7 +74,7 @@ test('responses are taken as they are, or not at all', () => {
   ]) {
     assert.throws(
       () => parseResponse(broken),
-      (error) => error instanceof HoldfastError && error.code === 'tpm.malformed',
+      (error) => isFailure(error, 'tpm.malformed'),
     );
   }
 });
