@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describeRule, type FirewallRule, familiesOf, isComment } from '../../src/guest/firewall-rule.ts';
 import { parseSource, type Source } from '../../src/guest/firewall-source.ts';
+import { anyCharacter } from './any-character.ts';
 
 const port = fc.integer({ min: 1, max: 65_535 });
 const services = fc.oneof(
@@ -35,7 +36,7 @@ const sources = fc
   .filter((source) => source !== undefined);
 
 const comments = fc
-  .oneof(fc.string({ maxLength: 60 }), fc.string({ unit: 'binary', maxLength: 40 }))
+  .oneof(fc.string({ maxLength: 60 }), fc.string({ unit: anyCharacter, maxLength: 40 }))
   .map((text) => text.trim())
   .filter(isComment);
 

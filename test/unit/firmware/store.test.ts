@@ -12,6 +12,7 @@ import {
   serialiseVariableStore,
   setVariables,
 } from '../../../src/firmware/store.ts';
+import { anyCharacter } from '../../support/any-character.ts';
 import {
   headers,
   loggedWrite,
@@ -28,7 +29,9 @@ const empty = storeFile();
 
 const anyVariable: fc.Arbitrary<Variable> = fc
   .record({
-    name: fc.string({ minLength: 1, maxLength: 20, unit: 'binary' }).filter((name) => !name.includes('\0')),
+    name: fc
+      .string({ minLength: 1, maxLength: 20, unit: anyCharacter })
+      .filter((name) => !name.includes('\0')),
     vendor: fc
       .uint8Array({ minLength: 16, maxLength: 16 })
       .map((bytes): Guid => guidFromBytes(Buffer.from(bytes))),
