@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, beforeEach, test } from 'node:test';
+import { after, test } from 'node:test';
 import { readBootState, setBootOrder } from '../../../src/firmware/boot.ts';
 import {
   keepVariableStore,
@@ -22,16 +22,18 @@ const ours = (slot: 'A' | 'B') => serialiseVariableStore(setBootOrder(parseVaria
 /** As some pages of it are written and others are not. */
 const torn = Buffer.from(ours('B')).fill(0, 0, 4096);
 
-beforeEach(async () => {
+/** A whole store, and a copy of it. */
+async function reset(): Promise<void> {
   writeFileSync(path, ours('A'));
   await keepVariableStore(path);
-});
+}
 
 async function order(): Promise<readonly string[]> {
   return readBootState((await readSoundStore(path)).store).order;
 }
 
 test('a store that is whole counts, and not what was kept of it', async () => {
+  await reset();
   writeFileSync(path, ours('B'));
   assert.deepEqual(await order(), ['B']);
   assert.equal(await restoreVariableStore(path), false);
@@ -44,6 +46,7 @@ for (const [what, image] of [
   ['ends early', ours('B').subarray(0, 4096)],
 ] as const) {
   test(`in the place of a store that ${what} comes what was kept, once`, async () => {
+    await reset();
     writeFileSync(path, image);
     assert.deepEqual(await order(), ['A']);
     assert.ok(readFileSync(path).equals(image), 'looking changes nothing');
@@ -54,6 +57,7 @@ for (const [what, image] of [
 }
 
 test('nothing torn is kept, and what is kept already is not written again', async () => {
+  await reset();
   const { ino, mode } = statSync(keptPath(path));
   assert.equal(mode & 0o777, 0o600);
   await keepVariableStore(path);
@@ -64,6 +68,7 @@ test('nothing torn is kept, and what is kept already is not written again', asyn
 });
 
 test('without a copy a torn store is an error, and one without an order of boot is what it is', async () => {
+  await reset();
   rmSync(keptPath(path));
   writeFileSync(path, nobodys);
   assert.deepEqual(await order(), []);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { after, beforeEach, test } from 'node:test';
+import { after, test } from 'node:test';
 import { confirm } from '../../../src/cli/terminal/confirm.ts';
 import { ukiPaths } from '../../../src/disk/layout.ts';
 import { bootEntry, readBootState, setBootEntry, setBootOrder } from '../../../src/firmware/boot.ts';
@@ -27,7 +27,8 @@ const files = machineLayout(layout, name);
 const lines: string[] = [];
 const prepare = () => prepareStart(layout, name, (line) => lines.push(line));
 
-beforeEach(async () => {
+/** Puts the machine back to its first state. */
+async function reset(): Promise<void> {
   lines.length = 0;
   rmSync(files.directory, { recursive: true, force: true });
   mkdirSync(files.directory, { recursive: true });
@@ -36,13 +37,14 @@ beforeEach(async () => {
     files.variables,
     createVariableStore(storeFile(), { pk: certificate, kek: certificate, db: certificate }, ['A']),
   );
-});
+}
 
 async function bootedFile(): Promise<string | undefined> {
   return readBootState(await readVariableStore(files.variables)).entries.A?.file;
 }
 
 test('a switch takes effect with the next start, and only then', async () => {
+  await reset();
   assert.equal(await chooseNextStart(layout, name, { verity: 'off' }), true);
   assert.equal((await readConfiguration(layout, name)).verity, 'off');
   assert.equal(await bootedFile(), ukiPaths.on);
@@ -58,6 +60,7 @@ test('a switch takes effect with the next start, and only then', async () => {
 });
 
 test('what is so already is left alone', async () => {
+  await reset();
   const before = readFileSync(files.configuration);
   assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), false);
   assert.deepEqual(readFileSync(files.configuration), before);
@@ -66,6 +69,7 @@ test('what is so already is left alone', async () => {
 });
 
 test('a boot entry that the guest has changed is put back before the next start', async () => {
+  await reset();
   const store = await readVariableStore(files.variables);
   await writeVariableStore(files.variables, setBootEntry(store, 'A', bootEntry('A', ukiPaths.off)));
   const { credentials } = await prepare();
@@ -74,6 +78,7 @@ test('a boot entry that the guest has changed is put back before the next start'
 });
 
 test('a variable store that was torn is as it was at the last start or change', async () => {
+  await reset();
   await prepare();
   const whole = readFileSync(files.variables);
   const withoutOrder = serialiseVariableStore(setBootOrder(parseVariableStore(whole), []));
@@ -88,6 +93,7 @@ test('a variable store that was torn is as it was at the last start or change', 
 });
 
 test('a damaged variable store starts nothing', async () => {
+  await reset();
   writeFileSync(files.variables, storeFile().fill(0, 0, 100));
   await assert.rejects(prepare(), { code: 'firmware.variables' });
 });
