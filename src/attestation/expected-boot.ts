@@ -1,5 +1,5 @@
 import { type Guid, guidToBytes } from '../base/guid.ts';
-import { sectionDigests, sha256 } from '../firmware/measurement.ts';
+import { digestOf, sectionDigests } from '../firmware/measurement.ts';
 import { vendors } from '../firmware/names.ts';
 import { enrolSecureBoot, type SecureBootKeys, signatureOf } from '../firmware/secure-boot.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
@@ -45,7 +45,7 @@ export function expectedEvents(
       // TCG PC Client Platform Firmware Profile, section 3.3.4.5
       {
         what: "the firmware's attempt to start",
-        digest: sha256(Buffer.from('Calling EFI Application from Boot Option')),
+        digest: digestOf(Buffer.from('Calling EFI Application from Boot Option')),
       },
       separator,
       ...(throughLoader
@@ -74,7 +74,7 @@ const sectionNames: Readonly<Record<string, string>> = {
 };
 
 /** The line between what the firmware did and what it started: EV_SEPARATOR, section 10.4.1. */
-const separator: ExpectedEvent = { what: 'the end of the firmware', digest: sha256(Buffer.alloc(4)) };
+const separator: ExpectedEvent = { what: 'the end of the firmware', digest: digestOf(Buffer.alloc(4)) };
 
 /** Section 3.3.4.8. OVMF measures an empty list of the forbidden though it has none. */
 function secureBoot(keys: SecureBootKeys): ExpectedEvent[] {
@@ -98,5 +98,5 @@ function variable(name: string, vendor: Guid, data: Buffer): Buffer {
   const lengths = Buffer.alloc(16);
   lengths.writeBigUInt64LE(BigInt(name.length), 0);
   lengths.writeBigUInt64LE(BigInt(data.length), 8);
-  return sha256(guidToBytes(vendor), lengths, Buffer.from(name, 'utf16le'), data);
+  return digestOf(guidToBytes(vendor), lengths, Buffer.from(name, 'utf16le'), data);
 }

@@ -6,23 +6,23 @@ import type { Variable } from './record.ts';
 import { deleteVariable, findVariable, setVariables, type VariableStore } from './store.ts';
 
 /**
- * The number of each slot's boot entry, `Boot000A` and `Boot000B`. OVMF gives the lowest free numbers to what it finds by
- * itself; a number that ours has is not free.
+ * The number of each slot's boot entry, `Boot000A` and `Boot000B`. OVMF assigns the lowest free numbers to the boot options
+ * that it discovers, so it never reuses these.
  */
 const entryNumbers: Readonly<Record<Slot, number>> = { A: 0x000a, B: 0x000b };
 const slots: readonly Slot[] = ['A', 'B'];
 
-/** What the firmware will start. */
-export interface BootState {
-  /** The entries that there are. */
+/** The boot entries and their order, as the firmware will use them. */
+export interface FirmwareBootState {
+  /** The existing entries. */
   readonly entries: Readonly<Partial<Record<Slot, LoadOption>>>;
-  /** Slots in the order in which they are tried; the first is the committed one. */
+  /** Slots in the order in which they are tried; the first is the committed slot. */
   readonly order: readonly Slot[];
-  /** Tried once, at the next start only: a trial. */
+  /** The slot that the next start, and only that, tries. */
   readonly next?: Slot;
 }
 
-/** The entry that starts a slot's signed UKI. @param file where the UKI is on the slot's boot partition. */
+/** Returns the entry that starts a slot's signed UKI. @param file path of the UKI on the slot's boot partition. */
 export function bootEntry(slot: Slot, file: string = ukiPaths.on): LoadOption {
   const { number, offset, size, uuid } = slotPartition(slot, 'boot');
   return {
@@ -32,39 +32,39 @@ export function bootEntry(slot: Slot, file: string = ukiPaths.on): LoadOption {
   };
 }
 
-/** Makes or replaces the entry of a slot. Whether it is used is said by `setBootOrder` and `setBootNext`. */
+/** Creates or replaces the entry of a slot. `setBootOrder` and `setBootNext` determine whether it is used. */
 export function setBootEntry(store: VariableStore, slot: Slot, entry: LoadOption): VariableStore {
   return setVariables(store, shared(entryName(slot), serialiseLoadOption(entry)));
 }
 
-/** Makes every entry of ours that there is, damaged or not, lead to the UKI with or without verity. */
+/** Points each existing slot entry, damaged or not, at the UKI with or without verity. */
 export function setVerity(store: VariableStore, verity: Verity): VariableStore {
   return slots
     .filter((slot) => findVariable(store, vendors.global, entryName(slot)))
     .reduce((changed, slot) => setBootEntry(changed, slot, bootEntry(slot, ukiPaths[verity])), store);
 }
 
-/** Commits: the firmware tries these slots in this order, and what it finds by itself after them. */
+/** Commits a boot order: the firmware tries these slots first, then the boot options that it discovers itself. */
 export function setBootOrder(store: VariableStore, order: readonly Slot[]): VariableStore {
   return setVariables(store, shared('BootOrder', numbers(order.map((slot) => entryNumbers[slot]))));
 }
 
-/** Makes the next start, and only that, a trial of this slot; undefined calls a trial off. */
+/** Makes the next start, and only that, a trial of this slot; undefined cancels a trial. */
 export function setBootNext(store: VariableStore, slot: Slot | undefined): VariableStore {
   if (slot === undefined) return deleteVariable(store, vendors.global, 'BootNext');
   return setVariables(store, shared('BootNext', numbers([entryNumbers[slot]])));
 }
 
-/** How long the firmware waits for a key before it boots: not at all. */
+/** Makes the firmware boot without waiting for a key. */
 export function setNoBootMenu(store: VariableStore): VariableStore {
   return setVariables(store, shared('Timeout', numbers([0])));
 }
 
 /**
- * Reads what is set. Entries that the firmware made are left out.
- * @throws HoldfastError `firmware.variables` when one of ours is damaged.
+ * Reads the entries and order of the slots. Leaves out the entries that the firmware created.
+ * @throws HoldfastError `firmware.variables` when an entry of a slot is damaged.
  */
-export function readBootState(store: VariableStore): BootState {
+export function readBootState(store: VariableStore): FirmwareBootState {
   const entries: Partial<Record<Slot, LoadOption>> = {};
   for (const slot of slots) {
     const found = findVariable(store, vendors.global, entryName(slot));
@@ -76,7 +76,7 @@ export function readBootState(store: VariableStore): BootState {
 
 function slotsIn(store: VariableStore, name: string): Slot[] {
   const data = findVariable(store, vendors.global, name)?.data ?? Buffer.alloc(0);
-  if (data.length % 2 !== 0) throw malformed(`${name} is no list of boot entries`);
+  if (data.length % 2 !== 0) throw malformed(`${name} is not a list of boot entries`);
   const found: Slot[] = [];
   for (let at = 0; at < data.length; at += 2) {
     const slot = slots.find((each) => entryNumbers[each] === data.readUInt16LE(at));
@@ -85,7 +85,7 @@ function slotsIn(store: VariableStore, name: string): Slot[] {
   return found;
 }
 
-/** `Boot####`, in capital hexadecimal digits (UEFI specification 2.10, section 3.1.1). */
+/** Returns `Boot####` with upper-case hex digits (UEFI specification 2.10, section 3.1.1). */
 function entryName(slot: Slot): string {
   return `Boot${entryNumbers[slot].toString(16).toUpperCase().padStart(4, '0')}`;
 }

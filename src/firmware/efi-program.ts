@@ -1,28 +1,28 @@
 import { failure } from '../base/errors.ts';
-import { type SectionMeasurement, sha256 } from './measurement.ts';
+import { digestOf, type SectionMeasurement } from './measurement.ts';
 
-/** What a TPM is told of an EFI program before it starts: digests in lower-case hex. */
+/** What is measured into a TPM before an EFI program starts: digests in lower-case hex. */
 export interface ProgramMeasurements {
-  /** SHA-256 as Authenticode has it: without the signatures, so that signing does not change it. */
+  /** The SHA-256 Authenticode digest. It leaves out the signatures, so signing does not change it. */
   readonly authenticode: string;
-  /** The parts of a UKI that its stub measures, in the stub's order; of other programs none is measured. */
+  /** The UKI sections that the stub measures, in the stub's order; empty for other programs. */
   readonly sections: readonly SectionMeasurement[];
 }
 
 /**
- * The parts of a UKI that systemd-stub measures, in its order: systemd-stub(7), and `unified_sections` in systemd's
- * src/fundamental/uki.c. `.pcrsig` is left out there, as it holds a signature of the result.
+ * The UKI sections that systemd-stub measures, in its order: systemd-stub(7), and `unified_sections` in systemd's
+ * src/fundamental/uki.c. It does not measure `.pcrsig`, which holds a signature of the result.
  */
 const measuredSections: readonly string[] = [
   ...['.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey'],
 ];
 
-/** Microsoft PE Format: offsets in the headers of an image for 64 bits. */
+/** Offsets in the headers of a 64-bit image (Microsoft PE Format). */
 const offsets = { header: 0x3c, sections: 6, optionalSize: 20, optional: 24 } as const;
 const optionalOffsets = { headersSize: 60, checkSum: 64, certificates: 144 } as const;
 const sectionHeader = { size: 40, virtualSize: 8, rawSize: 16, rawOffset: 20 } as const;
 
-/** More than any EFI program has. */
+/** Limit for the number of sections, more than any EFI program has. */
 const mostSections = 96;
 
 interface Section {
@@ -33,14 +33,14 @@ interface Section {
 }
 
 /**
- * Measures an EFI program as firmware and stub will.
- * @throws HoldfastError `firmware.program` for anything but a PE image for 64 bits.
+ * Measures an EFI program as firmware and stub do.
+ * @throws HoldfastError `firmware.program` for anything but a 64-bit PE image.
  */
 export function measureProgram(bytes: Buffer): ProgramMeasurements {
   try {
     return measure(bytes);
   } catch (error) {
-    if (error instanceof RangeError) throw malformed('it is cut off', error);
+    if (error instanceof RangeError) throw malformed('it is truncated', error);
     throw error;
   }
 }
@@ -50,9 +50,9 @@ function measure(bytes: Buffer): ProgramMeasurements {
   if (bytes.toString('latin1', 0, 2) !== 'MZ' || bytes.toString('latin1', header, header + 4) !== 'PE\0\0')
     throw malformed('it has no PE header');
   const optional = header + offsets.optional;
-  if (bytes.readUInt16LE(optional) !== 0x20b) throw malformed('it is not for 64 bits');
+  if (bytes.readUInt16LE(optional) !== 0x20b) throw malformed('it is not a 64-bit image');
   const count = bytes.readUInt16LE(header + offsets.sections);
-  if (count > mostSections) throw malformed(`it has ${count} sections`);
+  if (count > mostSections) throw malformed(`it has ${count} sections, the limit is ${mostSections}`);
   const table = optional + bytes.readUInt16LE(header + offsets.optionalSize);
   const sections = Array.from({ length: count }, (_, index) =>
     sectionAt(bytes, table + index * sectionHeader.size),
@@ -61,7 +61,7 @@ function measure(bytes: Buffer): ProgramMeasurements {
     authenticode: authenticode(bytes, optional, sections),
     sections: measuredSections.flatMap((name) => {
       const found = sections.find((section) => section.name === name);
-      return found ? [{ name, sha256: sha256(found.data).toString('hex') }] : [];
+      return found ? [{ name, sha256: digestOf(found.data).toString('hex') }] : [];
     }),
   };
 }
@@ -69,7 +69,7 @@ function measure(bytes: Buffer): ProgramMeasurements {
 function sectionAt(bytes: Buffer, at: number): Section {
   const rawSize = bytes.readUInt32LE(at + sectionHeader.rawSize);
   const offset = bytes.readUInt32LE(at + sectionHeader.rawOffset);
-  // the rest of the raw data is padding
+  // raw data beyond the virtual size is padding
   const size = Math.min(bytes.readUInt32LE(at + sectionHeader.virtualSize), rawSize);
   const name = piece(bytes, at, at + 8)
     .toString('latin1')
@@ -77,7 +77,7 @@ function sectionAt(bytes: Buffer, at: number): Section {
   return { name, data: piece(bytes, offset, offset + size), offset, rawSize };
 }
 
-/** "Windows Authenticode Portable Executable Signature Format", section "Calculating the PE Image Hash". */
+/** Computes the digest as in "Windows Authenticode Portable Executable Signature Format", "Calculating the PE Image Hash". */
 function authenticode(bytes: Buffer, optional: number, sections: readonly Section[]): string {
   const checkSum = optional + optionalOffsets.checkSum;
   const certificates = optional + optionalOffsets.certificates;
@@ -85,7 +85,7 @@ function authenticode(bytes: Buffer, optional: number, sections: readonly Sectio
   const certificatesSize = bytes.readUInt32LE(certificates + 4);
   const used = sections.filter(({ rawSize }) => rawSize > 0).toSorted((a, b) => a.offset - b.offset);
   const hashed = used.reduce((sum, { rawSize }) => sum + rawSize, headersEnd);
-  return sha256(
+  return digestOf(
     piece(bytes, 0, checkSum),
     piece(bytes, checkSum + 4, certificates),
     piece(bytes, certificates + 8, headersEnd),
@@ -95,10 +95,11 @@ function authenticode(bytes: Buffer, optional: number, sections: readonly Sectio
 }
 
 function piece(bytes: Buffer, from: number, to: number): Buffer {
-  if (from > to || to > bytes.length) throw malformed(`bytes ${from} to ${to} of ${bytes.length} are named`);
+  if (from > to || to > bytes.length)
+    throw malformed(`it refers to bytes ${from} to ${to}, but has ${bytes.length}`);
   return bytes.subarray(from, to);
 }
 
 function malformed(why: string, cause?: unknown) {
-  return failure('firmware.program', 'this is no EFI program', { why, cause });
+  return failure('firmware.program', 'this is not an EFI program', { why, cause });
 }

@@ -1,18 +1,18 @@
 import { crc32 } from 'node:zlib';
 import { guid, guidSize, guidToBytes } from '../base/guid.ts';
-import { blockSize, erased, geometry } from './geometry.ts';
+import { erased, flashBlockSize, geometry } from './geometry.ts';
 import { malformed } from './malformed.ts';
 
 /*
- * When the store is full, the firmware packs it anew: it writes the new blocks to the spare area, notes that in a log,
- * and only then replaces the old blocks (edk2: MdeModulePkg/Universal/FaultTolerantWriteDxe). A machine that was cut off in
- * between has its variables in the spare area only, until the firmware finishes the write at the next start.
+ * When the store is full, the firmware compacts it: it writes the new blocks to the spare area, records that in a log, and
+ * only then replaces the old blocks (edk2: MdeModulePkg/Universal/FaultTolerantWriteDxe). After an interruption in between,
+ * only the spare area has the variables, until the firmware completes the write at the next start.
  */
 
 /** EFI_FAULT_TOLERANT_WORKING_BLOCK_HEADER (edk2: MdeModulePkg/Include/Guid/SystemNvDataGuid.h). */
 const working = { checksum: 16, state: 20, queueSize: 24, length: 32 } as const;
 const workingSignature = guidToBytes(guid('9e58292b-7c68-497d-a0ce-6500fd9f1b95'));
-/** Flags are set by clearing a bit, as flash does: WorkingBlockValid set, WorkingBlockInvalid not. */
+/** WorkingBlockValid set, WorkingBlockInvalid not. A flag is set by clearing its bit, as in flash. */
 const workingValid = 0xfe;
 
 /** EFI_FAULT_TOLERANT_WRITE_HEADER, one for each write (edk2: FaultTolerantWrite.h). */
@@ -26,7 +26,7 @@ const record = { state: 0, offset: 16, dataLength: 24, relativeOffset: 32, lengt
 const spareCompleted = 0x2;
 const destinationCompleted = 0x4;
 
-/** An empty log, as the firmware makes it: the checksum covers the header while checksum and state are erased. */
+/** Returns an empty log as the firmware creates it. The checksum covers the header with checksum and state erased. */
 export function emptyWorkingArea(): Buffer {
   const { start, end } = geometry.working;
   const area = Buffer.alloc(end - start, erased);
@@ -38,16 +38,16 @@ export function emptyWorkingArea(): Buffer {
 }
 
 /**
- * The store as the firmware will see it: with an interrupted write finished from the spare area, or as it is.
- * @throws HoldfastError `firmware.variables` when the log asks for something that no firmware does.
+ * Returns the store as the firmware will see it, with an interrupted write completed from the spare area.
+ * @throws HoldfastError `firmware.variables` when the log describes a write that no firmware performs.
  */
 export function finishInterruptedWrite(image: Buffer): Buffer {
   const found = interruptedWrite(image.subarray(geometry.working.start, geometry.working.end));
   if (!found) return image;
   const { target, length } = found;
-  if (target < 0 || target % blockSize !== 0 || target + length > geometry.working.start) {
+  if (target < 0 || target % flashBlockSize !== 0 || target + length > geometry.working.start) {
     throw malformed(
-      `an interrupted write of ${length} bytes has its target at ${target}, outside the variables`,
+      `an interrupted write of ${length} bytes has the target ${target}, outside the variables`,
     );
   }
   const finished = Buffer.from(image);
@@ -55,9 +55,9 @@ export function finishInterruptedWrite(image: Buffer): Buffer {
   return finished;
 }
 
-/** The write whose new blocks are complete in the spare area but not known to be complete in their place. */
+/** Finds the write whose blocks are complete in the spare area, but not recorded as complete at their destination. */
 function interruptedWrite(log: Buffer): { target: number; length: number } | undefined {
-  // The log is invalid only while it is packed itself, and then no other write is under way.
+  // The log is invalid only while it is itself compacted, and then no other write is pending.
   if (!log.subarray(0, guidSize).equals(workingSignature) || log[working.state] !== workingValid)
     return undefined;
   let at: number = working.length;
@@ -83,7 +83,7 @@ function pendingRecord(records: Buffer, size: number): { target: number; length:
     const relativeOffset = records.readBigInt64LE(at + record.relativeOffset);
     return {
       target: geometry.spare.start + Number(relativeOffset),
-      length: Math.ceil(Number(end) / blockSize) * blockSize,
+      length: Math.ceil(Number(end) / flashBlockSize) * flashBlockSize,
     };
   }
   return undefined;

@@ -1,18 +1,18 @@
 import { type Guid, guidFromBytes, guidToBytes } from '../base/guid.ts';
 import { malformed } from './malformed.ts';
 
-/** A file on a GPT partition, which firmware finds on whatever disk has the partition (section 3.1.2: short-form). */
+/** A file on a GPT partition. The firmware finds it on any disk with that partition (section 3.1.2: short-form). */
 export interface LoadOption {
   readonly description: string;
   readonly partition: {
-    /** From 1. */
+    /** Counted from 1. */
     readonly number: number;
     readonly firstSector: bigint;
     readonly sectors: bigint;
-    /** PARTUUID: this is what firmware matches. */
+    /** PARTUUID, by which the firmware finds the partition. */
     readonly uuid: Guid;
   };
-  /** From the root of the file system, such as `\EFI\BOOT\BOOTX64.EFI`. */
+  /** Absolute path in the file system, such as `\EFI\BOOT\BOOTX64.EFI`. */
   readonly file: string;
 }
 
@@ -37,18 +37,18 @@ export function serialiseLoadOption({ description, partition, file }: LoadOption
 }
 
 /**
- * Reads a load option of the one form that `serialiseLoadOption` writes: active, this kind of path, no optional data.
- * @throws HoldfastError `firmware.variables` when it is anything else.
+ * Parses a load option in the form that `serialiseLoadOption` writes: active, this kind of path, no optional data.
+ * @throws HoldfastError `firmware.variables` for any other form.
  */
 export function parseLoadOption(bytes: Buffer): LoadOption {
   const option = readLoadOption(bytes);
   if (!option || !serialiseLoadOption(option).equals(bytes)) {
-    throw malformed('a boot entry of ours is not as we write them');
+    throw malformed('the boot entry of a slot differs from the form that Holdfast writes');
   }
   return option;
 }
 
-/** Takes the fields from their places; whether the rest is right shows when the result is written again. */
+/** Reads the fields at their offsets. The caller checks everything else by encoding the result again. */
 function readLoadOption(bytes: Buffer): LoadOption | undefined {
   const description = readText(bytes, descriptionStart);
   if (description === undefined) return undefined;
@@ -88,9 +88,10 @@ function node(type: number, data: Buffer): Buffer {
   return Buffer.concat([head, data]);
 }
 
-/** UCS-2 with a NUL at its end. */
+/** Encodes UCS-2 with a terminating NUL. */
 function text(value: string): Buffer {
-  if (value === '' || value.includes('\0')) throw malformed(`'${value}' cannot be a text of a boot entry`);
+  if (value === '' || value.includes('\0'))
+    throw malformed(`the text '${value}' of a boot entry is empty or contains a NUL`);
   return Buffer.from(`${value}\0`, 'utf16le');
 }
 

@@ -1,9 +1,9 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 
-/** The one error of this directory: a variable store, or a variable in it, is not what the firmware would have written. */
+/** Returns the error for a variable store, or a variable in it, that the firmware would not have written. */
 export function malformed(why: string): HoldfastError {
-  return failure('firmware.variables', 'the UEFI variable store cannot be used', {
+  return failure('firmware.variables', 'cannot use the UEFI variable store', {
     why,
-    next: 'deploy the machine again, or put back its variables.fd from a backup',
+    next: 'restore its variables.fd from a backup, or deploy the machine again',
   });
 }

@@ -1,6 +1,6 @@
 import { guid } from '../base/guid.ts';
 
-/** Vendor GUIDs of the variables that we set. */
+/** Vendor GUIDs of the variables that Holdfast sets. */
 export const vendors = {
   /** EFI_GLOBAL_VARIABLE (UEFI specification 2.10, section 3.3). */
   global: guid('8be4df61-93ca-11d2-aa0d-00e098032b8c'),
@@ -18,12 +18,12 @@ const bootServices = 0x02;
 const runtime = 0x04;
 const timeAuthenticated = 0x20;
 
-/** The sets of attributes that the specification gives to the variables that we set. */
+/** The attributes that the specification defines for the variables that Holdfast sets. */
 export const attributes = {
-  /** For the firmware alone. */
+  /** Visible to the firmware only. */
   firmware: nonVolatile | bootServices,
-  /** For the operating system too. */
+  /** Also visible to the operating system. */
   shared: nonVolatile | bootServices | runtime,
-  /** Changed only by who signs the change. */
+  /** Changed by signed updates only. */
   signed: nonVolatile | bootServices | runtime | timeAuthenticated,
 } as const;

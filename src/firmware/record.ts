@@ -1,14 +1,14 @@
 import { type Guid, guidFromBytes, guidToBytes } from '../base/guid.ts';
 import { malformed } from './malformed.ts';
 
-/** A variable that outlives a reset of the machine. */
+/** A non-volatile variable. */
 export interface Variable {
   readonly name: string;
   readonly vendor: Guid;
   /** EFI_VARIABLE_… bits (UEFI specification 2.10, section 8.2.1). */
   readonly attributes: number;
   readonly data: Buffer;
-  /** Of the signature by which a time-authenticated variable was set; a new one must be later. */
+  /** Time of the signature that set a time-authenticated variable. A later update must have a later time. */
   readonly timestamp?: Date;
 }
 
@@ -29,28 +29,28 @@ const header = {
 const startId = 0x55aa;
 const alignment = 4;
 
-/** States. Each step clears bits, as flash does: written whole, about to be replaced; anything else is dead. */
+/** States, each made by clearing bits as in flash: complete, and complete but being replaced. Any other state is not valid. */
 const added = 0x3f;
 const addedInDeletedTransition = 0x3e;
-/** Nothing after the start mark is to be trusted: the write was cut off. */
+/** The write was interrupted: only the start mark is valid. */
 const unwritten = 0xff;
 
-/** A variable and where its record ends. */
+/** A variable and the end of its record. */
 export interface ParsedRecord {
   readonly end: number;
-  /** Undefined for what was deleted, replaced or never finished. */
+  /** Undefined for a record that was deleted, replaced or never completed. */
   readonly variable?: Variable;
-  /** A newer one with this name takes its place, if there is one. */
+  /** True if a newer record of the same name, when there is one, replaces this one. */
   readonly inTransition: boolean;
 }
 
-/** True when a record starts at `offset`. */
+/** Returns true if a record starts at `offset`. */
 export function startsRecord(area: Buffer, offset: number): boolean {
   return offset + header.length <= area.length && area.readUInt16LE(offset) === startId;
 }
 
 /**
- * Reads the record at `offset`, where `startsRecord` holds.
+ * Parses the record at `offset`, where `startsRecord` is true.
  * @throws HoldfastError `firmware.variables`.
  */
 export function parseRecord(area: Buffer, offset: number): ParsedRecord {
@@ -61,11 +61,13 @@ export function parseRecord(area: Buffer, offset: number): ParsedRecord {
   const dataSize = head.readUInt32LE(header.dataSize);
   const nameEnd = offset + header.length + nameSize;
   const dataEnd = nameEnd + dataSize;
-  if (dataEnd > area.length) throw malformed(`the variable at ${offset} is longer than the store`);
+  if (dataEnd > area.length) throw malformed(`the variable at offset ${offset} extends beyond the store`);
   const end = Math.min(aligned(dataEnd), area.length);
   if (state !== added && state !== addedInDeletedTransition) return { end, inTransition: false };
   if (head.readBigUInt64LE(header.monotonicCount) !== 0n || head.readUInt32LE(header.publicKeyIndex) !== 0) {
-    throw malformed(`the variable at ${offset} is authenticated by a counter, which OVMF does not support`);
+    throw malformed(
+      `the variable at offset ${offset} is authenticated by a counter, which OVMF does not support`,
+    );
   }
   const timestamp = parseTimestamp(head.subarray(header.timestamp, header.publicKeyIndex));
   return {
@@ -82,11 +84,12 @@ export function parseRecord(area: Buffer, offset: number): ParsedRecord {
 }
 
 /**
- * The record of a variable, with the bytes that align the next one.
- * @throws HoldfastError `firmware.variables` when the name is empty or has a NUL.
+ * Encodes the record of a variable, padded to the alignment of the next one.
+ * @throws HoldfastError `firmware.variables` when the name is empty or contains a NUL.
  */
 export function serialiseRecord({ name, vendor, attributes, data, timestamp }: Variable): Buffer {
-  if (name === '' || name.includes('\0')) throw malformed(`'${name}' cannot be a variable's name`);
+  if (name === '' || name.includes('\0'))
+    throw malformed(`the variable name '${name}' is empty or contains a NUL`);
   const encodedName = Buffer.from(`${name}\0`, 'utf16le');
   const end = header.length + encodedName.length + data.length;
   const record = Buffer.alloc(aligned(end), 0xff).fill(0, 0, header.length);
@@ -109,23 +112,23 @@ function aligned(offset: number): number {
 function parseName(bytes: Buffer, offset: number): string {
   const text = bytes.toString('utf16le');
   if (bytes.length % 2 !== 0 || text.indexOf('\0') !== text.length - 1 || text.length < 2) {
-    throw malformed(`the name of the variable at ${offset} is empty or does not end where its size says`);
+    throw malformed(`the name of the variable at offset ${offset} is empty or does not match its size`);
   }
   return text.slice(0, -1);
 }
 
-/** EFI_TIME starts here (UEFI specification 2.10, section 8.3). */
+/** First year of EFI_TIME (UEFI specification 2.10, section 8.3). */
 const firstYear = 1900;
 
-/** EFI_TIME; section 8.2.2 demands that everything below a second, zone and daylight are zero in a time stamp. */
+/** Parses an EFI_TIME. Section 8.2.2 requires zero for fractions of a second, time zone and daylight saving time. */
 function parseTimestamp(bytes: Buffer): Date | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(bytes.readUInt16LE(0), (bytes[2] ?? 0) - 1, bytes[3]);
   date.setUTCHours(bytes[4] ?? 0, bytes[5], bytes[6]);
-  // Months and days out of range moved the date, into other bytes.
+  // Date normalises months and days out of range, which then encode to other bytes.
   const isTime = date.getUTCFullYear() >= firstYear && serialiseTimestamp(date).equals(bytes);
-  if (!isTime) throw malformed('a variable has a time stamp that is no time');
+  if (!isTime) throw malformed('a variable has an invalid time stamp');
   return date;
 }
 

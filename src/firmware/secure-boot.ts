@@ -5,30 +5,30 @@ import { attributes, vendors } from './names.ts';
 import type { Variable } from './record.ts';
 import { findVariable, setVariables, type VariableStore } from './store.ts';
 
-/** X.509 certificates in DER: who may change what (UEFI specification 2.10, section 32.3). */
+/** X.509 certificates in DER of the Secure Boot keys (UEFI specification 2.10, section 32.3). */
 export interface SecureBootKeys {
-  /** Platform key: may replace itself and `kek`. */
+  /** Platform key: allowed to replace itself and `kek`. */
   readonly pk: Buffer;
-  /** Key exchange key: may change `db` and the list of the forbidden. */
+  /** Key exchange key: allowed to change `db` and the denylist `dbx`. */
   readonly kek: Buffer;
-  /** What the firmware starts must be signed by this key. */
+  /** The firmware starts only programs that are signed with this key. */
   readonly db: Buffer;
 }
 
 /** EFI_CERT_X509_GUID (section 32.4.1). */
 const certificateSignature = guid('a5c059a1-94e4-4aa7-87b5-ab155c2bf072');
 
-/** Says who put a certificate there; firmware does not look at it. */
+/** Identifies the owner of an enrolled certificate. The firmware does not use it. */
 const signatureOwner = guid('0f5c1d9e-6a37-4b82-9d11-3c7e58a2b40f');
 
-/** Any update signed later is newer than this. Taken from no clock: the same keys give the same store. */
+/** Earlier than any signed update. A constant, so that the same keys give the same store. */
 const enrolmentTime = new Date('2000-01-01T00:00:00Z');
 
 /**
- * Turns Secure Boot on with our own keys. A platform key puts the firmware into user mode at its next start; the two
- * switches are those that OVMF's own enrolment leaves behind (edk2: OvmfPkg/EnrollDefaultKeys). There is no `dbx`: nothing is
- * forbidden, because `db` allows our key only.
- * @throws HoldfastError `firmware.variables` when a certificate is not one in DER.
+ * Enables Secure Boot with the given keys. A platform key puts the firmware into user mode at its next start; the other two
+ * variables are set as OVMF's own enrolment does (edk2: OvmfPkg/EnrollDefaultKeys). No `dbx` is needed, because `db` allows
+ * this one key only.
+ * @throws HoldfastError `firmware.variables` when a certificate is not an X.509 certificate in DER.
  */
 export function enrolSecureBoot(store: VariableStore, keys: SecureBootKeys): VariableStore {
   return setVariables(
@@ -46,7 +46,7 @@ export function enrolSecureBoot(store: VariableStore, keys: SecureBootKeys): Var
   );
 }
 
-/** The names of the variables that `enrolSecureBoot` would change. */
+/** Returns the names of the variables that `enrolSecureBoot` would change. */
 export function changedSecureBoot(store: VariableStore, keys: SecureBootKeys): string[] {
   return enrolSecureBoot({ headers: Buffer.alloc(0), variables: [] }, keys)
     .variables.filter(({ name, vendor, attributes, data }) => {
@@ -66,12 +66,12 @@ function certificateVariable(name: 'PK' | 'KEK' | 'db', certificate: Buffer): Va
   };
 }
 
-/** EFI_SIGNATURE_DATA of a certificate (section 32.4.1): what a TPM is told of the one that vouched. */
+/** Encodes a certificate as EFI_SIGNATURE_DATA (section 32.4.1), which is measured when it authorizes a program. */
 export function signatureOf(certificate: Buffer): Buffer {
   return Buffer.concat([guidToBytes(signatureOwner), certificate]);
 }
 
-/** EFI_SIGNATURE_LIST with one EFI_SIGNATURE_DATA. */
+/** Encodes an EFI_SIGNATURE_LIST with one EFI_SIGNATURE_DATA. */
 function signatureList(certificate: Buffer): Buffer {
   const sizes = Buffer.alloc(12);
   const signatureSize = guidSize + certificate.length;
@@ -84,7 +84,7 @@ function checked(name: string, certificate: Buffer): Buffer {
   try {
     if (new X509Certificate(certificate).raw.equals(certificate)) return certificate;
   } catch {
-    // said below: it is no certificate at all
+    // not a certificate: reported below
   }
-  throw malformed(`what should become ${name} is not an X.509 certificate in DER`);
+  throw malformed(`the ${name} key is not an X.509 certificate in DER`);
 }

@@ -1,21 +1,21 @@
 import type { Slot } from '../disk/layout.ts';
 
-/** What the UEFI variables and the guest say, from which all else about slots follows. */
+/** The observed state of the slots: the UEFI variables and the active slot. Every statement about slots derives from it. */
 export interface SlotsSeen {
-  /** `BootOrder`: the first is committed, the second is what the firmware falls back to. */
+  /** `BootOrder`: the first is committed, the second is the fallback of the firmware. */
   readonly order: readonly Slot[];
   /** `BootNext`: tried once, at the next start. */
   readonly next?: Slot;
-  /** The slot that runs; undefined while the machine is off. */
+  /** The active slot; undefined while the machine is off. */
   readonly running: Slot | undefined;
 }
 
 /**
- * Where an update stands.
- * - `committed`: the committed slot runs, or will
+ * The phase of an update.
+ * - `committed`: the committed slot is active, or will be at the next start
  * - `finalized`: the next start is a trial
- * - `trial`: a slot runs that is not in the order of boot: any reset leads back to the committed one
- * - `degraded`: the committed slot does not come up, and the other runs in its place
+ * - `trial`: the active slot is not in the boot order; any reset returns to the committed slot
+ * - `degraded`: the committed slot does not boot, and the other slot is active in its place
  */
 export type Phase = 'committed' | 'finalized' | 'trial' | 'degraded';
 

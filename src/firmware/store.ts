@@ -1,12 +1,12 @@
 import { type Guid, guid, guidFromBytes, guidSize } from '../base/guid.ts';
 import { emptyWorkingArea, finishInterruptedWrite } from './fault-tolerant-write.ts';
-import { blockSize, erased, geometry } from './geometry.ts';
+import { erased, flashBlockSize, geometry } from './geometry.ts';
 import { malformed } from './malformed.ts';
 import { parseRecord, serialiseRecord, startsRecord, type Variable } from './record.ts';
 
-/** The content of a variable store file. Never changed in place: each change gives a new store. */
+/** The content of a variable store file. Immutable: each change returns a new store. */
 export interface VariableStore {
-  /** Headers of the firmware volume and of the variable store, as the firmware's maker wrote them. */
+  /** Headers of the firmware volume and of the variable store, unchanged from the firmware's template. */
   readonly headers: Buffer;
   readonly variables: readonly Variable[];
 }
@@ -15,7 +15,7 @@ export interface VariableStore {
 const volume = { fileSystem: 16, size: 32, signature: 40, headerSize: 48, blockMap: 56, length: 72 } as const;
 const nonVolatileData = guid('fff12b8d-7696-4c8b-a985-2747075b4f50');
 
-/** VARIABLE_STORE_HEADER (edk2: MdeModulePkg/Include/Guid/VariableFormat.h), right after it. */
+/** VARIABLE_STORE_HEADER, directly after it (edk2: MdeModulePkg/Include/Guid/VariableFormat.h). */
 const store = { kind: 72, size: 88, format: 92, state: 93, length: 28 } as const;
 const authenticatedVariables = guid('aaf32c78-947b-439a-a180-2e144ec37792');
 const formatted = 0x5a;
@@ -24,7 +24,7 @@ const healthy = 0xfe;
 const recordsStart = volume.length + store.length;
 
 /**
- * Reads the variable store file of OVMF's 4 MB build, also one that the firmware was just writing.
+ * Parses the variable store file of OVMF's 4 MB build, also one with an incomplete write of the firmware.
  * @throws HoldfastError `firmware.variables`.
  */
 export function parseVariableStore(image: Buffer): VariableStore {
@@ -41,15 +41,15 @@ export function parseVariableStore(image: Buffer): VariableStore {
 }
 
 /**
- * The file: the variables without a gap in their order, an empty log of writes, nothing else. The same store always gives
- * the same bytes.
+ * Encodes the file: the variables in their order without gaps, an empty log of writes, nothing else. The same store always
+ * gives the same bytes.
  * @throws HoldfastError `firmware.variables` when the variables do not fit.
  */
 export function serialiseVariableStore({ headers, variables }: VariableStore): Buffer {
   const records = Buffer.concat(variables.map(serialiseRecord));
   if (recordsStart + records.length > geometry.variables.end) {
     throw malformed(
-      `its variables take ${records.length} bytes; there is room for ${geometry.variables.end - recordsStart}`,
+      `its variables take ${records.length} bytes, the limit is ${geometry.variables.end - recordsStart}`,
     );
   }
   const image = Buffer.alloc(geometry.size, erased);
@@ -59,28 +59,28 @@ export function serialiseVariableStore({ headers, variables }: VariableStore): B
   return image;
 }
 
-/** The variable with this name, if there is one. */
+/** Returns the variable with this name, or undefined. */
 export function findVariable(store: VariableStore, vendor: Guid, name: string): Variable | undefined {
   return store.variables.find((variable) => variable.name === name && variable.vendor === vendor);
 }
 
-/** Sets variables: one that has the name already keeps its place. */
+/** Adds or replaces variables. A replaced variable keeps its position. */
 export function setVariables(store: VariableStore, ...changes: readonly Variable[]): VariableStore {
   const variables = new Map(store.variables.map((variable) => [keyOf(variable), variable]));
   for (const variable of changes) variables.set(keyOf(variable), variable);
   return { ...store, variables: [...variables.values()] };
 }
 
-/** Removes a variable; one that is not there is no error. */
+/** Removes a variable, if it exists. */
 export function deleteVariable(store: VariableStore, vendor: Guid, name: string): VariableStore {
   const removed = keyOf({ vendor, name });
   return { ...store, variables: store.variables.filter((variable) => keyOf(variable) !== removed) };
 }
 
-/** A variable as it shall be; without data: removed. */
+/** The wanted state of a variable; `data` is undefined for a removed one. */
 export type VariableChange = Omit<Variable, 'data' | 'timestamp'> & { readonly data: Buffer | undefined };
 
-/** What must be set and removed, in this order, to come from one store to another. */
+/** Returns the changes, in order, that turn one store into the other. */
 export function changesBetween(before: VariableStore, after: VariableStore): VariableChange[] {
   const isIn = (store: VariableStore, { vendor, name, data }: Variable) =>
     findVariable(store, vendor, name)?.data.equals(data) ?? false;
@@ -100,25 +100,25 @@ function checkVolumeHeader(image: Buffer): void {
   }
   let sum = 0;
   for (let at = 0; at < header.length; at += 2) sum = (sum + header.readUInt16LE(at)) & 0xffff;
-  if (sum !== 0) throw malformed("the firmware volume header's checksum is wrong");
+  if (sum !== 0) throw malformed('the checksum of the firmware volume header is wrong');
   const isOurs =
     guidFromBytes(header, volume.fileSystem) === nonVolatileData &&
     header.readBigUInt64LE(volume.size) === BigInt(geometry.size) &&
     header.readUInt16LE(volume.headerSize) === volume.length &&
-    header.readUInt32LE(volume.blockMap) === geometry.size / blockSize &&
-    header.readUInt32LE(volume.blockMap + 4) === blockSize;
-  if (!isOurs) throw malformed("the firmware volume is not one of OVMF's 4 MB build");
+    header.readUInt32LE(volume.blockMap) === geometry.size / flashBlockSize &&
+    header.readUInt32LE(volume.blockMap + 4) === flashBlockSize;
+  if (!isOurs) throw malformed("the firmware volume is not that of OVMF's 4 MB build");
 }
 
 function checkStoreHeader(image: Buffer): void {
   if (guidFromBytes(image.subarray(store.kind, store.kind + guidSize)) !== authenticatedVariables) {
-    throw malformed('it is no store of authenticated variables: Secure Boot needs one');
+    throw malformed('it is not a store of authenticated variables, which Secure Boot requires');
   }
   if (image.readUInt32LE(store.size) !== geometry.variables.end - volume.length) {
     throw malformed('the variable store has an unexpected size');
   }
   if (image[store.format] !== formatted || image[store.state] !== healthy) {
-    throw malformed('the variable store says that it is not healthy');
+    throw malformed('the variable store is marked as unhealthy');
   }
 }
 
@@ -139,10 +139,10 @@ function parseRecords(area: Buffer): Variable[] {
   return [...live.values()].map(({ variable }) => variable);
 }
 
-/** After the last record nothing was written, unless a cut came after the first byte of a start mark (0x55AA). */
+/** Checks that nothing follows the last record but the first byte of an interrupted start mark (0x55AA). */
 function checkErased(rest: Buffer): void {
   const unused = rest.subarray(rest[0] === 0xaa ? 1 : 0);
   if (!unused.equals(Buffer.alloc(unused.length, erased))) {
-    throw malformed('there is something after the last variable that is no variable');
+    throw malformed('there is unknown data after the last variable');
   }
 }

@@ -1,6 +1,6 @@
 import { failure } from '../base/errors.ts';
 import { runToEnd } from '../channel/run.ts';
-import { readSoundStore } from '../firmware/kept-store.ts';
+import { readSoundStore } from '../firmware/saved-store.ts';
 import { changedSecureBoot } from '../firmware/secure-boot.ts';
 import { secureBootKeys } from '../machine/boot-keys.ts';
 import { type MachineConfiguration, readConfiguration } from '../machine/configuration.ts';

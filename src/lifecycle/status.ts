@@ -2,8 +2,8 @@ import { HoldfastError, reasonOf } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
-import { type BootState, readBootState } from '../firmware/boot.ts';
-import { readSoundStore } from '../firmware/kept-store.ts';
+import { type FirmwareBootState, readBootState } from '../firmware/boot.ts';
+import { readSoundStore } from '../firmware/saved-store.ts';
 import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
@@ -87,7 +87,7 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
 }
 
 /** What the firmware boots. A store that cannot be read is what is wrong with the machine, not with the question. */
-async function readBoot(path: string): Promise<{ state?: BootState; problem?: string }> {
+async function readBoot(path: string): Promise<{ state?: FirmwareBootState; problem?: string }> {
   try {
     return { state: readBootState((await readSoundStore(path)).store) };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { setVerity } from '../firmware/boot.ts';
-import { keepVariableStore, restoreVariableStore } from '../firmware/kept-store.ts';
-import { mendVariableStore } from '../firmware/store-file.ts';
+import { restoreVariableStore, saveVariableStore } from '../firmware/saved-store.ts';
+import { repairVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { keptKeys } from '../machine/data-keys.ts';
@@ -25,9 +25,9 @@ export async function prepareStart(
   const { verity } = configuration;
   if (await restoreVariableStore(files.variables))
     log('the UEFI variables were torn, as by a loss of power: those that were kept are back');
-  if (await mendVariableStore(files.variables, (store) => setVerity(store, verity)))
+  if (await repairVariableStore(files.variables, (store) => setVerity(store, verity)))
     log(`UEFI variables written: verity is ${verity}`);
-  await keepVariableStore(files.variables);
+  await saveVariableStore(files.variables);
   await markStart(files.consoleLog);
   return machineHardware(files, configuration, configuration.encryption && (await keptKeys(files.secrets)));
 }

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
-import { keepVariableStore } from '../firmware/kept-store.ts';
+import { saveVariableStore } from '../firmware/saved-store.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { changesBetween } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
@@ -49,5 +49,5 @@ export async function settleVariables({ layout, name }: Machine): Promise<void> 
   } finally {
     await file.close();
   }
-  await keepVariableStore(variables);
+  await saveVariableStore(variables);
 }

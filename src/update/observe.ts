@@ -6,7 +6,7 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import { withImage } from '../disk/image-device.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
-import { readSoundStore } from '../firmware/kept-store.ts';
+import { readSoundStore } from '../firmware/saved-store.ts';
 import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
 import { askRunning } from '../guest/running.ts';
 import { waitUntilReady } from '../lifecycle/readiness.ts';

@@ -3,7 +3,7 @@ import { withLock } from '../base/lock.ts';
 import { withImage } from '../disk/image-device.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, readBootState, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
-import { keepVariableStore, readSoundStore } from '../firmware/kept-store.ts';
+import { readSoundStore, saveVariableStore } from '../firmware/saved-store.ts';
 import { otherSlot } from '../firmware/slots.ts';
 import { writeVariableStore } from '../firmware/store-file.ts';
 import { readConfiguration } from '../machine/configuration.ts';
@@ -62,7 +62,7 @@ export function rescue(machine: Machine, target: StoredRelease): Promise<Omit<Ad
     const slot = otherSlot(committed);
     const retired = setBootOrder(setBootNext(store, undefined), [committed]);
     await writeVariableStore(variables, retired);
-    await keepVariableStore(variables);
+    await saveVariableStore(variables);
     const written = await progress.step('Writing the release', (step) =>
       withImage(disk, 'write', (device) =>
         withBase(target, (base) => writeSlot(device, slot, base, step, signal)),

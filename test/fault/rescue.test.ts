@@ -10,7 +10,7 @@ import { readImage, writeImage } from '../../src/disk/image.ts';
 import { withImage } from '../../src/disk/image-device.ts';
 import { partitionNamed, layout as partitions, type Slot, slotPartition } from '../../src/disk/layout.ts';
 import { readBootState, setBootOrder } from '../../src/firmware/boot.ts';
-import { keepVariableStore } from '../../src/firmware/kept-store.ts';
+import { saveVariableStore } from '../../src/firmware/saved-store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
 import { machineStatus } from '../../src/lifecycle/status.ts';
@@ -76,7 +76,7 @@ async function release() {
 
 test('variables that a loss of power tore are not in the way of an update: what was kept is what starts', async () => {
   const whole = await readFile(files.variables);
-  await keepVariableStore(files.variables);
+  await saveVariableStore(files.variables);
   await writeFile(files.variables, Buffer.from(whole).fill(0, 0, 4096));
   assert.deepEqual((await observeSlots(machine)).order, ['A']);
   const { slot, phase } = await machineStatus(machine.layout, machine.name);

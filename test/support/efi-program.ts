@@ -6,7 +6,7 @@ export interface Section {
 
 const alignment = 0x200;
 
-/** The smallest PE32+ image with these sections that can be signed: PE format, "MS-DOS stub" to "section table". */
+/** Builds the smallest signable PE32+ image with these sections (PE format, "MS-DOS stub" to "section table"). */
 export function efiProgram(sections: readonly Section[]): Buffer {
   const optional = 0x58;
   const table = optional + 240;

@@ -1,5 +1,5 @@
 /*
- * Variable store files, written down from edk2's structures and from what Debian's firmware left behind, without the
+ * Variable store files, built from edk2's structures and from files that Debian's firmware wrote, without the
  * code under test.
  */
 
@@ -18,14 +18,14 @@ export const headers = Buffer.from(
   'hex',
 );
 
-/** The header of the log of writes, as in the same file. */
+/** The header of the log of writes, from the same file. */
 const log = Buffer.from('2b29589e687c7d49a0ce6500fd9f1b952caf2c64feffffffe00f000000000000', 'hex');
 
 export const recordsStart = 0x64;
 export const logStart = 0x41000;
 export const spareStart = 0x42000;
 
-/** A file with these records, one after the other. */
+/** Builds a file with these records. */
 export function storeFile(...records: readonly Buffer[]): Buffer {
   const file = Buffer.alloc(0x84000, 0xff);
   Buffer.concat([headers, ...records]).copy(file);
@@ -43,7 +43,7 @@ export interface RecordFields {
   readonly timestamp?: Buffer;
 }
 
-/** A record of the vendor 12345678-9abc-def0-1122-334455667788 with attributes 7, padded to four bytes. */
+/** Builds a record of the vendor 12345678-9abc-def0-1122-334455667788 with attributes 7, padded to four bytes. */
 export function record(fields: RecordFields = {}): Buffer {
   const name = Buffer.from(`${fields.name ?? 'One'}\0`, 'utf16le');
   const data = fields.data ?? Buffer.from('data!');
@@ -73,7 +73,7 @@ export interface WriteFields {
   readonly relativeOffset?: bigint;
 }
 
-/** An entry of the log of writes as OVMF leaves it after it packed its variables; the default says "all done". */
+/** Builds an entry of the log of writes as OVMF leaves it after compacting its variables; completed by default. */
 export function loggedWrite(fields: WriteFields = {}): Buffer {
   const write = Buffer.alloc(80, 0xff);
   write[0] = fields.headerState ?? 0xf8;

@@ -1,6 +1,6 @@
 import { constants, sign, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { extended, type SectionMeasurement, sectionDigests, sha256 } from '../../firmware/measurement.ts';
+import { digestOf, extended, type SectionMeasurement, sectionDigests } from '../../firmware/measurement.ts';
 import type { KeyPair } from '../keys.ts';
 
 /*
@@ -30,7 +30,7 @@ export function pcrPolicy(value: Uint8Array): Buffer {
   head.writeUInt16BE(algorithmSha256, 8);
   head.writeUInt8(3, 10);
   head.writeUIntLE(1 << pcr, 11, 3);
-  return sha256(Buffer.alloc(32), head, sha256(value));
+  return digestOf(Buffer.alloc(32), head, digestOf(value));
 }
 
 /** Signs what a UKI with these sections measures: the text of `.pcrsig`. */
@@ -45,7 +45,7 @@ export async function signPcr(sections: readonly SectionMeasurement[], key: KeyP
     sha256: [
       {
         pcrs: [pcr],
-        pkfp: sha256(publicKey.export({ type: 'pkcs1', format: 'der' })).toString('hex'),
+        pkfp: digestOf(publicKey.export({ type: 'pkcs1', format: 'der' })).toString('hex'),
         pol: policy.toString('hex'),
         sig: signature.toString('base64'),
       },

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { withImage } from '../../../src/disk/image-device.ts';
 import type { Slot } from '../../../src/disk/layout.ts';
 import { readBootState } from '../../../src/firmware/boot.ts';
-import { readSoundStore } from '../../../src/firmware/kept-store.ts';
+import { readSoundStore } from '../../../src/firmware/saved-store.ts';
 import { homeLayout, machineLayout, type parseMachineName } from '../../../src/machine/paths.ts';
 import { slotProblem } from '../../../src/update/slot-content.ts';
 import type { House } from './house.ts';

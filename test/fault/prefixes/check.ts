@@ -117,7 +117,7 @@ export class PrefixCheck {
 }
 
 function isTorn(said: Said): boolean {
-  return typeof said !== 'string' && said.isKept;
+  return typeof said !== 'string' && said.isSaved;
 }
 
 function textOf(said: Said): string {

@@ -3,7 +3,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlockDevice } from '../../../src/disk/block-device.ts';
 import { withImage } from '../../../src/disk/image-device.ts';
-import { keptPath } from '../../../src/firmware/kept-store.ts';
+import { savedPath } from '../../../src/firmware/saved-store.ts';
 import { onStage, type Stage } from '../cuts/stage.ts';
 import { type Event, PrefixCheck } from './check.ts';
 import { readSlot, tablesOf } from './read-slots.ts';
@@ -43,7 +43,7 @@ async function restore(
     await disk.flush();
   });
   await writeFile(files.variables, variables, { mode: 0o600 });
-  await writeFile(keptPath(files.variables), kept, { mode: 0o600 });
+  await writeFile(savedPath(files.variables), kept, { mode: 0o600 });
 }
 
 async function writeAll(

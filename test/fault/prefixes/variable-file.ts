@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../../src/base/errors.ts';
-import { type BootState, readBootState } from '../../../src/firmware/boot.ts';
-import { soundStore } from '../../../src/firmware/kept-store.ts';
+import { type FirmwareBootState, readBootState } from '../../../src/firmware/boot.ts';
+import { soundStore } from '../../../src/firmware/saved-store.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
 import type { Random } from '../cuts/random.ts';
 
@@ -13,7 +13,7 @@ const samples = 24;
 const samplesInBetween = 4;
 
 /** What a machine starts from after a cut, or why it does not. */
-export type Said = (Pick<BootState, 'order' | 'next'> & { readonly isKept: boolean }) | string;
+export type Said = (Pick<FirmwareBootState, 'order' | 'next'> & { readonly isSaved: boolean }) | string;
 
 /** A page that is not synced: as it was then, and as it was after each write since that changed it. */
 type Versions = Buffer[];
@@ -112,7 +112,7 @@ export class VariableFile {
     return this.#current.subarray(page * pageSize, (page + 1) * pageSize);
   }
 
-  /** As `keepVariableStore` does. */
+  /** As `saveVariableStore` does. */
   #keep(): void {
     this.#kept = serialiseVariableStore(parseVariableStore(this.#current));
   }
@@ -120,9 +120,9 @@ export class VariableFile {
 
 function saidBy(image: Buffer, kept: Buffer | undefined): Said {
   try {
-    const { store, isKept } = soundStore(image, kept);
+    const { store, isSaved } = soundStore(image, kept);
     const { order, next } = readBootState(store);
-    return { isKept, order, ...(next && { next }) };
+    return { isSaved, order, ...(next && { next }) };
   } catch (error) {
     if (error instanceof HoldfastError) return error.why ?? error.message;
     throw error;

@@ -6,8 +6,8 @@ import { run } from '../../../src/base/process.ts';
 import { imageSize, readImage, writeImage } from '../../../src/disk/image.ts';
 import { sectorSize, slotPartition, ukiPaths } from '../../../src/disk/layout.ts';
 import { bootEntry, setBootEntry } from '../../../src/firmware/boot.ts';
-import { keptPath } from '../../../src/firmware/kept-store.ts';
 import { vendors } from '../../../src/firmware/names.ts';
+import { savedPath } from '../../../src/firmware/saved-store.ts';
 import {
   deleteVariable,
   findVariable,
@@ -64,7 +64,7 @@ export function tamperingWith(files: MachineFiles, release: string) {
   const setVariablesAside = async (): Promise<Undo> => {
     const untouched = `${files.variables}.untouched`;
     await copyFile(files.variables, untouched);
-    await rm(keptPath(files.variables), { force: true });
+    await rm(savedPath(files.variables), { force: true });
     return () => rename(untouched, files.variables);
   };
   const changeVariables = async (change: (store: VariableStore) => VariableStore): Promise<Undo> => {

@@ -19,7 +19,7 @@ const empty = parseVariableStore(storeFile());
 const damaged = { code: 'firmware.variables' };
 const global = guid('8be4df61-93ca-11d2-aa0d-00e098032b8c');
 
-/** With these bytes OVMF said: loading Boot000A from HD(2,GPT,…,0x4800,0x60000)/\EFI\Linux\holdfast.efi. */
+/** With these bytes OVMF printed: loading Boot000A from HD(2,GPT,…,0x4800,0x60000)/\EFI\Linux\holdfast.efi. */
 const slotA = Buffer.from(
   [
     '01000000', // LOAD_OPTION_ACTIVE
@@ -40,19 +40,19 @@ const slotA = Buffer.from(
   'hex',
 );
 
-test('the entry of slot A is what firmware was seen to boot', () => {
+test('the entry of slot A has the bytes that OVMF was observed to boot', () => {
   assert.equal(serialiseLoadOption(bootEntry('A')).toString('hex'), slotA.toString('hex'));
   assert.deepEqual(parseLoadOption(slotA), bootEntry('A'));
 });
 
-test('the slots differ in partition and description only', () => {
+test('the entries of the slots differ only in partition and description', () => {
   assert.equal(bootEntry('B').partition.number, 5);
   assert.notEqual(bootEntry('B').partition.uuid, bootEntry('A').partition.uuid);
   assert.equal(bootEntry('B').file, bootEntry('A').file);
   assert.equal(bootEntry('B', '\\x.efi').file, '\\x.efi');
 });
 
-test('verity is switched in the entries that there are, damaged ones too, and nowhere else', () => {
+test('sets verity in the existing entries, also damaged ones, and nowhere else', () => {
   const both = setBootOrder(setBootEntry(setBootEntry(empty, 'B', bootEntry('B')), 'A', bootEntry('A')), [
     'B',
     'A',
@@ -67,7 +67,7 @@ test('verity is switched in the entries that there are, damaged ones too, and no
   assert.deepEqual(setVerity(setVariables(empty, damage), 'on'), setBootEntry(empty, 'A', bootEntry('A')));
 });
 
-test('any entry survives being written and read', () => {
+test('parses every entry that it encodes', () => {
   const text = fc
     .string({ minLength: 1, maxLength: 40, unit: anyCharacter })
     .filter((value) => !value.includes('\0'));
@@ -94,7 +94,7 @@ test('any entry survives being written and read', () => {
   fc.assert(fc.property(entry, (one) => assert.deepEqual(parseLoadOption(serialiseLoadOption(one)), one)));
 });
 
-test('a changed, cut or extended entry is refused', () => {
+test('rejects an entry that was changed, truncated or extended', () => {
   for (let length = 0; length < slotA.length; length++) {
     assert.throws(() => parseLoadOption(slotA.subarray(0, length)), damaged, `${length} bytes`);
   }
@@ -106,13 +106,13 @@ test('a changed, cut or extended entry is refused', () => {
   assert.throws(() => parseLoadOption(otherNode), damaged);
 });
 
-test('texts that firmware would cut are refused', () => {
+test('rejects texts that the firmware would truncate', () => {
   for (const text of ['', 'a\0b', 'x'.repeat(0x8000)]) {
     assert.throws(() => serialiseLoadOption(bootEntry('A', text)), damaged);
   }
 });
 
-test('trial and commit show in the boot state, after a round trip through the file', () => {
+test('reads trial and commit back from the encoded file', () => {
   const reread = (store: typeof empty) => readBootState(parseVariableStore(serialiseVariableStore(store)));
   assert.deepEqual(reread(empty), { entries: {}, order: [] });
   const first = setBootOrder(setBootEntry(empty, 'A', bootEntry('A')), ['A']);
@@ -124,7 +124,7 @@ test('trial and commit show in the boot state, after a round trip through the fi
   assert.deepEqual(reread(setBootOrder(setBootNext(trial, undefined), ['B', 'A'])).order, ['B', 'A']);
 });
 
-test('entries that the firmware added are passed over', () => {
+test('ignores entries that the firmware added', () => {
   const foreign = (name: string, hex: string) => ({
     name,
     vendor: global,
@@ -140,7 +140,7 @@ test('entries that the firmware added are passed over', () => {
   assert.deepEqual(readBootState(store), { entries: { A: bootEntry('A') }, order: ['A'] });
 });
 
-test('a damaged order or entry of ours is refused', () => {
+test('rejects a damaged boot order or slot entry', () => {
   const data = Buffer.of(0x0a);
   for (const name of ['BootOrder', 'BootNext', 'Boot000A', 'Boot000B']) {
     assert.throws(

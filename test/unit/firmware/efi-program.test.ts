@@ -16,10 +16,10 @@ const sections = [
 const program = efiProgram(sections);
 const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
 
-/** Where the optional header is, by the header of `efiProgram`. */
+/** Returns the offset of the optional header of an `efiProgram`. */
 const optional = 0x58;
 
-test('the sections that a stub measures are found in its order, without padding', () => {
+test('lists the sections that the stub measures, in its order and without padding', () => {
   assert.deepEqual(measureProgram(program).sections, [
     { name: '.linux', sha256: sha256('kernel') },
     { name: '.cmdline', sha256: sha256('quiet') },
@@ -27,7 +27,7 @@ test('the sections that a stub measures are found in its order, without padding'
   ]);
 });
 
-test('the digest leaves out the checksum, the place of the signatures, and the signatures', () => {
+test('the digest leaves out the checksum, the offset of the signatures, and the signatures', () => {
   const { authenticode } = measureProgram(program);
   const signed = Buffer.concat([program, Buffer.alloc(64, 's')]);
   signed.writeUInt32LE(0x1234, optional + 64);
@@ -43,7 +43,7 @@ test('the digest leaves out the checksum, the place of the signatures, and the s
   assert.equal(authenticode, sha256(Buffer.concat(parts.map(([from, to]) => program.subarray(from, to)))));
 });
 
-test('any other byte changes the digest', () => {
+test('the digest covers every other byte', () => {
   const { authenticode } = measureProgram(program);
   const left = new Set([64, 65, 66, 67, 144, 145, 146, 147, 148, 149, 150, 151].map((at) => optional + at));
   fc.assert(
@@ -61,7 +61,7 @@ test('any other byte changes the digest', () => {
   );
 });
 
-test('what is no program is refused, and nothing else is thrown', () => {
+test('rejects everything that is not an EFI program with a typed error', () => {
   const refused = (bytes: Buffer) => assert.throws(() => measureProgram(bytes), { code: 'firmware.program' });
   refused(Buffer.alloc(0));
   refused(program.subarray(0, 100));

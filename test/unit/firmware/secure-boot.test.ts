@@ -8,7 +8,7 @@ import { record, storeFile } from '../../support/variable-store-file.ts';
 
 const keys = { pk: certificate, kek: certificate, db: certificate };
 
-test('a new store has what firmware needs for Secure Boot, and no menu', () => {
+test('a new store has the variables of Secure Boot, and no boot menu', () => {
   const { variables } = parseVariableStore(createVariableStore(storeFile(), keys, ['A']));
   assert.deepEqual(
     variables.map(({ name, vendor, attributes }) => [name, vendor, attributes]),
@@ -29,7 +29,7 @@ test('a new store has what firmware needs for Secure Boot, and no menu', () => {
   assert.equal(dataOf('Timeout'), '0000');
 });
 
-test('a key is one signature list with one certificate', () => {
+test('encodes a key as one signature list with one certificate', () => {
   const { variables } = parseVariableStore(createVariableStore(storeFile(), keys, []));
   const list = variables.find(({ name }) => name === 'PK')?.data ?? Buffer.alloc(0);
   assert.equal(list.toString('hex', 0, 16), 'a159c0a5e494a74a87b5ab155c2bf072'); // EFI_CERT_X509_GUID
@@ -39,13 +39,13 @@ test('a key is one signature list with one certificate', () => {
   assert.ok(list.subarray(28 + 16).equals(certificate));
 });
 
-test('the same keys always give the same store; what the template had stays', () => {
+test('the same keys give the same store, and variables of the template stay', () => {
   const template = storeFile(record());
   assert.ok(createVariableStore(template, keys, ['A']).equals(createVariableStore(template, keys, ['A'])));
   assert.equal(parseVariableStore(createVariableStore(template, keys, ['A'])).variables[0]?.name, 'One');
 });
 
-test('what is no certificate in DER is refused before a machine is locked by it', () => {
+test('rejects keys that are not X.509 certificates in DER', () => {
   const wrong: readonly Buffer[] = [
     Buffer.alloc(0),
     Buffer.from('certificate'),

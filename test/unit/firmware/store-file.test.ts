@@ -6,8 +6,8 @@ import { after, test } from 'node:test';
 import { readBootState, setBootOrder } from '../../../src/firmware/boot.ts';
 import { parseVariableStore, type VariableStore } from '../../../src/firmware/store.ts';
 import {
-  mendVariableStore,
   readVariableStore,
+  repairVariableStore,
   writeVariableStore,
 } from '../../../src/firmware/store-file.ts';
 import { loggedWrite, logStart, record, spareStart, storeFile } from '../../support/variable-store-file.ts';
@@ -17,7 +17,7 @@ after(() => rmSync(directory, { recursive: true }));
 const path = join(directory, 'variables.fd');
 const same = (store: VariableStore) => store;
 
-test('a store is written for its owner only, whole, and read again', async () => {
+test('writes a store atomically with mode 0600 and reads it back', async () => {
   const store = setBootOrder(parseVariableStore(storeFile(record())), ['B']);
   await writeVariableStore(path, store);
   assert.deepEqual(await readVariableStore(path), store);
@@ -25,31 +25,31 @@ test('a store is written for its owner only, whole, and read again', async () =>
   assert.deepEqual(readdirSync(directory), ['variables.fd']);
 });
 
-test('what the firmware was cut off in is mended once', async () => {
+test('completes an interrupted write of the firmware once', async () => {
   const whole = storeFile(record());
   const cut = Buffer.from(whole);
   whole.copy(cut, spareStart, 0, 0x40000);
   loggedWrite({ headerState: 0xfc, recordState: 0xfd }).copy(cut, logStart + 32);
   writeFileSync(path, cut.fill(0xff, 0, 0x2000));
-  assert.equal(await mendVariableStore(path, same), true);
+  assert.equal(await repairVariableStore(path, same), true);
   assert.ok(readFileSync(path).equals(whole));
-  assert.equal(await mendVariableStore(path, same), false);
+  assert.equal(await repairVariableStore(path, same), false);
 });
 
-test('a change is written once, and only when it is one', async () => {
+test('writes a change once, and nothing if the store is already so', async () => {
   writeFileSync(path, storeFile(record()));
   const change = (store: VariableStore) => setBootOrder(store, ['A']);
-  assert.equal(await mendVariableStore(path, change), true);
+  assert.equal(await repairVariableStore(path, change), true);
   const { ino } = statSync(path);
   assert.deepEqual(readBootState(await readVariableStore(path)).order, ['A']);
-  assert.equal(await mendVariableStore(path, change), false);
+  assert.equal(await repairVariableStore(path, change), false);
   assert.equal(statSync(path).ino, ino);
 });
 
-test('a damaged or oversized file is refused and stays as it is', async () => {
+test('rejects a damaged or oversized file and leaves it unchanged', async () => {
   const damaged = storeFile().fill(0, 0, 100);
   writeFileSync(path, damaged);
-  await assert.rejects(mendVariableStore(path, same), { code: 'firmware.variables' });
+  await assert.rejects(repairVariableStore(path, same), { code: 'firmware.variables' });
   await assert.rejects(readVariableStore(path), { code: 'firmware.variables' });
   assert.ok(readFileSync(path).equals(damaged));
   writeFileSync(path, Buffer.alloc(damaged.length + 1));

@@ -55,14 +55,14 @@ function contentOf(file: Buffer): string | undefined {
   return findVariable(parseVariableStore(file), vendor, 'One')?.data.toString();
 }
 
-/** A copy of a file with some bytes replaced. */
+/** Returns a copy of a file with some bytes replaced. */
 function patched(file: Buffer, offset: number, ...bytes: readonly number[]): Buffer {
   const copy = Buffer.from(file);
   copy.set(bytes, offset);
   return copy;
 }
 
-test('an empty store is read, and written as it was', () => {
+test('encodes an empty store to the bytes it was parsed from', () => {
   const store = parseVariableStore(empty);
   assert.deepEqual(store.variables, []);
   assert.ok(serialiseVariableStore(store).equals(empty));
@@ -72,7 +72,7 @@ test("the empty store is Debian's", { skip: !existsSync('/usr/share/OVMF/OVMF_VA
   assert.ok(readFileSync('/usr/share/OVMF/OVMF_VARS_4M.fd').equals(empty));
 });
 
-test('a record gives name, vendor, attributes, data and time', () => {
+test('parses name, vendor, attributes, data and time of a record', () => {
   const timestamp = Buffer.from('ea070b160c222d00'.padEnd(32, '0'), 'hex');
   const { variables } = parseVariableStore(storeFile(record({ timestamp })));
   assert.deepEqual(variables, [
@@ -86,7 +86,7 @@ test('a record gives name, vendor, attributes, data and time', () => {
   ]);
 });
 
-test('what is written is byte for byte what edk2 writes', () => {
+test('encodes variables byte for byte as edk2 does', () => {
   const store = setVariables(
     parseVariableStore(empty),
     { name: 'One', vendor, attributes: 7, data: Buffer.from('data!') },
@@ -96,7 +96,7 @@ test('what is written is byte for byte what edk2 writes', () => {
   assert.ok(serialiseVariableStore(store).equals(expected));
 });
 
-test('any variables survive being written and read', () => {
+test('parses all variables that it encodes', () => {
   const store = parseVariableStore(empty);
   fc.assert(
     fc.property(fc.array(anyVariable, { maxLength: 8 }), (variables) => {
@@ -109,7 +109,7 @@ test('any variables survive being written and read', () => {
   );
 });
 
-test('setting replaces in place, deleting removes, and neither changes the store at hand', () => {
+test('setting replaces in place, deleting removes, and neither changes the original store', () => {
   const store = parseVariableStore(storeFile(record(), record({ name: 'Two' })));
   const other = setVariables(store, { name: 'One', vendor, attributes: 3, data: Buffer.from('new') });
   assert.deepEqual(
@@ -127,13 +127,13 @@ test('setting replaces in place, deleting removes, and neither changes the store
   assert.equal(findVariable(store, vendor, 'One')?.data.toString(), 'data!');
 });
 
-test('what is deleted, replaced or unfinished is left out', () => {
+test('leaves out records that are deleted, replaced or incomplete', () => {
   const states = [0x3c, 0x3d, 0x7f, 0x7c];
   const dead = states.map((state) => record({ state, name: 'Dead' }));
   assert.deepEqual(names(storeFile(...dead, record(), ...dead, record({ name: 'Two' }))), ['One', 'Two']);
 });
 
-test('a variable that was being replaced counts until the new one is whole', () => {
+test('a variable being replaced is valid until the new record is complete', () => {
   const old = record({ state: 0x3e, data: Buffer.from('old') });
   const fresh = (state: number) => record({ state, data: Buffer.from('new') });
   assert.equal(contentOf(storeFile(old)), 'old');
@@ -143,17 +143,17 @@ test('a variable that was being replaced counts until the new one is whole', () 
   assert.throws(() => names(storeFile(fresh(0x3f), fresh(0x3f))), damaged);
 });
 
-test('a cut at any byte of the last record loses that record only', () => {
+test('an interruption at any byte of the last record loses that record only', () => {
   const file = storeFile(record(), record({ name: 'Two' }));
   const start = recordsStart + record().length;
   for (let written = 0; written < 60; written++) {
     const cut = Buffer.from(file).fill(0xff, start + written, start + record().length);
-    if (written > 2) cut[start + 2] = 0xff; // the firmware marks the header valid only when it is whole
+    if (written > 2) cut[start + 2] = 0xff; // the firmware marks the header valid only once it is complete
     assert.deepEqual(names(cut), ['One'], `after ${written} bytes`);
   }
 });
 
-test('damaged headers are refused', () => {
+test('rejects damaged headers', () => {
   for (let at = 0; at < 0x48; at++) {
     assert.throws(
       () => parseVariableStore(patched(empty, at, (headers[at] ?? 0) ^ 1)),
@@ -170,7 +170,7 @@ test('damaged headers are refused', () => {
   }
 });
 
-test('another size or kind of file is refused', () => {
+test('rejects files of another size or kind', () => {
   assert.throws(() => parseVariableStore(Buffer.alloc(0)), damaged);
   assert.throws(() => parseVariableStore(empty.subarray(0, -1)), damaged);
   assert.throws(() => parseVariableStore(Buffer.alloc(empty.length)), damaged);
@@ -178,7 +178,7 @@ test('another size or kind of file is refused', () => {
   assert.throws(() => parseVariableStore(otherVolume), damaged);
 });
 
-test('damaged records are refused', () => {
+test('rejects damaged records', () => {
   const broken: Readonly<Record<string, Buffer>> = {
     'longer than the store': record({ dataSize: 0x40000 }),
     'longer than any number': record({ dataSize: 0xffffffff, nameSize: 0xffffffff }),
@@ -198,7 +198,7 @@ test('damaged records are refused', () => {
   assert.throws(() => names(storeFile(record(), Buffer.from('something else'))), damaged);
 });
 
-test('a name that no firmware takes, and more than fits, are refused', () => {
+test('rejects invalid names, and variables that do not fit', () => {
   const store = parseVariableStore(empty);
   const data = Buffer.alloc(0x10000);
   const write = (...changes: Variable[]) => serialiseVariableStore(setVariables(store, ...changes));
@@ -210,7 +210,7 @@ test('a name that no firmware takes, and more than fits, are refused', () => {
   );
 });
 
-test('damage anywhere is read or refused, nothing else', () => {
+test('parses or rejects a store with damage anywhere, and throws no other error', () => {
   const file = storeFile(record(), record({ state: 0x3e, name: 'Two' }), record({ state: 0x3c }));
   loggedWrite().copy(file, logStart + 32);
   const place = fc.oneof(
@@ -231,7 +231,7 @@ test('damage anywhere is read or refused, nothing else', () => {
   );
 });
 
-/** A store that says `main`, whose spare area says `spare`, with this log. */
+/** Returns a store with the variable `main`, whose spare area has the variable `spare`, with this log. */
 function interrupted(...log: readonly Buffer[]): Buffer {
   const file = storeFile(record({ data: Buffer.from('main') }));
   storeFile(record({ data: Buffer.from('spare') })).copy(file, spareStart, 0, 0x40000);
@@ -239,7 +239,7 @@ function interrupted(...log: readonly Buffer[]): Buffer {
   return file;
 }
 
-test('a write that was cut off is finished from the spare area', () => {
+test('completes an interrupted write from the spare area', () => {
   const pending = loggedWrite({ headerState: 0xfc, recordState: 0xfd });
   assert.equal(contentOf(interrupted()), 'main');
   assert.equal(contentOf(interrupted(loggedWrite())), 'main');
@@ -251,13 +251,13 @@ test('a write that was cut off is finished from the spare area', () => {
   assert.ok(repaired.equals(storeFile(record({ data: Buffer.from('spare') }))));
 });
 
-test('a write that never reached the spare area, or has ended, changes nothing', () => {
+test('ignores a write that did not reach the spare area or is complete', () => {
   assert.equal(contentOf(interrupted(loggedWrite({ headerState: 0xfc, recordState: 0xff }))), 'main');
   assert.equal(contentOf(interrupted(loggedWrite({ headerState: 0xfe, recordState: 0xfd }))), 'main');
   assert.equal(contentOf(interrupted(loggedWrite({ headerState: 0xfc }))), 'main');
 });
 
-test('a log that would write elsewhere, or goes beyond its end, is refused', () => {
+test('rejects a log that writes elsewhere or extends beyond its end', () => {
   const pending = { headerState: 0xfc, recordState: 0xfd };
   for (const fields of [
     { length: 0x41000n }, // over the log itself

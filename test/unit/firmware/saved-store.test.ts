@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readBootState, setBootOrder } from '../../../src/firmware/boot.ts';
 import {
-  keepVariableStore,
-  keptPath,
   readSoundStore,
   restoreVariableStore,
-} from '../../../src/firmware/kept-store.ts';
+  savedPath,
+  saveVariableStore,
+} from '../../../src/firmware/saved-store.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
 import { record, storeFile } from '../../support/variable-store-file.ts';
 
@@ -17,22 +17,22 @@ const directory = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
 after(() => rmSync(directory, { recursive: true }));
 const path = join(directory, 'variables.fd');
 
-const nobodys = storeFile(record());
-const ours = (slot: 'A' | 'B') => serialiseVariableStore(setBootOrder(parseVariableStore(nobodys), [slot]));
-/** As some pages of it are written and others are not. */
+const unordered = storeFile(record());
+const ours = (slot: 'A' | 'B') => serialiseVariableStore(setBootOrder(parseVariableStore(unordered), [slot]));
+/** A store with one page missing, as after a power failure. */
 const torn = Buffer.from(ours('B')).fill(0, 0, 4096);
 
-/** A whole store, and a copy of it. */
+/** Writes a complete store and saves a copy of it. */
 async function reset(): Promise<void> {
   writeFileSync(path, ours('A'));
-  await keepVariableStore(path);
+  await saveVariableStore(path);
 }
 
 async function order(): Promise<readonly string[]> {
   return readBootState((await readSoundStore(path)).store).order;
 }
 
-test('a store that is whole counts, and not what was kept of it', async () => {
+test('prefers a complete store to its saved copy', async () => {
   await reset();
   writeFileSync(path, ours('B'));
   assert.deepEqual(await order(), ['B']);
@@ -42,35 +42,35 @@ test('a store that is whole counts, and not what was kept of it', async () => {
 
 for (const [what, image] of [
   ['is torn', torn],
-  ['has no order of boot', nobodys],
+  ['has no order of boot', unordered],
   ['ends early', ours('B').subarray(0, 4096)],
 ] as const) {
-  test(`in the place of a store that ${what} comes what was kept, once`, async () => {
+  test(`replaces a store that ${what} with its saved copy, once`, async () => {
     await reset();
     writeFileSync(path, image);
     assert.deepEqual(await order(), ['A']);
-    assert.ok(readFileSync(path).equals(image), 'looking changes nothing');
+    assert.ok(readFileSync(path).equals(image), 'reading changes nothing');
     assert.equal(await restoreVariableStore(path), true);
     assert.ok(readFileSync(path).equals(ours('A')));
     assert.equal(await restoreVariableStore(path), false);
   });
 }
 
-test('nothing torn is kept, and what is kept already is not written again', async () => {
+test('does not save a torn store, nor write an unchanged copy again', async () => {
   await reset();
-  const { ino, mode } = statSync(keptPath(path));
+  const { ino, mode } = statSync(savedPath(path));
   assert.equal(mode & 0o777, 0o600);
-  await keepVariableStore(path);
-  assert.equal(statSync(keptPath(path)).ino, ino);
+  await saveVariableStore(path);
+  assert.equal(statSync(savedPath(path)).ino, ino);
   writeFileSync(path, torn);
-  await assert.rejects(keepVariableStore(path), { code: 'firmware.variables' });
-  assert.ok(readFileSync(keptPath(path)).equals(ours('A')));
+  await assert.rejects(saveVariableStore(path), { code: 'firmware.variables' });
+  assert.ok(readFileSync(savedPath(path)).equals(ours('A')));
 });
 
-test('without a copy a torn store is an error, and one without an order of boot is what it is', async () => {
+test('without a saved copy, rejects a torn store and accepts one without a boot order', async () => {
   await reset();
-  rmSync(keptPath(path));
-  writeFileSync(path, nobodys);
+  rmSync(savedPath(path));
+  writeFileSync(path, unordered);
   assert.deepEqual(await order(), []);
   writeFileSync(path, torn);
   await assert.rejects(restoreVariableStore(path), { code: 'firmware.variables' });
