@@ -2,24 +2,24 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { readAhead, readsOf } from '../base/read-ahead.ts';
 import { blockSize, digestSize, type Geometry, layOut } from './geometry.ts';
-import { withImage } from './image-file.ts';
+import { withImageFile } from './image-file.ts';
 import type { RootHash } from './root-hash.ts';
 import { encodeSuperblock } from './superblock.ts';
 import { buildTree, digestBlocks } from './tree.ts';
 
 export interface FormattedImage {
-  /** Bytes of data: the offset of the superblock. */
+  /** Size of the data in bytes, which is also the offset of the superblock. */
   readonly dataSize: number;
   readonly rootHash: RootHash;
 }
 
 /**
- * Appends the verity superblock and tree to an image file, byte for byte as `veritysetup format --salt=- --uuid=UUID
- * --hash-offset=SIZE FILE FILE` does, and flushes it to disk. When it fails, the file is as it was.
+ * Appends the verity superblock and hash tree to an image file and flushes it to disk. The result is identical, byte for
+ * byte, to that of `veritysetup format --salt=- --uuid=UUID --hash-offset=SIZE FILE FILE`. On failure the file is unchanged.
  * @throws HoldfastError `verity.size` (empty, or not whole blocks), `verity.uuid`, `verity.io`.
  */
 export async function formatImage(path: string, uuid: string): Promise<FormattedImage> {
-  return withImage(path, constants.O_RDWR | constants.O_APPEND, async (file) => {
+  return withImageFile(path, constants.O_RDWR | constants.O_APPEND, async (file) => {
     const { size: dataSize } = await file.stat();
     const geometry = layOut(dataSize);
     const superblock = encodeSuperblock({ uuid, dataBlocks: geometry.dataBlocks });

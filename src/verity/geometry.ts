@@ -7,20 +7,20 @@ export const digestSize = 32;
 
 const digestsPerBlock = blockSize / digestSize;
 
-/** One level of the tree. Level 0 holds the digests of the data blocks, level n + 1 those of level n's blocks. */
+/** One level of the tree. Level 0 holds the digests of the data blocks, level n + 1 the digests of the blocks of level n. */
 export interface Level {
-  /** Where it starts, in blocks from the start of the tree. */
+  /** Offset in blocks from the start of the tree. */
   readonly firstBlock: number;
   readonly blocks: number;
 }
 
-/** Where everything lies in an image: data blocks, one superblock block, tree blocks. */
+/** The layout of an image: data blocks, one block with the superblock, tree blocks. */
 export interface Geometry {
   readonly dataBlocks: number;
-  /** Level 0 first. Empty for an image of one block: its root hash is the digest of that block. */
+  /** Level 0 first. Empty for an image of one block, whose root hash is the digest of that block. */
   readonly levels: readonly Level[];
   readonly treeBlocks: number;
-  /** Bytes of data, and so the offset of the superblock. */
+  /** Size of the data in bytes, which is also the offset of the superblock. */
   readonly dataSize: number;
   /** Offset of the tree, in bytes. */
   readonly treeOffset: number;
@@ -29,16 +29,17 @@ export interface Geometry {
 }
 
 /**
- * Lays out the tree as the kernel reads it: a level at a time, the root's block first, each level filled up to a whole
- * block (Linux, admin-guide/device-mapper/verity, "On-disk format"; cryptsetup, lib/verity/verity_hash.c, `hash_levels`).
- * @param dataSize bytes of data.
- * @throws HoldfastError `verity.size` unless these are one or more whole blocks.
+ * Computes the layout of the tree as the kernel reads it: one level after the other, the block of the root first, each level
+ * padded to a whole block (Linux, admin-guide/device-mapper/verity, "On-disk format"; cryptsetup,
+ * lib/verity/verity_hash.c, `hash_levels`).
+ * @param dataSize in bytes.
+ * @throws HoldfastError `verity.size` unless it is one or more whole blocks.
  */
 export function layOut(dataSize: number): Geometry {
   const dataBlocks = dataSize / blockSize;
   if (!Number.isSafeInteger(dataBlocks) || dataBlocks < 1)
-    throw failure('verity.size', `${dataSize} bytes of data cannot have a verity tree`, {
-      why: `they are not one or more blocks of ${blockSize} bytes`,
+    throw failure('verity.size', `cannot build a verity tree for ${dataSize} bytes of data`, {
+      why: `the size is not one or more blocks of ${blockSize} bytes`,
     });
   const sizes: number[] = [];
   for (let blocks = dataBlocks; blocks > 1; ) {

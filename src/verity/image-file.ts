@@ -2,10 +2,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
 
 /**
- * Opens an image file for the time of `work`.
- * @throws HoldfastError `verity.io` for what the system refuses; those of `work` as they are.
+ * Runs `work` with an open image file.
+ * @throws HoldfastError `verity.io` for system errors; errors of `work` unchanged.
  */
-export async function withImage<T>(
+export async function withImageFile<T>(
   path: string,
   flags: string | number,
   work: (file: FileHandle) => Promise<T>,
@@ -19,7 +19,7 @@ export async function withImage<T>(
     }
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    throw failure('verity.io', `${path} could not be read or written`, {
+    throw failure('verity.io', `cannot read or write ${path}`, {
       why: reasonOf(error),
       cause: error,
     });

@@ -1,7 +1,7 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { blockSize } from './geometry.ts';
 
-/** What varies between the superblocks that are written here; the rest is fixed: type 1, SHA-256, 4096 bytes, no salt. */
+/** The variable fields of a superblock. The others are fixed: hash type 1, SHA-256, blocks of 4096 bytes, no salt. */
 export interface Superblock {
   /** Lower case, with hyphens. */
   readonly uuid: string;
@@ -21,7 +21,7 @@ const offsets = {
   saltSize: 80,
 } as const;
 
-/** The superblock, filled up to the hash block that it takes. */
+/** Encodes a superblock, padded to a whole hash block. */
 export function encodeSuperblock(superblock: Superblock): Buffer {
   const bytes = Buffer.alloc(blockSize);
   bytes.write('verity\0\0', offsets.signature, 'latin1');
@@ -37,8 +37,8 @@ export function encodeSuperblock(superblock: Superblock): Buffer {
 }
 
 /**
- * Reads the block that holds a superblock. Strict: nothing but what `encodeSuperblock` writes is accepted.
- * @param source whose superblock it is, for the error.
+ * Decodes the block with a superblock. Strict: accepts only what `encodeSuperblock` writes.
+ * @param source name of the image, for the error.
  * @throws HoldfastError `verity.superblock`.
  */
 export function decodeSuperblock(bytes: Buffer, source: string): Superblock {
@@ -47,20 +47,22 @@ export function decodeSuperblock(bytes: Buffer, source: string): Superblock {
   if (dataBlocks < 1n || dataBlocks * BigInt(blockSize) > BigInt(Number.MAX_SAFE_INTEGER))
     throw malformed(source, `${dataBlocks} data blocks`);
   const superblock = { uuid: decodeUuid(bytes), dataBlocks: Number(dataBlocks) };
-  // Comparing with the one right encoding leaves no field, padding or salt unchecked
-  const right = encodeSuperblock(superblock);
-  const wrong = bytes.findIndex((byte, at) => byte !== right[at]);
-  if (wrong !== -1)
+  // Comparing with the only valid encoding leaves no field, padding or salt unchecked
+  const valid = encodeSuperblock(superblock);
+  const differing = bytes.findIndex((byte, at) => byte !== valid[at]);
+  if (differing !== -1)
     throw malformed(
       source,
-      `byte ${wrong} is ${bytes[wrong]}, in a format 1, SHA-256, unsalted tree it is ${right[wrong]}`,
+      `byte ${differing} is ${bytes[differing]}, but an unsalted SHA-256 tree of hash type 1 has ${valid[differing]}`,
     );
   return superblock;
 }
 
 function encodeUuid(uuid: string): Buffer {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid))
-    throw failure('verity.uuid', `'${uuid}' is not a UUID`, { why: 'a UUID is 32 hex digits as 8-4-4-4-12' });
+    throw failure('verity.uuid', `invalid UUID '${uuid}'`, {
+      why: 'a UUID is 32 hex digits in groups of 8-4-4-4-12',
+    });
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
 }
 
@@ -70,5 +72,5 @@ function decodeUuid(bytes: Buffer): string {
 }
 
 function malformed(source: string, why: string): HoldfastError {
-  return failure('verity.superblock', `the verity superblock of ${source} is damaged`, { why });
+  return failure('verity.superblock', `the verity superblock of ${source} is invalid`, { why });
 }

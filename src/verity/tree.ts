@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { blockSize, digestSize, type Geometry, type Level } from './geometry.ts';
 import type { RootHash } from './root-hash.ts';
 
-/** A block of the tree: its level (0 is next to the data) and its place in that level. */
+/** A block of the tree: its level (0 is next to the data) and its index in that level. */
 export interface TreeBlock {
   readonly level: number;
   readonly index: number;
@@ -10,7 +10,7 @@ export interface TreeBlock {
 
 /**
  * Builds the tree above the digests of the data blocks.
- * @param leaves `geometry.dataBlocks` digests, one after the other.
+ * @param leaves `geometry.dataBlocks` concatenated digests.
  */
 export function buildTree(geometry: Geometry, leaves: Uint8Array): { tree: Buffer; root: RootHash } {
   const tree = Buffer.alloc(geometry.treeBlocks * blockSize);
@@ -22,7 +22,7 @@ export function buildTree(geometry: Geometry, leaves: Uint8Array): { tree: Buffe
   return { tree, root: Buffer.from(digests).toString('hex') as RootHash };
 }
 
-/** The first block of a stored tree, from the root downward, whose digest is not the one its parent names. */
+/** Finds the first block of a stored tree, from the root downward, whose digest differs from the one in its parent. */
 export function findBadTreeBlock(geometry: Geometry, tree: Buffer, root: RootHash): TreeBlock | undefined {
   let expected: Uint8Array = Buffer.from(root, 'hex');
   for (const [index, level] of [...geometry.levels.entries()].reverse()) {
@@ -34,14 +34,14 @@ export function findBadTreeBlock(geometry: Geometry, tree: Buffer, root: RootHas
   return undefined;
 }
 
-/** The digests of the data blocks that a verified tree names; for an image of one block that is the root hash. */
+/** Returns the digests of the data blocks from a verified tree. For an image of one block this is the root hash. */
 export function leavesOf(geometry: Geometry, tree: Buffer, root: RootHash): Uint8Array {
   const leafLevel = geometry.levels[0];
   const leaves = leafLevel === undefined ? Buffer.from(root, 'hex') : bytesOf(tree, leafLevel);
   return leaves.subarray(0, geometry.dataBlocks * digestSize);
 }
 
-/** The place of the first of `digests` that is not the one in `expected`, which may go on. */
+/** Returns the index of the first of `digests` that differs from `expected`, which may be longer. */
 export function findDifference(digests: Uint8Array, expected: Uint8Array): number | undefined {
   if (Buffer.compare(digests, expected.subarray(0, digests.length)) === 0) return undefined;
   return Math.floor(digests.findIndex((byte, at) => byte !== expected[at]) / digestSize);
@@ -52,14 +52,14 @@ function bytesOf(tree: Buffer, level: Level): Buffer {
 }
 
 /**
- * The SHA-256 digests of whole blocks, one after the other. No salt: equal blocks have equal digests in every release,
- * so that two trees tell what two releases share.
+ * Returns the concatenated SHA-256 digests of whole blocks. They are unsalted: equal blocks have equal digests in every
+ * release, so that two trees show which blocks two releases share.
  */
 export function digestBlocks(blocks: Uint8Array): Buffer {
   const digests = Buffer.allocUnsafe((blocks.length / blockSize) * digestSize);
   for (let start = 0, end = 0; start < blocks.length; start += blockSize, end += digestSize) {
     const block = blocks.subarray(start, start + blockSize);
-    // 'binary' (Latin-1) strings carry the same bytes as Buffers, a fifth faster: nothing is allocated outside the heap
+    // 'binary' (Latin-1) strings are a fifth faster than Buffers: nothing is allocated outside the heap
     digests.write(hash('sha256', block, 'binary'), end, digestSize, 'binary');
   }
   return digests;

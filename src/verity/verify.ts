@@ -2,26 +2,26 @@ import type { ErrorCode } from '../base/error-codes.ts';
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import { blockSize, digestSize, layOut } from './geometry.ts';
-import { withImage } from './image-file.ts';
+import { withImageFile } from './image-file.ts';
 import type { RootHash } from './root-hash.ts';
 import { decodeSuperblock } from './superblock.ts';
 import { digestBlocks, findBadTreeBlock, findDifference, leavesOf } from './tree.ts';
 
-/** What the release manifest says of an image. */
+/** An image as the release manifest describes it. */
 export interface ExpectedImage {
-  /** Bytes of data in front of the superblock. */
+  /** Size in bytes of the data before the superblock. */
   readonly dataSize: number;
   readonly uuid: string;
   readonly rootHash: RootHash;
 }
 
 /**
- * Checks every byte of an image file: its size, and what `verifyContent` checks.
+ * Verifies an image file: its size, and every byte as `verifyContent` does.
  * @throws HoldfastError `verity.size`, `verity.io` when unreadable, and those of `verifyContent`.
  */
 export async function verifyImage(path: string, expected: ExpectedImage): Promise<void> {
   const { imageSize } = layOut(expected.dataSize);
-  await withImage(path, 'r', async (file) => {
+  await withImageFile(path, 'r', async (file) => {
     const { size } = await file.stat();
     if (size !== imageSize)
       throw damaged('verity.size', path, `it has ${size} bytes instead of ${imageSize}`);
@@ -30,10 +30,10 @@ export async function verifyImage(path: string, expected: ExpectedImage): Promis
 }
 
 /**
- * Checks every byte of an image, wherever it is: the superblock, the tree from the root hash downward, the data. The error
- * names the first block found bad, in that order. Memory: the tree, a 128th of the data.
- * @param name of the image, for errors.
- * @throws HoldfastError `verity.superblock`, `verity.tree`, `verity.data`; what `readAt` throws.
+ * Verifies every byte of an image: the superblock, the tree from the root hash downward, the data. The error names the first
+ * bad block in that order. Keeps the tree in memory, 1/128 of the data.
+ * @param name name of the image, for errors.
+ * @throws HoldfastError `verity.superblock`, `verity.tree`, `verity.data`; errors of `readAt`.
  */
 export async function verifyContent(readAt: ReadAt, name: string, expected: ExpectedImage): Promise<void> {
   const geometry = layOut(expected.dataSize);
@@ -41,7 +41,7 @@ export async function verifyContent(readAt: ReadAt, name: string, expected: Expe
     await readAt(Buffer.alloc(blockSize), geometry.dataSize),
     name,
   );
-  // The root hash does not cover the superblock, and the kernel does not read it; other tools do
+  // The root hash does not cover the superblock. The kernel does not read it, but other tools do
   if (uuid !== expected.uuid.toLowerCase() || dataBlocks !== geometry.dataBlocks) {
     const why = `its superblock is for UUID ${uuid} and ${dataBlocks} data blocks`;
     throw damaged('verity.superblock', name, `${why}, not ${expected.uuid} and ${geometry.dataBlocks}`);
@@ -65,8 +65,8 @@ export async function verifyContent(readAt: ReadAt, name: string, expected: Expe
 }
 
 function damaged(code: ErrorCode, path: string, why: string): HoldfastError {
-  return failure(code, `${path} is not the image that was expected`, {
+  return failure(code, `verification of ${path} failed`, {
     why,
-    next: 'get it again from where it came from',
+    next: 'obtain the file again from its source',
   });
 }

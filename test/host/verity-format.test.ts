@@ -11,9 +11,9 @@ import { formattedImage, uuid } from '../support/formatted-image.ts';
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
 after(() => rmSync(directory, { recursive: true }));
 
-/** One block; a full and an overfull tree block; chunks of reading that end inside the image; three levels. */
+/** One block; a full tree block and one more; reads that end inside the image; three levels. */
 for (const blocks of [1, 2, 127, 128, 129, 257, 600, 128 ** 2 + 1]) {
-  test(`an image of ${blocks} blocks is formatted as veritysetup does it, and each accepts the other's`, async () => {
+  test(`formats an image of ${blocks} blocks as veritysetup does, and each verifies the other's`, async () => {
     const { path, expected } = await formattedImage(join(directory, `ours-${blocks}`), blocks);
     const peer = join(directory, `peer-${blocks}`);
     await copyFile(path, peer);

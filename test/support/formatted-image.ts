@@ -5,7 +5,7 @@ import type { ExpectedImage } from '../../src/verity/verify.ts';
 
 export const uuid = '2d1f6c0a-5a0e-4b1e-9b0c-6f1d8a7e4c35';
 
-/** Makes an image at `path` whose blocks differ, sparsely: most of a block is zeros. */
+/** Creates a sparse image at `path` whose blocks differ; most of each block is zeros. */
 export async function formattedImage(
   path: string,
   blocks: number,

@@ -16,7 +16,7 @@ after(() => rmSync(directory, { recursive: true }));
 
 const formatted = (name: string, blocks: number) => formattedImage(join(directory, name), blocks);
 
-test('a flipped byte anywhere is found, and its block named', async () => {
+test('detects a flipped byte anywhere and names its block', async () => {
   const { path, expected } = await formatted('flipped', 300);
   const { imageSize, treeOffset } = layOut(expected.dataSize);
   const nameOf = (at: number): { code: string; why: RegExp } => {
@@ -51,7 +51,7 @@ test('a flipped byte anywhere is found, and its block named', async () => {
   await verifyImage(path, expected);
 });
 
-test('of several bad blocks the first is named', async () => {
+test('names the first of several bad blocks', async () => {
   const { path, expected } = await formatted('several', 600);
   for (const block of [599, 300, 299]) await flip(path, block * blockSize, 1);
   await assert.rejects(verifyImage(path, expected), {
@@ -60,7 +60,7 @@ test('of several bad blocks the first is named', async () => {
   });
 });
 
-test('an image that is too short or too long, or not there, is refused', async () => {
+test('rejects an image that is too short, too long or missing', async () => {
   const { path, expected } = await formatted('sized', 129);
   const { imageSize } = layOut(expected.dataSize);
   for (const size of [0, blockSize, expected.dataSize, imageSize - 1]) {
@@ -80,7 +80,7 @@ test('an image that is too short or too long, or not there, is refused', async (
   });
 });
 
-test('another image under the right name is refused', async () => {
+test('rejects an image whose root hash, UUID or size differs', async () => {
   const { path, expected } = await formatted('expected', 129);
   const wrong: [Partial<ExpectedImage>, string][] = [
     [{ rootHash: 'ab'.repeat(32) as RootHash }, 'verity.tree'],
@@ -97,7 +97,7 @@ test('another image under the right name is refused', async () => {
   await verifyImage(path, { ...expected, uuid: uuid.toUpperCase() });
 });
 
-test('what cannot be formatted is left as it was', async () => {
+test('leaves a file unchanged when formatting fails', async () => {
   const path = join(directory, 'odd');
   for (const size of [0, 1, blockSize + 1]) {
     await writeFile(path, Buffer.alloc(size));

@@ -8,7 +8,7 @@ const superblocks = fc.record(
   { noNullPrototype: true },
 );
 
-test('a superblock survives encoding', () => {
+test('decodes the superblocks that it encodes', () => {
   fc.assert(
     fc.property(superblocks, (superblock) => {
       assert.deepEqual(decodeSuperblock(encodeSuperblock(superblock), 'x'), superblock);
@@ -16,7 +16,7 @@ test('a superblock survives encoding', () => {
   );
 });
 
-test('a changed byte never goes unseen: it is refused, or it is another UUID or number of blocks', () => {
+test('rejects any changed byte outside the UUID and the number of blocks', () => {
   fc.assert(
     fc.property(superblocks, fc.nat(4095), fc.integer({ min: 1, max: 255 }), (superblock, at, mask) => {
       const bytes = encodeSuperblock(superblock);
@@ -32,7 +32,7 @@ test('a changed byte never goes unseen: it is refused, or it is another UUID or 
   );
 });
 
-test('what is not a superblock is refused with its reason', () => {
+test('rejects malformed superblocks with the reason', () => {
   const good = encodeSuperblock({ uuid: '2d1f6c0a-5a0e-4b1e-9b0c-6f1d8a7e4c35', dataBlocks: 1 });
   const changed = (change: (bytes: Buffer) => void) => {
     const bytes = Buffer.from(good);
@@ -45,8 +45,8 @@ test('what is not a superblock is refused with its reason', () => {
     [Buffer.alloc(4096), /^0 data blocks$/],
     [changed((bytes) => bytes.writeBigUInt64LE(2n ** 64n - 1n, 72)), /^18446744073709551615 data blocks$/],
     [changed((bytes) => bytes.write('sha512', 32)), /^byte 35 is /],
-    [changed((bytes) => bytes.writeUInt32LE(0, 12)), /^byte 12 is 0, .* it is 1$/],
-    [changed((bytes) => bytes.writeUInt16LE(32, 80)), /^byte 80 is 32, .* it is 0$/],
+    [changed((bytes) => bytes.writeUInt32LE(0, 12)), /^byte 12 is 0, .* has 1$/],
+    [changed((bytes) => bytes.writeUInt16LE(32, 80)), /^byte 80 is 32, .* has 0$/],
   ];
   for (const [bytes, why] of cases) {
     assert.throws(() => decodeSuperblock(bytes, 'root.img'), {
@@ -57,7 +57,7 @@ test('what is not a superblock is refused with its reason', () => {
   }
 });
 
-test('a UUID that is none is refused', () => {
+test('rejects malformed UUIDs', () => {
   for (const uuid of ['', '-', '2d1f6c0a5a0e4b1e9b0c6f1d8a7e4c35', '2d1f6c0a-5a0e-4b1e-9b0c-6f1d8a7e4c3g'])
     assert.throws(() => encodeSuperblock({ uuid, dataBlocks: 1 }), { code: 'verity.uuid' });
 });

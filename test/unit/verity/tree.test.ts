@@ -12,11 +12,11 @@ import {
   leavesOf,
 } from '../../../src/verity/tree.ts';
 
-/** Blocks of data at which the tree gets another block or another level, and their neighbours. */
+/** Numbers of data blocks around those at which the tree gets another block or level. */
 const edges = [1, 2, 127, 128, 129, 255, 256, 257, 16_383, 16_384, 16_385, 16_512, 16_513];
 const sizes = fc.oneof(fc.constantFrom(...edges), fc.integer({ min: 1, max: 50_000 }));
 
-test('levels lie one after the other, the one under the root hash first', () => {
+test('places the levels one after the other, the level below the root hash first', () => {
   const levels = (dataBlocks: number) => layOut(dataBlocks * blockSize).levels;
   assert.deepEqual(levels(1), []);
   assert.deepEqual(levels(128), [{ firstBlock: 0, blocks: 1 }]);
@@ -31,7 +31,7 @@ test('levels lie one after the other, the one under the root hash first', () => 
   ]);
 });
 
-test('every size has a gapless layout', () => {
+test('has a layout without gaps for every size', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 30 }), (dataBlocks) => {
       const { levels, treeBlocks, imageSize } = layOut(dataBlocks * blockSize);
@@ -47,12 +47,12 @@ test('every size has a gapless layout', () => {
   );
 });
 
-test('what is not whole blocks has no layout', () => {
+test('rejects sizes that are not whole blocks', () => {
   for (const size of [0, -blockSize, 1, blockSize + 1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 66])
     assert.throws(() => layOut(size), { code: 'verity.size' });
 });
 
-test('a tree is right under its root, and every flipped byte of it is found in its block', () => {
+test('verifies a tree by its root hash, and names the block of any flipped byte', () => {
   fc.assert(
     fc.property(sizes, fc.nat(), fc.integer({ min: 1, max: 255 }), (dataBlocks, seed, mask) => {
       const geometry = layOut(dataBlocks * blockSize);
@@ -73,13 +73,13 @@ test('a tree is right under its root, and every flipped byte of it is found in i
   );
 });
 
-test('another root hash is refused at the top of the tree', () => {
+test('rejects a tree whose root hash differs at its top block', () => {
   const geometry = layOut(129 * blockSize);
   const { tree } = buildTree(geometry, someDigests(129, 1));
   assert.deepEqual(findBadTreeBlock(geometry, tree, '0'.repeat(64) as RootHash), { level: 1, index: 0 });
 });
 
-test('digests are plain SHA-256, and the first that differs is found', () => {
+test('computes plain SHA-256 digests, and finds the first that differs', () => {
   const blocks = Buffer.concat(['a', 'b', 'c'].map((letter) => Buffer.alloc(blockSize, letter)));
   const digests = digestBlocks(blocks);
   for (const [index, letter] of ['a', 'b', 'c'].entries()) {
