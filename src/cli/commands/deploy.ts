@@ -17,11 +17,11 @@ import {
 import { machineLayout } from '../../machine/paths.ts';
 import { variablesTemplate } from '../../supervisor/host-hypervisor.ts';
 import { startMachine } from '../../supervisor/power.ts';
-import { anyText, defineVerb, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { anyText, defineCommand, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
 import { forgetShown } from './recovery/shown-key.ts';
 import { readyText, recoveryKeyText } from './status/text.ts';
 
-export const verb = defineVerb({
+export const deployCommand = defineCommand({
   arguments: {},
   flags: {
     release: setting('DIR', 'the release (default: what `holdfast build` made)', anyText),

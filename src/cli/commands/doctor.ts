@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { hostChecks } from '../../host/checks.ts';
 import { type CheckResult, examineHost, type Verdict } from '../../host/doctor.ts';
-import { defineVerb } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 
 const colours: Readonly<Record<Verdict, 'green' | 'yellow' | 'red'>> = {
   ok: 'green',
@@ -9,7 +9,7 @@ const colours: Readonly<Record<Verdict, 'green' | 'yellow' | 'red'>> = {
   missing: 'red',
 };
 
-export const verb = defineVerb({
+export const doctorCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

@@ -2,12 +2,9 @@ import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { verb } from '../../../../src/cli/commands/firewall.ts';
-import type { Context } from '../../../../src/cli/framework/command.ts';
-import { completionScript } from '../../../../src/cli/framework/completion-script.ts';
-import { describeService, parseComment, parseService } from '../../../../src/guest/firewall-rule.ts';
-import { parseSource } from '../../../../src/guest/firewall-source.ts';
-import { ipv4Texts, ipv6Texts, networkOf } from '../../../support/firewall-rules.ts';
+import { describeService, parseComment, parseService } from '../../../src/guest/firewall-rule.ts';
+import { parseSource } from '../../../src/guest/firewall-source.ts';
+import { ipv4Texts, ipv6Texts, networkOf } from '../../support/firewall-rules.ts';
 
 /*
  * What a user types.
@@ -175,39 +172,3 @@ for (const [what, text] of Object.entries(notComments)) {
     assert.throws(() => parseComment(text), { code: 'firewall.comment', exitCode: 2 });
   });
 }
-
-/** What the verb makes of words that are wrong: it must know without asking a machine. */
-function refusal(words: readonly string[], flags: Readonly<Record<string, string>> = {}): Promise<void> {
-  const [action = '', ...service] = words;
-  return verb.run({ arguments: { action: [action], service }, flags }, {} as Context);
-}
-
-test('each action takes what it has a use for', async () => {
-  for (const refused of [
-    refusal(['list', 'tcp/80']),
-    refusal(['list'], { from: '192.0.2.7' }),
-    refusal(['reset', 'tcp/80']),
-    refusal(['reset'], { comment: 'web' }),
-    refusal(['remove', 'tcp/80'], { comment: 'web' }),
-  ])
-    await assert.rejects(refused, { code: 'usage.conflict', exitCode: 2 });
-  for (const action of ['allow', 'remove'])
-    await assert.rejects(refusal([action]), { code: 'usage', exitCode: 2 });
-  await assert.rejects(refusal(['open', 'tcp/80']), { code: 'usage.choice', exitCode: 2 });
-});
-
-test('all that is wrong is told at once', async () => {
-  await assert.rejects(refusal(['allow', 'tcp/0'], { from: 'me', comment: '' }), (error) => {
-    assert.ok(error instanceof AggregateError);
-    assert.deepEqual(
-      error.errors.map(({ code }: { code: string }) => code),
-      ['firewall.service', 'firewall.source', 'firewall.comment'],
-    );
-    return true;
-  });
-});
-
-test('shells complete its actions and flags', () => {
-  const script = completionScript('bash', [{ name: 'firewall', summary: 'x', verb }]);
-  assert.match(script, /^ +firewall\) flags='--from --comment .*' values='list allow remove reset' ;;$/m);
-});
