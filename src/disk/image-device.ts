@@ -7,20 +7,20 @@ import { optionString, withScratch } from './image.ts';
 import { connectNbd } from './nbd.ts';
 import { nbdError } from './nbd-messages.ts';
 
-/** How long qemu-nbd may take until it serves, and how often that is looked at: milliseconds. */
+/** Time limit for qemu-nbd to start serving, and the interval between attempts to connect, in milliseconds. */
 const servesWithin = 10_000;
 const lookEvery = 20;
 
 /**
- * `read`: also while a machine runs from the file; what the machine just writes may be half there.
- * `write`: of a machine that is off. QEMU's own lock keeps it from starting meanwhile.
+ * `read` also works while a machine runs from the file; data that the machine is writing can be incomplete.
+ * `write` requires that the machine is off. QEMU's lock on the file prevents it from starting meanwhile.
  */
 export type ImageAccess = 'read' | 'write';
 
 /**
- * Opens the disk that a qcow2 file holds, for the time of `work`: served by qemu-nbd, which ends with its only client, and
- * with this process.
- * @throws HoldfastError `disk.device`, and what `work` throws.
+ * Runs `work` with the disk in a qcow2 file, served by qemu-nbd. The server exits with its only client, and is killed when
+ * this process ends.
+ * @throws HoldfastError `disk.device`, and errors of `work`.
  */
 export function withImage<T>(
   path: string,
@@ -57,7 +57,7 @@ export function withImage<T>(
       child.kill('SIGKILL');
       throw error;
     } finally {
-      await ended; // it has let go of the file
+      await ended; // only then has it released the file
     }
   });
 }

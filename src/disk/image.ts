@@ -14,8 +14,8 @@ export interface Range {
 const imageInformation = z.object({ 'virtual-size': z.int().positive(), format: z.string() });
 
 /**
- * The size of the disk that a qcow2 file holds, also while a machine runs from it.
- * @throws HoldfastError `disk.image` when it is no qcow2 file, `process.failed` when qemu-img cannot read it.
+ * Returns the size of the disk in a qcow2 file, also while a machine runs from it.
+ * @throws HoldfastError `disk.image` when qemu-img reports no size, `process.failed` when it cannot read the file.
  */
 export async function imageSize(path: string): Promise<Bytes> {
   const { stdout } = await run('qemu-img', [
@@ -28,21 +28,21 @@ export async function imageSize(path: string): Promise<Bytes> {
   ]);
   const parsed = imageInformation.safeParse(JSON.parse(stdout.toString()));
   if (!parsed.success) {
-    throw failure('disk.image', `${path} cannot be used as a disk`, {
-      why: 'qemu-img does not know its size',
+    throw failure('disk.image', `cannot use ${path} as a disk`, {
+      why: 'qemu-img reports no size for it',
     });
   }
   return parsed.data['virtual-size'] as Bytes;
 }
 
-/** Makes the disk larger; the new part reads as zeros. Never smaller: qemu-img refuses. */
+/** Enlarges the disk; the new part reads as zeros. qemu-img rejects a smaller size. */
 export async function enlargeImage(path: string, size: Bytes): Promise<void> {
   await run('qemu-img', ['resize', '-q', '-f', 'qcow2', resolve(path), String(size)]);
 }
 
 /**
- * Reads a part of the disk that a qcow2 file holds. While a machine runs from it, what the machine wrote may be missing or
- * half there; what it left alone is right.
+ * Reads a range of the disk in a qcow2 file. While a machine runs from it, its writes can be missing or incomplete; data that
+ * it does not change is correct.
  */
 export async function readImage(path: string, range: Range): Promise<Buffer> {
   return withScratch(path, async (scratch) => {
@@ -53,7 +53,7 @@ export async function readImage(path: string, range: Range): Promise<Buffer> {
   });
 }
 
-/** Writes a part of the disk that a qcow2 file holds; it is on stable storage when this is done. */
+/** Writes a range of the disk in a qcow2 file. Resolves when the data is on stable storage. */
 export async function writeImage(path: string, offset: number, data: Buffer): Promise<void> {
   await withScratch(path, async (scratch) => {
     const file = join(scratch, 'part');
@@ -64,7 +64,7 @@ export async function writeImage(path: string, offset: number, data: Buffer): Pr
   });
 }
 
-/** Runs `work` with a directory next to `path`, so that large files stay on the same file system, and removes the directory. */
+/** Runs `work` with a temporary directory next to `path`, so that large files stay on the same file system. */
 export async function withScratch<T>(path: string, work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(dirname(resolve(path)), '.disk-'));
   try {
@@ -74,7 +74,7 @@ export async function withScratch<T>(path: string, work: (directory: string) => 
   }
 }
 
-/** Puts a file's content on stable storage. */
+/** Flushes a file to stable storage. */
 export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r+');
   try {
@@ -84,13 +84,13 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** A window into a qcow2 file as QEMU's option string. */
+/** Returns QEMU's option string for a range of the disk in a qcow2 file. */
 function rangeOptions(path: string, { offset, length }: Range): string {
   const file = { 'file.driver': 'qcow2', 'file.file.driver': 'file', 'file.file.filename': resolve(path) };
   return optionString({ driver: 'raw', offset, size: length, ...file });
 }
 
-/** How QEMU's tools are told of an image: a comma in a value is written twice. */
+/** Encodes image options for QEMU's tools. A comma in a value is written twice. */
 export function optionString(options: Readonly<Record<string, string | number>>): string {
   return Object.entries(options)
     .map(([key, value]) => `${key}=${String(value).replaceAll(',', ',,')}`)
