@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from '../src/base/process.ts';
 import { readIdentity } from '../src/channel/keys.ts';
 import type { Identity } from '../src/channel/session.ts';
-import type { Hypervisor, MachineHardware, RunningMachine } from '../src/hypervisor/hypervisor.ts';
+import type { MachineHardware, MachineRunner, RunningMachine } from '../src/hypervisor/hypervisor.ts';
 import { forgetKeys, keptKeys } from '../src/machine/data-keys.ts';
 import { machineFiles } from '../src/machine/paths.ts';
 import { user } from '../src/release/build/recipe.ts';
@@ -46,7 +46,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   };
   let running: RunningMachine | undefined;
   const host = hostHypervisor(layout);
-  const hypervisor: Hypervisor = {
+  const hypervisor: MachineRunner = {
     ...host,
     start: async (hardware) => {
       running = await host.start(hardware);

@@ -1,33 +1,21 @@
 import { cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure } from '../src/base/errors.ts';
 import { exists, makePrivateDirectory } from '../src/base/files.ts';
 import { run } from '../src/base/process.ts';
-import { hostMirrors } from '../src/debian/mirror.ts';
-import { unpackDebianPackage } from '../src/debian/package.ts';
+import { debian } from '../src/debian/debian.ts';
 import type { HomeLayout } from '../src/machine/paths.ts';
-import { suite } from '../src/release/build/recipe.ts';
-
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
  * Makes the smallest useful container image, for `podman import`: Debian's static busybox as `/bin/sh`. The package is
  * unpacked, not installed, as it would displace the host's own busybox. Kept in the cache: the next call is instant.
  * @returns the path of the tar archive.
- * @throws HoldfastError `example.no-mirror`, and what `unpackDebianPackage` throws.
+ * @throws HoldfastError those of `fetchPackage`.
  */
 export async function exampleImage(layout: HomeLayout): Promise<string> {
   const image = join(layout.cache, 'example-image.tar');
   if (await exists(image)) return image;
-  const mirror = (await hostMirrors())?.archive;
-  if (mirror === undefined) {
-    throw failure('example.no-mirror', "Debian's busybox cannot be fetched", {
-      why: "this host's apt knows no mirror of Debian",
-      next: 'run `apt-get update` and try again',
-    });
-  }
   const unpacked = join(layout.tools, 'busybox-static');
-  await unpackDebianPackage({ name: 'busybox-static', suite, mirror, keyring }, unpacked);
+  await debian.host.fetchPackage({ name: 'busybox-static', suite: 'stable' }, unpacked);
   await makePrivateDirectory(layout.cache);
   const scratch = await mkdtemp(join(layout.cache, 'example-image-'));
   try {

@@ -5,7 +5,11 @@ import { findProgram } from '../src/base/find-program.ts';
 import { quoteCommand } from '../src/base/log.ts';
 import { start, started } from '../src/base/process.ts';
 import { report } from '../src/cli/framework/report.ts';
-import { missingPackages, type Purpose } from '../src/host/packages.ts';
+import type { Purpose } from '../src/distribution/distribution.ts';
+import { hostPackages, missingPackages } from '../src/host/packages.ts';
+import { homeDirectory, homeLayout } from '../src/machine/paths.ts';
+import { hostDistribution } from '../src/supervisor/host-distribution.ts';
+import { hostHypervisor } from '../src/supervisor/host-hypervisor.ts';
 
 /** Debian's ssh.service starts no server while this file is there (its ConditionPathExists). */
 const noServer = '/etc/ssh/sshd_not_to_be_run';
@@ -19,7 +23,8 @@ const aptGet = ['apt-get', '--quiet', '-o', 'DPkg::Lock::Timeout=300'];
  * @throws HoldfastError `setup.sudo`, `setup.apt`.
  */
 async function installMissing(purposes: readonly Purpose[]): Promise<void> {
-  const missing = await missingPackages(purposes);
+  const packages = hostPackages(hostHypervisor(homeLayout(homeDirectory())), hostDistribution);
+  const missing = await missingPackages(packages, purposes, hostDistribution);
   if (missing.length === 0) return;
   process.stdout.write(`Installing ${missing.length} Debian packages:\n`);
   for (const each of missing) process.stdout.write(`  ${each.package.padEnd(24)} ${each.why}\n`);

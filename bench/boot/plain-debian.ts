@@ -10,9 +10,9 @@ import { serialiseTable, type TableEntry } from '../../src/disk/gpt.ts';
 import { sectorSize } from '../../src/disk/layout.ts';
 import { setBootEntry, setBootOrder, setNoBootMenu } from '../../src/firmware/boot.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
+import { variablesTemplatePath } from '../../src/hypervisor/qemu/arguments.ts';
 import { packages, suite } from '../../src/release/build/recipe.ts';
 import { findSources } from '../../src/release/build/sources.ts';
-import { variablesTemplate } from '../../src/supervisor/host-hypervisor.ts';
 
 /** The peer of a boot: a machine that somebody makes who wants Debian and no more. */
 export interface PlainDebian {
@@ -191,7 +191,7 @@ async function makeDisk(disk: string, tree: string, scratch: string): Promise<vo
 /** With the boot entry that `bootctl install` would make, and no waiting for a key. */
 async function variables(): Promise<Buffer> {
   const { number, offset, size, uuid } = esp;
-  const store = setBootEntry(parseVariableStore(await readFile(variablesTemplate)), 'A', {
+  const store = setBootEntry(parseVariableStore(await readFile(variablesTemplatePath)), 'A', {
     description: 'Linux Boot Manager',
     partition: { number, firstSector: BigInt(offset / sectorSize), sectors: BigInt(size / sectorSize), uuid },
     file: loaderPath,

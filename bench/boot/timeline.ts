@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isFailure } from '../../src/base/errors.ts';
 import type { Identity, Session } from '../../src/channel/session.ts';
 import { openSession } from '../../src/channel/ssh.ts';
-import type { Hypervisor, MachineHardware, RunningMachine } from '../../src/hypervisor/hypervisor.ts';
+import type { MachineHardware, MachineRunner, RunningMachine } from '../../src/hypervisor/hypervisor.ts';
 
 /** One boot, in milliseconds. */
 export interface Timeline {
@@ -33,7 +33,7 @@ const systemctl = ['sudo', 'systemctl'];
  * meanwhile, which says nothing about the guest's boot, it is booted again.
  */
 export async function measureBoot(
-  hypervisor: Hypervisor,
+  hypervisor: MachineRunner,
   hardware: MachineHardware,
   identity: Identity,
 ): Promise<Timeline> {
@@ -48,7 +48,7 @@ export async function measureBoot(
 }
 
 async function boot(
-  hypervisor: Hypervisor,
+  hypervisor: MachineRunner,
   hardware: MachineHardware,
   identity: Identity,
 ): Promise<Timeline> {

@@ -13,7 +13,6 @@ import {
   machineLayout,
   parseMachineName,
 } from '../../src/machine/paths.ts';
-import { variablesTemplate } from '../../src/supervisor/host-hypervisor.ts';
 import type { Defer } from '../measure.ts';
 
 /** What takes minutes to make, and stays between runs. Not in /tmp, which is memory on many hosts. */
@@ -52,7 +51,7 @@ export async function createBenchMachine(name: string, release: string, defer: D
 export function deployOnly(name: MachineName, release: string, encryptData = false) {
   const signal = new AbortController().signal;
   return createMachine({
-    ...{ name, settings: defaults, encryptData, release, variablesTemplate, layout },
+    ...{ name, settings: defaults, encryptData, release, layout },
     ...{ progress: silent, signal },
   });
 }

@@ -20,7 +20,7 @@ export interface ExpectedEvent {
 
 /**
  * The registers that follow from the release and the keys alone, in the order in which a difference says most.
- * Specifications: docs/reference/tpm.md.
+ * Specifications: docs/tpm.md.
  */
 export const judgedPcrs = [
   { pcr: 7, holds: 'Secure Boot: that it is on, its keys, the one that vouched' },
@@ -76,7 +76,7 @@ const sectionNames: Readonly<Record<string, string>> = {
 /** The line between what the firmware did and what it started: EV_SEPARATOR, section 10.4.1. */
 const separator: ExpectedEvent = { what: 'the end of the firmware', digest: digestOf(Buffer.alloc(4)) };
 
-/** Section 3.3.4.8. OVMF measures an empty list of the forbidden though it has none. */
+/** Section 3.3.4.8. The firmware measures an empty `dbx` although it has none. */
 function secureBoot(keys: SecureBootKeys): ExpectedEvent[] {
   const enrolled = enrolSecureBoot({ headers: Buffer.alloc(0), variables: [] }, keys).variables;
   const contentOf = (name: string) =>

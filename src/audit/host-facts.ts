@@ -14,6 +14,7 @@ import { type HomeLayout, type MachineName, machineLayout } from '../machine/pat
 import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 
 /** Who may do what with a file of the host's. */
 export interface FileAccess {
@@ -68,7 +69,7 @@ export async function gatherHostFacts(layout: HomeLayout, name: MachineName): Pr
       fact(readReleases(layout, name)),
       fact(readVariableStore(files.variables)),
       fact(secureBootKeys(layout)),
-      fact(readTables(files.disk)),
+      fact(readTables(hostHypervisor(layout).images, files.disk)),
       fact(readAccess(layout, name)),
       fact(readKeyDigests(files.secrets)),
       fact(readOtherKeys(layout, name)),

@@ -1,18 +1,11 @@
 import { isFailure } from '../base/errors.ts';
 import { run } from '../base/process.ts';
-
-/** Where the host's own apt gets Debian from. */
-export interface Mirrors {
-  /** The main archive, without a slash at its end. */
-  readonly archive: string;
-  /** The security archive; undefined when the host uses none. */
-  readonly security: string | undefined;
-}
+import type { Mirrors } from '../distribution/distribution.ts';
 
 /** Fields of one line of `apt-get indextargets`, tab-separated. Origin and Label come from the signed Release file. */
 const format = '$(ORIGIN)\t$(LABEL)\t$(REPO_URI)';
 
-/** Asks the host's apt which mirrors it uses; undefined when it has no apt, no package lists, or none of Debian's. */
+/** Returns the mirrors that the host's apt uses; undefined without apt, without package lists, or when none is Debian's. */
 export async function hostMirrors(): Promise<Mirrors | undefined> {
   try {
     const { stdout } = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
@@ -23,7 +16,7 @@ export async function hostMirrors(): Promise<Mirrors | undefined> {
   }
 }
 
-/** Picks Debian's mirrors from `apt-get indextargets` in the format above; the first of each kind wins, as in apt. */
+/** Picks Debian's mirrors from the output of `apt-get indextargets` in the format above. The first of each kind wins, as in apt. */
 export function parseIndexTargets(text: string): Mirrors | undefined {
   const debian = text
     .split('\n')
@@ -34,7 +27,7 @@ export function parseIndexTargets(text: string): Mirrors | undefined {
   return archive === undefined ? undefined : { archive, security: labelled('Debian-Security') };
 }
 
-/** A disc has only one release, and needs somebody to insert it. */
+/** A disc holds one release only, and someone has to insert it. */
 function isReachable(uri: string): boolean {
   return URL.canParse(uri) && new URL(uri).protocol !== 'cdrom:';
 }

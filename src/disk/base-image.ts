@@ -5,42 +5,43 @@ import { syncDirectory, writeAll } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import { readAhead, readsOf } from '../base/read-ahead.ts';
 import { type Bytes, formatSize, KiB, MiB } from '../base/size.ts';
-import { syncFile, withScratch } from './image.ts';
 import { type Partition, sectorSize, slotPartition, ukiPaths } from './layout.ts';
+import { syncFile, withScratch } from './scratch.ts';
 
 export interface BaseImage {
-  /** Path of the raw file to create. */
+  /** Where the raw file is made. */
   readonly path: string;
-  /** Signed unified kernel image, for BootA. */
+  /** Signed unified kernel image: goes to BootA. */
   readonly uki: string;
-  /** Signed UKI that starts the root without verity, also for BootA. */
+  /** The one for who switched verity off: beside it. */
   readonly unverifiedUki: string;
-  /** Root file system with its verity tree, copied unchanged to RootFS-A. */
+  /** Root file system with its verity tree: goes to RootFS-A as it is. */
   readonly root: string;
-  /** Signed fallback loader for a machine that lost its UEFI variables, for BootEFIA. */
+  /** Signed loader for a machine whose variables were lost: goes to BootEFIA. */
   readonly loader: string;
-  /** Time of every file in the image, in seconds since 1970. */
+  /** Seconds since 1970: of every file inside. */
   readonly sourceDateEpoch: number;
 }
 
-/** The default path of the firmware when no boot variables exist (UEFI specification 2.10, section 3.5.1.1). */
+/** Where firmware without variables looks (UEFI specification 2.10, section 3.5.1.1). */
 export const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
 
-/** A FAT file system with a few files. */
+/** A FAT file system with few files in it. */
 interface BootFileSystem {
   readonly partition: Partition;
   readonly label: string;
-  /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5). Few large ones are read fastest. */
+  /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5); few large ones are read quickest. */
   readonly sectorsPerCluster: number;
-  /** Source path by target path, which has the form of UEFI. */
+  /** Source by target, which is as firmware writes paths. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * Creates the image that all machines of a release share: the content of slot A, without a partition table. It does not
- * name the slot, so an update writes the same bytes into either slot. Reproducible; sparse; written once, then read-only.
- * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is not a regular
- *   file; `process.failed`.
+ * Makes the image that all machines of a release share: what slot A holds, without a partition table. Nothing in it names
+ * the slot, so that an update writes the same bytes into either. The same input gives the same bytes. Sparse; written
+ * once, then read only.
+ * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is no file;
+ *   `process.failed`.
  */
 export async function createBaseImage({
   path,
@@ -96,7 +97,7 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
   const place = ['--offset', String(partition.offset / sectorSize)];
   const format = ['-F', '16', '-s', String(sectorsPerCluster), '-n', label, '--invariant'];
   await run('mkfs.fat', [...format, ...place, image, String(partition.size / KiB)]);
-  // mtools takes the time of new files from SOURCE_DATE_EPOCH and writes local time
+  // mtools takes the time of new files from SOURCE_DATE_EPOCH, and writes local time.
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(epoch), TZ: 'UTC', MTOOLSRC: '/dev/null' };
   const drive = ['-i', `${image}@@${partition.offset}`];
   const files = Object.entries(fileSystem.files).map(
@@ -110,13 +111,13 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
     await run('mcopy', [...drive, source, `::/${names.join('/')}`], { env });
 }
 
-/** Returns the size of the files if they fit the partition. 1/64 of it is reserved for the tables of FAT, which need less. */
+/** The files' size, when the partition has room for them. FAT's own tables need a little too: 1 in 64 is plenty. */
 async function checkFits(paths: readonly string[], { name, size }: Partition): Promise<Bytes> {
   let total = 0;
   for (const path of paths) {
     const file = await stat(path);
     if (!file.isFile()) {
-      throw failure('disk.source', `cannot write ${path} to ${name}`, { why: 'it is not a regular file' }); // mcopy would skip it
+      throw failure('disk.source', `${path} cannot go into ${name}`, { why: 'it is no file' }); // mcopy would skip it
     }
     total += file.size;
   }
@@ -126,8 +127,8 @@ async function checkFits(paths: readonly string[], { name, size }: Partition): P
     'disk.too-large',
     `${paths.join(' and ')} ${paths.length > 1 ? 'do' : 'does'} not fit into ${name}`,
     {
-      why: `${formatSize(total)} are needed, ${formatSize(room)} are available`,
-      next: 'build a smaller release',
+      why: `${formatSize(total)} are needed; there is room for ${formatSize(room)}`,
+      next: 'build the release with less in it',
     },
   );
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, truncate, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { open, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { syncDirectory } from '../base/files.ts';
 import { guid } from '../base/guid.ts';
 import { run } from '../base/process.ts';
 import { KiB } from '../base/size.ts';
 import { backupSize, serialiseTable } from './gpt.ts';
-import { syncFile, withScratch } from './image.ts';
+import type { DiskImages } from './image.ts';
 import {
   type DiskSizes,
   diskSize,
@@ -15,13 +15,14 @@ import {
   type PartitionName,
   partitionNamed,
 } from './layout.ts';
+import { withScratch } from './scratch.ts';
 
 export interface MachineDisk extends DiskSizes {
-  /** Path of the qcow2 file to create. */
+  /** Where the file is made. */
   readonly path: string;
-  /** Base image of the release, from `createBaseImage`. The disk refers to it by a path relative to its own directory. */
+  /** The release's base image, from `createBaseImage`. The disk refers to it relative to its own directory. */
   readonly base: string;
-  /** The machine encrypts Log and Data and creates their file systems itself, so they stay empty here. */
+  /** The machine encrypts Log and Data, and makes their file systems itself: here they stay empty. */
   readonly encrypted?: boolean;
 }
 
@@ -35,34 +36,31 @@ const fileSystems: readonly FileSystem[] = [
   { partition: 'Data', label: 'data' },
 ];
 
-/** Share of Data reserved for root, so that a machine whose users filled it still starts and can be cleaned up. */
+/** Of Data, kept for root: a machine whose users filled it still starts and can be cleaned. */
 const reservedPercent = 1;
 
-/** The default of ext4 for 2 GB. The default grows to 1 GB with the partition, and so would the file on the host. */
+/** ext4's own choice for 2 GB. Left to itself it grows to 1 GB with the partition, and the host's file with it. */
 const journalMegabytes = 64;
 
 /**
- * Creates a machine's disk: the partition table, empty Log and Data, and a reference to the base image for everything else.
- * Needs no root and less than 64 MB on the host.
- * @throws HoldfastError `disk.size`; `process.failed` when the host's disk is full.
+ * Makes a new machine's disk: what the machine adds to the base image (partition table, empty Log and Data), and a
+ * reference to the base image for all the rest. Needs no root and less than 64 MB on the host.
+ * @throws HoldfastError `disk.size`; `process.failed` when there is no room.
  */
-export async function createMachineDisk({ path, base, encrypted, ...sizes }: MachineDisk): Promise<void> {
+export async function createMachineDisk(
+  images: DiskImages,
+  { path, base, encrypted, ...sizes }: MachineDisk,
+): Promise<void> {
   const partitions = layout(sizes);
   await withScratch(path, async (scratch) => {
     const raw = join(scratch, 'raw');
-    const image = join(scratch, 'qcow2');
     await writeRaw(raw, sizes, partitions, encrypted ? [] : fileSystems);
-    await run('qemu-img', ['convert', '-q', '-S', '4k', '-f', 'raw', '-O', 'qcow2', raw, image]);
-    // From here on, the ranges that the conversion left out because they are zero show the base image
-    const backing = relative(dirname(resolve(path)), resolve(base));
-    await run('qemu-img', ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'raw', '-b', backing, image]);
-    await syncFile(image); // faster than a conversion that flushes each write
-    await rename(image, path);
+    await images.create(path, raw, base);
   });
   await syncDirectory(dirname(resolve(path)));
 }
 
-/** Writes a sparse file of the disk's full size, zero in the ranges of the base image. */
+/** A sparse file of the disk's full size, which is zero wherever the base image has something. */
 async function writeRaw(
   path: string,
   sizes: DiskSizes,
@@ -85,8 +83,8 @@ async function writeRaw(
 }
 
 /**
- * Creates an ext4 file system in a range of a file. The disk reads as zeros, so neither mkfs nor the guest needs to zero
- * anything. Packed metadata takes fewer clusters of the image.
+ * Makes an ext4 file system in a part of a file. The disk reads as zeros, so nothing need be zeroed, now or by the guest;
+ * metadata that lie close together take few of the image's clusters.
  */
 async function makeFileSystem(path: string, { offset, size }: Partition, label: string): Promise<void> {
   const options = ['assume_storage_prezeroed=1', 'packed_meta_blocks=1', `offset=${offset}`];

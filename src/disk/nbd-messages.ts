@@ -1,8 +1,8 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 
 /*
- * The NBD messages that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle negotiation
- * with NBD_OPT_GO, then reads, writes and flushes with simple replies. All numbers are big-endian.
+ * The messages of NBD that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle
+ * negotiation with NBD_OPT_GO, then reads, writes and flushes with simple replies. All numbers are big-endian.
  */
 
 const greetingMagic = 0x4e42444d41474943n; // NBDMAGIC
@@ -15,10 +15,10 @@ const fixedNewstyle = 1;
 const noZeroes = 2;
 const optionGo = 7;
 
-/** QEMU's limit for the data of one request. */
+/** The most that the server accepts in one request. */
 export const requestLimit = 32 * 1024 * 1024;
 
-/** Limit for the reply to an option, which has a few numbers or an error message. */
+/** An answer to an option has a few numbers, or a sentence about an error. */
 const optionReplyLimit = 4096;
 
 export const greetingLength = 18;
@@ -26,24 +26,23 @@ export const optionReplyHeaderLength = 20;
 export const simpleReplyLength = 16;
 
 export const commands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
-export type NbdCommand = keyof typeof commands;
+export type Command = keyof typeof commands;
 
 export function nbdError(why: string): HoldfastError {
-  return failure('disk.device', 'cannot access the disk', {
+  return failure('disk.device', 'the disk cannot be reached', {
     why,
-    next: 'check `holdfast status` and repeat the command; it is safe to repeat',
+    next: 'see `holdfast status`; what was begun can be begun again',
   });
 }
 
-/** @throws HoldfastError `disk.device` unless the server supports the fixed newstyle negotiation. */
+/** @throws HoldfastError `disk.device` unless the server speaks the fixed newstyle. */
 export function checkGreeting(bytes: Buffer): void {
   if (bytes.readBigUInt64BE(0) !== greetingMagic || bytes.readBigUInt64BE(8) !== optionMagic)
-    throw nbdError('the server does not use the NBD protocol');
-  if ((bytes.readUInt16BE(16) & fixedNewstyle) === 0)
-    throw nbdError('the server does not support the fixed newstyle negotiation');
+    throw nbdError('what listens there does not speak NBD');
+  if ((bytes.readUInt16BE(16) & fixedNewstyle) === 0) throw nbdError('the server is too old');
 }
 
-/** Encodes the client's flags and NBD_OPT_GO for the export. */
+/** The client's flags, and the wish to go on with this export. */
 export function encodeGo(exportName: string): Buffer {
   const name = Buffer.from(exportName);
   const bytes = Buffer.alloc(4 + 16 + 4 + name.length + 2);
@@ -52,42 +51,41 @@ export function encodeGo(exportName: string): Buffer {
   bytes.writeUInt32BE(optionGo, 12);
   bytes.writeUInt32BE(4 + name.length + 2, 16);
   bytes.writeUInt32BE(name.length, 20);
-  name.copy(bytes, 24); // no information requests follow: the server sends the size in any case
+  name.copy(bytes, 24); // and no requests for information: the size comes unasked
   return bytes;
 }
 
 export type OptionReplyKind = 'ack' | 'info' | 'error';
 
-/** @throws HoldfastError `disk.device` for a reply to another option, of unknown type, or above the limit. */
+/** @throws HoldfastError `disk.device` for an answer to something else, or one that is too long. */
 export function decodeOptionReplyHeader(bytes: Buffer): { kind: OptionReplyKind; length: number } {
   const [option, type, length] = [bytes.readUInt32BE(8), bytes.readUInt32BE(12), bytes.readUInt32BE(16)];
   if (bytes.readBigUInt64BE(0) !== optionReplyMagic || option !== optionGo)
-    throw nbdError('the server sent an unexpected reply');
-  if (length > optionReplyLimit)
-    throw nbdError(`the server's reply has ${length} bytes, the limit is ${optionReplyLimit}`);
+    throw nbdError('the server answered something that was not asked');
+  if (length > optionReplyLimit) throw nbdError(`the server's answer has ${length} bytes`);
   if (type >= 2 ** 31) return { kind: 'error', length };
   if (type === 1) return { kind: 'ack', length };
   if (type === 3) return { kind: 'info', length };
-  throw nbdError(`the server sent a reply of unknown type ${type}`);
+  throw nbdError(`the server answered with the unknown type ${type}`);
 }
 
-/** Decodes the size of the export from NBD_INFO_EXPORT; undefined for other information. */
+/** The size of the export out of NBD_INFO_EXPORT; undefined for other information. */
 export function decodeExportSize(bytes: Buffer): number | undefined {
   if (bytes.length < 2 || bytes.readUInt16BE(0) !== 0) return undefined;
-  if (bytes.length !== 12) throw nbdError("the server's description of the disk is malformed");
+  if (bytes.length !== 12) throw nbdError('the server describes the disk in an unknown way');
   const size = Number(bytes.readBigUInt64BE(2));
-  if (!Number.isSafeInteger(size)) throw nbdError('the size of the disk is out of range');
+  if (!Number.isSafeInteger(size)) throw nbdError('the disk is larger than can be counted');
   return size;
 }
 
 export interface NbdRequest {
-  readonly command: NbdCommand;
+  readonly command: Command;
   readonly cookie: bigint;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Encodes the header of a request; the data of a write follows it. */
+/** The header of a request; the data of a write follows. */
 export function encodeRequest({ command, cookie, offset, length }: NbdRequest): Buffer {
   const bytes = Buffer.alloc(28);
   bytes.writeUInt32BE(requestMagic, 0);
@@ -98,8 +96,8 @@ export function encodeRequest({ command, cookie, offset, length }: NbdRequest): 
   return bytes;
 }
 
-/** Decodes a simple reply; `error` is an errno, or 0 for success. @throws HoldfastError `disk.device` for anything else. */
+/** @param error an errno, 0 when all went well. @throws HoldfastError `disk.device` for anything but a simple reply. */
 export function decodeSimpleReply(bytes: Buffer): { error: number; cookie: bigint } {
-  if (bytes.readUInt32BE(0) !== simpleReplyMagic) throw nbdError('the server sent a malformed reply');
+  if (bytes.readUInt32BE(0) !== simpleReplyMagic) throw nbdError('the server sent no reply');
   return { error: bytes.readUInt32BE(4), cookie: bytes.readBigUInt64BE(8) };
 }

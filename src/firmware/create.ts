@@ -5,11 +5,10 @@ import { parseVariableStore, serialiseVariableStore } from './store.ts';
 
 /**
  * Creates the variable store of a new machine: Secure Boot enabled with the given keys, the slots in the boot order, no boot
- * menu. The result is the file for the second pflash drive, next to the read-only `OVMF_CODE_4M.secboot.fd`. For example
- * `createVariableStore(await readFile('/usr/share/OVMF/OVMF_VARS_4M.fd'), { pk, kek, db }, ['A'])`.
+ * menu.
  *
  * The firmware follows `BootOrder` only if the hypervisor passes no order of its own: no device may have a `bootindex`.
- * @param template the empty store that is installed with the firmware.
+ * @param template the empty store that is installed with the firmware: `Hypervisor.variablesTemplate`.
  * @param keys certificates in DER. One certificate may be used twice.
  * @param order the slots that have a UKI; the first is booted.
  * @throws HoldfastError `firmware.variables`.

@@ -66,7 +66,7 @@ export function parseRecord(area: Buffer, offset: number): ParsedRecord {
   if (state !== added && state !== addedInDeletedTransition) return { end, inTransition: false };
   if (head.readBigUInt64LE(header.monotonicCount) !== 0n || head.readUInt32LE(header.publicKeyIndex) !== 0) {
     throw malformed(
-      `the variable at offset ${offset} is authenticated by a counter, which OVMF does not support`,
+      `the variable at offset ${offset} is authenticated by a counter, which the firmware does not support`,
     );
   }
   const timestamp = parseTimestamp(head.subarray(header.timestamp, header.publicKeyIndex));

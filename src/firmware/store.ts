@@ -29,7 +29,7 @@ const recordsStart = volume.length + store.length;
  */
 export function parseVariableStore(image: Buffer): VariableStore {
   if (image.length !== geometry.size) {
-    throw malformed(`it has ${image.length} bytes; OVMF's 4 MB build has ${geometry.size}`);
+    throw malformed(`it has ${image.length} bytes; a store has ${geometry.size}`);
   }
   const finished = finishInterruptedWrite(image);
   checkVolumeHeader(finished);
@@ -107,7 +107,7 @@ function checkVolumeHeader(image: Buffer): void {
     header.readUInt16LE(volume.headerSize) === volume.length &&
     header.readUInt32LE(volume.blockMap) === geometry.size / flashBlockSize &&
     header.readUInt32LE(volume.blockMap + 4) === flashBlockSize;
-  if (!isOurs) throw malformed("the firmware volume is not that of OVMF's 4 MB build");
+  if (!isOurs) throw malformed('the firmware volume is not that of a variable store');
 }
 
 function checkStoreHeader(image: Buffer): void {

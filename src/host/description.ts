@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, freemem, release, totalmem } from 'node:os';
 import packageFile from '../../package.json' with { type: 'json' };
-import { hostPackages, installedVersions } from './packages.ts';
+import type { HomeLayout } from '../machine/paths.ts';
+import { hostDistribution } from '../supervisor/host-distribution.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
+import { hostPackages } from './packages.ts';
 
-/** What of this host matters to its machines: for the archive of logs. Names no user, no address, no other program. */
-export async function describeHost() {
+/** Describes this host for the log archive. Names no user, no address and no other program. */
+export async function describeHost(layout: HomeLayout) {
   return {
     holdfast: packageFile.version,
     node: process.version,
@@ -13,7 +16,7 @@ export async function describeHost() {
     architecture: arch(),
     cores: availableParallelism(),
     memory: { total: totalmem(), free: freemem() },
-    packages: await packageVersions(),
+    packages: await packageVersions(layout),
   };
 }
 
@@ -23,7 +26,9 @@ async function systemName(): Promise<string | undefined> {
   return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1];
 }
 
-/** Versions of the packages that run machines; those that are missing are not listed. */
-async function packageVersions(): Promise<Readonly<Record<string, string>>> {
-  return Object.fromEntries(await installedVersions(hostPackages.filter((each) => each.for === 'run')));
+/** Returns the versions of the installed packages that run machines. */
+async function packageVersions(layout: HomeLayout): Promise<Readonly<Record<string, string>>> {
+  const packages = hostPackages(hostHypervisor(layout), hostDistribution);
+  const names = packages.filter((each) => each.for === 'run').map((each) => each.package);
+  return Object.fromEntries(await hostDistribution.host.installedVersions(names));
 }

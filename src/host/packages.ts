@@ -1,57 +1,85 @@
-import { z } from 'zod';
-import { run } from '../base/process.ts';
-import table from './packages.json' with { type: 'json' };
+import type { Distribution, HostPackage, Purpose } from '../distribution/distribution.ts';
+import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 
-/** What a package of the host's Debian is for: running machines, building releases, testing Holdfast. */
-const purposes = ['run', 'build', 'test'] as const;
-export type Purpose = (typeof purposes)[number];
+/** What Holdfast uses under every hypervisor and distribution, by the names in Debian. */
+const commonPackages: readonly HostPackage[] = [
+  { package: 'util-linux', provides: 'flock', for: 'run', why: 'locks a machine while a command changes it' },
+  {
+    package: 'openssh-client',
+    provides: 'ssh-keygen',
+    for: 'run',
+    why: 'makes the keys of both ends of the channel',
+  },
+  {
+    package: 'openssl',
+    provides: 'openssl',
+    for: 'run',
+    why: 'makes keys; signs and checks releases and root hashes',
+  },
+  { package: 'e2fsprogs', provides: 'mkfs.ext4', for: 'run', why: 'makes the Log and Data file systems' },
+  { package: 'dosfstools', provides: 'mkfs.vfat', for: 'run', why: 'makes the boot file systems' },
+  { package: 'mtools', provides: 'mcopy', for: 'run', why: 'fills boot file systems without mounting them' },
+  { package: 'erofs-utils', provides: 'mkfs.erofs', for: 'build', why: 'makes the read-only root image' },
+  {
+    package: 'cryptsetup-bin',
+    provides: 'veritysetup',
+    for: 'build',
+    why: 'makes and checks the verity tree of the root',
+  },
+  {
+    package: 'sbsigntool',
+    provides: 'sbsign',
+    for: 'build',
+    why: 'signs the unified kernel image for Secure Boot',
+  },
+  { package: 'binutils', provides: 'objcopy', for: 'build', why: 'assembles the unified kernel image' },
+  { package: 'zstd', provides: 'zstd', for: 'build', why: 'compresses the initial RAM disk' },
+  { package: 'xz-utils', provides: 'xz', for: 'build', why: "unpacks the kernel's modules" },
+  { package: 'cpio', provides: 'cpio', for: 'build', why: 'packs the initial RAM disk' },
+  {
+    package: 'faketime',
+    provides: 'faketime',
+    for: 'build',
+    why: 'gives signatures the same time in each build',
+  },
+  {
+    package: 'openssh-server',
+    provides: '/usr/sbin/sshd',
+    for: 'test',
+    why: "the SSH server of the channel's tests that need no machine",
+  },
+  {
+    package: 'tpm2-tools',
+    provides: 'tpm2_getcap',
+    for: 'test',
+    why: 'stock tools as the guest of the TPM broker',
+  },
+  { package: 'socat', provides: 'socat', for: 'test', why: 'the pipe between tpm2-tools and the TPM broker' },
+  { package: 'nmap', provides: 'nmap', for: 'test', why: 'looks for open ports of a machine' },
+  { package: 'casync', provides: 'casync', for: 'test', why: 'what bench/delta compares with' },
+  { package: 'zchunk', provides: 'zck', for: 'test', why: 'what bench/delta compares with' },
+  { package: 'rauc', provides: 'rauc', for: 'test', why: 'what bench/update compares with' },
+  { package: 'squashfs-tools', provides: 'mksquashfs', for: 'test', why: 'rauc packs its bundles with it' },
+];
 
-const hostPackage = z.strictObject({
-  package: z.string(),
-  /** A program on PATH, or the absolute path of a file: there when the package is installed. */
-  provides: z.string(),
-  for: z.enum(purposes),
-  why: z.string(),
-});
-
-export type HostPackage = z.infer<typeof hostPackage>;
-
-/** All packages of Debian that Holdfast uses on the host. */
-export const hostPackages: readonly HostPackage[] = z.array(hostPackage).parse(table);
-
-/**
- * The packages for these purposes that are not installed.
- * @throws HoldfastError `process.missing` when the host has no dpkg.
- */
-export async function missingPackages(wanted: readonly Purpose[]): Promise<readonly HostPackage[]> {
-  const candidates = hostPackages.filter((each) => wanted.includes(each.for));
-  const installed = await installedVersions(candidates);
-  return candidates.filter((each) => !installed.has(each.package));
+/** Returns all packages that Holdfast uses on a host. */
+export function hostPackages(
+  hypervisor: Pick<Hypervisor, 'packages'>,
+  { host }: Pick<Distribution, 'host'>,
+): readonly HostPackage[] {
+  return [...hypervisor.packages, ...host.packages, ...commonPackages];
 }
 
 /**
- * Of these packages those that are installed, with their versions.
- * @throws HoldfastError `process.missing` when the host has no dpkg.
+ * Returns the packages for these purposes that are not installed.
+ * @throws HoldfastError `process.missing` when the host has no such package manager.
  */
-export async function installedVersions(
+export async function missingPackages(
   packages: readonly HostPackage[],
-): Promise<ReadonlyMap<string, string>> {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is dpkg-query's
-  const format = '${Package}\t${db:Status-Status}\t${Version}\n';
-  const names = packages.map((each) => each.package);
-  // exit code 1: some are unknown to dpkg (dpkg-query(1))
-  const { stdout } = await run('dpkg-query', ['--show', '--showformat', format, ...names], {
-    accept: [0, 1],
-  });
-  return parseInstalled(stdout.toString());
-}
-
-/** Name and version of installed packages in lines of `name TAB status TAB version`. Others are only in part installed. */
-export function parseInstalled(text: string): ReadonlyMap<string, string> {
-  const lines = text.split('\n').map((line) => line.split('\t'));
-  return new Map(
-    lines.flatMap(([name, status, version]) =>
-      name && status === 'installed' ? [[name, version ?? ''] as const] : [],
-    ),
-  );
+  purposes: readonly Purpose[],
+  { host }: Pick<Distribution, 'host'>,
+): Promise<readonly HostPackage[]> {
+  const wanted = packages.filter((each) => purposes.includes(each.for));
+  const installed = await host.installedVersions(wanted.map((each) => each.package));
+  return wanted.filter((each) => !installed.has(each.package));
 }

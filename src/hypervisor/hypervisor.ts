@@ -1,5 +1,8 @@
 import type { Duplex } from 'node:stream';
+import type { HostCheck } from '../base/host-check.ts';
 import type { Bytes } from '../base/size.ts';
+import type { DiskImages } from '../disk/image.ts';
+import type { HostPackage } from '../distribution/distribution.ts';
 import type { TpmState } from '../tpm/virtual/swtpm.ts';
 
 export type Transport = 'vsock' | 'tcp';
@@ -10,7 +13,7 @@ export interface MachineHardware {
   readonly name: string;
   readonly cpus: number;
   readonly memory: Bytes;
-  /** qcow2, read and written. */
+  /** In the hypervisor's own format (`Hypervisor.images`), read and written. */
   readonly disk: string;
   /** UEFI variable store, read and written by the firmware. */
   readonly variables: string;
@@ -19,7 +22,7 @@ export interface MachineHardware {
   readonly transport: Transport;
   /** The machine's own TPM 2.0; undefined: it has none. */
   readonly tpm: TpmState | undefined;
-  /** Directory for sockets and pid files; short enough for a socket's 107 bytes. */
+  /** Directory for sockets, whose names have at most `longestSocketName` bytes, and log files. */
   readonly run: string;
   /** The guest's serial console is appended here. */
   readonly consoleLog: string;
@@ -74,11 +77,25 @@ export interface RunningMachine {
   release(): void;
 }
 
-/** One hypervisor: how machines are started and found again. */
-export interface Hypervisor {
-  readonly name: string;
+/** Starts machines and finds them again. */
+export interface MachineRunner {
   /** Starts the machine in processes of their own session, which outlive the caller. */
   start(hardware: MachineHardware): Promise<RunningMachine>;
   /** Finds the machine that an earlier supervisor started; undefined when none runs. */
   adopt(hardware: Pick<MachineHardware, 'run' | 'consoleLog'>): Promise<RunningMachine | undefined>;
+}
+
+/** One hypervisor. */
+export interface Hypervisor extends MachineRunner {
+  readonly name: string;
+  /** The packages that it needs on the host. */
+  readonly packages: readonly HostPackage[];
+  /** The other checks of the host. */
+  readonly checks: readonly HostCheck[];
+  /** The empty UEFI variable store of its firmware: what a new machine's is made from. */
+  readonly variablesTemplate: string;
+  /** The format of its machines' disks. */
+  readonly images: DiskImages;
+  /** The log files that its processes write in a machine's run directory. */
+  logFiles(run: string): readonly string[];
 }

@@ -11,7 +11,7 @@ export type NextStart = Pick<MachineConfiguration, 'verity'> | Pick<MachineConfi
 
 /**
  * Chooses what a machine does from its next start on. It may run: the supervisor heeds the configuration between two starts,
- * because QEMU has the variable store open until then, and because what runs in the guest has no say in this.
+ * because the hypervisor has the variable store open until then, and because what runs in the guest has no say in this.
  * @returns false when it was so already.
  * @throws HoldfastError `machine.none`, `lock.held`.
  */

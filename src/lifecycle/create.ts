@@ -1,6 +1,5 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { failure, misuse } from '../base/errors.ts';
+import { failure } from '../base/errors.ts';
 import { exists, makePrivateDirectory, syncDirectory } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import type { Progress } from '../base/progress.ts';
@@ -9,6 +8,7 @@ import { requireSpace } from '../base/space.ts';
 import { makeChannelKeys } from '../channel/keys.ts';
 import { createMachineDisk } from '../disk/machine-disk.ts';
 import { createVariableStore } from '../firmware/create.ts';
+import { checkSocketPaths } from '../hypervisor/socket-paths.ts';
 import { type MachineConfiguration, writeConfiguration } from '../machine/configuration.ts';
 import { describeKeys, keepDataKeys, makeDataKeys } from '../machine/data-keys.ts';
 import { checkSettings, hostResources, type MachineSettings } from '../machine/limits.ts';
@@ -23,6 +23,7 @@ import { releaseUnused } from '../machine/unused-releases.ts';
 import { certificateDer, keyPair } from '../release/keys.ts';
 import { importRelease, type StoredRelease, trustedCertificate, withReleaseStore } from '../release/store.ts';
 import { writeCredentials } from '../supervisor/hardware.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 
 export interface DeployRequest {
   readonly name: MachineName;
@@ -31,8 +32,6 @@ export interface DeployRequest {
   readonly encryptData?: boolean;
   /** The directory that `build` made. */
   readonly release: string;
-  /** The empty variable store that comes with the firmware. */
-  readonly variablesTemplate: string;
   readonly layout: HomeLayout;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -40,13 +39,6 @@ export interface DeployRequest {
 
 /** What a new machine takes on the host at most, besides its release. */
 const machineRoom = (64 * MiB) as Bytes;
-
-/**
- * A socket's path has at most 107 bytes (unix(7)); the longest name that is put into a machine's `run` directory has this
- * many.
- */
-const socketPathLimit = 107;
-const socketNameRoom = 24;
 
 /**
  * Creates a machine: everything is made in a directory beside the machines and moved to its place as the last step, so that
@@ -58,7 +50,7 @@ export async function createMachine(request: DeployRequest): Promise<MachineConf
   const { layout, name } = request;
   const files = machineLayout(layout, name);
   checkSettings(request.settings, hostResources());
-  checkSocketPaths(files);
+  checkSocketPaths(files.run);
   await makePrivateDirectory(layout.machines);
   return withLock(files.lock, 'deploy', async () => {
     if (await exists(files.directory)) {
@@ -93,7 +85,7 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
     makeChannelKeys(files.secrets)
       .then(() => writeCredentials(files.secrets, name, encryption))
       .then(() => keys && keepDataKeys(files.secrets, keys)),
-    createMachineDisk({
+    createMachineDisk(hostHypervisor(layout).images, {
       path: files.disk,
       base: release.baseImage,
       encrypted: request.encryptData === true,
@@ -129,16 +121,7 @@ async function writeVariables(request: DeployRequest, files: MachineFiles): Prom
   const platform = await keyPair(request.layout.keys, 'platform');
   const owner = await certificateDer(platform.certificate);
   const release = await certificateDer(trustedCertificate(request.layout));
-  const template = await readFile(request.variablesTemplate);
+  const template = await readFile(hostHypervisor(request.layout).variablesTemplate);
   const store = createVariableStore(template, { pk: owner, kek: owner, db: release }, ['A']);
   await writeFile(files.variables, store, { mode: 0o600, flush: true });
-}
-
-function checkSocketPaths({ run }: MachineFiles): void {
-  const longest = Buffer.byteLength(join(run, 'x'.repeat(socketNameRoom)));
-  if (longest <= socketPathLimit) return;
-  throw misuse('home.too-long', 'the path of HOLDFAST_HOME is too long', {
-    why: `sockets below ${run} would have up to ${longest} bytes in their names, and ${socketPathLimit} are possible`,
-    next: 'set HOLDFAST_HOME to a shorter path',
-  });
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type ArchiveEntry, type ArchiveOutcome, writeArchive } from '../base/archive.ts';
 import { failure } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
@@ -7,7 +6,9 @@ import { journalCommand } from '../guest/journal.ts';
 import { hostChecks } from '../host/checks.ts';
 import { describeHost } from '../host/description.ts';
 import { examineHost } from '../host/doctor.ts';
+import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { type HomeLayout, type MachineFiles, type MachineName, machineLayout } from '../machine/paths.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { previousLog } from '../supervisor/log-file.ts';
 import { powerState } from '../supervisor/power.ts';
 import { startThrough } from '../supervisor/protocol/client.ts';
@@ -29,11 +30,11 @@ export function archiveLogs(
 ): Promise<readonly ArchiveOutcome[]> {
   const files = machineLayout(layout, name);
   const entries: readonly ArchiveEntry[] = [
-    { name: 'host.json', make: async () => json(await describeHost()) },
+    { name: 'host.json', make: async () => json(await describeHost(layout)) },
     { name: 'doctor.json', make: async () => json(await examineHost(hostChecks(layout))) },
     { name: 'status.json', make: async () => json(await machineStatus(layout, name)) },
     { name: 'machine.json', copy: files.configuration },
-    ...logFiles(files).map((path) => ({
+    ...archivedLogs(files, hostHypervisor(layout)).map((path) => ({
       name: path.slice(files.directory.length + 1).replace('/', '-'),
       copy: path,
     })),
@@ -50,9 +51,13 @@ async function readJournal(layout: HomeLayout, name: MachineName): Promise<Uint8
   return (await runToEnd(start, journalCommand('text', false), { timeoutMs: journalLimit })).stdout;
 }
 
-function logFiles(files: MachineFiles): readonly string[] {
+/** Returns the log files of a machine that the archive contains. */
+export function archivedLogs(
+  files: MachineFiles,
+  hypervisor: Pick<Hypervisor, 'logFiles'>,
+): readonly string[] {
   const own = [files.supervisorLog, files.consoleLog].flatMap((path) => [path, previousLog(path)]);
-  return [...own, join(files.run, 'qemu.log'), join(files.run, 'vsock.log')];
+  return [...own, ...hypervisor.logFiles(files.run)];
 }
 
 function json(value: unknown): string {

@@ -9,6 +9,7 @@ import {
 } from '../machine/configuration.ts';
 import { checkSettings, hostResources, type MachineSettings } from '../machine/limits.ts';
 import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { powerState } from '../supervisor/power.ts';
 import { isOff } from '../supervisor/state.ts';
 
@@ -58,7 +59,7 @@ export async function changeSettings(
     }
     if (configuration.dataSize !== before.dataSize) {
       const { logSize, dataSize } = configuration;
-      await growDataPartition({ path: files.disk, logSize, dataSize });
+      await growDataPartition(hostHypervisor(layout).images, { path: files.disk, logSize, dataSize });
     }
     await writeConfiguration(files.configuration, configuration);
     return { configuration, changed: true };

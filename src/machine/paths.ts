@@ -5,9 +5,11 @@ import { misuse } from '../base/errors.ts';
 /** The name of a machine. Branded: it has been checked and is safe as a directory's name. */
 export type MachineName = string & { readonly __brand: 'MachineName' };
 
+export const longestMachineName = 32;
+
 /** Whether a machine can have this name. */
 export function isMachineName(text: string): text is MachineName {
-  return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+  return text.length <= longestMachineName && /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/.test(text);
 }
 
 /**
@@ -16,7 +18,7 @@ export function isMachineName(text: string): text is MachineName {
 export function parseMachineName(text: string): MachineName {
   if (!isMachineName(text)) {
     throw misuse('machine.name', `'${text}' cannot be a machine's name`, {
-      why: 'a name has 1 to 32 small letters, digits and hyphens, and no hyphen at either end',
+      why: `a name has 1 to ${longestMachineName} small letters, digits and hyphens, and no hyphen at either end`,
       next: 'choose another, such as gateway-1',
     });
   }

@@ -1,5 +1,5 @@
 import { reasonOf } from '../base/errors.ts';
-import type { Hypervisor, Listener, RunningMachine } from '../hypervisor/hypervisor.ts';
+import type { Listener, MachineRunner, RunningMachine } from '../hypervisor/hypervisor.ts';
 import { Broker } from '../tpm/broker/broker.ts';
 import { hostTpm } from '../tpm/host/host-tpm.ts';
 
@@ -28,13 +28,12 @@ export class TpmAccess {
   }
 
   /** The hypervisor whose machines have this access from their start or adoption to their end. */
-  through(hypervisor: Hypervisor): Hypervisor {
+  through(hypervisor: MachineRunner): MachineRunner {
     const attach = <Machine extends RunningMachine | undefined>(machine: Machine): Machine => {
       if (machine) this.#attach(machine);
       return machine;
     };
     return {
-      name: hypervisor.name,
       start: async (hardware) => attach(await hypervisor.start(hardware)),
       adopt: async (hardware) => attach(await hypervisor.adopt(hardware)),
     };

@@ -38,7 +38,7 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       await work;
     };
   let diskIsFree: Promise<unknown> = Promise.resolve();
-  /** QEMU serves the disk to one client: whoever comes while it is served waits for the end of that. */
+  /** The hypervisor serves the disk to one client at a time; the next one waits. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const turn = diskIsFree.then(work);
     diskIsFree = turn.catch(() => {});

@@ -3,7 +3,6 @@ import type { Progress } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { RunOptions, Session } from '../channel/session.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
-import { withImage } from '../disk/image-device.ts';
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { readSoundStore } from '../firmware/saved-store.ts';
@@ -14,6 +13,7 @@ import { type HomeLayout, type MachineName, machineLayout } from '../machine/pat
 import type { StoredRelease } from '../release/store.ts';
 import { withDisk } from '../supervisor/client.ts';
 import { startIn } from '../supervisor/guest.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { powerState } from '../supervisor/power.ts';
 import { isOff } from '../supervisor/state.ts';
 import type { RootHash } from '../verity/root-hash.ts';
@@ -83,7 +83,9 @@ export function withDiskAndBase<T>(
   return withBase(release, async (base) => {
     const withBoth = (disk: BlockDevice) => work(disk, base);
     const rests = isOff(await powerState(layout, name));
-    return rests ? withImage(files.disk, 'read', withBoth) : withDisk(files.supervisorSocket, withBoth);
+    return rests
+      ? hostHypervisor(layout).images.open(files.disk, 'read', withBoth)
+      : withDisk(files.supervisorSocket, withBoth);
   });
 }
 

@@ -1,6 +1,5 @@
 import { failure } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
-import { withImage } from '../disk/image-device.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, readBootState, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
 import { readSoundStore, saveVariableStore } from '../firmware/saved-store.ts';
@@ -9,6 +8,7 @@ import { writeVariableStore } from '../firmware/store-file.ts';
 import { readConfiguration } from '../machine/configuration.ts';
 import { machineLayout } from '../machine/paths.ts';
 import type { StoredRelease } from '../release/store.ts';
+import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { powerState } from '../supervisor/power.ts';
 import { isOff } from '../supervisor/state.ts';
 import type { Advanced } from './advance.ts';
@@ -32,7 +32,7 @@ export async function isLost(machine: Machine): Promise<boolean> {
   const { order, next } = readBootState((await readSoundStore(variables)).store);
   const slots: readonly Slot[] = order.length > 0 ? order : ['A', 'B'];
   const releases = await keptReleases(machine);
-  return withImage(disk, 'read', async (device) => {
+  return hostHypervisor(machine.layout).images.open(disk, 'read', async (device) => {
     for (const slot of new Set([...(next ? [next] : []), ...slots]))
       for (const release of releases)
         if (!(await withBase(release, (base) => slotProblem(device, slot, base, release.manifest))))
@@ -64,7 +64,7 @@ export function rescue(machine: Machine, target: StoredRelease): Promise<Omit<Ad
     await writeVariableStore(variables, retired);
     await saveVariableStore(variables);
     const written = await progress.step('Writing the release', (step) =>
-      withImage(disk, 'write', (device) =>
+      hostHypervisor(layout).images.open(disk, 'write', (device) =>
         withBase(target, (base) => writeSlot(device, slot, base, step, signal)),
       ),
     );

@@ -45,7 +45,6 @@ function request(layout: HomeLayout, changes: Partial<DeployRequest> = {}): Depl
     name,
     settings: defaults,
     release,
-    variablesTemplate: '/usr/share/OVMF/OVMF_VARS_4M.fd',
     layout,
     progress: silent,
     signal: new AbortController().signal,

@@ -16,7 +16,7 @@ const report = z.object({
       name: z.string(),
       verdict: z.enum(['ok', 'warning', 'missing']),
       found: z.string(),
-      mend: z.string().optional(),
+      remedy: z.string().optional(),
     }),
   ),
 });
@@ -30,8 +30,12 @@ async function examine(env: NodeJS.ProcessEnv) {
 test('this host can run machines', async () => {
   const { code, ready, byName } = await examine({});
   assert.deepEqual([code, ready], [0, true]);
-  for (const { name, verdict, mend } of byName.values())
-    assert.equal(mend === undefined, verdict === 'ok', `${name}: advice where it is wanted, and only there`);
+  for (const { name, verdict, remedy } of byName.values())
+    assert.equal(
+      remedy === undefined,
+      verdict === 'ok',
+      `${name}: advice where it is wanted, and only there`,
+    );
 });
 
 test('a host without QEMU and a build tool is told what to install, and that machines cannot run', async () => {
@@ -43,7 +47,7 @@ test('a host without QEMU and a build tool is told what to install, and that mac
   const { code, ready, byName } = await examine({ PATH: directory });
   assert.deepEqual([code, ready], [1, false]);
   assert.equal(byName.get('qemu-system-x86')?.verdict, 'missing');
-  assert.match(byName.get('qemu-system-x86')?.mend ?? '', /apt-get install qemu-system-x86/);
+  assert.match(byName.get('qemu-system-x86')?.remedy ?? '', /apt-get install qemu-system-x86/);
   assert.equal(byName.get('accelerator')?.verdict, 'missing');
   assert.equal(byName.get('mmdebstrap')?.verdict, 'warning');
   assert.equal(byName.get('ovmf')?.verdict, 'ok');

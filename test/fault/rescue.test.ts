@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silent } from '../../src/base/progress.ts';
 import { MiB } from '../../src/base/size.ts';
-import { readImage, writeImage } from '../../src/disk/image.ts';
-import { withImage } from '../../src/disk/image-device.ts';
 import { partitionNamed, layout as partitions, type Slot, slotPartition } from '../../src/disk/layout.ts';
 import { readBootState, setBootOrder } from '../../src/firmware/boot.ts';
 import { saveVariableStore } from '../../src/firmware/saved-store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
+import { readImage, writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
+import { withImage } from '../../src/hypervisor/qemu/image-device.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
 import { machineStatus } from '../../src/lifecycle/status.ts';
 import { defaults } from '../../src/machine/limits.ts';
@@ -47,13 +47,11 @@ before(async () => {
   const root = { ...fake.root, ...formatted, size: (await stat(path)).size, sha256 };
   await signRelease(release, { ...fake, root }, key);
   const { signal } = new AbortController();
-  const variablesTemplate = '/usr/share/OVMF/OVMF_VARS_4M.fd';
   machine = { layout, name, progress: silent, signal };
   await createMachine({
     name,
     settings: defaults,
     release,
-    variablesTemplate,
     layout,
     progress: silent,
     signal,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { HoldfastError } from '../../src/base/errors.ts';
 import { run } from '../../src/base/process.ts';
-import { type DebianPackage, unpackDebianPackage } from '../../src/debian/package.ts';
+import { type DebianPackage, unpackDebianPackage } from '../../src/debian/fetch-package.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/debian-archive');
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-debian-'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
-import { withImage } from '../../src/disk/image-device.ts';
+import { withImage } from '../../src/hypervisor/qemu/image-device.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-image, '));
 after(() => rm(directory, { recursive: true }));
@@ -13,7 +13,7 @@ const unreached = async () => assert.fail('it was opened');
 const path = join(directory, 'disk.qcow2');
 await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '8M']);
 
-test('writes a disk exclusively, and reads it also concurrently', async () => {
+test('a disk that nobody runs from is written, and read, also twice at once', async () => {
   await withImage(path, 'write', async (disk) => {
     await disk.write(4096, Buffer.alloc(8192, 'new'));
     await disk.flush();
@@ -26,7 +26,7 @@ test('writes a disk exclusively, and reads it also concurrently', async () => {
   assert.deepEqual((await Promise.all([read(), read()])).map(String), ['new', 'new']);
 });
 
-test('read access cannot write, and failures leave no files behind', async () => {
+test('who only reads cannot write, and what goes wrong leaves nothing behind', async () => {
   await assert.rejects(
     withImage(path, 'read', (disk) => disk.write(0, Buffer.of(1))),
     { code: 'disk.device' },

@@ -8,11 +8,12 @@ import { run } from '../../src/base/process.ts';
 import { type Bytes, GiB, KiB, MiB, TiB } from '../../src/base/size.ts';
 import { type BaseImage, createBaseImage } from '../../src/disk/base-image.ts';
 import { currentTable, growDataPartition, readTables } from '../../src/disk/growth.ts';
-import { type Range, readImage } from '../../src/disk/image.ts';
+import type { Range } from '../../src/disk/image.ts';
 import { type DiskSizes, diskSize, layout, partitionNamed, slotPartition } from '../../src/disk/layout.ts';
 import { createMachineDisk } from '../../src/disk/machine-disk.ts';
+import { qcow2Images, readImage } from '../../src/hypervisor/qemu/disk-image.ts';
 
-// as users have it on Debian: without sbin
+// As users have it on Debian: without sbin.
 process.env.PATH = '/usr/local/bin:/usr/bin:/bin';
 
 const directory = mkdtempSync(join(tmpdir(), "holdfast-disk, it's "));
@@ -32,7 +33,7 @@ const release: BaseImage = {
 };
 await createBaseImage(release);
 
-/** Reads a range of a file that is too large to be read whole. */
+/** Part of a file, which is too large to be read whole. */
 async function part(path: string, { offset, length }: Range): Promise<Buffer> {
   const handle = await open(path);
   try {
@@ -50,7 +51,7 @@ function source(name: string, content: string): string {
 
 async function newDisk(name: string, sizes: DiskSizes): Promise<string> {
   const path = join(directory, 'machine', name);
-  await createMachineDisk({ path, base: release.path, ...sizes });
+  await createMachineDisk(qcow2Images, { path, base: release.path, ...sizes });
   return path;
 }
 
@@ -78,13 +79,13 @@ test('the base image has each file where firmware and kernel look for it', async
   assert.equal(statSync(release.path).mode & 0o777, 0o444);
 });
 
-test('the fallback loader finds the verified UKI only', async () => {
+test('the fallback loader finds the verified UKI alone', async () => {
   const { offset } = slotPartition('A', 'boot');
   const { stdout } = await run('mdir', ['-b', '-i', `${release.path}@@${offset}`, '::/EFI/Linux']);
   assert.equal(stdout.toString().trim(), '::/EFI/Linux/holdfast.efi');
 });
 
-test('the file systems of the base image pass fsck', async () => {
+test('the file systems of the base image are sound', async () => {
   for (const name of ['loader', 'boot'] as const) {
     const { offset, size } = slotPartition('A', name);
     const path = join(directory, name);
@@ -95,7 +96,7 @@ test('the file systems of the base image pass fsck', async () => {
   }
 });
 
-test('the same release gives the same base image in any time zone', async () => {
+test('the same release gives the same base image, in any time zone', async () => {
   const again = join(directory, 'release', 'again.raw');
   const zone = process.env.TZ;
   process.env.TZ = 'Asia/Tokyo';
@@ -108,7 +109,7 @@ test('the same release gives the same base image in any time zone', async () => 
   await run('cmp', [again, release.path]);
 });
 
-test('rejects a file that is too large and leaves no files behind', async () => {
+test('a file that is too large is refused, and nothing is left behind', async () => {
   const limits = { loader: 8 * MiB, uki: 192 * MiB, unverifiedUki: 189 * MiB, root: 4 * GiB + 1 };
   for (const [which, size] of Object.entries(limits)) {
     const large = source('large', '');
@@ -134,11 +135,11 @@ test('rejects a file that is too large and leaves no files behind', async () => 
   ]);
 });
 
-test('the disk of a machine takes little space on the host and has its file systems', async () => {
+test('a machine’s disk is small whatever its size, and has its file systems', async () => {
   for (const sizes of [small, largest]) {
     const path = await newDisk(`disk-${sizes.logSize}`, sizes);
     assert.ok(statSync(path).blocks * 512 < 64 * MiB, `${statSync(path).blocks / 2} KB`);
-    const tables = await readTables(path);
+    const tables = await readTables(qcow2Images, path);
     assert.equal(tables.size, diskSize(sizes));
     assert.deepEqual(currentTable(tables).partitions, layout(sizes));
     const labels = { Log: 'log', Data: 'data' };
@@ -153,7 +154,7 @@ test('the disk of a machine takes little space on the host and has its file syst
   assert.deepEqual(readdirSync(join(directory, 'machine')).sort(), ['disk-large', 'disk-small']);
 });
 
-test('the file systems of a new disk pass e2fsck', async () => {
+test('ext4 checks find nothing to mend', async () => {
   const path = join(directory, 'machine', 'disk-small');
   for (const name of ['Log', 'Data'] as const) {
     const { offset, size } = partitionNamed(layout(small), name);
@@ -166,7 +167,7 @@ test('the file systems of a new disk pass e2fsck', async () => {
   }
 });
 
-test('the disk shows the base image where the machine has written nothing', async () => {
+test('the disk shows the release where the machine has written nothing', async () => {
   const path = join(directory, 'machine', 'disk-small');
   const root = readFileSync(release.root);
   const shown = await readImage(path, { offset: slotPartition('A', 'root').offset, length: root.length });
@@ -175,7 +176,7 @@ test('the disk shows the base image where the machine has written nothing', asyn
   assert.ok(other.equals(Buffer.alloc(MiB)));
 });
 
-test('the disk refers to the base image by a relative path, so that both can be moved together', async () => {
+test('the disk finds the release by a relative name, so that both can be moved together', async () => {
   const { stdout } = await run('qemu-img', [
     'info',
     '--output=json',
@@ -184,21 +185,21 @@ test('the disk refers to the base image by a relative path, so that both can be 
   assert.equal(JSON.parse(stdout.toString())['backing-filename'], '../release/base.raw');
 });
 
-test('grows Data in place, and rejects a smaller size without a change', async () => {
+test('Data grows in place, once; a smaller size changes nothing', async () => {
   const path = await newDisk('grows', small);
   const grown: DiskSizes = { ...small, dataSize: (5 * GiB) as Bytes };
-  await growDataPartition({ path, ...grown });
+  await growDataPartition(qcow2Images, { path, ...grown });
   const once = readFileSync(path);
-  await growDataPartition({ path, ...grown });
-  await assert.rejects(growDataPartition({ path, ...small }), { code: 'disk.shrink' });
+  await growDataPartition(qcow2Images, { path, ...grown });
+  await assert.rejects(growDataPartition(qcow2Images, { path, ...small }), { code: 'disk.shrink' });
   assert.ok(readFileSync(path).equals(once));
-  assert.deepEqual(currentTable(await readTables(path)).partitions, layout(grown));
+  assert.deepEqual(currentTable(await readTables(qcow2Images, path)).partitions, layout(grown));
   await run('qemu-img', ['check', '-q', path]);
 });
 
-test('leaves Log and Data of an encrypted machine empty', async () => {
+test('where the machine encrypts its data, nothing is made in their place that could be mended later', async () => {
   const path = join(directory, 'machine', 'encrypted');
-  await createMachineDisk({ path, base: release.path, encrypted: true, ...small });
+  await createMachineDisk(qcow2Images, { path, base: release.path, encrypted: true, ...small });
   for (const { name, offset } of layout(small)) {
     if (name !== 'Data' && name !== 'Log') continue;
     const head = await readImage(path, { offset, length: 64 * KiB });
@@ -206,10 +207,10 @@ test('leaves Log and Data of an encrypted machine empty', async () => {
   }
 });
 
-test('a failure in the last step leaves no files behind', async () => {
+test('a failure at the very end leaves nothing behind', async () => {
   const before = readdirSync(directory);
   await assert.rejects(
-    createMachineDisk({ path: join(directory, 'release'), base: release.path, ...small }),
+    createMachineDisk(qcow2Images, { path: join(directory, 'release'), base: release.path, ...small }),
     {
       code: 'EISDIR',
     },
@@ -217,14 +218,18 @@ test('a failure in the last step leaves no files behind', async () => {
   assert.deepEqual(readdirSync(directory), before);
 });
 
-test('rejects a file that is not a disk', async () => {
+test('what is no disk is refused', async () => {
   const path = join(directory, 'machine', 'none');
   await assert.rejects(
-    createMachineDisk({ path: join(directory, 'nowhere', 'disk'), base: release.path, ...small }),
+    createMachineDisk(qcow2Images, {
+      path: join(directory, 'nowhere', 'disk'),
+      base: release.path,
+      ...small,
+    }),
   );
-  await assert.rejects(growDataPartition({ path, ...small }), { code: 'process.failed' });
+  await assert.rejects(growDataPartition(qcow2Images, { path, ...small }), { code: 'process.failed' });
   writeFileSync(path, 'no qcow2');
-  await assert.rejects(growDataPartition({ path, ...small }), { code: 'process.failed' });
+  await assert.rejects(growDataPartition(qcow2Images, { path, ...small }), { code: 'process.failed' });
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '20G']);
-  await assert.rejects(growDataPartition({ path, ...small }), { code: 'disk.partitions' });
+  await assert.rejects(growDataPartition(qcow2Images, { path, ...small }), { code: 'disk.partitions' });
 });

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { silent } from '../../src/base/progress.ts';
-import { writeImage } from '../../src/disk/image.ts';
 import { slotPartition } from '../../src/disk/layout.ts';
+import { writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
 import { readConfiguration, writeConfiguration } from '../../src/machine/configuration.ts';
 import { defaults } from '../../src/machine/limits.ts';
@@ -35,7 +35,6 @@ const release = await shop.release('13.1', [1, 2, 3, 4]);
 const newer = await shop.release('13.2', [1, 2, 3, 5]);
 await createMachine({
   ...{ name, layout, signal, settings: defaults, release: release.directory, progress: silent },
-  variablesTemplate: '/usr/share/OVMF/OVMF_VARS_4M.fd',
 });
 
 test('its slots are read from its files', async () => {

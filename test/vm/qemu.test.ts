@@ -8,6 +8,7 @@ import { makePrivateDirectory } from '../../src/base/files.ts';
 import { run, start, started } from '../../src/base/process.ts';
 import { findProcesses, isGone, killProcess, readProcess } from '../../src/base/process-table.ts';
 import { GiB, MiB } from '../../src/base/size.ts';
+import { debian } from '../../src/debian/debian.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
 import { qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
@@ -28,6 +29,7 @@ const directory = await mkdtemp(join(layout.home, 'qemu-'));
 const hypervisor = qemuHypervisor({
   tools: layout.tools,
   acceleratorMemory: join(directory, 'accelerator.json'),
+  distribution: debian,
 });
 after(async () => {
   for (const entry of await findProcesses((argv) => argv.some((word) => word.includes(directory))))
@@ -224,7 +226,7 @@ test('what is missing or impossible is said before anything starts', async () =>
     [{ memory: (1024 * 1024 * GiB) as MachineHardware['memory'] }, 'hypervisor.memory', /are available/],
     [{ disk: join(directory, 'none') }, 'hypervisor.start', /No such file/],
     [{ variables: hardware.disk }, 'hypervisor.start', /./],
-    [{ run: join(directory, 'x'.repeat(108)) }, 'hypervisor.path-too-long', /107/],
+    [{ run: join(directory, 'x'.repeat(108)) }, 'home.too-long', /107/],
     [{ credentials: { 'a=b': join(directory, 'missing/secret') } }, 'credential.name', /./],
   ];
   for (const [change, code, why] of cases) {

@@ -80,7 +80,7 @@ export const commandLineCodes = {
   },
   'home.too-long': {
     when: 'HOLDFAST_HOME and the name of the machine make socket paths longer than Linux allows.',
-    remedy: 'Set HOLDFAST_HOME to a shorter path.',
+    remedy: 'Set HOLDFAST_HOME to a shorter path, or choose a shorter name for the machine.',
   },
   'lock.failed': {
     when: 'The lock file of a machine or directory could not be locked.',
@@ -121,10 +121,6 @@ export const commandLineCodes = {
   'system.EROFS': {
     when: 'The file system is mounted read-only.',
     remedy: 'Set HOLDFAST_HOME to a writable directory.',
-  },
-  'example.no-mirror': {
-    when: 'The script that builds the example image found no Debian mirror in the configuration of apt.',
-    remedy: 'Run `apt-get update` and try again.',
   },
   'quickstart.step': {
     when: 'A command that the quickstart ran failed.',

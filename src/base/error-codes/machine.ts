@@ -120,7 +120,7 @@ export const machineCodes = {
   },
   'hypervisor.disk-locked': {
     when: 'Another program has the disk of the machine open.',
-    remedy: 'End that program, such as a QEMU started by hand, and try again.',
+    remedy: 'End that program, such as a hypervisor started by hand, and try again.',
   },
   'hypervisor.firmware-missing': {
     when: 'The UEFI firmware for virtual machines is not installed.',
@@ -129,10 +129,6 @@ export const machineCodes = {
   'hypervisor.memory': {
     when: 'The host has less free memory than the machine needs.',
     remedy: 'End other programs, or reduce the memory with `holdfast set --memory`.',
-  },
-  'hypervisor.path-too-long': {
-    when: 'The path of the machine makes socket paths longer than Linux allows.',
-    remedy: 'Set HOLDFAST_HOME to a shorter path.',
   },
   'hypervisor.port': {
     when: 'No TCP port is free on the loopback interface of the host.',
@@ -151,31 +147,27 @@ export const machineCodes = {
     remedy: 'Run `holdfast doctor`, then the command again with `--debug`.',
   },
   'qmp.closed': {
-    when: 'QEMU closed its control socket.',
+    when: 'The hypervisor closed its control socket.',
     remedy: 'Run `holdfast status` to see whether the machine still runs.',
   },
   'qmp.malformed': {
-    when: 'QEMU sent a message on its control socket that does not follow the QMP specification.',
-    remedy: 'Check that a supported version of QEMU is installed.',
+    when: 'The hypervisor sent a message on its control socket that does not follow the QMP specification.',
+    remedy: 'Run `holdfast doctor` to check the versions of the installed packages.',
   },
   'qmp.refused': {
-    when: 'QEMU rejected a command.',
+    when: 'The hypervisor rejected a command.',
     remedy: 'Run `holdfast status`, and try again; if it repeats, restart the machine.',
   },
   'qmp.timeout': {
-    when: 'QEMU did not reply on its control socket within the time limit.',
+    when: 'The hypervisor did not reply on its control socket within the time limit.',
     remedy: 'Check the load of the host, then run `holdfast stop --force` and `holdfast start`.',
   },
   'qmp.unreachable': {
-    when: 'The control socket of QEMU cannot be connected to.',
+    when: 'The control socket of the hypervisor cannot be connected to.',
     remedy: 'Run `holdfast status` to see whether the machine still runs.',
   },
   'vsock.gone': {
-    when: 'The process that carries the channel has ended and cannot be replaced while QEMU runs.',
+    when: 'The process that carries the channel has ended and cannot be replaced while the machine runs.',
     remedy: 'Run `holdfast restart`.',
-  },
-  'vsock.no-mirror': {
-    when: 'The program for vsock must be downloaded, but apt has no Debian mirror configured.',
-    remedy: 'Run `apt-get update` and try again, or deploy with `--transport tcp`.',
   },
 } as const satisfies Record<string, ErrorEntry>;

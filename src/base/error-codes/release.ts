@@ -59,6 +59,11 @@ export const releaseCodes = {
     when: 'A Debian package could not be downloaded or verified.',
     remedy: 'Check that the mirror can be reached and the keyring is that of Debian, or give another mirror.',
   },
+  'package.no-mirror': {
+    when: 'A package must be fetched, but the package manager of the host knows no mirror.',
+    remedy:
+      'Run `sudo apt-get update` and try again. For a machine, `deploy --transport tcp` needs no such package.',
+  },
   'package.mirror': {
     when: 'The address of a Debian mirror is not a URL.',
     remedy: 'Give the URL of the directory that holds `dists/` and `pool/`.',

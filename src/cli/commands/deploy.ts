@@ -15,13 +15,12 @@ import {
   transports,
 } from '../../machine/limits.ts';
 import { machineLayout } from '../../machine/paths.ts';
-import { variablesTemplate } from '../../supervisor/host-hypervisor.ts';
 import { startMachine } from '../../supervisor/power.ts';
-import { anyText, defineCommand, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { anyText, defineVerb, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
 import { forgetShown } from './recovery/shown-key.ts';
 import { readyText, recoveryKeyText } from './status/text.ts';
 
-export const deployCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {
     release: setting('DIR', 'the release (default: what `holdfast build` made)', anyText),
@@ -67,7 +66,6 @@ export const deployCommand = defineCommand({
       },
       encryptData: flags.encryptData,
       release: release === undefined ? join(layout.home, 'build') : resolve(release),
-      variablesTemplate,
       layout,
       progress,
       signal,

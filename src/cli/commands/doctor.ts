@@ -1,15 +1,16 @@
 import { styleText } from 'node:util';
+import type { HostVerdict } from '../../base/host-check.ts';
 import { hostChecks } from '../../host/checks.ts';
-import { type CheckResult, examineHost, type Verdict } from '../../host/doctor.ts';
-import { defineCommand } from '../framework/command.ts';
+import { type CheckResult, examineHost } from '../../host/doctor.ts';
+import { defineVerb } from '../framework/command.ts';
 
-const colours: Readonly<Record<Verdict, 'green' | 'yellow' | 'red'>> = {
+const colours: Readonly<Record<HostVerdict, 'green' | 'yellow' | 'red'>> = {
   ok: 'green',
   warning: 'yellow',
   missing: 'red',
 };
 
-export const doctorCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [
@@ -24,14 +25,14 @@ export const doctorCommand = defineCommand({
   },
 });
 
-function line({ name, verdict, found, mend }: CheckResult): string {
+function line({ name, verdict, found, remedy }: CheckResult): string {
   // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
   const word = styleText(colours[verdict], verdict.padEnd(8), { stream: process.stdout });
-  return `${word} ${name.padEnd(24)} ${found}${mend === undefined ? '' : `\n${' '.repeat(34)}→ ${mend}`}`;
+  return `${word} ${name.padEnd(24)} ${found}${remedy === undefined ? '' : `\n${' '.repeat(34)}→ ${remedy}`}`;
 }
 
 function summary(checks: readonly CheckResult[]): string {
-  const count = (wanted: Verdict) => checks.filter(({ verdict }) => verdict === wanted).length;
+  const count = (wanted: HostVerdict) => checks.filter(({ verdict }) => verdict === wanted).length;
   const [missing, warnings] = [count('missing'), count('warning')];
   if (missing > 0) return `Machines cannot run here: ${missing} of ${checks.length} checks failed.`;
   return `Machines can run here${warnings > 0 ? `; ${warnings} of ${checks.length} checks have advice` : ''}.`;

@@ -1,7 +1,7 @@
 import { removeMachine } from '../../lifecycle/remove.ts';
-import { defineCommand } from '../framework/command.ts';
+import { defineVerb } from '../framework/command.ts';
 
-export const removeCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [

@@ -1,9 +1,9 @@
 import { waitUntilReady } from '../../lifecycle/readiness.ts';
 import { startMachine, stopMachine } from '../../supervisor/power.ts';
-import { defineCommand } from '../framework/command.ts';
+import { defineVerb } from '../framework/command.ts';
 import { readyText } from './status/text.ts';
 
-export const restartCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [['holdfast restart', 'shut the machine down if it runs, start it, and wait until it is ready']],

@@ -1,9 +1,9 @@
 import { startIn } from '../../supervisor/guest.ts';
-import { defineCommand } from '../framework/command.ts';
+import { defineVerb } from '../framework/command.ts';
 import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
 
-export const shellCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [

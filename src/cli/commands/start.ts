@@ -1,9 +1,9 @@
 import { waitUntilReady } from '../../lifecycle/readiness.ts';
 import { startMachine } from '../../supervisor/power.ts';
-import { defineCommand } from '../framework/command.ts';
+import { defineVerb } from '../framework/command.ts';
 import { readyText } from './status/text.ts';
 
-export const startCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [['holdfast start', 'start the machine and wait until it is ready; no-op when it is']],

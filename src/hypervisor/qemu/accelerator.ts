@@ -80,10 +80,10 @@ export async function probeAccelerator(
   }
 }
 
-/** Why KVM cannot even be tried, and how to mend it. */
+/** Why KVM cannot be tried. */
 export interface Obstacle {
   readonly reason: string;
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** What keeps this user from KVM; undefined when it can be tried. */
@@ -95,11 +95,12 @@ export async function kvmObstacle(): Promise<Obstacle | undefined> {
     if (isSystemError(error, 'EACCES'))
       return {
         reason: `you may not open ${kvmDevice}`,
-        mend: 'run `sudo adduser $USER kvm`, and log in again',
+        remedy: 'run `sudo adduser $USER kvm`, and log in again',
       };
     return {
       reason: `${kvmDevice} is not there`,
-      mend: 'turn virtualization on in the firmware of the host, or nested virtualization if it is a virtual machine',
+      remedy:
+        'enable virtualization in the firmware of the host, or nested virtualization if it is a virtual machine',
     };
   }
 }

@@ -9,6 +9,9 @@ export const qemuProgram = 'qemu-system-x86_64';
 /** Debian's OVMF with Secure Boot; it keeps its variables behind System Management Mode. */
 export const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd';
 
+/** The empty variable store that goes with it. */
+export const variablesTemplatePath = '/usr/share/OVMF/OVMF_VARS_4M.fd';
+
 /** What a machine is started with, apart from its hardware. */
 export interface Launch {
   readonly hardware: MachineHardware;

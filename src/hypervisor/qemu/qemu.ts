@@ -4,15 +4,19 @@ import { failure } from '../../base/errors.ts';
 import { exists, makePrivateDirectory } from '../../base/files.ts';
 import { findProcesses, killProcess, type ProcessEntry } from '../../base/process-table.ts';
 import { formatSize } from '../../base/size.ts';
+import type { Distribution } from '../../distribution/distribution.ts';
 import { isSwtpmOf } from '../../tpm/virtual/swtpm.ts';
 import type { Hypervisor, MachineHardware } from '../hypervisor.ts';
 import { chooseAccelerator } from './accelerator.ts';
-import { firmwarePath, isQemuOf, qemuArguments } from './arguments.ts';
+import { firmwarePath, isQemuOf, qemuArguments, variablesTemplatePath } from './arguments.ts';
+import { qemuChecks } from './checks.ts';
 import { writeOemStrings } from './credentials.ts';
+import { qcow2Images } from './disk-image.ts';
 import { GuestEvents } from './guest-events.ts';
 import { freePort, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
+import { qemuPackages } from './packages.ts';
 import { connectQmp } from './qmp.ts';
-import { type RunFiles, runFiles } from './run-directory.ts';
+import { type RunFiles, runFiles, runLogFiles } from './run-directory.ts';
 import { removeSockets, runningMachine } from './running-machine.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
@@ -21,7 +25,9 @@ export interface QemuOptions {
   readonly tools: string;
   /** File that remembers which accelerator works. */
   readonly acceleratorMemory: string;
-  /** Mirror of Debian for what must be fetched; default: that of the host's apt. */
+  /** The host's: programs that it does not have are fetched from there. */
+  readonly distribution: Distribution;
+  /** Mirror to fetch from. Default: the host's. */
   readonly mirror?: string;
 }
 
@@ -32,6 +38,11 @@ export interface QemuOptions {
 export function qemuHypervisor(options: QemuOptions): Hypervisor {
   return {
     name: 'qemu',
+    packages: qemuPackages,
+    checks: qemuChecks(options.tools, options.distribution),
+    variablesTemplate: variablesTemplatePath,
+    images: qcow2Images,
+    logFiles: runLogFiles,
 
     async start(hardware) {
       const files = runFiles(hardware.run);
@@ -45,7 +56,9 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
       await clear(left, files);
       const { accelerator } = await chooseAccelerator(options.acceleratorMemory);
       const daemon =
-        hardware.transport === 'vsock' ? await fetchVsockDaemon(options.tools, options.mirror) : undefined;
+        hardware.transport === 'vsock'
+          ? await fetchVsockDaemon(options.tools, options.distribution.host, options.mirror)
+          : undefined;
       await makePrivateDirectory(hardware.run);
       let vsock: ProcessEntry | undefined;
       let tpm: ProcessEntry | undefined;

@@ -1,8 +1,5 @@
 import { join } from 'node:path';
-import { failure } from '../../base/errors.ts';
-
-/** unix(7): `sun_path` has 108 bytes, the last of them NUL. */
-const longestSocketPath = 107;
+import { checkSocketPaths } from '../socket-paths.ts';
 
 /** The files of a running machine, in its run directory. */
 export interface RunFiles {
@@ -23,9 +20,20 @@ export interface RunFiles {
   readonly credentials: string;
 }
 
-/** @throws HoldfastError `hypervisor.path-too-long`. */
+/** @throws HoldfastError `home.too-long` (exit code 2). */
 export function runFiles(directory: string): RunFiles {
-  const files = {
+  checkSocketPaths(directory);
+  return filesIn(directory);
+}
+
+/** Returns the log files of a machine's processes. */
+export function runLogFiles(directory: string): readonly string[] {
+  const { qemuLog, vsockLog, tpmLog } = filesIn(directory);
+  return [qemuLog, vsockLog, tpmLog];
+}
+
+function filesIn(directory: string): RunFiles {
+  return {
     qmp: join(directory, 'qmp.sock'),
     disk: join(directory, 'disk.sock'),
     vsockDevice: join(directory, 'vhost.sock'),
@@ -36,12 +44,4 @@ export function runFiles(directory: string): RunFiles {
     tpmLog: join(directory, 'tpm.log'),
     credentials: join(directory, 'credentials'),
   };
-  const longest = Math.max(
-    ...[files.qmp, files.vsockDevice, files.vsockHost].map((path) => Buffer.byteLength(path)),
-  );
-  if (longest <= longestSocketPath) return files;
-  throw failure('hypervisor.path-too-long', 'the path of the machine is too long', {
-    why: `a socket in ${directory} would have ${longest} bytes; Linux allows ${longestSocketPath}`,
-    next: 'set HOLDFAST_HOME to a directory with a shorter path',
-  });
 }

@@ -1,13 +1,8 @@
 import { basename, join } from 'node:path';
-import { failure } from '../../base/errors.ts';
 import { findProgram } from '../../base/find-program.ts';
-import { hostMirrors } from '../../debian/mirror.ts';
-import { unpackDebianPackage } from '../../debian/package.ts';
+import type { HostDistribution } from '../../distribution/distribution.ts';
 
 const program = 'vhost-device-vsock';
-
-/** Debian's own keys, from its package debian-archive-keyring. */
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Where the daemon is: installed on the host, or fetched into the directory `tools`. */
 export async function findVsockDaemon(tools: string): Promise<string | undefined> {
@@ -15,22 +10,17 @@ export async function findVsockDaemon(tools: string): Promise<string | undefined
 }
 
 /**
- * Fetches vhost-device-vsock, which stable Debian releases up to 13 lack, from Debian sid; does nothing when it is there.
- * @param mirror of Debian; default: the one that the host's apt uses.
- * @returns its path.
- * @throws HoldfastError `vsock.no-mirror`, and what `unpackDebianPackage` throws.
+ * Returns the daemon's path. Fetches it first when it is missing: stable Debian releases up to 13 lack it.
+ * @throws HoldfastError those of `fetchPackage`.
  */
-export async function fetchVsockDaemon(tools: string, mirror?: string): Promise<string> {
+export async function fetchVsockDaemon(
+  tools: string,
+  distribution: HostDistribution,
+  mirror?: string,
+): Promise<string> {
   const found = await findVsockDaemon(tools);
   if (found !== undefined) return found;
-  const archive = mirror ?? (await hostMirrors())?.archive;
-  if (archive === undefined) {
-    throw failure('vsock.no-mirror', `${program} cannot be fetched`, {
-      why: "this host's apt knows no mirror of Debian",
-      next: 'run `apt-get update` and try again, or deploy with --transport tcp, which needs no such program',
-    });
-  }
-  await unpackDebianPackage({ name: program, suite: 'sid', mirror: archive, keyring }, join(tools, program));
+  await distribution.fetchPackage({ name: program, suite: 'development', mirror }, join(tools, program));
   return fetchedProgram(tools);
 }
 

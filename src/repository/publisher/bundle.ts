@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
-import { syncFile } from '../../disk/image.ts';
+import { syncFile } from '../../disk/scratch.ts';
 import { type Publication, type PublishRequest, publishRelease } from './publish.ts';
 
 /**

@@ -21,7 +21,7 @@ export function swtpmStateArguments({ directory, key }: TpmState): readonly stri
   ];
 }
 
-/** The argv of a machine's TPM, which QEMU finds at the socket `control`. It ends when QEMU does. */
+/** Returns the argv of a machine's TPM. The hypervisor connects to the socket `control`; the TPM ends when it disconnects. */
 export function swtpmArguments(state: TpmState, control: string): readonly string[] {
   return [
     ...swtpmStateArguments(state),
@@ -30,7 +30,7 @@ export function swtpmArguments(state: TpmState, control: string): readonly strin
   ];
 }
 
-/** Whether this argv is that of the TPM that serves QEMU on the socket `control`. */
+/** Whether this argv is that of the TPM with the socket `control`. */
 export function isSwtpmOf(argv: readonly string[], control: string): boolean {
   const at = argv.indexOf('--ctrl');
   return (

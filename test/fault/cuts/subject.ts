@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
-import { withImage } from '../../../src/disk/image-device.ts';
 import type { Slot } from '../../../src/disk/layout.ts';
 import { readBootState } from '../../../src/firmware/boot.ts';
 import { readSoundStore } from '../../../src/firmware/saved-store.ts';
+import { withImage } from '../../../src/hypervisor/qemu/image-device.ts';
 import { homeLayout, machineLayout, type parseMachineName } from '../../../src/machine/paths.ts';
 import { slotProblem } from '../../../src/update/slot-content.ts';
 import type { House } from './house.ts';

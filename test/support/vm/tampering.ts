@@ -3,7 +3,6 @@ import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../../src/base/process.ts';
-import { imageSize, readImage, writeImage } from '../../../src/disk/image.ts';
 import { sectorSize, slotPartition, ukiPaths } from '../../../src/disk/layout.ts';
 import { bootEntry, setBootEntry } from '../../../src/firmware/boot.ts';
 import { vendors } from '../../../src/firmware/names.ts';
@@ -15,6 +14,7 @@ import {
   type VariableStore,
 } from '../../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../../src/firmware/store-file.ts';
+import { imageSize, readImage, writeImage } from '../../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineFiles } from '../../../src/machine/paths.ts';
 import { keyPair } from '../../../src/release/keys.ts';
 import { releaseManifest } from '../../../src/release/manifest.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Hypervisor, MachineEnd, RunningMachine } from '../../../src/hypervisor/hypervisor.ts';
+import type { MachineEnd, MachineRunner, RunningMachine } from '../../../src/hypervisor/hypervisor.ts';
 import { TpmAccess, tpmPort } from '../../../src/supervisor/host-tpm-access.ts';
 
 /** A hypervisor of machines in memory, which say what of them is listened to. */
@@ -29,10 +29,9 @@ function fakeHypervisor(log: string[]) {
     };
   };
   const hypervisor = {
-    name: 'fake',
     start: async () => machine(),
     adopt: async () => undefined,
-  } as Hypervisor;
+  } as MachineRunner;
   return { hypervisor, end: () => ended.resolve('reboot') };
 }
 
@@ -46,7 +45,7 @@ function start({ path }: { path: string | undefined }) {
   );
   const through = access.through(hypervisor);
   const boot = async () => {
-    await through.start({} as Parameters<Hypervisor['start']>[0]);
+    await through.start({} as Parameters<MachineRunner['start']>[0]);
     await sleep(5);
   };
   return { access, boot, end, log, chosen, through };

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GiB } from '../../../src/base/size.ts';
 import type { CommandResult, Session } from '../../../src/channel/session.ts';
 import type {
-  Hypervisor,
   MachineEnd,
   MachineHardware,
+  MachineRunner,
   RunningMachine,
 } from '../../../src/hypervisor/hypervisor.ts';
 import type { ConsoleProblem } from '../../../src/supervisor/console-log.ts';
@@ -87,8 +87,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       close: async () => gone.resolve(),
     };
   };
-  const hypervisor = (existing: boolean): Hypervisor => ({
-    name: 'fake',
+  const hypervisor = (existing: boolean): MachineRunner => ({
     start: async () => {
       events.push('start');
       if (events.includes('broken')) throw new Error('no more memory');

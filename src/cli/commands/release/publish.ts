@@ -4,9 +4,9 @@ import { formatSize } from '../../../base/size.ts';
 import { trustedCertificate } from '../../../release/store.ts';
 import { repositoryKeys } from '../../../repository/client/host-trust.ts';
 import { publishRelease } from '../../../repository/publisher/publish.ts';
-import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
+import { anyText, defineVerb, required, setting } from '../../framework/command.ts';
 
-export const releasePublishCommand = defineCommand({
+export const verb = defineVerb({
   arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
   flags: {
     repository: setting('DIR', 'the repository: a directory that any web server can serve', anyText),

@@ -1,8 +1,8 @@
 import { machineStatus } from '../../../lifecycle/status.ts';
-import { defineCommand } from '../../framework/command.ts';
+import { defineVerb } from '../../framework/command.ts';
 import { statusText } from './text.ts';
 
-export const statusCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [

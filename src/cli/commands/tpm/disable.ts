@@ -1,8 +1,8 @@
 import { setTpmAccess } from '../../../lifecycle/host-tpm.ts';
-import { defineCommand } from '../../framework/command.ts';
+import { defineVerb } from '../../framework/command.ts';
 import { hostTpmStatus } from './host-status.ts';
 
-export const tpmDisableCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [

@@ -1,8 +1,8 @@
 import { tpmInformation } from '../../../lifecycle/host-tpm.ts';
 import type { TpmInformation } from '../../../tpm/host/information.ts';
-import { defineCommand } from '../../framework/command.ts';
+import { defineVerb } from '../../framework/command.ts';
 
-export const tpmInfoCommand = defineCommand({
+export const verb = defineVerb({
   arguments: {},
   flags: {},
   examples: [

@@ -6,7 +6,7 @@ import { parseSize } from '../../../../src/base/size.ts';
 import {
   anyText,
   type Context,
-  defineCommand,
+  defineVerb,
   flagName,
   type Given,
   oneOf,
@@ -23,7 +23,6 @@ const context: Context = {
   machine: parseMachineName('default'),
   json: false,
   layout: homeLayout('/nowhere'),
-  commands: {},
   progress: silent,
   output: { result: () => {}, printed: async () => {} },
   streams: process,
@@ -45,17 +44,17 @@ const tables = {
   },
 };
 
-/** What the command's `run` saw. */
+/** What the verb's `run` saw. */
 async function callWith(given: Given): Promise<unknown> {
   let seen: unknown;
-  const command = defineCommand({
+  const verb = defineVerb({
     ...tables,
     examples: [],
     run: async (call) => {
       seen = { arguments: call.arguments, flags: call.flags };
     },
   });
-  await command.run(given, context);
+  await verb.run(given, context);
   return seen;
 }
 
@@ -99,7 +98,7 @@ test('all wrong values are reported at once', async () => {
 });
 
 test('a defect in a parser is not blamed on the user', async () => {
-  const command = defineCommand({
+  const verb = defineVerb({
     arguments: {},
     flags: {
       broken: setting('X', 'breaks', () => {
@@ -109,18 +108,18 @@ test('a defect in a parser is not blamed on the user', async () => {
     examples: [],
     run: async () => {},
   });
-  await assert.rejects(command.run({ arguments: {}, flags: { broken: 'x' } }, context), TypeError);
+  await assert.rejects(verb.run({ arguments: {}, flags: { broken: 'x' } }, context), TypeError);
 });
 
-test("an error of the command's own work passes unchanged", async () => {
+test("an error of the verb's own work passes unchanged", async () => {
   const error = failure('internal', 'y');
-  const command = defineCommand({
+  const verb = defineVerb({
     arguments: {},
     flags: {},
     examples: [],
     run: () => Promise.reject(error),
   });
-  await assert.rejects(command.run({ arguments: {}, flags: {} }, context), (thrown) => thrown === error);
+  await assert.rejects(verb.run({ arguments: {}, flags: {} }, context), (thrown) => thrown === error);
 });
 
 test('whole numbers only', () => {

@@ -1,0 +1,17 @@
+/** `missing`: machines cannot run; `warning`: they can, and something else cannot, or is slower. */
+export type HostVerdict = 'ok' | 'warning' | 'missing';
+
+/** The result of a check. */
+export interface Finding {
+  readonly verdict: HostVerdict;
+  /** What was found, in one line. */
+  readonly found: string;
+  /** How to fix it; absent when the verdict is `ok`. */
+  readonly remedy?: string;
+}
+
+/** A check of one thing that Holdfast needs on the host. */
+export interface HostCheck {
+  readonly name: string;
+  examine(): Promise<Finding>;
+}

@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { start, started } from '../../base/process.ts';
+import type { BlockDevice } from '../../disk/block-device.ts';
+import type { ImageAccess } from '../../disk/image.ts';
+import { connectNbd } from '../../disk/nbd.ts';
+import { nbdError } from '../../disk/nbd-messages.ts';
+import { withScratch } from '../../disk/scratch.ts';
+import { optionList } from './arguments.ts';
+
+/** The time limit until qemu-nbd serves, and the interval of the checks, in milliseconds. */
+const servesWithin = 10_000;
+const lookEvery = 20;
+
+/**
+ * Opens the disk in a qcow2 file for the time of `work`. qemu-nbd serves it, and ends with its only client and with this
+ * process. Its own lock keeps a machine from starting while it writes.
+ * @throws HoldfastError `disk.device`, and what `work` throws.
+ */
+export function withImage<T>(
+  path: string,
+  access: ImageAccess,
+  work: (disk: BlockDevice) => Promise<T>,
+): Promise<T> {
+  return withScratch(path, async (scratch) => {
+    const socket = join(scratch, 'nbd');
+    const image = { driver: 'qcow2', 'file.driver': 'file', 'file.filename': resolve(path) };
+    const options = optionList('', { ...image, ...optionsFor[access] });
+    const flags = access === 'read' ? ['--read-only'] : [];
+    const server = ['qemu-nbd', '--socket', socket, '--export-name', exportName, ...flags];
+    const child = start('setpriv', ['--pdeathsig', 'KILL', ...server, '--image-opts', options], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-1000);
+    });
+    const ended = once(child, 'close');
+    await started(child, 'setpriv');
+    try {
+      const disk = await connectWhenServed(
+        socket,
+        () => child.exitCode !== null,
+        () => said,
+      );
+      try {
+        return await work(disk);
+      } finally {
+        await disk.close();
+      }
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    } finally {
+      await ended; // it has let go of the file
+    }
+  });
+}
+
+const exportName = 'disk';
+
+const optionsFor = {
+  read: { 'force-share': 'on' },
+  write: { discard: 'unmap', 'detect-zeroes': 'unmap' },
+} as const;
+
+async function connectWhenServed(
+  socket: string,
+  hasEnded: () => boolean,
+  said: () => string,
+): Promise<BlockDevice> {
+  for (let waited = 0; ; waited += lookEvery) {
+    try {
+      return await connectNbd(socket, exportName);
+    } catch (error) {
+      if (hasEnded()) throw nbdError(said().trim().replaceAll('\n', '; ') || 'qemu-nbd ended');
+      if (waited >= servesWithin) throw error;
+    }
+    await sleep(lookEvery);
+  }
+}

@@ -1,0 +1,10 @@
+import type { HostPackage } from '../../distribution/distribution.ts';
+import { firmwarePath, qemuProgram } from './arguments.ts';
+
+/** The packages that machines under QEMU need, by their names in Debian. */
+export const qemuPackages: readonly HostPackage[] = [
+  { package: 'qemu-system-x86', provides: qemuProgram, for: 'run', why: 'runs machines' },
+  { package: 'qemu-utils', provides: 'qemu-img', for: 'run', why: "makes and grows a machine's disk" },
+  { package: 'ovmf', provides: firmwarePath, for: 'run', why: 'UEFI firmware with Secure Boot' },
+  { package: 'swtpm', provides: 'swtpm', for: 'run', why: 'the TPM of each machine' },
+];
