@@ -134,4 +134,8 @@ export const commandLineCodes = {
     when: 'Packages must be installed, but the user is not root and sudo is not installed.',
     remedy: 'Run the command that the error shows as root.',
   },
+  'tag.not-ready': {
+    when: 'The checkout does not match the version that the release script was to tag.',
+    remedy: 'Follow RELEASING.md.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
