@@ -20,7 +20,7 @@ export interface ExpectedEvent {
 
 /**
  * The registers that follow from the release and the keys alone, in the order in which a difference says most.
- * Specifications: docs/tpm.md.
+ * Specifications: docs/reference/tpm.md.
  */
 export const judgedPcrs = [
   { pcr: 7, holds: 'Secure Boot: that it is on, its keys, the one that vouched' },

@@ -1,11 +1,12 @@
 import { reasonOf } from '../base/errors.ts';
 import { debug, enableDebug } from '../base/log.ts';
 import { homeDirectory, homeLayout } from '../machine/paths.ts';
-import { commonFlags } from './framework/common-flags.ts';
+import { type CommonGiven, commonFlags } from './framework/common-flags.ts';
 import { watchInterruption } from './framework/interruption.ts';
 import { printOn } from './framework/output.ts';
 import { report } from './framework/report.ts';
-import { type CommonGiven, understand } from './program.ts';
+import { understand } from './program.ts';
+import { commands } from './registry.ts';
 import { showOn } from './terminal/progress.ts';
 
 /** Runs one command line to its end. Never throws: errors are told on standard error. */
@@ -16,18 +17,20 @@ async function main(words: readonly string[]): Promise<number> {
   const isJson = () => commonFlags.json.read(common.json);
   let exitCode: number | undefined;
   try {
-    const understood = await understand(words, (flags) => {
+    const onCommon = (flags: CommonGiven) => {
       common = flags;
       if (commonFlags.debug.read(flags.debug)) enableDebug();
-    });
+    };
+    const understood = await understand(words, onCommon, stdout.columns);
     if ('text' in understood) {
       (understood.exitCode === 0 ? stdout : stderr).write(understood.text);
       return understood.exitCode;
     }
-    await understood.verb.run(understood.given, {
+    await understood.command.run(understood.given, {
       machine: commonFlags.machine.read(common.machine),
       json: isJson(),
       layout: homeLayout(homeDirectory()),
+      commands,
       progress: showOn(stderr, process.env),
       output: printOn(stdout, isJson()),
       streams: { stdin, stdout, stderr },

@@ -3,26 +3,26 @@ import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
 import { digestSize } from '../verity/geometry.ts';
 
 /**
- * Bytes of a digest that the index keeps. It only plans: what is built by it is checked against whole digests. With 48 bits
- * one of 10 000 changed blocks is mistaken for one of 1 000 000 others once in 28 000 updates, and that update then takes
- * another road.
+ * Bytes of each digest in the index. The index only serves planning: the result is verified against whole digests. With
+ * 48 bits, one of 10 000 changed blocks is mistaken for one of 1 000 000 others once in 28 000 updates; that update then
+ * uses another strategy.
  */
 export const prefixSize = 6;
 
-/** The first bytes of a block's digest, as a number: exact, as numbers hold 53 bits. */
+/** The first bytes of a block's digest as a number, which holds 53 bits exactly. */
 export type BlockPrefix = number & { readonly __brand: 'BlockPrefix' };
 
-/** What can be known of a release's blocks without having them. */
+/** Describes the blocks of a release without their content. */
 export interface BlockIndex {
-  /** One byte a block: which of the older releases in the repository had it. Equal bytes are stored together. */
+  /** One byte per block: which older releases in the repository have it. Blocks with equal bytes are stored together. */
   readonly classes: Uint8Array;
-  /** `prefixSize` bytes a block. */
+  /** `prefixSize` bytes per block. */
   readonly prefixes: Buffer;
 }
 
 const magic = Buffer.from('HFBLKS01', 'latin1');
 
-/** The file: zstd of a mark, the number of blocks, all classes, all prefixes. */
+/** Encodes the file: zstd of magic bytes, the number of blocks, all classes, all prefixes. */
 export function encodeBlockIndex({ classes, prefixes }: BlockIndex): Buffer {
   const count = Buffer.alloc(4);
   count.writeUInt32LE(classes.length);
@@ -30,7 +30,8 @@ export function encodeBlockIndex({ classes, prefixes }: BlockIndex): Buffer {
 }
 
 /**
- * @param blocks how many blocks the release's files have: nothing larger is unpacked.
+ * Decodes the file.
+ * @param blocks number of blocks in the files of the release; bounds the decompressed size.
  * @throws HoldfastError `delta.index`.
  */
 export function decodeBlockIndex(bytes: Buffer, blocks: number): BlockIndex {
@@ -43,7 +44,7 @@ export function decodeBlockIndex(bytes: Buffer, blocks: number): BlockIndex {
     throw malformed(reasonOf(error));
   }
   if (data.length !== expected) throw malformed(`${data.length} bytes instead of ${expected}`);
-  if (!data.subarray(0, magic.length).equals(magic)) throw malformed('it does not begin with its mark');
+  if (!data.subarray(0, magic.length).equals(magic)) throw malformed('its magic bytes are wrong');
   if (data.readUInt32LE(magic.length) !== blocks) throw malformed(`it is not for ${blocks} blocks`);
   return {
     classes: data.subarray(headerSize, headerSize + blocks),
@@ -51,12 +52,12 @@ export function decodeBlockIndex(bytes: Buffer, blocks: number): BlockIndex {
   };
 }
 
-/** The prefix of block number `block`. */
+/** Returns the prefix of a block. */
 export function prefixAt(prefixes: Buffer, block: number): BlockPrefix {
   return prefixes.readUIntBE(block * prefixSize, prefixSize) as BlockPrefix;
 }
 
-/** Shortens digests, one after the other, to their prefixes. */
+/** Shortens concatenated digests to their prefixes. */
 export function prefixesOf(digests: Uint8Array): Buffer {
   const blocks = digests.length / digestSize;
   const prefixes = Buffer.allocUnsafe(blocks * prefixSize);
@@ -68,8 +69,8 @@ export function prefixesOf(digests: Uint8Array): Buffer {
 }
 
 function malformed(why: string): HoldfastError {
-  return failure('delta.index', "the index of the release's blocks is malformed", {
+  return failure('delta.index', 'cannot read the block index of the release', {
     why,
-    next: 'tell whoever publishes the repository',
+    next: 'report this to the publisher of the repository',
   });
 }

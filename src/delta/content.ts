@@ -1,22 +1,22 @@
 import { blockSize } from '../verity/geometry.ts';
 
 /**
- * The large files of a release, seen as one row of 4 KiB blocks: each file begins a block, and its last block is filled up
- * with zeros. The verity tree behind a root image is not among them: it follows from the image.
+ * A large file of a release. The files form one row of 4 KiB blocks: each starts a block, and its last block is padded with
+ * zeros. The verity tree of a root image is not included, because it is computed from the image.
  */
 export interface ContentFile {
   readonly name: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
 }
 
-/** A file and where it lies in the row. */
+/** A file and its position in the row. */
 export interface PlacedFile extends ContentFile {
   readonly firstBlock: number;
   readonly blocks: number;
 }
 
-/** Places files in the row, in their order. */
+/** Assigns positions in the row to files, in their order. */
 export function placeFiles(files: readonly ContentFile[]): readonly PlacedFile[] {
   let firstBlock = 0;
   return files.map(({ name, size }) => {
@@ -26,7 +26,7 @@ export function placeFiles(files: readonly ContentFile[]): readonly PlacedFile[]
   });
 }
 
-/** How many blocks the row has. */
+/** Counts the blocks of the row. */
 export function countBlocks(files: readonly ContentFile[]): number {
   return files.reduce((sum, { size }) => sum + Math.ceil(size / blockSize), 0);
 }

@@ -6,45 +6,45 @@ import { blockSize } from '../verity/geometry.ts';
 import { unitSize, unitsPerBlock } from './old-blocks.ts';
 import type { Run } from './plan.ts';
 
-/** Blocks of the new release that one part of a pack holds. With the context, this bounds the memory of both sides. */
+/** Blocks of the new release in one part of a pack. With the context, this bounds the memory on both sides. */
 export const blocksPerPart = (8 * MiB) / blockSize;
 
-/** Bytes of the old release that the parts of a pack may refer to. */
+/** Bytes of the old release that the parts of a pack can refer to. */
 export const contextLimit = 32 * MiB;
 
 const zstdCompress = promisify(zlib.zstdCompress);
 const zstdDecompress = promisify(zlib.zstdDecompress);
 
-/** 2 to this power bytes: context and part lie in one window (RFC 8878, section 3.1.1.1.2). */
+/** Base-2 logarithm of the window, which covers context and part (RFC 8878, section 3.1.1.1.2). */
 const windowLog = 26;
 
-/** A stretch of what the host has, in units. */
+/** A range of the old content, in units. */
 export interface Stretch {
   readonly start: number;
   readonly units: number;
 }
 
 /**
- * What the parts of a pack refer to: all of the old release that the new one does not keep, as far as the limit. It is
- * what was replaced that the new is like; the rest would only widen the distances.
+ * Returns the context of a pack: the ranges of the old release that the new one does not reuse, up to the limit. New content
+ * resembles what it replaces; the rest would only increase the match distances.
  */
 export function contextOf(runs: readonly Run[], oldUnits: number): Stretch[] {
-  const kept = new Uint8Array(oldUnits);
+  const reused = new Uint8Array(oldUnits);
   for (const { from, blocks } of runs)
-    if (from !== undefined) kept.fill(1, from, from + blocks * unitsPerBlock);
+    if (from !== undefined) reused.fill(1, from, from + blocks * unitsPerBlock);
   const stretches: Stretch[] = [];
   let room = contextLimit / unitSize;
-  for (let start = kept.indexOf(0); start !== -1 && room > 0; ) {
-    const next = kept.indexOf(1, start);
+  for (let start = reused.indexOf(0); start !== -1 && room > 0; ) {
+    const next = reused.indexOf(1, start);
     const end = Math.min(next === -1 ? oldUnits : next, start + room);
     stretches.push({ start, units: end - start });
     room -= end - start;
-    start = next === -1 ? -1 : kept.indexOf(0, next);
+    start = next === -1 ? -1 : reused.indexOf(0, next);
   }
   return stretches;
 }
 
-/** The new blocks, cut into parts: each lists their numbers. */
+/** Divides the blocks that the host lacks into parts. Each part lists block numbers. */
 export function partsOf(runs: readonly Run[]): number[][] {
   const parts: number[][] = [];
   for (const { firstBlock, blocks, from } of runs) {
@@ -58,7 +58,7 @@ export function partsOf(runs: readonly Run[]): number[][] {
   return parts;
 }
 
-/** One part: the blocks compressed as a continuation of the context. */
+/** Compresses the blocks of one part with the context as dictionary. */
 export async function encodePart(data: Uint8Array, context: Buffer): Promise<Buffer> {
   const { constants } = zlib;
   const params = {
@@ -69,7 +69,7 @@ export async function encodePart(data: Uint8Array, context: Buffer): Promise<Buf
   return zstdCompress(data, { params, ...(context.length > 0 && { dictionary: context }) });
 }
 
-/** @throws HoldfastError `delta.pack`. */
+/** Decompresses one part. @throws HoldfastError `delta.pack`. */
 export async function decodePart(bytes: Uint8Array, context: Buffer, size: number): Promise<Buffer> {
   try {
     const params = { [zlib.constants.ZSTD_d_windowLogMax]: windowLog };
@@ -78,9 +78,9 @@ export async function decodePart(bytes: Uint8Array, context: Buffer, size: numbe
     if (data.length === size) return data;
     throw new Error(`${data.length} bytes instead of ${size}`);
   } catch (error) {
-    throw failure('delta.pack', 'the pack between the two releases cannot be unpacked', {
+    throw failure('delta.pack', 'cannot decompress the pack between the two releases', {
       why: reasonOf(error),
-      next: 'tell whoever publishes the repository',
+      next: 'report this to the publisher of the repository',
     });
   }
 }

@@ -2,12 +2,12 @@ import { failure, type HoldfastError } from '../base/errors.ts';
 import { type Location, unitsPerBlock } from './old-blocks.ts';
 import type { Run } from './plan.ts';
 
-/** Numbers of a plan stay below this: 4 GiB of blocks, or of units, and their differences. */
+/** Limit for the numbers in a plan: blocks and units of 4 GiB, and their differences, stay below it. */
 const numberLimit = 2 ** 32;
 
 /**
- * The plan inside a pack: for each run, its length doubled, plus one when the host has it; then how far it lies from where
- * the last one that the host has ended (zigzag). LEB128, the shortest form only.
+ * Encodes the plan in a pack. For each run: its length doubled, plus one if the host has it; in that case also the distance
+ * from the end of the previous run that the host has, in zigzag encoding. Numbers are LEB128 in the shortest form.
  */
 export function encodePlan(runs: readonly Run[]): Buffer {
   const bytes: number[] = [];
@@ -23,7 +23,9 @@ export function encodePlan(runs: readonly Run[]): Buffer {
 }
 
 /**
- * @param blocks how many blocks the plan must cover. @param oldUnits how many units the host has.
+ * Decodes the plan in a pack.
+ * @param blocks number of blocks that the plan must cover.
+ * @param oldUnits number of units that the host has.
  * @throws HoldfastError `delta.pack`.
  */
 export function decodePlan(bytes: Uint8Array, blocks: number, oldUnits: number): Run[] {
@@ -34,18 +36,18 @@ export function decodePlan(bytes: Uint8Array, blocks: number, oldUnits: number):
   while (firstBlock < blocks) {
     const word = readNumber(reader);
     const length = Math.floor(word / 2);
-    if (length === 0 || firstBlock + length > blocks) throw malformed(`a run of ${length} blocks`);
+    if (length === 0 || firstBlock + length > blocks) throw malformed(`it has a run of ${length} blocks`);
     let from: Location | undefined;
     if (word % 2 === 1) {
       const zigzag = readNumber(reader);
       from = (expected + (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2)) as Location;
       expected = from + length * unitsPerBlock;
-      if (from < 0 || expected > oldUnits) throw malformed(`a run at unit ${from}`);
+      if (from < 0 || expected > oldUnits) throw malformed(`it has a run at unit ${from}`);
     }
     runs.push({ firstBlock, blocks: length, from });
     firstBlock += length;
   }
-  if (reader.at !== bytes.length) throw malformed('bytes behind its end');
+  if (reader.at !== bytes.length) throw malformed('bytes follow its end');
   return runs;
 }
 
@@ -73,8 +75,8 @@ function readNumber(reader: { readonly bytes: Uint8Array; at: number }): number 
 }
 
 function malformed(why: string): HoldfastError {
-  return failure('delta.pack', 'the pack between the two releases is malformed', {
+  return failure('delta.pack', 'cannot read the pack between the two releases', {
     why,
-    next: 'tell whoever publishes the repository',
+    next: 'report this to the publisher of the repository',
   });
 }

@@ -2,15 +2,15 @@ import { type BlockIndex, prefixAt } from './block-index.ts';
 import { type Location, type OldBlocks, unitsPerBlock } from './old-blocks.ts';
 import { frameOfSlots, type StoreOrder } from './store-order.ts';
 
-/** Blocks of the new release that follow each other, also where they come from. */
+/** Consecutive blocks of the new release, whose sources are consecutive too. */
 export interface Run {
   readonly firstBlock: number;
   readonly blocks: number;
-  /** Where the host has them; undefined: it lacks them. */
+  /** Location in the old content; undefined if the host lacks the blocks. */
   readonly from: Location | undefined;
 }
 
-/** Says for every block of the new release whether the host has it, and where. Covers all blocks, in order. */
+/** Plans where each block of the new release comes from. The runs cover all blocks in order. */
 export function planRuns({ classes, prefixes }: BlockIndex, old: OldBlocks): Run[] {
   const runs: Run[] = [];
   let current: { firstBlock: number; blocks: number; from: Location | undefined } | undefined;
@@ -30,7 +30,7 @@ function follows({ from, blocks }: Omit<Run, 'firstBlock'>, next: Location | und
   return from === undefined ? next === undefined : next === from + blocks * unitsPerBlock;
 }
 
-/** The frames of the block store that hold what the host lacks, in their order. */
+/** Returns the frames of the block store with the blocks that the host lacks, in order. */
 export function framesNeeded(runs: readonly Run[], order: StoreOrder): number[] {
   const frameOf = frameOfSlots(order);
   const needed = new Set<number>();
@@ -42,7 +42,7 @@ export function framesNeeded(runs: readonly Run[], order: StoreOrder): number[] 
   return [...needed].sort((a, b) => a - b);
 }
 
-/** How many blocks the host lacks. */
+/** Counts the blocks that the host lacks. */
 export function countMissing(runs: readonly Run[]): number {
   return runs.reduce((sum, { blocks, from }) => sum + (from === undefined ? blocks : 0), 0);
 }

@@ -10,7 +10,7 @@ import type { StoreOrder } from './store-order.ts';
 /** Blocks copied at once. */
 const copyBlocks = MiB / blockSize;
 
-/** Copies what the host has to its places. @param count is told the blocks as they are written. */
+/** Copies the blocks that the host has into the new release. @param count receives the number of blocks per write. */
 export async function copyOld(
   runs: readonly Run[],
   old: RowReader,
@@ -28,7 +28,7 @@ export async function copyOld(
   }
 }
 
-/** For each slot of the block store, the blocks that are written from it: usually one. */
+/** Returns, for each slot of the block store that serves more than one block, the additional blocks. */
 export function blocksOfSlots({ slotOf, blockIn }: StoreOrder): Map<number, number[]> {
   const several = new Map<number, number[]>();
   for (const [block, slot] of slotOf.entries()) {
@@ -40,7 +40,7 @@ export function blocksOfSlots({ slotOf, blockIn }: StoreOrder): Map<number, numb
   return several;
 }
 
-/** Writes the blocks of an unpacked frame to all places where they belong. */
+/** Writes the blocks of a decompressed frame to all their positions. */
 export async function placeFrame(
   data: Buffer,
   firstSlot: number,
@@ -63,7 +63,7 @@ export async function placeFrame(
   }
 }
 
-/** What the parts of a pack refer to, read from the old release. */
+/** Reads the context of a pack from the old release. */
 export async function readContext(runs: readonly Run[], old: RowReader): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for (const { start, units } of contextOf(runs, old.units)) pieces.push(await old.read(start, units));
@@ -71,8 +71,8 @@ export async function readContext(runs: readonly Run[], old: RowReader): Promise
 }
 
 /**
- * Unpacks the parts of a pack, one after the other, to their places.
- * @param readPart the bytes of a part, checked. @throws HoldfastError `delta.pack`.
+ * Decompresses the parts of a pack in order and writes their blocks.
+ * @param readPart returns the verified bytes of a part. @throws HoldfastError `delta.pack`.
  */
 export async function placeParts(
   runs: readonly Run[],

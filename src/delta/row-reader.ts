@@ -3,16 +3,16 @@ import { readsOf } from '../base/read-ahead.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { type Location, unitSize } from './old-blocks.ts';
 
-/** A file, or a stretch of one. */
+/** A file, or a range of one. */
 export interface RowPart {
   readonly path: string;
-  /** Bytes from the file's start. */
+  /** In bytes from the start of the file. */
   readonly offset: number;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
 }
 
-/** Files read as one row of units: each part begins a block, and is filled up to whole blocks with zeros. */
+/** Reads files as one row of units. Each part starts a block and is padded to whole blocks with zeros. */
 export class RowReader {
   readonly #parts: readonly { readonly file: FileHandle; readonly part: RowPart; readonly start: number }[];
   /** Bytes of the whole row. */
@@ -30,7 +30,7 @@ export class RowReader {
     this.#size = start;
   }
 
-  /** @throws Node's own errors when a file cannot be opened. */
+  /** @throws Node's system errors when a file cannot be opened. */
   static async open(parts: readonly RowPart[]): Promise<RowReader> {
     const files: FileHandle[] = [];
     try {
@@ -46,17 +46,17 @@ export class RowReader {
     return this.#size / unitSize;
   }
 
-  /** Where a part begins. */
+  /** Returns the location of the first unit of a part. */
   startOf(part: number): Location {
     return ((this.#parts[part]?.start ?? 0) / unitSize) as Location;
   }
 
-  /** @throws Error when the row, or a file of it, ends before. */
+  /** @throws Error when the row, or one of its files, ends early. */
   async read(start: number, units: number): Promise<Buffer> {
     const bytes = Buffer.alloc(units * unitSize);
     const from = start * unitSize;
     if (from + bytes.length > this.#size)
-      throw new RangeError(`unit ${start} and ${units} more are not there`);
+      throw new RangeError(`${units} units at unit ${start} exceed the row`);
     for (const { file, part, start: partStart } of this.#parts) {
       const begin = Math.max(from, partStart);
       const end = Math.min(from + bytes.length, partStart + part.size);

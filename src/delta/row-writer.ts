@@ -4,7 +4,7 @@ import { writeAll } from '../base/files.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { type ContentFile, type PlacedFile, placeFiles } from './content.ts';
 
-/** The large files of the new release while they are put together, in any order. */
+/** Writes the large files of the new release, block by block in any order. */
 export class RowWriter {
   readonly #files: readonly { readonly handle: FileHandle; readonly placed: PlacedFile }[];
 
@@ -12,7 +12,7 @@ export class RowWriter {
     this.#files = files;
   }
 
-  /** Makes the files in `directory`, each with its size and nothing in it. */
+  /** Creates the files in `directory`, sparse and of their final size. */
   static async create(directory: string, files: readonly ContentFile[]): Promise<RowWriter> {
     const opened: { handle: FileHandle; placed: PlacedFile }[] = [];
     try {
@@ -28,7 +28,7 @@ export class RowWriter {
     return new RowWriter(opened);
   }
 
-  /** @param bytes whole blocks; what lies behind the end of a file is left out. */
+  /** @param bytes whole blocks; padding beyond the end of a file is dropped. */
   async write(firstBlock: number, bytes: Uint8Array): Promise<void> {
     const from = firstBlock * blockSize;
     for (const { handle, placed } of this.#files) {

@@ -1,24 +1,24 @@
 import { type BlockIndex, type BlockPrefix, prefixAt } from './block-index.ts';
 
-/** Blocks that are compressed, fetched and checked together. */
-export interface Frame {
+/** Blocks that are compressed, fetched and verified together. */
+export interface StoreFrame {
   readonly firstSlot: number;
   readonly slots: number;
 }
 
-/** Where each block lies in the block store. Follows from the index alone, so it is never sent. */
+/** The position of each block in the block store. It derives from the index alone, so it is never transferred. */
 export interface StoreOrder {
-  /** For each block, its slot in the store: equal blocks share one. */
+  /** For each block, its slot in the store; equal blocks share a slot. */
   readonly slotOf: Uint32Array;
-  /** For each slot, the first block that is kept there. */
+  /** For each slot, the first block stored there. */
   readonly blockIn: Uint32Array;
-  readonly frames: readonly Frame[];
+  readonly frames: readonly StoreFrame[];
 }
 
 /**
- * Orders the blocks of a release for its store: by class, then by place. Whoever has one of the older releases lacks whole
- * classes, so the frames that he needs lie side by side and hold nothing that he has.
- * @param slotsPerFrame at most; a frame holds blocks of one class only.
+ * Orders the blocks of a release for its store: by class, then by position. A host with one of the older releases lacks
+ * whole classes, so the frames that it needs are adjacent and hold no block that it has.
+ * @param slotsPerFrame maximum; a frame holds blocks of one class only.
  */
 export function orderBlocks({ classes, prefixes }: BlockIndex, slotsPerFrame: number): StoreOrder {
   const blocks = classes.length;
@@ -33,7 +33,7 @@ export function orderBlocks({ classes, prefixes }: BlockIndex, slotsPerFrame: nu
     if (members) members.push(block);
     else byClass.set(own, [block]);
   }
-  const frames: Frame[] = [];
+  const frames: StoreFrame[] = [];
   const blockIn = new Uint32Array(firstWith.size);
   const slotOf = new Uint32Array(blocks);
   let slot = 0;
@@ -53,7 +53,7 @@ export function orderBlocks({ classes, prefixes }: BlockIndex, slotsPerFrame: nu
   return { slotOf, blockIn, frames };
 }
 
-/** The frame that holds each slot. */
+/** Returns the frame of each slot. */
 export function frameOfSlots({ frames, blockIn }: StoreOrder): Uint32Array {
   const result = new Uint32Array(blockIn.length);
   for (const [index, { firstSlot, slots }] of frames.entries())

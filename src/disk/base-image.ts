@@ -9,39 +9,38 @@ import { type Partition, sectorSize, slotPartition, ukiPaths } from './layout.ts
 import { syncFile, withScratch } from './scratch.ts';
 
 export interface BaseImage {
-  /** Where the raw file is made. */
+  /** Path of the raw file to create. */
   readonly path: string;
-  /** Signed unified kernel image: goes to BootA. */
+  /** Signed unified kernel image, for BootA. */
   readonly uki: string;
-  /** The one for who switched verity off: beside it. */
+  /** Signed UKI that starts the root without verity, also for BootA. */
   readonly unverifiedUki: string;
-  /** Root file system with its verity tree: goes to RootFS-A as it is. */
+  /** Root file system with its verity tree, copied unchanged to RootFS-A. */
   readonly root: string;
-  /** Signed loader for a machine whose variables were lost: goes to BootEFIA. */
+  /** Signed fallback loader for a machine that lost its UEFI variables, for BootEFIA. */
   readonly loader: string;
-  /** Seconds since 1970: of every file inside. */
+  /** Time of every file in the image, in seconds since 1970. */
   readonly sourceDateEpoch: number;
 }
 
-/** Where firmware without variables looks (UEFI specification 2.10, section 3.5.1.1). */
+/** The default path of the firmware when no boot variables exist (UEFI specification 2.10, section 3.5.1.1). */
 export const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
 
-/** A FAT file system with few files in it. */
+/** A FAT file system with a few files. */
 interface BootFileSystem {
   readonly partition: Partition;
   readonly label: string;
-  /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5); few large ones are read quickest. */
+  /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5). Few large ones are read fastest. */
   readonly sectorsPerCluster: number;
-  /** Source by target, which is as firmware writes paths. */
+  /** Source path by target path, which has the form of UEFI. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * Makes the image that all machines of a release share: what slot A holds, without a partition table. Nothing in it names
- * the slot, so that an update writes the same bytes into either. The same input gives the same bytes. Sparse; written
- * once, then read only.
- * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is no file;
- *   `process.failed`.
+ * Creates the image that all machines of a release share: the content of slot A, without a partition table. It does not
+ * name the slot, so an update writes the same bytes into either slot. Reproducible; sparse; written once, then read-only.
+ * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is not a regular
+ *   file; `process.failed`.
  */
 export async function createBaseImage({
   path,
@@ -97,7 +96,7 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
   const place = ['--offset', String(partition.offset / sectorSize)];
   const format = ['-F', '16', '-s', String(sectorsPerCluster), '-n', label, '--invariant'];
   await run('mkfs.fat', [...format, ...place, image, String(partition.size / KiB)]);
-  // mtools takes the time of new files from SOURCE_DATE_EPOCH, and writes local time.
+  // mtools takes the time of new files from SOURCE_DATE_EPOCH and writes local time
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(epoch), TZ: 'UTC', MTOOLSRC: '/dev/null' };
   const drive = ['-i', `${image}@@${partition.offset}`];
   const files = Object.entries(fileSystem.files).map(
@@ -111,13 +110,13 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
     await run('mcopy', [...drive, source, `::/${names.join('/')}`], { env });
 }
 
-/** The files' size, when the partition has room for them. FAT's own tables need a little too: 1 in 64 is plenty. */
+/** Returns the size of the files if they fit the partition. 1/64 of it is reserved for the tables of FAT, which need less. */
 async function checkFits(paths: readonly string[], { name, size }: Partition): Promise<Bytes> {
   let total = 0;
   for (const path of paths) {
     const file = await stat(path);
     if (!file.isFile()) {
-      throw failure('disk.source', `${path} cannot go into ${name}`, { why: 'it is no file' }); // mcopy would skip it
+      throw failure('disk.source', `cannot write ${path} to ${name}`, { why: 'it is not a regular file' }); // mcopy would skip it
     }
     total += file.size;
   }
@@ -127,8 +126,8 @@ async function checkFits(paths: readonly string[], { name, size }: Partition): P
     'disk.too-large',
     `${paths.join(' and ')} ${paths.length > 1 ? 'do' : 'does'} not fit into ${name}`,
     {
-      why: `${formatSize(total)} are needed; there is room for ${formatSize(room)}`,
-      next: 'build the release with less in it',
+      why: `${formatSize(total)} are needed, ${formatSize(room)} are available`,
+      next: 'build a smaller release',
     },
   );
 }

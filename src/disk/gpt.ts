@@ -4,26 +4,26 @@ import { type Guid, guidFromBytes, guidToBytes } from '../base/guid.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Partition, sectorSize } from './layout.ts';
 
-/** A partition as the table has it. */
+/** A partition as listed in the table. */
 export type TableEntry = Omit<Partition, 'name'> & { readonly name: string };
 
 /** A GUID partition table (UEFI specification 2.10, section 5.3). */
 export interface PartitionTable {
-  /** The disk's own identity. */
+  /** GUID of the disk. */
   readonly diskGuid: Guid;
-  /** Size of the disk that this table was made for; the backup copy is at its end. */
+  /** Size of the disk that the table describes; the backup copy is at its end. */
   readonly diskSize: Bytes;
   readonly partitions: readonly TableEntry[];
 }
 
-/** Bytes of the primary copy, with the protective MBR before it: at the start of the disk. */
+/** Bytes of the protective MBR and the primary copy, at the start of the disk. */
 export const primarySize = 34 * sectorSize;
-/** Bytes of the backup copy: at the very end of the disk. */
+/** Bytes of the backup copy, at the end of the disk. */
 export const backupSize = 33 * sectorSize;
 
 export type Copy = 'primary' | 'backup';
 
-/** Table 5.5: the header. */
+/** The header: table 5.5. */
 const header = {
   signature: 0,
   revision: 8,
@@ -44,14 +44,14 @@ const header = {
 const signature = Buffer.from('EFI PART');
 const revision = 0x00010000;
 
-/** Table 5.6: one entry; 128 of them follow (or, in the backup, precede) the header. */
+/** An entry: table 5.6. 128 of them follow the header or, in the backup copy, precede it. */
 const entry = { type: 0, uuid: 16, first: 32, last: 40, attributes: 48, name: 56, length: 128 } as const;
 const entryCount = 128;
 const entriesSize = entry.length * entryCount;
 const entriesSectors = entriesSize / sectorSize;
 const unusedType = Buffer.alloc(16);
 
-/** Both copies of the table. The partitions' numbers are their places in it. */
+/** Encodes both copies of the table. A partition's number is its position in the table. */
 export function serialiseTable(table: PartitionTable): Readonly<Record<Copy, Buffer>> {
   const entries = serialiseEntries(table.partitions);
   const mbr = protectiveMbr(table.diskSize);
@@ -62,22 +62,22 @@ export function serialiseTable(table: PartitionTable): Readonly<Record<Copy, Buf
 }
 
 /**
- * Reads one copy, and checks all that the specification lets a reader check.
+ * Parses one copy, with all checks that the specification allows a reader.
  * @param bytes `primarySize` bytes from the start of the disk, or `backupSize` bytes from its end.
  * @throws HoldfastError `disk.partitions`.
  */
 export function parseTable(copy: Copy, bytes: Buffer): PartitionTable {
   if (bytes.length !== (copy === 'primary' ? primarySize : backupSize))
-    throw damaged(copy, 'it is cut short');
+    throw damaged(copy, 'it is truncated');
   const head = bytes.subarray(copy === 'primary' ? sectorSize : entriesSize).subarray(0, sectorSize);
   const entries = bytes.subarray(copy === 'primary' ? 2 * sectorSize : 0).subarray(0, entriesSize);
-  if (!head.subarray(0, signature.length).equals(signature)) throw damaged(copy, 'there is no header');
+  if (!head.subarray(0, signature.length).equals(signature)) throw damaged(copy, 'it has no header');
   const table: PartitionTable = {
     diskGuid: guidFromBytes(head, header.diskGuid),
     diskSize: diskSizeOf(copy, head),
     partitions: parseEntries(copy, entries),
   };
-  // What was read must give these very bytes again: that covers each field, each checksum and all that is reserved.
+  // Encoding the result must give the same bytes: this checks each field, each checksum and all reserved bytes
   if (!serialiseTable(table)[copy].equals(bytes)) throw damaged(copy, 'a checksum or a field is wrong');
   checkPlaces(copy, table);
   return table;
@@ -87,11 +87,11 @@ function diskSizeOf(copy: Copy, head: Buffer): Bytes {
   const last = head.readBigUInt64LE(copy === 'primary' ? header.alternate : header.self);
   const size = (Number(last) + 1) * sectorSize;
   if (!Number.isSafeInteger(size) || size < primarySize + backupSize)
-    throw damaged(copy, 'it is for no real disk');
+    throw damaged(copy, 'its disk size is invalid');
   return size as Bytes;
 }
 
-/** Table 5.4: one partition that covers the disk, so that old programs do not take it for empty. */
+/** Encodes the MBR of table 5.4: one partition that covers the disk, so that old programs do not consider it empty. */
 function protectiveMbr(diskSize: Bytes): Buffer {
   const mbr = Buffer.alloc(sectorSize);
   const partition = mbr.subarray(446, 462);
@@ -142,7 +142,7 @@ function parseEntries(copy: Copy, entries: Buffer): TableEntry[] {
     const first = Number(one.readBigUInt64LE(entry.first));
     const sectors = Number(one.readBigUInt64LE(entry.last)) - first + 1;
     const isPlace = Number.isSafeInteger((first + sectors) * sectorSize) && sectors > 0;
-    if (!isPlace) throw damaged(copy, `partition ${number} has no place`);
+    if (!isPlace) throw damaged(copy, `partition ${number} has an invalid range`);
     partitions.push({
       number,
       name: one.toString('utf16le', entry.name).replace(/\0.*$/s, ''),
@@ -155,16 +155,16 @@ function parseEntries(copy: Copy, entries: Buffer): TableEntry[] {
   return partitions;
 }
 
-/** Partitions lie between the two copies and do not overlap; their PARTUUIDs differ. */
+/** Checks that partitions lie between the two copies, do not overlap, and have different PARTUUIDs. */
 function checkPlaces(copy: Copy, { diskSize, partitions }: PartitionTable): void {
   let end = primarySize;
   for (const { number, offset, size } of partitions.toSorted((a, b) => a.offset - b.offset)) {
-    if (offset < end) throw damaged(copy, `partition ${number} overlaps what is before it`);
+    if (offset < end) throw damaged(copy, `partition ${number} overlaps the one before it or the table`);
     end = offset + size;
   }
-  if (end > diskSize - backupSize) throw damaged(copy, 'a partition goes beyond the end of the disk');
+  if (end > diskSize - backupSize) throw damaged(copy, 'a partition extends beyond the end of the disk');
   if (new Set(partitions.map(({ uuid }) => uuid)).size !== partitions.length) {
-    throw damaged(copy, 'two partitions have one PARTUUID');
+    throw damaged(copy, 'two partitions have the same PARTUUID');
   }
 }
 

@@ -11,11 +11,11 @@ import {
 import type { DiskImages } from './image.ts';
 import { type DiskSizes, diskSize, layout } from './layout.ts';
 
-/** What a disk's two tables look like, and how large the disk is. */
+/** The size of a disk and both copies of its partition table. */
 export interface DiskTables {
   readonly size: Bytes;
   readonly primary: Buffer;
-  /** The last bytes of the disk, where the backup table should be. */
+  /** The last bytes of the disk, where the backup copy belongs. */
   readonly backup: Buffer;
 }
 
@@ -24,10 +24,10 @@ export type GrowthStep =
   | { readonly kind: 'write'; readonly offset: number; readonly data: Buffer };
 
 /**
- * Makes Data larger; its file system is grown by the guest when it starts. The machine must be off. When this was cut
- * off, it can be done again, with the same or with another size; until then the disk can be used.
- * @throws HoldfastError `disk.shrink` (exit code 2) when Data would become smaller, `disk.size` when it is out of range,
- *   `disk.partitions` when the disk is not one of ours; `process.failed`.
+ * Enlarges the Data partition; the guest grows its file system at the next start. The machine must be off. An interrupted
+ * growth leaves a usable disk and can be repeated with the same or another size.
+ * @throws HoldfastError `disk.shrink` (exit code 2) when Data would shrink, `disk.size` when the size is out of range,
+ *   `disk.partitions` when the disk has another layout; `process.failed`.
  */
 export async function growDataPartition(
   images: DiskImages,
@@ -47,8 +47,8 @@ export async function readTables(images: DiskImages, path: string): Promise<Disk
 }
 
 /**
- * The partition table that counts: the primary, or the backup when the primary is damaged (UEFI specification 2.10,
- * section 5.3.2).
+ * Returns the valid partition table: the primary copy, or the backup copy when the primary is damaged (UEFI specification
+ * 2.10, section 5.3.2).
  * @throws HoldfastError `disk.partitions` when both are damaged.
  */
 export function currentTable({ primary, backup }: DiskTables): PartitionTable {
@@ -61,15 +61,15 @@ export function currentTable({ primary, backup }: DiskTables): PartitionTable {
 }
 
 /**
- * The steps from a disk as it is to one with these sizes, none when it has them. After each step, whole or torn, one
- * valid table is where the kernel looks for it; and what Data grows over is zero, as its file system's new parts must be.
+ * Returns the steps that give a disk these sizes; none if it has them already. After each step, complete or torn, a valid
+ * table is where the kernel looks for it, and the space that Data grows into is zero, as its file system requires.
  * Throws as `growDataPartition` does.
  */
 export function planGrowth(tables: DiskTables, sizes: DiskSizes): GrowthStep[] {
   const current = currentTable(tables);
   const partitions = layout(sizes);
   checkGrowth(current.partitions, partitions);
-  const size = Math.max(diskSize(sizes), tables.size) as Bytes; // a growth that was cut off may have enlarged it
+  const size = Math.max(diskSize(sizes), tables.size) as Bytes; // an interrupted growth may have enlarged it
   const { primary, backup } = serialiseTable({ diskGuid: current.diskGuid, diskSize: size, partitions });
   if (size === tables.size && primary.equals(tables.primary) && backup.equals(tables.backup)) return [];
 
@@ -77,7 +77,7 @@ export function planGrowth(tables: DiskTables, sizes: DiskSizes): GrowthStep[] {
   const restored = serialiseTable(current).primary;
   const steps: GrowthStep[] = [];
   if (!restored.equals(tables.primary)) steps.push({ kind: 'write', offset: 0, data: restored });
-  // The backup of a growth that was cut off would otherwise stay where Data will be.
+  // The backup copy of an interrupted growth would otherwise remain inside Data
   if (current.diskSize < tables.size)
     steps.push({ kind: 'write', offset: tables.size - backupSize, data: nothing });
   if (size > tables.size) steps.push({ kind: 'enlarge', size });
@@ -93,7 +93,7 @@ async function take(images: DiskImages, path: string, step: GrowthStep): Promise
   else await images.write(path, step.offset, step.data);
 }
 
-/** All but Data must be where it is and as large as it is. */
+/** Checks that nothing but the size of Data changes, and that Data does not shrink. */
 function checkGrowth(current: readonly TableEntry[], wanted: readonly TableEntry[]): void {
   const differs = wanted.find((partition, index) => {
     const present = current[index];
@@ -101,17 +101,17 @@ function checkGrowth(current: readonly TableEntry[], wanted: readonly TableEntry
     return partition.name !== 'Data' && present.size !== partition.size;
   });
   if (differs || current.length !== wanted.length) {
-    throw failure('disk.partitions', 'the disk is not laid out as this machine says', {
-      why: `partition ${differs?.name ?? current.length} is not where it should be`,
+    throw failure('disk.partitions', 'cannot grow Data: the disk does not have the layout of this machine', {
+      why: `partition ${differs?.name ?? current.length} is not where the layout places it`,
       next: 'restore the disk or machine.json from a backup, or deploy the machine again',
     });
   }
   const before = current.find(({ name }) => name === 'Data')?.size ?? 0;
   const after = wanted.find(({ name }) => name === 'Data')?.size ?? 0;
   if (after < before) {
-    throw misuse('disk.shrink', `Data cannot become smaller than its ${formatSize(before)}`, {
-      why: `${formatSize(after)} were asked for, and what is stored beyond would be lost`,
-      next: 'ask for more, or deploy another machine and move the data',
+    throw misuse('disk.shrink', `cannot shrink Data from ${formatSize(before)} to ${formatSize(after)}`, {
+      why: 'data stored beyond the new size would be lost',
+      next: 'choose a larger size, or deploy another machine and move the data',
     });
   }
 }

@@ -8,7 +8,7 @@ export interface Range {
 }
 
 /**
- * `read`: also while a machine runs from the file; a write that is under way may be seen in part.
+ * `read` also works while a machine runs from the file; data that the machine is writing can be incomplete.
  * `write`: only while the machine is off, and it cannot start until the access ends.
  */
 export type ImageAccess = 'read' | 'write';

@@ -4,7 +4,7 @@ import { type Bytes, formatSize, GiB, MiB, TiB } from '../base/size.ts';
 
 export type Slot = 'A' | 'B';
 
-/** How much room the Log partition has; chosen at deployment. */
+/** Size of the Log partition, chosen at deployment. */
 export type LogSize = 'small' | 'large';
 
 export type PartitionName =
@@ -17,15 +17,15 @@ export type PartitionName =
   | 'Log'
   | 'Data';
 
-/** What differs between machines; everything else of the table is fixed. */
+/** The sizes that differ between machines; the rest of the table is fixed. */
 export interface DiskSizes {
   readonly logSize: LogSize;
   readonly dataSize: Bytes;
 }
 
-/** Where a partition lies. Offsets and sizes are multiples of 1 MiB. */
+/** A partition. Offsets and sizes are multiples of 1 MiB. */
 export interface Partition {
-  /** From 1, as firmware and kernel count. */
+  /** Counted from 1, as firmware and kernel do. */
   readonly number: number;
   readonly name: PartitionName;
   readonly type: Guid;
@@ -37,22 +37,22 @@ export interface Partition {
 
 export const sectorSize = 512;
 
-/** Data may be this large or small. */
+/** Smallest and largest size of the Data partition. */
 export const dataSizeLimits = { minimum: (2 * GiB) as Bytes, maximum: (2 * TiB) as Bytes } as const;
 
-export const logSizes: Readonly<Record<LogSize, Bytes>> = { small: GiB, large: (6 * GiB) as Bytes };
+export const logPartitionSizes: Readonly<Record<LogSize, Bytes>> = { small: GiB, large: (6 * GiB) as Bytes };
 
-/** Room before the first and after the last partition, for both copies of the GPT. */
+/** Space before the first and after the last partition, for the two copies of the GPT. */
 const margin = MiB;
 
 /**
  * Partition types (UEFI specification 2.10, table 5.7; UAPI Discoverable Partitions Specification). Log and Data are
- * plain Linux file systems: the type for `/var` would promise a PARTUUID that depends on the machine.
+ * plain Linux file systems: the type for `/var` requires a PARTUUID that depends on the machine.
  */
 const types = {
-  /** EFI system partition: firmware looks here for a loader when its variables are lost. */
+  /** EFI system partition, where the firmware looks for a loader when its variables are lost. */
   system: guid('c12a7328-f81f-11d2-ba4b-00a0c93ec93b'),
-  /** Extended boot loader partition: systemd-boot on a system partition finds the UKI here. */
+  /** Extended boot loader partition, where systemd-boot on a system partition finds the UKI. */
   extendedBoot: guid('bc13c2ff-59e6-4262-a352-b275fd6f7172'),
   rootX8664: guid('4f68bce3-e8cd-4db1-96e7-fbcaf984b709'),
   linux: guid('0fc63daf-8483-4772-8e79-3d69d8477de4'),
@@ -66,9 +66,8 @@ interface PartitionDesign {
 }
 
 /**
- * The eight partitions, in the order of the design. The PARTUUIDs are the same for all machines: they are names, not
- * secrets, and what names them (the signed UKI's command line, the initrd, the firmware's boot entries) is the same for
- * all machines too.
+ * The eight partitions in order. The PARTUUIDs are the same on all machines. They are names, not secrets, and everything
+ * that refers to them is the same on all machines too: the command line of the signed UKI, the initrd, the boot entries.
  */
 const design: readonly PartitionDesign[] = [
   {
@@ -111,7 +110,7 @@ const design: readonly PartitionDesign[] = [
     name: 'Log',
     type: types.linux,
     uuid: guid('58d2e7f1-a93b-4c64-8170-e5f4b0930c01'),
-    size: ({ logSize }) => logSizes[logSize],
+    size: ({ logSize }) => logPartitionSizes[logSize],
   },
   {
     name: 'Data',
@@ -121,26 +120,26 @@ const design: readonly PartitionDesign[] = [
   },
 ];
 
-/** The partitions of one slot, by what they hold. */
+/** The partitions of each slot, by content. */
 export const slotPartitions = {
   A: { loader: 'BootEFIA', boot: 'BootA', root: 'RootFS-A' },
   B: { loader: 'BootEFIB', boot: 'BootB', root: 'RootFS-B' },
 } as const satisfies Readonly<Record<Slot, Readonly<Record<string, PartitionName>>>>;
 
 /**
- * Where `slotPartitions[slot].boot` keeps the UKIs, as firmware writes paths: the one whose root is verified, and the one
- * for who switched that off. The fallback loader scans `\EFI\Linux` alone, and so never starts the second.
+ * Paths of the UKIs on `slotPartitions[slot].boot`: one verifies the root, the other is for machines with verity disabled.
+ * The fallback loader scans `\EFI\Linux` only and therefore never starts the second.
  */
 export const ukiPaths = {
   on: '\\EFI\\Linux\\holdfast.efi',
   off: '\\EFI\\Holdfast\\unverified.efi',
 } as const;
 
-/** Whether dm-verity checks the root. */
+/** Whether dm-verity verifies the root. */
 export type Verity = keyof typeof ukiPaths;
 
 /**
- * Lays out a machine's disk.
+ * Returns the partitions of a machine's disk.
  * @throws HoldfastError `disk.size` (exit code 2) when Data is out of range or not a whole number of megabytes.
  */
 export function layout(sizes: DiskSizes): readonly Partition[] {
@@ -148,13 +147,13 @@ export function layout(sizes: DiskSizes): readonly Partition[] {
   return placed(sizes);
 }
 
-/** The size of the whole disk. Throws as `layout` does. */
+/** Returns the size of the whole disk. Throws as `layout` does. */
 export function diskSize(sizes: DiskSizes): Bytes {
   const end = layout(sizes).reduce((furthest, { offset, size }) => Math.max(furthest, offset + size), 0);
   return (end + margin) as Bytes;
 }
 
-/** One of the partitions whose place is the same on every machine: all but Data, and Log's size. */
+/** Returns a partition of a slot. These have the same place on every machine. */
 export function slotPartition(slot: Slot, part: keyof (typeof slotPartitions)[Slot]): Partition {
   return partitionNamed(
     placed({ logSize: 'small', dataSize: dataSizeLimits.minimum }),
@@ -162,7 +161,7 @@ export function slotPartition(slot: Slot, part: keyof (typeof slotPartitions)[Sl
   );
 }
 
-/** The partition with this name out of a layout, which always has it. */
+/** Returns the partition with this name. @throws TypeError when the list lacks it. */
 export function partitionNamed(partitions: readonly Partition[], name: PartitionName): Partition {
   const found = partitions.find((partition) => partition.name === name);
   if (!found) throw new TypeError(`the layout has no partition ${name}`);
@@ -181,8 +180,8 @@ function placed(sizes: DiskSizes): readonly Partition[] {
 function checkDataSize(size: Bytes): void {
   const { minimum, maximum } = dataSizeLimits;
   if (size >= minimum && size <= maximum && size % MiB === 0) return;
-  throw misuse('disk.size', `Data cannot have ${formatSize(size)}`, {
-    why: `it has ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
+  throw misuse('disk.size', `cannot create a Data partition of ${formatSize(size)}`, {
+    why: `its size is ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
     next: 'choose another size',
   });
 }

@@ -18,11 +18,11 @@ import {
 import { withScratch } from './scratch.ts';
 
 export interface MachineDisk extends DiskSizes {
-  /** Where the file is made. */
+  /** Path of the file to create. */
   readonly path: string;
-  /** The release's base image, from `createBaseImage`. The disk refers to it relative to its own directory. */
+  /** Base image of the release, from `createBaseImage`. The disk refers to it by a path relative to its own directory. */
   readonly base: string;
-  /** The machine encrypts Log and Data, and makes their file systems itself: here they stay empty. */
+  /** The machine encrypts Log and Data and creates their file systems itself, so they stay empty here. */
   readonly encrypted?: boolean;
 }
 
@@ -36,16 +36,16 @@ const fileSystems: readonly FileSystem[] = [
   { partition: 'Data', label: 'data' },
 ];
 
-/** Of Data, kept for root: a machine whose users filled it still starts and can be cleaned. */
+/** Share of Data reserved for root, so that a machine whose users filled it still starts and can be cleaned up. */
 const reservedPercent = 1;
 
-/** ext4's own choice for 2 GB. Left to itself it grows to 1 GB with the partition, and the host's file with it. */
+/** The default of ext4 for 2 GB. The default grows to 1 GB with the partition, and so would the file on the host. */
 const journalMegabytes = 64;
 
 /**
- * Makes a new machine's disk: what the machine adds to the base image (partition table, empty Log and Data), and a
- * reference to the base image for all the rest. Needs no root and less than 64 MB on the host.
- * @throws HoldfastError `disk.size`; `process.failed` when there is no room.
+ * Creates a machine's disk: the partition table, empty Log and Data, and a reference to the base image for everything else.
+ * Needs no root and less than 64 MB on the host.
+ * @throws HoldfastError `disk.size`; `process.failed` when the host's disk is full.
  */
 export async function createMachineDisk(
   images: DiskImages,
@@ -60,7 +60,7 @@ export async function createMachineDisk(
   await syncDirectory(dirname(resolve(path)));
 }
 
-/** A sparse file of the disk's full size, which is zero wherever the base image has something. */
+/** Writes a sparse file of the disk's full size, zero in the ranges of the base image. */
 async function writeRaw(
   path: string,
   sizes: DiskSizes,
@@ -83,8 +83,8 @@ async function writeRaw(
 }
 
 /**
- * Makes an ext4 file system in a part of a file. The disk reads as zeros, so nothing need be zeroed, now or by the guest;
- * metadata that lie close together take few of the image's clusters.
+ * Creates an ext4 file system in a range of a file. The disk reads as zeros, so neither mkfs nor the guest needs to zero
+ * anything. Packed metadata takes fewer clusters of the image.
  */
 async function makeFileSystem(path: string, { offset, size }: Partition, label: string): Promise<void> {
   const options = ['assume_storage_prezeroed=1', 'packed_meta_blocks=1', `offset=${offset}`];

@@ -1,8 +1,8 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 
 /*
- * The messages of NBD that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle
- * negotiation with NBD_OPT_GO, then reads, writes and flushes with simple replies. All numbers are big-endian.
+ * The NBD messages that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle negotiation
+ * with NBD_OPT_GO, then reads, writes and flushes with simple replies. All numbers are big-endian.
  */
 
 const greetingMagic = 0x4e42444d41474943n; // NBDMAGIC
@@ -15,10 +15,10 @@ const fixedNewstyle = 1;
 const noZeroes = 2;
 const optionGo = 7;
 
-/** The most that the server accepts in one request. */
+/** The server's limit for the data of one request. */
 export const requestLimit = 32 * 1024 * 1024;
 
-/** An answer to an option has a few numbers, or a sentence about an error. */
+/** Limit for the reply to an option, which has a few numbers or an error message. */
 const optionReplyLimit = 4096;
 
 export const greetingLength = 18;
@@ -26,23 +26,24 @@ export const optionReplyHeaderLength = 20;
 export const simpleReplyLength = 16;
 
 export const commands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
-export type Command = keyof typeof commands;
+export type NbdCommand = keyof typeof commands;
 
 export function nbdError(why: string): HoldfastError {
-  return failure('disk.device', 'the disk cannot be reached', {
+  return failure('disk.device', 'cannot access the disk', {
     why,
-    next: 'see `holdfast status`; what was begun can be begun again',
+    next: 'check `holdfast status` and repeat the command; it is safe to repeat',
   });
 }
 
-/** @throws HoldfastError `disk.device` unless the server speaks the fixed newstyle. */
+/** @throws HoldfastError `disk.device` unless the server supports the fixed newstyle negotiation. */
 export function checkGreeting(bytes: Buffer): void {
   if (bytes.readBigUInt64BE(0) !== greetingMagic || bytes.readBigUInt64BE(8) !== optionMagic)
-    throw nbdError('what listens there does not speak NBD');
-  if ((bytes.readUInt16BE(16) & fixedNewstyle) === 0) throw nbdError('the server is too old');
+    throw nbdError('the server does not use the NBD protocol');
+  if ((bytes.readUInt16BE(16) & fixedNewstyle) === 0)
+    throw nbdError('the server does not support the fixed newstyle negotiation');
 }
 
-/** The client's flags, and the wish to go on with this export. */
+/** Encodes the client's flags and NBD_OPT_GO for the export. */
 export function encodeGo(exportName: string): Buffer {
   const name = Buffer.from(exportName);
   const bytes = Buffer.alloc(4 + 16 + 4 + name.length + 2);
@@ -51,41 +52,42 @@ export function encodeGo(exportName: string): Buffer {
   bytes.writeUInt32BE(optionGo, 12);
   bytes.writeUInt32BE(4 + name.length + 2, 16);
   bytes.writeUInt32BE(name.length, 20);
-  name.copy(bytes, 24); // and no requests for information: the size comes unasked
+  name.copy(bytes, 24); // no information requests follow: the server sends the size in any case
   return bytes;
 }
 
 export type OptionReplyKind = 'ack' | 'info' | 'error';
 
-/** @throws HoldfastError `disk.device` for an answer to something else, or one that is too long. */
+/** @throws HoldfastError `disk.device` for a reply to another option, of unknown type, or above the limit. */
 export function decodeOptionReplyHeader(bytes: Buffer): { kind: OptionReplyKind; length: number } {
   const [option, type, length] = [bytes.readUInt32BE(8), bytes.readUInt32BE(12), bytes.readUInt32BE(16)];
   if (bytes.readBigUInt64BE(0) !== optionReplyMagic || option !== optionGo)
-    throw nbdError('the server answered something that was not asked');
-  if (length > optionReplyLimit) throw nbdError(`the server's answer has ${length} bytes`);
+    throw nbdError('the server sent an unexpected reply');
+  if (length > optionReplyLimit)
+    throw nbdError(`the server's reply has ${length} bytes, the limit is ${optionReplyLimit}`);
   if (type >= 2 ** 31) return { kind: 'error', length };
   if (type === 1) return { kind: 'ack', length };
   if (type === 3) return { kind: 'info', length };
-  throw nbdError(`the server answered with the unknown type ${type}`);
+  throw nbdError(`the server sent a reply of unknown type ${type}`);
 }
 
-/** The size of the export out of NBD_INFO_EXPORT; undefined for other information. */
+/** Decodes the size of the export from NBD_INFO_EXPORT; undefined for other information. */
 export function decodeExportSize(bytes: Buffer): number | undefined {
   if (bytes.length < 2 || bytes.readUInt16BE(0) !== 0) return undefined;
-  if (bytes.length !== 12) throw nbdError('the server describes the disk in an unknown way');
+  if (bytes.length !== 12) throw nbdError("the server's description of the disk is malformed");
   const size = Number(bytes.readBigUInt64BE(2));
-  if (!Number.isSafeInteger(size)) throw nbdError('the disk is larger than can be counted');
+  if (!Number.isSafeInteger(size)) throw nbdError('the size of the disk is out of range');
   return size;
 }
 
 export interface NbdRequest {
-  readonly command: Command;
+  readonly command: NbdCommand;
   readonly cookie: bigint;
   readonly offset: number;
   readonly length: number;
 }
 
-/** The header of a request; the data of a write follows. */
+/** Encodes the header of a request; the data of a write follows it. */
 export function encodeRequest({ command, cookie, offset, length }: NbdRequest): Buffer {
   const bytes = Buffer.alloc(28);
   bytes.writeUInt32BE(requestMagic, 0);
@@ -96,8 +98,8 @@ export function encodeRequest({ command, cookie, offset, length }: NbdRequest): 
   return bytes;
 }
 
-/** @param error an errno, 0 when all went well. @throws HoldfastError `disk.device` for anything but a simple reply. */
+/** Decodes a simple reply; `error` is an errno, or 0 for success. @throws HoldfastError `disk.device` for anything else. */
 export function decodeSimpleReply(bytes: Buffer): { error: number; cookie: bigint } {
-  if (bytes.readUInt32BE(0) !== simpleReplyMagic) throw nbdError('the server sent no reply');
+  if (bytes.readUInt32BE(0) !== simpleReplyMagic) throw nbdError('the server sent a malformed reply');
   return { error: bytes.readUInt32BE(4), cookie: bytes.readBigUInt64BE(8) };
 }

@@ -4,7 +4,6 @@ import { getSystemErrorMessage } from 'node:util';
 import { HoldfastError, reasonOf } from '../base/errors.ts';
 import type { BlockDevice } from './block-device.ts';
 import {
-  type Command,
   checkGreeting,
   decodeExportSize,
   decodeOptionReplyHeader,
@@ -12,6 +11,7 @@ import {
   encodeGo,
   encodeRequest,
   greetingLength,
+  type NbdCommand,
   nbdError,
   optionReplyHeaderLength,
   requestLimit,
@@ -22,16 +22,16 @@ import { connectSocket, type Take } from './socket-stream.ts';
 const nothing = Buffer.alloc(0);
 
 interface Waiting {
-  /** What follows a good reply goes there. */
+  /** Buffer for the data that follows a successful reply. */
   readonly target: Buffer;
   resolve(target: Buffer): void;
   reject(error: Error): void;
 }
 
 /**
- * Opens an export of an NBD server. Requests may overlap; each is answered on its own.
- * @param socketPath of the server.
- * @throws HoldfastError `disk.device` when nobody serves it.
+ * Opens an export of an NBD server. Requests can overlap; each has its own reply.
+ * @param socketPath UNIX socket of the server.
+ * @throws HoldfastError `disk.device` when it is not served.
  */
 export async function connectNbd(socketPath: string, exportName: string): Promise<BlockDevice> {
   const { socket, take } = connectSocket(socketPath);
@@ -52,9 +52,9 @@ async function negotiate(socket: Socket, take: Take, exportName: string): Promis
   for (;;) {
     const { kind, length } = decodeOptionReplyHeader(await take(Buffer.alloc(optionReplyHeaderLength)));
     const data = await take(Buffer.alloc(length));
-    if (kind === 'error') throw nbdError(`the server does not give it: ${data.toString('latin1')}`);
+    if (kind === 'error') throw nbdError(`the server rejected the export: ${data.toString('latin1')}`);
     if (kind === 'info') size ??= decodeExportSize(data);
-    else if (size === undefined) throw nbdError('the server does not say how large it is');
+    else if (size === undefined) throw nbdError('the server did not send the size of the disk');
     else return size;
   }
 }
@@ -69,10 +69,10 @@ function deviceOver(socket: Socket, take: Take, size: number): BlockDevice {
     for (;;) {
       const { error, cookie } = decodeSimpleReply(await take(header));
       const request = waiting.get(cookie);
-      if (!request) throw nbdError('the server answered something that was not asked');
+      if (!request) throw nbdError('the server sent an unexpected reply');
       const { target } = request;
       if (error === 0 && target.length > 0) await take(target);
-      waiting.delete(cookie); // only now: the server may end in the middle of what it sends
+      waiting.delete(cookie); // only now: the server may end in the middle of the data
       if (error === 0) request.resolve(target);
       else request.reject(nbdError(getSystemErrorMessage(-error)));
     }
@@ -84,9 +84,9 @@ function deviceOver(socket: Socket, take: Take, size: number): BlockDevice {
     waiting.clear();
   });
 
-  /** @param parts what goes along, and where what comes back goes. */
+  /** Sends a request with the data to write, or with the buffer for the data to read. */
   const ask = (
-    command: Command,
+    command: NbdCommand,
     offset: number,
     { data = nothing, target = nothing }: { readonly data?: Buffer; readonly target?: Buffer } = {},
   ): Promise<Buffer> =>

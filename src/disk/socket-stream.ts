@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { nbdError } from './nbd-messages.ts';
 
-/** Fills all of a buffer with what comes next, and answers it; one caller at a time. Rejects when the stream ends before. */
+/** Fills a buffer with the next bytes and returns it; one caller at a time. Rejects when the stream ends early. */
 export type Take = (target: Buffer) => Promise<Buffer>;
 
-/** Bytes that are looked at together when they come. */
+/** Bytes of the receive buffer. */
 const arrivalSize = 256 * 1024;
 
 interface Wanted {
@@ -15,8 +15,8 @@ interface Wanted {
 }
 
 /**
- * Connects to a UNIX socket. What comes is copied once, from a buffer that is used again and again to where it is wanted: a
- * stream's own buffers, new ones for every 64 KiB, took more time to be collected than a slot's bytes to be hashed.
+ * Connects to a UNIX socket. Received bytes are copied once, from a reused buffer to their target: a stream allocates a
+ * buffer for every 64 KiB, and collecting those took longer than hashing the content of a slot.
  */
 export function connectSocket(path: string): { readonly socket: Socket; readonly take: Take } {
   let arrived: Uint8Array = Buffer.alloc(0);
@@ -41,7 +41,7 @@ export function connectSocket(path: string): { readonly socket: Socket; readonly
       callback: (length, buffer) => {
         arrived = buffer.subarray(0, length);
         deliver();
-        return arrived.length === 0; // else nothing more is read until all of it is taken
+        return arrived.length === 0; // false: the socket pauses until all bytes are taken
       },
     },
   });

@@ -8,7 +8,7 @@ import { sha256 } from '../release/manifest.ts';
 import type { MachineConfiguration } from './configuration.ts';
 
 /*
- * The keys of a machine whose data are encrypted: docs/tpm.md, "Data sealed". The host makes them, hands them to the first
+ * The keys of a machine whose data are encrypted: docs/explanation/sealed-data.md. The host makes them, hands them to the first
  * start, and forgets them; what stays tells the right ones from others, and opens nothing.
  */
 

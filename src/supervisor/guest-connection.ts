@@ -3,8 +3,8 @@ import { reasonOf } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 
 /**
- * How long to wait before the next try, both in milliseconds. Short while a guest boots, when every wait is felt; longer
- * once it has been away for minutes.
+ * Returns the pause before the next attempt, both in milliseconds. Short while a guest boots, when every pause is noticed;
+ * longer once it has been away for minutes.
  */
 export function retryDelay(away: number): number {
   if (away < 120_000) return 200;
@@ -14,15 +14,15 @@ export function retryDelay(away: number): number {
 export interface GuestEvents {
   connected(session: Session): void;
   disconnected(): void;
-  /** A try failed; called when the reason differs from the one before. */
+  /** An attempt failed; called when the reason differs from the one before. */
   failed(reason: string): void;
 }
 
-/** The one session to a guest, opened again for ever whenever it ends. */
+/** The one session to a guest, opened again whenever it ends. */
 export interface GuestConnection {
   /** The session, while there is one. */
   session(): Session | undefined;
-  /** Ends the session and tries no more. */
+  /** Ends the session, and opens no other. */
   close(): Promise<void>;
 }
 

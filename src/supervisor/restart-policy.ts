@@ -1,26 +1,26 @@
-/** How a start of a machine ended that ended by itself. */
+/** How a start ended that ended by itself. */
 export interface EndedStart {
   /** Whether the channel answered. */
   readonly answered: boolean;
-  /** Whether the kernel gave up, or the watchdog on the guest. */
+  /** Whether the kernel panicked, or the watchdog reset the guest. */
   readonly crashed: boolean;
   /** Milliseconds. */
   readonly lasted: number;
 }
 
-/** A guest that has run for so long has come up, whatever ends it then: milliseconds. */
+/** A guest that ran for this long has come up, whatever ends it then: milliseconds. */
 const cameUpAfter = 600_000;
 
-/** How long to wait before the next start, by how many failed in a row: milliseconds. There is none after the last. */
+/** The pause before the next start, by how many failed in a row: milliseconds. There is no start after the last. */
 const pauses: readonly number[] = [0, 1_000, 5_000];
 
-/** How many starts in a row have failed now that one more has ended. Those whose guest asked for a reboot have not. */
+/** Returns how many starts in a row have failed now that one more has ended. A reboot that the guest asked for is no failure. */
 export function failedStarts(before: number, { answered, crashed, lasted }: EndedStart): number {
   const failed = !answered || (crashed && lasted < cameUpAfter);
   return failed ? before + 1 : 0;
 }
 
-/** How long to wait before the next start, in milliseconds; undefined: it is not worth another. */
+/** Returns the pause before the next start in milliseconds; undefined: no other start. */
 export function pauseAfter(failed: number): number | undefined {
   return pauses[failed];
 }

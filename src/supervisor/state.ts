@@ -2,23 +2,32 @@ import type { MachineEnd } from '../hypervisor/hypervisor.ts';
 
 /**
  * What a machine is doing.
- * - `starting`: its processes are being started
- * - `booting`: it runs, and the channel does not answer yet, or not again yet after a reboot
+ * - `starting`: its processes are being started, for the first time or after a reboot
+ * - `booting`: it runs, and the channel does not answer yet, or not again yet
  * - `running`: the channel answers
  * - `stopping`: it was asked to shut down
  * - `stopped`: it was shut down
- * - `failed`: its processes ended without a shutdown
+ * - `failed`: its processes ended without a shutdown, or could not be started
  */
 export const machineStates = ['starting', 'booting', 'running', 'stopping', 'stopped', 'failed'] as const;
 export type MachineState = (typeof machineStates)[number];
 
 /**
- * What happens to a machine. `stop` is a wish, and `give-up` its end when the guest did not heed it; `shutdown`, `reboot`,
- * `hang` and `killed` are how its processes ended.
+ * What happens to a machine. `stop` is a request, and `give-up` its end when the guest did not comply in time; `shutdown`,
+ * `reboot`, `hang` and `killed` are how its processes ended.
  */
 export type MachineEvent = 'started' | 'connected' | 'disconnected' | 'stop' | 'give-up' | MachineEnd;
 
-/** Where an event leads. An event that is not listed for a state changes nothing. */
+/**
+ * Where an event leads. An event that is not listed for a state changes nothing.
+ *
+ *     starting ── started ──▶ booting ◀── connected, disconnected ──▶ running
+ *        ▲                       │                                       │
+ *        └──── reboot, hang ─────┴───────────────────────────────────────┘
+ *     starting, booting, running ── stop ──▶ stopping ── give-up ──▶ booting
+ *     booting, running, stopping ── shutdown ──▶ stopped
+ *     starting, booting, running, stopping ── killed ──▶ failed
+ */
 const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, MachineState>>>> = {
   starting: { started: 'booting', stop: 'stopping', killed: 'failed' },
   booting: {
@@ -37,7 +46,7 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
     hang: 'starting',
     killed: 'failed',
   },
-  // after giving up, the next `connected` makes it running again if the guest lives on
+  // after `give-up`, the next `connected` makes it running again if the guest lives on
   stopping: {
     'give-up': 'booting',
     shutdown: 'stopped',
@@ -49,7 +58,7 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
   failed: {},
 };
 
-/** Whether none of a machine's processes runs, however it came to that. */
+/** Returns whether none of a machine's processes runs, whatever ended them. */
 export function isOff({ state }: { readonly state: MachineState }): boolean {
   return state === 'stopped' || state === 'failed';
 }

@@ -13,7 +13,7 @@ const unreached = async () => assert.fail('it was opened');
 const path = join(directory, 'disk.qcow2');
 await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '8M']);
 
-test('a disk that nobody runs from is written, and read, also twice at once', async () => {
+test('writes a disk exclusively, and reads it also concurrently', async () => {
   await withImage(path, 'write', async (disk) => {
     await disk.write(4096, Buffer.alloc(8192, 'new'));
     await disk.flush();
@@ -26,7 +26,7 @@ test('a disk that nobody runs from is written, and read, also twice at once', as
   assert.deepEqual((await Promise.all([read(), read()])).map(String), ['new', 'new']);
 });
 
-test('who only reads cannot write, and what goes wrong leaves nothing behind', async () => {
+test('read access cannot write, and failures leave no files behind', async () => {
   await assert.rejects(
     withImage(path, 'read', (disk) => disk.write(0, Buffer.of(1))),
     { code: 'disk.device' },

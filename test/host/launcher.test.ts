@@ -33,7 +33,7 @@ test('a mistake is exit code 2, told on standard error alone, without colours wh
   const { status, stdout, stderr } = launch(launcher, 'deplyo');
   assert.equal(status, 2);
   assert.equal(stdout, '');
-  assert.equal(stderr.split('\n')[0], "error: unknown verb 'deplyo'");
+  assert.equal(stderr.split('\n')[0], "error: unknown command 'deplyo'");
 });
 
 test("a machine's name with a slash is refused before anything is done", () => {

@@ -13,7 +13,7 @@ import { type DiskSizes, diskSize, layout, partitionNamed, slotPartition } from 
 import { createMachineDisk } from '../../src/disk/machine-disk.ts';
 import { qcow2Images, readImage } from '../../src/hypervisor/qemu/disk-image.ts';
 
-// As users have it on Debian: without sbin.
+// as users have it on Debian: without sbin
 process.env.PATH = '/usr/local/bin:/usr/bin:/bin';
 
 const directory = mkdtempSync(join(tmpdir(), "holdfast-disk, it's "));
@@ -33,7 +33,7 @@ const release: BaseImage = {
 };
 await createBaseImage(release);
 
-/** Part of a file, which is too large to be read whole. */
+/** Reads a range of a file that is too large to be read whole. */
 async function part(path: string, { offset, length }: Range): Promise<Buffer> {
   const handle = await open(path);
   try {
@@ -79,13 +79,13 @@ test('the base image has each file where firmware and kernel look for it', async
   assert.equal(statSync(release.path).mode & 0o777, 0o444);
 });
 
-test('the fallback loader finds the verified UKI alone', async () => {
+test('the fallback loader finds the verified UKI only', async () => {
   const { offset } = slotPartition('A', 'boot');
   const { stdout } = await run('mdir', ['-b', '-i', `${release.path}@@${offset}`, '::/EFI/Linux']);
   assert.equal(stdout.toString().trim(), '::/EFI/Linux/holdfast.efi');
 });
 
-test('the file systems of the base image are sound', async () => {
+test('the file systems of the base image pass fsck', async () => {
   for (const name of ['loader', 'boot'] as const) {
     const { offset, size } = slotPartition('A', name);
     const path = join(directory, name);
@@ -96,7 +96,7 @@ test('the file systems of the base image are sound', async () => {
   }
 });
 
-test('the same release gives the same base image, in any time zone', async () => {
+test('the same release gives the same base image in any time zone', async () => {
   const again = join(directory, 'release', 'again.raw');
   const zone = process.env.TZ;
   process.env.TZ = 'Asia/Tokyo';
@@ -109,7 +109,7 @@ test('the same release gives the same base image, in any time zone', async () =>
   await run('cmp', [again, release.path]);
 });
 
-test('a file that is too large is refused, and nothing is left behind', async () => {
+test('rejects a file that is too large and leaves no files behind', async () => {
   const limits = { loader: 8 * MiB, uki: 192 * MiB, unverifiedUki: 189 * MiB, root: 4 * GiB + 1 };
   for (const [which, size] of Object.entries(limits)) {
     const large = source('large', '');
@@ -135,7 +135,7 @@ test('a file that is too large is refused, and nothing is left behind', async ()
   ]);
 });
 
-test('a machine’s disk is small whatever its size, and has its file systems', async () => {
+test('the disk of a machine takes little space on the host and has its file systems', async () => {
   for (const sizes of [small, largest]) {
     const path = await newDisk(`disk-${sizes.logSize}`, sizes);
     assert.ok(statSync(path).blocks * 512 < 64 * MiB, `${statSync(path).blocks / 2} KB`);
@@ -154,7 +154,7 @@ test('a machine’s disk is small whatever its size, and has its file systems', 
   assert.deepEqual(readdirSync(join(directory, 'machine')).sort(), ['disk-large', 'disk-small']);
 });
 
-test('ext4 checks find nothing to mend', async () => {
+test('the file systems of a new disk pass e2fsck', async () => {
   const path = join(directory, 'machine', 'disk-small');
   for (const name of ['Log', 'Data'] as const) {
     const { offset, size } = partitionNamed(layout(small), name);
@@ -167,7 +167,7 @@ test('ext4 checks find nothing to mend', async () => {
   }
 });
 
-test('the disk shows the release where the machine has written nothing', async () => {
+test('the disk shows the base image where the machine has written nothing', async () => {
   const path = join(directory, 'machine', 'disk-small');
   const root = readFileSync(release.root);
   const shown = await readImage(path, { offset: slotPartition('A', 'root').offset, length: root.length });
@@ -176,7 +176,7 @@ test('the disk shows the release where the machine has written nothing', async (
   assert.ok(other.equals(Buffer.alloc(MiB)));
 });
 
-test('the disk finds the release by a relative name, so that both can be moved together', async () => {
+test('the disk refers to the base image by a relative path, so that both can be moved together', async () => {
   const { stdout } = await run('qemu-img', [
     'info',
     '--output=json',
@@ -185,7 +185,7 @@ test('the disk finds the release by a relative name, so that both can be moved t
   assert.equal(JSON.parse(stdout.toString())['backing-filename'], '../release/base.raw');
 });
 
-test('Data grows in place, once; a smaller size changes nothing', async () => {
+test('grows Data in place, and rejects a smaller size without a change', async () => {
   const path = await newDisk('grows', small);
   const grown: DiskSizes = { ...small, dataSize: (5 * GiB) as Bytes };
   await growDataPartition(qcow2Images, { path, ...grown });
@@ -197,7 +197,7 @@ test('Data grows in place, once; a smaller size changes nothing', async () => {
   await run('qemu-img', ['check', '-q', path]);
 });
 
-test('where the machine encrypts its data, nothing is made in their place that could be mended later', async () => {
+test('leaves Log and Data of an encrypted machine empty', async () => {
   const path = join(directory, 'machine', 'encrypted');
   await createMachineDisk(qcow2Images, { path, base: release.path, encrypted: true, ...small });
   for (const { name, offset } of layout(small)) {
@@ -207,7 +207,7 @@ test('where the machine encrypts its data, nothing is made in their place that c
   }
 });
 
-test('a failure at the very end leaves nothing behind', async () => {
+test('a failure in the last step leaves no files behind', async () => {
   const before = readdirSync(directory);
   await assert.rejects(
     createMachineDisk(qcow2Images, { path: join(directory, 'release'), base: release.path, ...small }),
@@ -218,7 +218,7 @@ test('a failure at the very end leaves nothing behind', async () => {
   assert.deepEqual(readdirSync(directory), before);
 });
 
-test('what is no disk is refused', async () => {
+test('rejects a file that is not a disk', async () => {
   const path = join(directory, 'machine', 'none');
   await assert.rejects(
     createMachineDisk(qcow2Images, {

@@ -15,7 +15,7 @@ const directory = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
 after(() => rm(directory, { recursive: true }));
 const size = 8 * 1024 * 1024;
 
-/** Serves a file as qemu-nbd does, for the time of `work`. */
+/** Runs `work` with a file served by qemu-nbd. */
 async function served(work: (socket: string, file: string, stop: () => void) => Promise<void>) {
   const file = join(directory, 'disk');
   const socket = join(directory, 'nbd.sock');
@@ -31,7 +31,7 @@ async function served(work: (socket: string, file: string, stop: () => void) => 
   }
 }
 
-test('what is written is there, and what is read is what was there', () =>
+test('reads the content of the file and writes to it', () =>
   served(async (socket, file) => {
     const disk = await connectNbd(socket, 'disk');
     assert.equal(disk.size, size);
@@ -47,7 +47,7 @@ test('what is written is there, and what is read is what was there', () =>
     assert.ok((await readFile(file)).subarray(4096, 4099).equals(Buffer.from('new')));
   }));
 
-test('the disk of a machine that is off is read, also while it is being started, and cannot be written', async () => {
+test('read access works also while the file is locked by a writer, and rejects writes', async () => {
   const path = join(directory, 'a machine, and its disk.qcow2');
   const raw = join(directory, 'raw');
   await writeFile(raw, Buffer.alloc(size, 'at rest'));
@@ -70,7 +70,7 @@ test('the disk of a machine that is off is read, also while it is being started,
   );
 });
 
-test('what is beyond the end is refused before it is asked for', () =>
+test('rejects requests beyond the end of the disk without sending them', () =>
   served(async (socket) => {
     const disk = await connectNbd(socket, 'disk');
     await assert.rejects(disk.read(Buffer.alloc(2), size - 1), RangeError);
@@ -78,7 +78,7 @@ test('what is beyond the end is refused before it is asked for', () =>
     await disk.close();
   }));
 
-test('an export that there is not, and a server that goes, are said', () =>
+test('reports a missing export, a missing server, and a lost connection', () =>
   served(async (socket, _file, stop) => {
     await assert.rejects(connectNbd(socket, 'other'), { code: 'disk.device' });
     await assert.rejects(connectNbd(join(directory, 'nobody'), 'disk'), {
@@ -96,7 +96,7 @@ test('an export that there is not, and a server that goes, are said', () =>
     await disk.close();
   }));
 
-test('a server that says something else is not believed', async () => {
+test('rejects servers that violate the protocol', async () => {
   const path = join(directory, 'liar.sock');
   const lies = [
     Buffer.from('HTTP/1.1 400 Bad Request'),
@@ -104,7 +104,7 @@ test('a server that says something else is not believed', async () => {
     Buffer.concat([Buffer.from('NBDMAGICIHAVEOPT\0\x03'), Buffer.alloc(20)]),
     Buffer.concat([
       Buffer.from('NBDMAGICIHAVEOPT\0\x03'),
-      Buffer.from('0003e889045565a9000000070000000300ffffff', 'hex'), // an endless answer
+      Buffer.from('0003e889045565a9000000070000000300ffffff', 'hex'), // a reply of 16 MB
     ]),
   ];
   for (const lie of lies) {
@@ -122,7 +122,7 @@ test('a server that says something else is not believed', async () => {
   }
 });
 
-test('a server that ends in the middle of an answer leaves nobody waiting', async () => {
+test('a server that ends in the middle of a reply fails the pending requests', async () => {
   const path = join(directory, 'dying.sock');
   const optionReply = (kind: number, data: Buffer) => {
     const header = Buffer.from('0003e889045565a9000000070000000000000000', 'hex');

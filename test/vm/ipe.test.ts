@@ -13,7 +13,7 @@ import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../supp
 
 /*
  * Programs that the release key did not sign: audit lets them run and tells, enforce refuses, and a signed volume of
- * container images is a program of ours. The volume is made as docs/ipe.md says.
+ * container images is a program of ours. The volume is made as docs/how-to/signed-containers.md says.
  */
 
 const blockSize = 4096;
@@ -73,7 +73,7 @@ test('enforce: programs and modules of the root alone; root in the guest cannot 
   assert.match(answers.home, /Permission denied/);
   assert.match(answers.data, /Permission denied/);
   assert.equal(answers.root, 'it runs');
-  assert.equal(answers.script, 'it runs', 'a script is not a program: see docs/ipe.md');
+  assert.equal(answers.script, 'it runs', 'a script is not a program');
   assert.equal(answers.switch.match(/Operation not permitted/g)?.length, 2);
   assert.match(answers.elsewhere, /Operation not permitted/);
   const [helpers = '', bounding = ''] = answers.helpers.split('\n');

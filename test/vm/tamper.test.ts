@@ -8,7 +8,7 @@ import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
  * Somebody changes one byte of a machine that is off. It must not come up with what was changed; status and logs must say
- * what happened; and once the byte is as it was, it comes up. docs/security.md lists what was seen.
+ * what happened; and once the byte is as it was, it comes up. docs/reference/tampering.md lists what was seen.
  */
 
 const name = parseMachineName('tampered');

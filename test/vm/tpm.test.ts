@@ -99,7 +99,7 @@ test('the machine has a TPM of its own, which tools must name; killed, it is the
   // the broker is on: tools that name no TPM mean the host's, whose index this is, and the other has none
   assert.match((await guest('tpm2_getcap', 'handles-nv-index')).stdout, /0x1000BB9/i);
   assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_getcap handles-nv-index`), '');
-  // one bank, and what starts the machine is measured: docs/tpm.md
+  // one bank, and what starts the machine is measured: docs/reference/tpm.md
   const banks = await asRoot(sharedName, 'ls -d /sys/class/tpm/tpm0/pcr-*');
   assert.equal(banks.trim(), '/sys/class/tpm/tpm0/pcr-sha256');
   for (const pcr of [0, 1, 4, 5, 7, 9, 11]) {

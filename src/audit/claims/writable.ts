@@ -110,7 +110,7 @@ export const writableClaims = [
       'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
     since: '0.1',
     notStopped:
-      "Unless the machine was deployed with --encrypt-data, who can read the host's disk file can read Data and Log; with it, who also has the machine's directory on the host still can (docs/tpm.md).",
+      "Unless the machine was deployed with --encrypt-data, who can read the host's disk file can read Data and Log; with it, who also has the machine's directory on the host still can (docs/reference/encrypted-data.md).",
     guest: { mounts, volumes, writes: writeProbe('/var') },
     host: ['configuration'],
     judge: (guest, { configuration: { encryption } }) => {

@@ -5,7 +5,7 @@ import type { Verdict } from '../../audit/claim.ts';
 import { auditPage, summary } from '../../audit/page.ts';
 import { failure } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import { anyText, defineVerb, setting } from '../framework/command.ts';
+import { anyText, defineCommand, setting } from '../framework/command.ts';
 
 const colours: Readonly<Record<Verdict, 'green' | 'red' | 'yellow' | 'gray'>> = {
   pass: 'green',
@@ -14,7 +14,7 @@ const colours: Readonly<Record<Verdict, 'green' | 'red' | 'yellow' | 'gray'>> = 
   'not applicable': 'gray',
 };
 
-export const verb = defineVerb({
+export const auditCommand = defineCommand({
   arguments: {},
   flags: {
     html: setting('FILE', 'write the report as one page that can be filed', anyText),

@@ -1,19 +1,15 @@
-import { defineVerb, oneOf, required } from '../framework/command.ts';
+import { defineCommand, oneOf, required } from '../framework/command.ts';
 import { completionScript, shells } from '../framework/completion-script.ts';
-import { verbs } from '../registry.ts';
 
-export const verb = defineVerb({
-  arguments: { shell: required(shells.join('|'), 'the shell to complete in', oneOf(...shells)) },
+export const completionCommand = defineCommand({
+  arguments: { shell: required(shells.join('|'), 'The shell', oneOf(...shells)) },
   flags: {},
   examples: [
-    ['source <(holdfast completion bash)', 'in ~/.bashrc; also for zsh in ~/.zshrc, after compinit'],
-    ['holdfast completion fish | source', 'in ~/.config/fish/config.fish'],
+    ['source <(holdfast completion bash)', 'In ~/.bashrc; also for zsh in ~/.zshrc, after compinit'],
+    ['holdfast completion fish | source', 'In ~/.config/fish/config.fish'],
   ],
-  run: async ({ arguments: { shell }, output }) => {
-    const loaded = await Promise.all(
-      Object.entries(verbs).map(async ([name, { summary, load }]) => ({ name, summary, ...(await load()) })),
-    );
-    const script = completionScript(shell, loaded);
+  run: async ({ arguments: { shell }, commands, output }) => {
+    const script = await completionScript(shell, commands);
     output.result({ shell, script }, script);
   },
 });

@@ -3,9 +3,9 @@ import { copyIn } from '../../channel/copy-in.ts';
 import { copyOut } from '../../channel/copy-out.ts';
 import { parsePlace } from '../../channel/copy-paths.ts';
 import { startIn } from '../../supervisor/guest.ts';
-import { defineVerb, required } from '../framework/command.ts';
+import { defineCommand, required } from '../framework/command.ts';
 
-export const verb = defineVerb({
+export const copyCommand = defineCommand({
   arguments: {
     source: required('SRC', 'a file or directory; :PATH is in the guest', parsePlace),
     destination: required(

@@ -16,11 +16,11 @@ import {
 } from '../../machine/limits.ts';
 import { machineLayout } from '../../machine/paths.ts';
 import { startMachine } from '../../supervisor/power.ts';
-import { anyText, defineVerb, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { anyText, defineCommand, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
 import { forgetShown } from './recovery/shown-key.ts';
 import { readyText, recoveryKeyText } from './status/text.ts';
 
-export const verb = defineVerb({
+export const deployCommand = defineCommand({
   arguments: {},
   flags: {
     release: setting('DIR', 'the release (default: what `holdfast build` made)', anyText),

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { HostVerdict } from '../../base/host-check.ts';
 import { hostChecks } from '../../host/checks.ts';
 import { type CheckResult, examineHost } from '../../host/doctor.ts';
-import { defineVerb } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 
 const colours: Readonly<Record<HostVerdict, 'green' | 'yellow' | 'red'>> = {
   ok: 'green',
@@ -10,7 +10,7 @@ const colours: Readonly<Record<HostVerdict, 'green' | 'yellow' | 'red'>> = {
   missing: 'red',
 };
 
-export const verb = defineVerb({
+export const doctorCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

@@ -1,9 +1,9 @@
 import { startIn } from '../../supervisor/guest.ts';
-import { defineVerb, rest } from '../framework/command.ts';
+import { defineCommand, rest } from '../framework/command.ts';
 import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
 
-export const verb = defineVerb({
+export const execCommand = defineCommand({
   arguments: { command: rest('CMD', 'the command and its words; no shell reads them') },
   flags: {},
   passThrough: true,

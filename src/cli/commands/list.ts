@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../base/errors.ts';
 import { machineStatus } from '../../lifecycle/status.ts';
 import { machineNames } from '../../machine/configuration.ts';
-import { defineVerb, throwAll } from '../framework/command.ts';
+import { defineCommand, throwAll } from '../framework/command.ts';
 import { listText } from './status/text.ts';
 
-export const verb = defineVerb({
+export const listCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast list', 'list all machines of this user']],

@@ -11,12 +11,12 @@ import { powerState } from '../../supervisor/power.ts';
 import { startThrough } from '../../supervisor/protocol/client.ts';
 import type { MachineState } from '../../supervisor/state.ts';
 import { isOff } from '../../supervisor/state.ts';
-import { anyText, type Context, defineVerb, setting, toggle } from '../framework/command.ts';
+import { anyText, type Context, defineCommand, setting, toggle } from '../framework/command.ts';
 
 /** How much of a console is shown. */
 const consoleLines = 200;
 
-export const verb = defineVerb({
+export const logsCommand = defineCommand({
   arguments: {},
   flags: {
     follow: toggle('wait for more until interrupted'),

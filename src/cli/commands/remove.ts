@@ -1,7 +1,7 @@
 import { removeMachine } from '../../lifecycle/remove.ts';
-import { defineVerb } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 
-export const verb = defineVerb({
+export const removeCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

@@ -1,9 +1,9 @@
 import { waitUntilReady } from '../../lifecycle/readiness.ts';
 import { startMachine, stopMachine } from '../../supervisor/power.ts';
-import { defineVerb } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 import { readyText } from './status/text.ts';
 
-export const verb = defineVerb({
+export const restartCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast restart', 'shut the machine down if it runs, start it, and wait until it is ready']],

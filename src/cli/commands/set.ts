@@ -3,9 +3,9 @@ import { formatSize, parseSize } from '../../base/size.ts';
 import { changeSettings, type SettingsChange } from '../../lifecycle/settings.ts';
 import { checkCpus, checkDataSize, checkMemory, hostResources } from '../../machine/limits.ts';
 import { sourcePath } from '../../repository/source/open.ts';
-import { anyText, defineVerb, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { anyText, defineCommand, setting, toggle, wholeNumber } from '../framework/command.ts';
 
-export const verb = defineVerb({
+export const setCommand = defineCommand({
   arguments: {},
   flags: {
     cpus: setting('N', 'processors, at most those of the host', (word) =>

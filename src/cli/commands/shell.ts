@@ -1,9 +1,9 @@
 import { startIn } from '../../supervisor/guest.ts';
-import { defineVerb } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
 
-export const verb = defineVerb({
+export const shellCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

@@ -1,9 +1,9 @@
 import { waitUntilReady } from '../../lifecycle/readiness.ts';
 import { startMachine } from '../../supervisor/power.ts';
-import { defineVerb } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 import { readyText } from './status/text.ts';
 
-export const verb = defineVerb({
+export const startCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast start', 'start the machine and wait until it is ready; no-op when it is']],

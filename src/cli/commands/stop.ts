@@ -1,7 +1,7 @@
 import { stopMachine } from '../../supervisor/power.ts';
-import { defineVerb, toggle } from '../framework/command.ts';
+import { defineCommand, toggle } from '../framework/command.ts';
 
-export const verb = defineVerb({
+export const stopCommand = defineCommand({
   arguments: {},
   flags: { force: toggle('end it at once; what it has not written is lost') },
   examples: [

@@ -1,7 +1,12 @@
+import type { ZodType } from 'zod';
 import { HoldfastError, misuse } from '../../base/errors.ts';
 import type { Progress } from '../../base/progress.ts';
 import type { HomeLayout, MachineName } from '../../machine/paths.ts';
+import type { CommandTable } from './command-table.ts';
 import type { Output } from './output.ts';
+
+/** Loads the zod type of a command's output. Only tests and generators call it: a command's run does without. */
+export type OutputType = () => Promise<ZodType>;
 
 /** A positional argument. Made by `required`, `optional` and `rest`. */
 export interface Argument<T> {
@@ -14,7 +19,7 @@ export interface Argument<T> {
   read(words: readonly string[]): T;
 }
 
-/** A flag. Made by `toggle` and `setting`; its name is its key in the verb's table. */
+/** A flag. Made by `toggle` and `setting`; its name is its key in the command's table. */
 export interface Flag<T> {
   /** How help names the value, such as `SIZE`; undefined: the flag takes none. */
   readonly placeholder: string | undefined;
@@ -24,19 +29,21 @@ export interface Flag<T> {
   read(given: string | true | undefined): T;
 }
 
-type Arguments = Readonly<Record<string, Argument<unknown>>>;
-type Flags = Readonly<Record<string, Flag<unknown>>>;
+export type Arguments = Readonly<Record<string, Argument<unknown>>>;
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
 type Values<Table> = {
   readonly [Name in keyof Table]: Table[Name] extends { read(...words: never[]): infer T } ? T : never;
 };
 
-/** What every verb is called with. */
+/** What every command is called with. */
 export interface Context {
   /** `--machine NAME`. */
   readonly machine: MachineName;
   /** `--json`: `output.result` heeds it already. */
   readonly json: boolean;
   readonly layout: HomeLayout;
+  /** All commands, for those that describe the others. */
+  readonly commands: CommandTable;
   readonly progress: Progress;
   readonly output: Output;
   /** The streams that `exec`, `shell` and `logs` hand through to the guest. Others use `output` and `progress`. */
@@ -45,28 +52,32 @@ export interface Context {
     readonly stdout: NodeJS.WriteStream;
     readonly stderr: NodeJS.WriteStream;
   };
-  /** Aborted by Ctrl-C and SIGTERM. The verb cleans up and rejects; the process then exits with 130 or 143. */
+  /** Aborted by Ctrl-C and SIGTERM. The command cleans up and rejects; the process then exits with 130 or 143. */
   readonly signal: AbortSignal;
-  /** The process's exit code when the verb ends well: `exec` hands on the guest's. Default 0. */
+  /** The process's exit code when the command succeeds: `exec` returns the guest's. Default 0. */
   exitWith(code: number): void;
 }
 
-/** A verb's call with its arguments and flags read. */
+/** One call of a command, with its arguments and flags read. */
 export interface Call<A extends Arguments, F extends Flags> extends Context {
   readonly arguments: Values<A>;
   readonly flags: Values<F>;
 }
 
-/** A verb as its file declares it. */
+/** A command as its file declares it. */
 interface Declaration<A extends Arguments, F extends Flags> {
+  /** What the summary leaves out, for help and the manual page: paragraphs of plain text. */
+  readonly description?: string;
   /** In order; the key names the value in `call.arguments`. */
   readonly arguments: A;
   /** The key is the flag: `dataSize` is `--data-size`, and `call.flags.dataSize`. */
   readonly flags: F;
-  /** All words from the first argument on are the verb's, even those that look like flags: `exec ls -l`. */
+  /** All words from the first argument on are arguments, even those that look like flags: `exec ls -l`. */
   readonly passThrough?: boolean;
   /** A command line and what it does. */
-  readonly examples: readonly (readonly [command: string, does: string])[];
+  readonly examples: readonly (readonly [line: string, does: string])[];
+  /** Loads the type of what the command prints with `--json`. */
+  readonly output?: OutputType;
   run(call: Call<A, F>): Promise<void>;
 }
 
@@ -76,22 +87,28 @@ export interface Given {
   readonly flags: Readonly<Record<string, string | true | undefined>>;
 }
 
-/** A verb as `main.ts` sees it. Its summary is in `verbs.ts`, where help finds it without loading the verb. */
-export interface Verb {
+/** A command as the framework sees it. Its name and summary are in the registry, where help finds them without loading it. */
+export interface CommandDefinition {
+  readonly description: string | undefined;
   readonly arguments: Arguments;
   readonly flags: Flags;
   readonly passThrough: boolean;
   readonly examples: Declaration<Arguments, Flags>['examples'];
+  readonly output: OutputType | undefined;
   /**
-   * Reads what was given, which `understand` has checked against the tables above, and does the verb's work.
+   * Reads what was given, which `understand` has checked against the tables above, and does the command's work.
    * @throws AggregateError of HoldfastErrors when several arguments or flags are wrong: all are reported at once.
    */
   run(given: Given, context: Context): Promise<void>;
 }
 
-/** Declares a verb: `export const verb = defineVerb({ … })`. */
-export function defineVerb<A extends Arguments, F extends Flags>(declaration: Declaration<A, F>): Verb {
+/** Declares a command: `export const updateApply = defineCommand({ … })`. */
+export function defineCommand<A extends Arguments, F extends Flags>(
+  declaration: Declaration<A, F>,
+): CommandDefinition {
   return {
+    description: declaration.description,
+    output: declaration.output,
     arguments: declaration.arguments,
     flags: declaration.flags,
     passThrough: declaration.passThrough ?? false,

@@ -1,14 +1,17 @@
 import { type MachineName, parseMachineName } from '../../machine/paths.ts';
 import { type Flag, toggle } from './command.ts';
 
-/** Flags that every verb takes, before its name or after it. */
+/** Flags that every command takes, before its name or after it. */
 export const commonFlags = {
   machine: {
     placeholder: 'NAME',
-    summary: 'the machine (default: default)',
+    summary: 'The machine to act on (default: default)',
     choices: [],
     read: (given) => parseMachineName(typeof given === 'string' ? given : 'default'),
   },
-  json: toggle('print JSON'),
-  debug: toggle('tell what is done, and where errors come from'),
+  json: toggle('Print JSON'),
+  debug: toggle('Log each step and where errors come from'),
 } satisfies { machine: Flag<MachineName>; json: Flag<boolean>; debug: Flag<boolean> };
+
+/** The common flags, unread. */
+export type CommonGiven = Readonly<Record<keyof typeof commonFlags, string | true | undefined>>;

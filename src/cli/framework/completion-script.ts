@@ -1,23 +1,31 @@
 import { quoteWord } from '../../base/log.ts';
-import { flagName, type Verb } from './command.ts';
+import { type CommandDefinition, type Flag, flagName } from './command.ts';
+import { type CommandTable, listEntries } from './command-table.ts';
 import { commonFlags } from './common-flags.ts';
+import { flagNames } from './flag-words.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-/** A verb with the name and summary that `verbs.ts` gives it. */
-export interface NamedVerb {
-  readonly name: string;
-  readonly summary: string;
-  readonly verb: Verb;
-}
-
 /**
- * The script that completes `holdfast` in a shell. Verbs, flags and choices are written into it, so that a press of the
+ * Returns the script that completes `holdfast` in a shell. Commands, flags and choices are written into it, so that the
  * tabulator key starts no program of ours; other values are completed as file names.
  */
-export function completionScript(shell: Shell, verbs: readonly NamedVerb[]): string {
-  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](verbs);
+export async function completionScript(shell: Shell, table: CommandTable): Promise<string> {
+  const loaded = listEntries(table).map(async ({ name, load, subcommands }) => ({
+    name,
+    subcommands,
+    definition: await load?.(),
+  }));
+  const places = [{ name: '', subcommands: table, definition: undefined }, ...(await Promise.all(loaded))];
+  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](places);
+}
+
+/** What can be typed after a name; the empty name is that of `holdfast` itself. */
+interface Place {
+  readonly name: string;
+  readonly subcommands: CommandTable | undefined;
+  readonly definition: CommandDefinition | undefined;
 }
 
 /** Lists the machines' names, in POSIX sh: the directories that `homeDirectory` and `homeLayout` name. */
@@ -28,30 +36,31 @@ const listMachines = [
   'for each in */; do [ -d "$each" ] && echo "${each%/}"; done',
 ].join(' ');
 
-function bashScript(verbs: readonly NamedVerb[]): string {
-  const names = firstWords(verbs);
-  const common = Object.keys(commonFlags).map(flagName).join(' ');
+function bashScript(places: readonly Place[]): string {
   return `_holdfast() {
-  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} verb= flags= values= index
+  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]}
+  local command= help= flags= values= index
   for ((index = 1; index < COMP_CWORD; index++)); do
+    case $command\${COMP_WORDS[index]} in
+      help) help=yes; continue ;;
+    esac
     case \${COMP_WORDS[index]} in
-      --machine) ((index++)) ;;
+      ${valueFlags(places).join('|')}) ((index++)) ;;
       -*) ;;
       *)
-        verb=\${verb:+$verb }\${COMP_WORDS[index]}
-        case $verb in ${groupPattern(verbs)}) ;; *) break ;; esac
+        command=\${command:+$command }\${COMP_WORDS[index]}
+        case $command in ${groupNames(places).map(quoteWord).join('|') || "''"}) ;; *) break ;; esac
         ;;
     esac
   done
-  case $verb in
-    '') flags=${quoteWord(`${common} --help --version`)} values=${quoteWord(`${names} help`)} ;;
-    help) flags= values=${quoteWord(names)} ;;
-${[...bashGroups(verbs), ...verbs.map(bashVerb)].join('\n')}
+  case $command in
+${places.map(bashPlace).join('\n')}
   esac
-  case "$verb $previous" in
+  case "$command $previous" in
     *' --machine') flags= values=$(${listMachines}) ;;
-${verbs.flatMap(bashValues).join('\n')}
+${places.flatMap(bashValues).join('\n')}
   esac
+  if [[ $help ]]; then flags=; elif [[ ! $command ]]; then values+=' help'; fi
   if [[ $word == -* ]]; then values=$flags; fi
   COMPREPLY=($(compgen -W "$values" -- "$word"))
 }
@@ -59,40 +68,38 @@ complete -o default -F _holdfast holdfast
 `;
 }
 
-function firstWords(verbs: readonly NamedVerb[]): string {
-  return [...new Set(verbs.map(({ name }) => name.split(' ')[0] ?? ''))].join(' ');
+/** The names after which another word of a command's name can follow. */
+function groupNames(places: readonly Place[]): string[] {
+  return places.flatMap(({ name, subcommands }) => (name !== '' && subcommands ? [name] : []));
 }
 
-/** The second words of verbs that have two, by their first. */
-function groupsOf(verbs: readonly NamedVerb[]): Map<string, NamedVerb[]> {
-  const groups = Map.groupBy(verbs, ({ name }) => name.split(' ')[0] ?? '');
-  for (const [first, [verb]] of groups) if (verb?.name === first) groups.delete(first);
-  return groups;
+/** The flags whose next word is no command. */
+function valueFlags(places: readonly Place[]): string[] {
+  const tables = [commonFlags, ...places.map(({ definition }) => definition?.flags ?? {})];
+  const flags = tables.flatMap((table) => Object.entries(table));
+  return [
+    ...new Set(flags.flatMap(([key, { placeholder }]) => (placeholder === undefined ? [] : [flagName(key)]))),
+  ];
 }
 
-/** A pattern of bash's `case`; a verb without a name is none. */
-function groupPattern(verbs: readonly NamedVerb[]): string {
-  return [...groupsOf(verbs).keys()].join('|') || "''";
+/** The words that can follow a name: subcommands, and the choices of its arguments. */
+function wordsAfter({ subcommands = {}, definition }: Place): string[] {
+  const choices = Object.values(definition?.arguments ?? {}).flatMap((argument) => argument.choices);
+  return [...Object.keys(subcommands), ...choices];
 }
 
-function bashGroups(verbs: readonly NamedVerb[]): string[] {
-  return [...groupsOf(verbs)].map(([first, members]) => {
-    const seconds = members.map(({ name }) => name.slice(first.length + 1)).join(' ');
-    return `    ${first}) flags=--help values=${quoteWord(seconds)} ;;`;
-  });
+/** Words after a command for the guest are that command's: nothing is offered there. */
+function bashPlace(place: Place): string {
+  const { name, definition } = place;
+  const flags = definition?.passThrough ? [] : flagNames(definition?.flags ?? {});
+  const offered = name === '' ? [...flags, '--version'] : flags;
+  const values = wordsAfter(place);
+  return `    ${quoteWord(name)}) flags=${quoteWord(offered.join(' '))} values=${quoteWord(values.join(' '))} ;;`;
 }
 
-/** What a verb itself offers. Words after a command for the guest are that command's. */
-function bashVerb({ name, verb }: NamedVerb): string {
-  const flags = Object.keys({ ...verb.flags, ...commonFlags }).map(flagName);
-  const choices = Object.values(verb.arguments).flatMap((argument) => argument.choices);
-  const offered = verb.passThrough ? '' : [...flags, '--help'].join(' ');
-  return `    ${quoteWord(name)}) flags=${quoteWord(offered)} values=${quoteWord(choices.join(' '))} ;;`;
-}
-
-/** What may follow each flag of a verb that takes a value. */
-function bashValues({ name, verb }: NamedVerb): string[] {
-  return Object.entries(verb.flags)
+/** The values of each flag that takes one. */
+function bashValues({ name, definition }: Place): string[] {
+  return Object.entries(definition?.flags ?? {})
     .filter(([, { placeholder }]) => placeholder !== undefined)
     .map(([key, { choices }]) => {
       return `    '${name} ${flagName(key)}') flags= values=${quoteWord(choices.join(' '))} ;;`;
@@ -100,37 +107,61 @@ function bashValues({ name, verb }: NamedVerb): string[] {
 }
 
 /** Zsh runs bash's completion functions itself. */
-function zshScript(verbs: readonly NamedVerb[]): string {
-  return `autoload -U +X bashcompinit && bashcompinit\n${bashScript(verbs)}`;
+function zshScript(places: readonly Place[]): string {
+  return `autoload -U +X bashcompinit && bashcompinit\n${bashScript(places)}`;
 }
 
-function fishScript(verbs: readonly NamedVerb[]): string {
-  const lines = [`function __holdfast_machines; sh -c ${quoteFish(listMachines)}; end`];
-  lines.push(fishFlag('', 'machine', { ...commonFlags.machine, choices: ['(__holdfast_machines)'] }));
-  lines.push(fishFlag('', 'json', commonFlags.json), fishFlag('', 'debug', commonFlags.debug));
-  lines.push("complete -c holdfast -f -n __fish_use_subcommand -a help -d 'show what a verb takes'");
-  lines.push(
-    `complete -c holdfast -f -n '__fish_seen_subcommand_from help' -a ${quoteFish(firstWords(verbs))}`,
-  );
-  for (const first of groupsOf(verbs).keys())
-    lines.push(`complete -c holdfast -f -n __fish_use_subcommand -a ${first}`);
-  for (const { name, summary, verb } of verbs) {
-    const [first = '', second] = name.split(' ');
-    const seen = (word: string) => `__fish_seen_subcommand_from ${word}`;
-    const free = second === undefined ? '__fish_use_subcommand' : seen(first);
-    lines.push(
-      `complete -c holdfast -f -n ${quoteFish(free)} -a ${second ?? first} -d ${quoteFish(summary)}`,
-    );
-    const condition = ` -n ${quoteFish(second === undefined ? seen(first) : `${seen(first)}; and ${seen(second)}`)}`;
-    for (const [key, flag] of Object.entries(verb.flags)) lines.push(fishFlag(condition, key, flag));
-    const choices = Object.values(verb.arguments).flatMap((argument) => argument.choices);
-    if (choices.length > 0)
-      lines.push(`complete -c holdfast -f${condition} -a ${quoteFish(choices.join(' '))}`);
+function fishScript(places: readonly Place[]): string {
+  const groups = groupNames(places).map(quoteFish).join(' ');
+  return `function __holdfast_machines; sh -c ${quoteFish(listMachines)}; end
+function __holdfast_command
+  set -l command
+  set -l is_value no
+  for word in (commandline -opc)[2..]
+    if test $is_value = yes
+      set is_value no
+      continue
+    end
+    switch $word
+      case ${valueFlags(places).join(' ')}
+        set is_value yes
+      case '-*'
+      case '*'
+        set -a command $word
+        contains -- "$command" ${groups}; or break
+    end
+  end
+  test "$command" = "$argv"
+end
+${[
+  fishFlag('', 'machine', { ...commonFlags.machine, choices: ['(__holdfast_machines)'] }),
+  fishFlag('', 'json', commonFlags.json),
+  fishFlag('', 'debug', commonFlags.debug),
+  ...places.flatMap(fishPlace),
+].join('\n')}
+`;
+}
+
+function fishPlace(place: Place): string[] {
+  const { name, subcommands = {}, definition } = place;
+  const condition = ` -n ${quoteFish(`__holdfast_command ${name}`.trim())}`;
+  const lines = Object.entries(subcommands).map(([word, { summary }]) => {
+    return `complete -c holdfast -f${condition} -a ${word} -d ${quoteFish(summary)}`;
+  });
+  if (name === '') {
+    lines.push(`complete -c holdfast -f${condition} -a help -d 'Show the help of a command'`);
+    const names = Object.keys(subcommands).join(' ');
+    lines.push(`complete -c holdfast -f -n '__holdfast_command help' -a ${quoteFish(names)}`);
   }
-  return `${lines.join('\n')}\n`;
+  for (const [key, flag] of Object.entries(definition?.flags ?? {}))
+    lines.push(fishFlag(condition, key, flag));
+  const choices = Object.values(definition?.arguments ?? {}).flatMap((argument) => argument.choices);
+  if (choices.length > 0)
+    lines.push(`complete -c holdfast -f${condition} -a ${quoteFish(choices.join(' '))}`);
+  return lines;
 }
 
-function fishFlag(condition: string, key: string, flag: Verb['flags'][string]): string {
+function fishFlag(condition: string, key: string, flag: Flag<unknown>): string {
   const choices = flag.choices.length > 0 ? ` -x -a ${quoteFish(flag.choices.join(' '))}` : ' -r';
   const value = flag.placeholder === undefined ? '' : choices;
   return `complete -c holdfast${condition} -l ${flagName(key).slice(2)}${value} -d ${quoteFish(flag.summary)}`;

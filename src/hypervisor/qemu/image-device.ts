@@ -9,14 +9,15 @@ import { nbdError } from '../../disk/nbd-messages.ts';
 import { withScratch } from '../../disk/scratch.ts';
 import { optionList } from './arguments.ts';
 
-/** The time limit until qemu-nbd serves, and the interval of the checks, in milliseconds. */
+/** Time limit for qemu-nbd to start serving, and the interval between attempts to connect, in milliseconds. */
 const servesWithin = 10_000;
 const lookEvery = 20;
 
 /**
- * Opens the disk in a qcow2 file for the time of `work`. qemu-nbd serves it, and ends with its only client and with this
- * process. Its own lock keeps a machine from starting while it writes.
- * @throws HoldfastError `disk.device`, and what `work` throws.
+/**
+ * Runs `work` with the disk in a qcow2 file, served by qemu-nbd. The server exits with its only client, and is killed when
+ * this process ends. Its lock on the file prevents a machine from starting while it writes.
+ * @throws HoldfastError `disk.device`, and errors of `work`.
  */
 export function withImage<T>(
   path: string,
@@ -53,7 +54,7 @@ export function withImage<T>(
       child.kill('SIGKILL');
       throw error;
     } finally {
-      await ended; // it has let go of the file
+      await ended; // only then has it released the file
     }
   });
 }

@@ -40,7 +40,7 @@ export const packages: readonly string[] = [
   // what opens Data and Log where they are encrypted: the initrd runs it
   'cryptsetup-bin',
   'systemd-cryptsetup',
-  // hands the kernel the signature of a volume of container images (docs/ipe.md)
+  // hands the kernel the signature of a volume of container images (docs/how-to/signed-containers.md)
   'keyutils',
   // what the boot image needs; taken out of the root again
   'systemd-boot-efi',
@@ -277,7 +277,7 @@ export const commandLine: readonly string[] = [
   'tsc=reliable',
   // without bpf, which systemd would load a program into at each boot for a setting (RestrictFileSystems=) nobody uses
   'lsm=landlock,lockdown,yama,ipe',
-  // the kernel against itself and against root (docs/security.md, "Measured by tools that others wrote")
+  // the kernel against itself and against root (docs/reference/hardening.md)
   'lockdown=confidentiality',
   'module.sig_enforce=1',
   'mitigations=auto,nosmt',

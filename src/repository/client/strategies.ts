@@ -7,7 +7,7 @@ import type { Progress } from '../../base/progress.ts';
 import { formatSize } from '../../base/size.ts';
 import type { BlockIndex } from '../../delta/block-index.ts';
 import { type ContentFile, countBlocks } from '../../delta/content.ts';
-import { decodeFrame } from '../../delta/frame-codec.ts';
+import { decompressFrame } from '../../delta/frame-codec.ts';
 import { OldBlocks, unitsPerBlock } from '../../delta/old-blocks.ts';
 import { decodePlan } from '../../delta/pack-plan.ts';
 import { framesNeeded, planRuns, type Run } from '../../delta/plan.ts';
@@ -190,7 +190,7 @@ async function takeBlocks(work: RoadWork, whole: boolean): Promise<void> {
         work.signal.throwIfAborted();
         const [frame, described] = [order.frames[number], offer.content.blocks[number]];
         if (!frame || !described) continue;
-        const data = await decodeFrame(await work.frames.read(described), frame.slots * blockSize);
+        const data = await decompressFrame(await work.frames.read(described), frame.slots * blockSize);
         await placeFrame(data, frame.firstSlot, order, repeated, target);
         step.update({ done, total: wanted.length, unit: 'items' });
       }

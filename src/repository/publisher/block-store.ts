@@ -2,10 +2,10 @@ import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { ProgressStep } from '../../base/progress.ts';
 import { type BlockIndex, type BlockPrefix, prefixAt, prefixSize } from '../../delta/block-index.ts';
-import { encodeFrame } from '../../delta/frame-codec.ts';
+import { compressFrame } from '../../delta/frame-codec.ts';
 import { unitsPerBlock } from '../../delta/old-blocks.ts';
 import type { RowReader } from '../../delta/row-reader.ts';
-import { type Frame, orderBlocks, type StoreOrder } from '../../delta/store-order.ts';
+import { orderBlocks, type StoreFrame, type StoreOrder } from '../../delta/store-order.ts';
 import { sha256 } from '../../release/manifest.ts';
 import { type FrameDescription, slotsPerFrame } from '../catalog.ts';
 import { sha256Of } from '../signed-metadata.ts';
@@ -54,7 +54,7 @@ export async function writeBlockStore(
       const encoded = await Promise.all(
         batch.map(async (frame) => {
           const isOld = index.classes[order.blockIn[frame.firstSlot] ?? 0] === inAll;
-          return encodeFrame(await readFrame(row, frame, order), isOld ? 'quick' : 'thorough');
+          return compressFrame(await readFrame(row, frame, order), isOld ? 'quick' : 'thorough');
         }),
       );
       for (const bytes of encoded) {
@@ -70,7 +70,11 @@ export async function writeBlockStore(
   return described;
 }
 
-async function readFrame(row: RowReader, { firstSlot, slots }: Frame, order: StoreOrder): Promise<Buffer> {
+async function readFrame(
+  row: RowReader,
+  { firstSlot, slots }: StoreFrame,
+  order: StoreOrder,
+): Promise<Buffer> {
   const blocks: Buffer[] = [];
   for (let slot = firstSlot; slot < firstSlot + slots; slot += 1)
     blocks.push(await row.read((order.blockIn[slot] ?? 0) * unitsPerBlock, unitsPerBlock));

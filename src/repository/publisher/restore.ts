@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readsOf } from '../../base/read-ahead.ts';
 import { decodeBlockIndex } from '../../delta/block-index.ts';
 import { countBlocks } from '../../delta/content.ts';
-import { decodeFrame } from '../../delta/frame-codec.ts';
+import { decompressFrame } from '../../delta/frame-codec.ts';
 import { blocksOfSlots, placeFrame } from '../../delta/rebuild.ts';
 import { RowWriter } from '../../delta/row-writer.ts';
 import { orderBlocks } from '../../delta/store-order.ts';
@@ -59,7 +59,7 @@ export async function restoreRelease(
       for (const [number, { size }] of content.blocks.entries()) {
         const { firstSlot = 0, slots = 0 } = order.frames[number] ?? {};
         const bytes = await readsOf(store)(Buffer.alloc(size), offset);
-        await placeFrame(await decodeFrame(bytes, slots * blockSize), firstSlot, order, repeated, target);
+        await placeFrame(await decompressFrame(bytes, slots * blockSize), firstSlot, order, repeated, target);
         offset += size;
       }
     } finally {

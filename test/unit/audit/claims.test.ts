@@ -248,9 +248,9 @@ test('claims have different names, and say in one line each what they do not sto
   }
 });
 
-test('the table in docs/security.md is that of the checks', async () => {
-  const text = await readFile(join(import.meta.dirname, '../../../docs/security.md'), 'utf8');
-  const [section = ''] = text.split('\n## The claims\n')[1]?.split('\n## ') ?? [];
+test('the table in docs/reference/audit.md is that of the checks', async () => {
+  const text = await readFile(join(import.meta.dirname, '../../../docs/reference/audit.md'), 'utf8');
+  const [section = ''] = text.split('\n## Claims\n')[1]?.split('\n## ') ?? [];
   assert.deepEqual(
     section.split('\n').filter((line) => line.startsWith('| `')),
     claims.map(

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { isFailure } from '../../../src/base/errors.ts';
 import { decodeBlockIndex, encodeBlockIndex, prefixesOf } from '../../../src/delta/block-index.ts';
 import { countBlocks, placeFiles } from '../../../src/delta/content.ts';
-import { decodeFrame, encodeFrame } from '../../../src/delta/frame-codec.ts';
+import { compressFrame, decompressFrame } from '../../../src/delta/frame-codec.ts';
 import { type Location, OldBlocks, unitsPerBlock } from '../../../src/delta/old-blocks.ts';
 import { contextOf, decodePart, encodePart, partsOf } from '../../../src/delta/pack-codec.ts';
 import { decodePlan, encodePlan } from '../../../src/delta/pack-plan.ts';
@@ -20,7 +20,7 @@ import { classify } from '../../../src/repository/publisher/block-store.ts';
 import { blockSize } from '../../../src/verity/geometry.ts';
 import { digestBlocks } from '../../../src/verity/tree.ts';
 
-/** A block that is told by its number: most of it is zeros. */
+/** Returns the block with a number; most of it is zeros. */
 function block(number: number): Buffer {
   const bytes = Buffer.alloc(blockSize);
   bytes.write(`block ${number}`, (number * 7) % 4000);
@@ -30,7 +30,7 @@ function block(number: number): Buffer {
 const bytesOf = (numbers: readonly number[]) => Buffer.concat(numbers.map(block));
 const prefixes = (bytes: Buffer) => prefixesOf(digestBlocks(bytes));
 
-/** Few numbers, so that blocks repeat, move and vanish. */
+/** Few distinct numbers, so that blocks repeat, move and disappear. */
 const numbers = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 1, maxLength: 40 });
 
 async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
@@ -42,7 +42,7 @@ async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T>
   }
 }
 
-/** An old and a new release of a root and a boot image, which ends in the middle of a block and moves by 512 bytes. */
+/** An old and a new release with a root and a boot image, which ends inside a block and moves by 512 bytes. */
 const pairs = fc.record({
   old: numbers,
   new: numbers,
@@ -51,7 +51,7 @@ const pairs = fc.record({
   slots: fc.integer({ min: 1, max: 9 }),
 });
 
-test('any release is rebuilt from any other, from frames and from a pack', () =>
+test('rebuilds any release from any other, with frames and with a pack', () =>
   inScratch((directory) =>
     fc.assert(
       fc.asyncProperty(pairs, async ({ old, new: next, shift, tail, slots }) => {
@@ -108,7 +108,7 @@ test('any release is rebuilt from any other, from frames and from a pack', () =>
                 all.subarray(each * blockSize, (each + 1) * blockSize),
               ),
             );
-            const decoded = await decodeFrame(await encodeFrame(data, 'quick'), data.length);
+            const decoded = await decompressFrame(await compressFrame(data, 'quick'), data.length);
             await placeFrame(decoded, frame.firstSlot, order, blocksOfSlots(order), target);
           }
           await target.close();
@@ -139,7 +139,7 @@ test('any release is rebuilt from any other, from frames and from a pack', () =>
     ),
   ));
 
-test('a block store holds each block once, classes apart, and no frame holds what a known older release has', () => {
+test('a block store holds each block once, and no fetched frame holds a block of the known older release', () => {
   fc.assert(
     fc.property(numbers, numbers, numbers, fc.integer({ min: 1, max: 9 }), (next, newer, older, slots) => {
       const index = {
@@ -172,7 +172,7 @@ function slotsOf({ frames }: StoreOrder, number: number): number[] {
   return Array.from({ length: slots }, (_, at) => firstSlot + at);
 }
 
-test('what a pack refers to is what is not kept, as far as the limit', () => {
+test('the context of a pack is the content that is not reused, up to the limit', () => {
   const run = (firstBlock: number, blocks: number, from: number): Run => ({
     ...{ firstBlock, blocks },
     from: from as Location,
@@ -189,7 +189,7 @@ test('what a pack refers to is what is not kept, as far as the limit', () => {
   );
 });
 
-test('damaged plans, indexes, frames and parts are refused, never obeyed', async () => {
+test('rejects damaged plans, indexes, frames and parts', async () => {
   const runs: Run[] = [
     { firstBlock: 0, blocks: 5, from: 16 as Location },
     { firstBlock: 5, blocks: 300, from: undefined },
@@ -221,7 +221,7 @@ test('damaged plans, indexes, frames and parts are refused, never obeyed', async
   assert.throws(() => decodePlan(plan.subarray(0, -1), 307, 400), malformed);
   assert.throws(() => decodePlan(plan, 306, 400), malformed);
   assert.throws(() => decodePlan(plan, 307, 55), malformed);
-  assert.throws(() => decodePlan(Buffer.of(0x82, 0x00), 1, 8), malformed); // two bytes where one would do
+  assert.throws(() => decodePlan(Buffer.of(0x82, 0x00), 1, 8), malformed); // two bytes where one suffices
 
   const index = encodeBlockIndex({ classes: new Uint8Array(3), prefixes: Buffer.alloc(18) });
   for (const bytes of [index.subarray(1), index.subarray(0, -1), Buffer.alloc(0), Buffer.from('x')])
@@ -230,24 +230,24 @@ test('damaged plans, indexes, frames and parts are refused, never obeyed', async
   assert.throws(() => decodeBlockIndex(index, 4), { code: 'delta.index' });
 
   const data = bytesOf([1, 2, 3]);
-  const bomb = await encodeFrame(Buffer.alloc(1 << 24), 'quick');
+  const bomb = await compressFrame(Buffer.alloc(1 << 24), 'quick');
   for (const effort of ['quick', 'thorough'] as const) {
-    const frame = await encodeFrame(data, effort);
-    assert((await decodeFrame(frame, data.length)).equals(data));
-    await assert.rejects(decodeFrame(frame, data.length + 1), { code: 'delta.frame' });
-    await assert.rejects(decodeFrame(frame.subarray(0, -2), data.length), { code: 'delta.frame' });
-    await assert.rejects(decodeFrame(Buffer.concat([Buffer.of(9), frame]), data.length), {
+    const frame = await compressFrame(data, effort);
+    assert((await decompressFrame(frame, data.length)).equals(data));
+    await assert.rejects(decompressFrame(frame, data.length + 1), { code: 'delta.frame' });
+    await assert.rejects(decompressFrame(frame.subarray(0, -2), data.length), { code: 'delta.frame' });
+    await assert.rejects(decompressFrame(Buffer.concat([Buffer.of(9), frame]), data.length), {
       code: 'delta.frame',
     });
   }
-  await assert.rejects(decodeFrame(bomb, 4096), { code: 'delta.frame' });
+  await assert.rejects(decompressFrame(bomb, 4096), { code: 'delta.frame' });
   const part = await encodePart(data, bytesOf([4]));
   assert((await decodePart(part, bytesOf([4]), data.length)).equals(data));
   await assert.rejects(decodePart(part, bytesOf([4]), data.length - 1), malformed);
   await assert.rejects(decodePart(part.subarray(0, -3), bytesOf([4]), data.length), malformed);
 });
 
-test('files lie one behind the other, each on its own blocks', () => {
+test('places files one after the other, each in its own blocks', () => {
   assert.deepEqual(
     placeFiles([
       { name: 'a', size: 4096 },

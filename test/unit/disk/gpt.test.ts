@@ -28,7 +28,7 @@ function tableOf(sizes: DiskSizes): PartitionTable {
   return { diskGuid, diskSize: diskSize(sizes), partitions: layout(sizes) };
 }
 
-test('the eight partitions are those of the design, one after the other', () => {
+test('places the eight partitions of the design one after the other', () => {
   assert.deepEqual(
     layout(large).map(({ number, name, offset, size }) => [number, name, offset / MiB, size / MiB]),
     [
@@ -46,14 +46,14 @@ test('the eight partitions are those of the design, one after the other', () => 
   assert.equal(layout(small)[7]?.offset, ((8593 + 1024) * MiB) as Bytes);
 });
 
-test('a slot is where it is whatever the sizes are', () => {
+test('the place of a slot does not depend on the sizes', () => {
   for (const sizes of [small, large]) {
     assert.deepEqual(slotPartition('A', 'loader'), layout(sizes)[0]);
     assert.deepEqual(slotPartition('B', 'root'), layout(sizes)[5]);
   }
 });
 
-test('Data out of range is refused', () => {
+test('rejects a size of Data that is out of range', () => {
   const { minimum, maximum } = dataSizeLimits;
   for (const wrong of [0, minimum - MiB, minimum + 1, maximum + MiB, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => layout({ logSize: 'small', dataSize: wrong as Bytes }), {
@@ -63,7 +63,7 @@ test('Data out of range is refused', () => {
   }
 });
 
-test('both copies survive being written and read', () => {
+test('parses both copies that it encodes', () => {
   const sizes = fc.record({
     logSize: fc.constantFrom('small' as const, 'large' as const),
     dataSize: fc.integer({ min: 2048, max: 2097152 }).map((megabytes) => (megabytes * MiB) as Bytes),
@@ -79,7 +79,7 @@ test('both copies survive being written and read', () => {
   );
 });
 
-test('a change of any one byte is seen', () => {
+test('rejects a change of any single byte', () => {
   const copies = serialiseTable(tableOf(small));
   const change = fc.tuple(
     fc.constantFrom<Copy>('primary', 'backup'),
@@ -96,7 +96,7 @@ test('a change of any one byte is seen', () => {
   );
 });
 
-test('a table that is whole but cannot be right is refused', () => {
+test('rejects a table with a valid checksum but invalid partitions', () => {
   const { partitions, ...disk } = tableOf(small);
   const [first, second, ...others] = partitions;
   assert.ok(first && second);
@@ -120,7 +120,7 @@ test('a table that is whole but cannot be right is refused', () => {
   assert.throws(() => parseTable('primary', Buffer.alloc(primary.length)), { code: 'disk.partitions' });
 });
 
-test('util-linux reads the same partitions from either copy', async () => {
+test('util-linux reads the same partitions from each copy', async () => {
   const table = tableOf(large);
   const { primary, backup } = serialiseTable(table);
   const path = join(directory, 'disk');

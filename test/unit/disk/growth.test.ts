@@ -12,7 +12,7 @@ function withData(gigabytes: number): DiskSizes {
   return { logSize: 'small', dataSize: (gigabytes * GiB) as Bytes };
 }
 
-/** A disk in memory: what was written, by offset; everything else is zero. Writes are tables: all of a size. */
+/** A disk in memory: the written sectors by offset; all others are zero. */
 class MemoryDisk {
   size: Bytes;
   readonly sectors = new Map<number, Buffer>();
@@ -43,7 +43,7 @@ class MemoryDisk {
     };
   }
 
-  /** @param sectors a write is cut off after so many. */
+  /** @param sectors number of sectors after which a write is interrupted. */
   take(step: GrowthStep, sectors = Number.POSITIVE_INFINITY): void {
     if (step.kind === 'write') this.write(step.offset, step.data.subarray(0, sectors * 512));
     else if (sectors > 0) this.size = step.size;
@@ -82,11 +82,11 @@ test('a disk grows, keeps its identity, and grows again', () => {
   }
 });
 
-test('nothing is done when the disk has the size', () => {
+test('plans no steps when the disk has the size already', () => {
   assert.deepEqual(planGrowth(new MemoryDisk(withData(2)).tables(), withData(2)), []);
 });
 
-test('cut off anywhere, the disk can be used and grown to the same or another size', () => {
+test('an interruption at any point leaves a usable disk that can grow to the same or another size', () => {
   const [before, wanted] = [withData(2), withData(10)];
   const count = planGrowth(new MemoryDisk(before).tables(), wanted).length;
   assert.ok(count >= 4);
@@ -107,12 +107,12 @@ test('cut off anywhere, the disk can be used and grown to the same or another si
   }
 });
 
-test('cut off twice, each time in the middle of a write, nothing of the first try is left', () => {
+test('two interruptions in the middle of a write leave nothing of the first attempt', () => {
   const cutAfter = (disk: MemoryDisk, gigabytes: number, whole: number) => {
     const steps = planGrowth(disk.tables(), withData(gigabytes));
     for (const step of steps.slice(0, whole)) disk.take(step);
     const cut = steps[whole];
-    if (cut) disk.take(cut, 2); // of a table: the new header with the old entries, or the other way round
+    if (cut) disk.take(cut, 2); // a torn table: the new header with the old entries, or the reverse
     return whole < steps.length;
   };
   for (let first = 0, more = true; more; first++) {
@@ -127,14 +127,14 @@ test('cut off twice, each time in the middle of a write, nothing of the first tr
   }
 });
 
-test('a growth that was cut off may be made smaller again, as long as Data had not grown', () => {
+test('an interrupted growth can continue to a smaller size if Data has not grown yet', () => {
   const disk = new MemoryDisk(withData(2));
   disk.take({ kind: 'enlarge', size: diskSize(withData(10)) });
   disk.grow(withData(5));
   assertGrown(disk, withData(5));
 });
 
-test('a damaged table is mended from the other', () => {
+test('repairs a damaged copy from the other copy', () => {
   for (const place of ['primary', 'backup'] as const) {
     const disk = new MemoryDisk(withData(2));
     const [offset, length] = place === 'primary' ? [0, primarySize] : [disk.size - backupSize, backupSize];
@@ -144,13 +144,13 @@ test('a damaged table is mended from the other', () => {
   }
 });
 
-test('Data never shrinks', () => {
+test('rejects shrinking Data', () => {
   const disk = new MemoryDisk(withData(10));
   assert.throws(() => disk.grow(withData(9)), { code: 'disk.shrink', exitCode: 2 });
   assertGrown(disk, withData(10));
 });
 
-test('a disk of another layout is refused', () => {
+test('rejects a disk with another layout', () => {
   const tables = new MemoryDisk(withData(10)).tables();
   const refused = { code: 'disk.partitions', exitCode: 1 };
   assert.throws(() => planGrowth(tables, { ...withData(20), logSize: 'large' }), refused);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ipeText } from '../../../src/cli/commands/ipe.ts';
+import { ipeText } from '../../../src/cli/commands/ipe/text.ts';
 import { parseIpe } from '../../../src/guest/ipe.ts';
 import { parseMachineName } from '../../../src/machine/paths.ts';
 
@@ -29,7 +29,7 @@ test('what runs is told first, and what the next start does where it differs', (
   assert.match(told('audit', 'enforce')[1] ?? '', /after the next restart it is enforce/);
   assert.match(told('enforce', 'audit')[0] ?? '', /ipe is enforce/);
   assert.match(told('off', 'enforce').join(), /root is not verified.*with verity it is enforce/);
-  assert.match(told(undefined, 'enforce').join(), /is not running: with its next start ipe is enforce/);
+  assert.match(told(undefined, 'enforce').join(), /is not running: at its next start ipe is enforce/);
 });
 
 test('the policy allows nothing but what is verified', async () => {

@@ -1,13 +1,13 @@
 import { misuse } from '../../../base/errors.ts';
 import { findDrift, type MachineDrift, resetDrift } from '../../../guest/drift-report.ts';
 import { parseOverlayPath, showPath } from '../../../guest/overlay-path.ts';
-import { defineVerb, optional, toggle } from '../../framework/command.ts';
+import { defineCommand, optional, toggle } from '../../framework/command.ts';
 import { confirm } from '../../terminal/confirm.ts';
 import { driftJson, driftText } from './text.ts';
 
 const comparing = 'Comparing the machine with its release';
 
-export const verb = defineVerb({
+export const driftCommand = defineCommand({
   arguments: {
     path: optional(
       'PATH',

@@ -3,7 +3,7 @@ import { encryptionOf, isLockedNextTime, startWithKey, unshownKey } from '../../
 import { readConfiguration } from '../../../machine/configuration.ts';
 import { parseRecoveryKey } from '../../../machine/data-keys.ts';
 import { machineLayout } from '../../../machine/paths.ts';
-import { defineVerb } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
 import { askSecret } from '../../terminal/secret.ts';
 import { readyText, recoveryKeyText } from '../status/text.ts';
 import { forgetShown } from './shown-key.ts';
@@ -14,7 +14,7 @@ const whyLocked = {
   off: 'its TPM opens the data when verity is on again',
 } as const;
 
-export const verb = defineVerb({
+export const recoveryCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

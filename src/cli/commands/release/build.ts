@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
-import { anyText, defineVerb, setting } from '../../framework/command.ts';
+import { anyText, defineCommand, setting } from '../../framework/command.ts';
 
 const project = resolve(import.meta.dirname, '../../../..');
 
-export const verb = defineVerb({
+export const buildCommand = defineCommand({
   arguments: {},
   flags: {
     out: setting('DIR', 'where the release goes (default: build in HOLDFAST_HOME)', anyText),

@@ -5,9 +5,9 @@ import { formatSize } from '../../../base/size.ts';
 import { trustedCertificate } from '../../../release/store.ts';
 import { repositoryKeys } from '../../../repository/client/host-trust.ts';
 import { bundleRelease } from '../../../repository/publisher/bundle.ts';
-import { anyText, defineVerb, required, setting } from '../../framework/command.ts';
+import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
 
-export const verb = defineVerb({
+export const releaseBundleCommand = defineCommand({
   arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
   flags: { out: setting('FILE', 'where the bundle goes', anyText) },
   examples: [['holdfast release bundle ./release --out release.holdfast', 'for machines without a network']],

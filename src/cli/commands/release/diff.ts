@@ -3,9 +3,9 @@ import { formatSize } from '../../../base/size.ts';
 import { trustedCertificate } from '../../../release/store.ts';
 import type { FileChange, PackageChange } from '../../../repository/compare.ts';
 import { diffReleases } from '../../../repository/publisher/diff.ts';
-import { anyText, defineVerb, required } from '../../framework/command.ts';
+import { anyText, defineCommand, required } from '../../framework/command.ts';
 
-export const verb = defineVerb({
+export const releaseDiffCommand = defineCommand({
   arguments: {
     older: required('OLDER_DIR', "an older release's directory", anyText),
     newer: required('NEWER_DIR', "a newer release's directory", anyText),

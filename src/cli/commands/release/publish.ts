@@ -4,9 +4,9 @@ import { formatSize } from '../../../base/size.ts';
 import { trustedCertificate } from '../../../release/store.ts';
 import { repositoryKeys } from '../../../repository/client/host-trust.ts';
 import { publishRelease } from '../../../repository/publisher/publish.ts';
-import { anyText, defineVerb, required, setting } from '../../framework/command.ts';
+import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
 
-export const verb = defineVerb({
+export const releasePublishCommand = defineCommand({
   arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
   flags: {
     repository: setting('DIR', 'the repository: a directory that any web server can serve', anyText),

@@ -1,8 +1,8 @@
 import { machineStatus } from '../../../lifecycle/status.ts';
-import { defineVerb } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
 import { statusText } from './text.ts';
 
-export const verb = defineVerb({
+export const statusCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

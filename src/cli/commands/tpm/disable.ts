@@ -1,8 +1,8 @@
 import { setTpmAccess } from '../../../lifecycle/host-tpm.ts';
-import { defineVerb } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
 import { hostTpmStatus } from './host-status.ts';
 
-export const verb = defineVerb({
+export const tpmDisableCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

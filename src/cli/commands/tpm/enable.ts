@@ -1,14 +1,14 @@
 import { resolve } from 'node:path';
 import { setTpmAccess } from '../../../lifecycle/host-tpm.ts';
 import { defaultHostTpm } from '../../../tpm/host/host-tpm.ts';
-import { anyText, defineVerb, setting, toggle } from '../../framework/command.ts';
+import { anyText, defineCommand, setting, toggle } from '../../framework/command.ts';
 import { confirm } from '../../terminal/confirm.ts';
 import { hostTpmStatus } from './host-status.ts';
 
 const risk =
   "Whoever can open a vsock in the machine, containers included, can then read the host's PCRs and those NV indices whose authorization is empty or known, prove to be this host with its endorsement key, and slow its TPM down.";
 
-export const verb = defineVerb({
+export const tpmEnableCommand = defineCommand({
   arguments: {},
   flags: {
     device: setting('PATH', `the TPM (default: ${defaultHostTpm}), or the socket of a swtpm`, (word) =>

@@ -1,8 +1,8 @@
 import { tpmInformation } from '../../../lifecycle/host-tpm.ts';
 import type { TpmInformation } from '../../../tpm/host/information.ts';
-import { defineVerb } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
 
-export const verb = defineVerb({
+export const tpmInfoCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

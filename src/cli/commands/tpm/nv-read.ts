@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { misuse, reasonOf } from '../../../base/errors.ts';
 import { readNvInGuest } from '../../../lifecycle/host-tpm.ts';
-import { anyText, defineVerb, required, setting, wholeNumber } from '../../framework/command.ts';
+import { anyText, defineCommand, required, setting, wholeNumber } from '../../framework/command.ts';
 
-export const verb = defineVerb({
+export const tpmNvReadCommand = defineCommand({
   arguments: { index: required('INDEX', 'the NV index, such as 0x1500001', parseIndex) },
   flags: {
     auth: setting('FILE', 'file with the authorization of the index; - is standard input', anyText),

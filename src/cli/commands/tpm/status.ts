@@ -1,14 +1,14 @@
 import { attestMachine } from '../../../attestation/attest.ts';
 import type { Judgement } from '../../../attestation/verify.ts';
 import { HoldfastError, reasonOf } from '../../../base/errors.ts';
-import { type Context, defineVerb } from '../../framework/command.ts';
+import { type Context, defineCommand } from '../../framework/command.ts';
 import { registerText } from '../attest/text.ts';
 import { hostTpmStatus } from './host-status.ts';
 
 /** The machine's own TPM, or why it says nothing now. */
 type Own = Judgement | { readonly problem: string };
 
-export const verb = defineVerb({
+export const tpmStatusCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [

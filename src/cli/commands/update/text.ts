@@ -8,7 +8,10 @@ import type { UpdateResult, UpdateStatus } from '../../../update/update.ts';
 import { columns } from '../../terminal/columns.ts';
 import { packageLines } from '../release/diff.ts';
 
-export function resultText(action: string, result: UpdateResult | undefined): string {
+export function resultText(
+  action: 'stage' | 'apply' | 'commit' | 'rollback',
+  result: UpdateResult | undefined,
+): string {
   if (result === undefined) return action === 'commit' ? 'no trial is under way' : 'the trial is called off';
   const { version, steps, written, runs, road, received, detours } = result;
   const isNew = steps.length > 0 && action !== 'stage';

@@ -6,7 +6,7 @@ import { parseSize } from '../../../../src/base/size.ts';
 import {
   anyText,
   type Context,
-  defineVerb,
+  defineCommand,
   flagName,
   type Given,
   oneOf,
@@ -23,6 +23,7 @@ const context: Context = {
   machine: parseMachineName('default'),
   json: false,
   layout: homeLayout('/nowhere'),
+  commands: {},
   progress: silent,
   output: { result: () => {}, printed: async () => {} },
   streams: process,
@@ -44,17 +45,17 @@ const tables = {
   },
 };
 
-/** What the verb's `run` saw. */
+/** What the command's `run` saw. */
 async function callWith(given: Given): Promise<unknown> {
   let seen: unknown;
-  const verb = defineVerb({
+  const command = defineCommand({
     ...tables,
     examples: [],
     run: async (call) => {
       seen = { arguments: call.arguments, flags: call.flags };
     },
   });
-  await verb.run(given, context);
+  await command.run(given, context);
   return seen;
 }
 
@@ -98,7 +99,7 @@ test('all wrong values are reported at once', async () => {
 });
 
 test('a defect in a parser is not blamed on the user', async () => {
-  const verb = defineVerb({
+  const command = defineCommand({
     arguments: {},
     flags: {
       broken: setting('X', 'breaks', () => {
@@ -108,18 +109,18 @@ test('a defect in a parser is not blamed on the user', async () => {
     examples: [],
     run: async () => {},
   });
-  await assert.rejects(verb.run({ arguments: {}, flags: { broken: 'x' } }, context), TypeError);
+  await assert.rejects(command.run({ arguments: {}, flags: { broken: 'x' } }, context), TypeError);
 });
 
-test("an error of the verb's own work passes unchanged", async () => {
+test("an error of the command's own work passes unchanged", async () => {
   const error = failure('internal', 'y');
-  const verb = defineVerb({
+  const command = defineCommand({
     arguments: {},
     flags: {},
     examples: [],
     run: () => Promise.reject(error),
   });
-  await assert.rejects(verb.run({ arguments: {}, flags: {} }, context), (thrown) => thrown === error);
+  await assert.rejects(command.run({ arguments: {}, flags: {} }, context), (thrown) => thrown === error);
 });
 
 test('whole numbers only', () => {

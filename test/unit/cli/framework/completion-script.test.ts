@@ -6,59 +6,75 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   anyText,
-  defineVerb,
+  defineCommand,
   oneOf,
   required,
   rest,
   setting,
   toggle,
 } from '../../../../src/cli/framework/command.ts';
-import { completionScript, type NamedVerb } from '../../../../src/cli/framework/completion-script.ts';
+import type { CommandTable } from '../../../../src/cli/framework/command-table.ts';
+import { completionScript, type Shell } from '../../../../src/cli/framework/completion-script.ts';
 
-const run = async () => {};
-const verbs: readonly NamedVerb[] = [
-  {
-    name: 'deploy',
-    summary: "make a machine, if it's not there",
-    verb: defineVerb({
-      arguments: {},
-      flags: {
-        logSize: setting('SIZE', 'log', oneOf('small', 'large')),
-        release: setting('DIR', 'from', anyText),
-        force: toggle('at once'),
+const plain = { arguments: {}, flags: {}, examples: [], run: async () => {} };
+const commands: CommandTable = {
+  deploy: {
+    summary: "Create a machine, if it's not there",
+    load: async () =>
+      defineCommand({
+        ...plain,
+        flags: {
+          logSize: setting('SIZE', 'log', oneOf('small', 'large')),
+          release: setting('DIR', 'from', anyText),
+          force: toggle('at once'),
+        },
+      }),
+  },
+  completion: {
+    summary: 'Print a script',
+    load: async () =>
+      defineCommand({ ...plain, arguments: { shell: required('SHELL', 'which', oneOf('bash', 'zsh')) } }),
+  },
+  attest: {
+    summary: 'Attest',
+    load: async () => defineCommand({ ...plain, flags: { nonce: setting('HEX', 'asked', anyText) } }),
+    subcommands: {
+      verify: {
+        summary: 'Verify',
+        load: async () => defineCommand({ ...plain, flags: { trust: setting('FILE', 'trust', anyText) } }),
       },
-      examples: [],
-      run,
-    }),
+    },
   },
-  {
-    name: 'autostart',
-    summary: 'on or off',
-    verb: defineVerb({
-      arguments: { state: required('STATE', 'which', oneOf('enable', 'disable')) },
-      flags: {},
-      examples: [],
-      run,
-    }),
+  release: {
+    summary: 'Publish',
+    subcommands: {
+      keys: {
+        summary: 'Keys',
+        subcommands: {
+          init: { summary: 'Create', load: async () => defineCommand(plain) },
+          rotate: {
+            summary: 'Replace',
+            load: async () =>
+              defineCommand({ ...plain, flags: { role: setting('ROLE', 'role', oneOf('root', 'targets')) } }),
+          },
+        },
+      },
+    },
   },
-  {
-    name: 'exec',
-    summary: 'run',
-    verb: defineVerb({
-      arguments: { command: rest('CMD', 'what') },
-      flags: {},
-      passThrough: true,
-      examples: [],
-      run,
-    }),
+  exec: {
+    summary: 'Run',
+    load: async () =>
+      defineCommand({ ...plain, arguments: { command: rest('CMD', 'what') }, passThrough: true }),
   },
-];
+};
+const script = (shell: Shell) => completionScript(shell, commands);
+const bash = await script('bash');
 
 /** What bash offers for a command line whose last word is being typed. */
 function offered(home: string, ...words: string[]): string[] {
-  const script = `${completionScript('bash', verbs)}
+  const typed = `${bash}
 COMP_WORDS=(holdfast "$@"); COMP_CWORD=$#; _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', script, 'bash', ...words], {
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', typed, 'bash', ...words], {
     env: { PATH: process.env.PATH, HOLDFAST_HOME: home },
     encoding: 'utf8',
   });
@@ -67,15 +83,19 @@ COMP_WORDS=(holdfast "$@"); COMP_CWORD=$#; _holdfast; printf '%s\\n' "\${COMPREP
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-test('bash completes verbs, flags, choices and machines', () => {
+test('bash completes commands, flags, choices and machines', () => {
   const home = mkdtempSync(join(tmpdir(), 'holdfast-completion-'));
   try {
     for (const name of ['default', 'gateway']) mkdirSync(join(home, 'machines', name), { recursive: true });
     const cases: readonly (readonly [words: string[], expected: string[]])[] = [
-      [[''], ['deploy', 'autostart', 'exec', 'help']],
+      [[''], ['deploy', 'completion', 'attest', 'release', 'exec', 'help']],
       [
         ['help', ''],
-        ['deploy', 'autostart', 'exec'],
+        ['deploy', 'completion', 'attest', 'release', 'exec'],
+      ],
+      [
+        ['help', 'release', 'keys', ''],
+        ['init', 'rotate'],
       ],
       [['d'], ['deploy']],
       [['--j'], ['--json']],
@@ -91,8 +111,21 @@ test('bash completes verbs, flags, choices and machines', () => {
         ['default', 'gateway'],
       ],
       [['--machine', 'g'], ['gateway']],
-      [['--machine', 'gateway', 'a'], ['autostart']],
-      [['autostart', 'e'], ['enable']],
+      [['--machine', 'gateway', 'c'], ['completion']],
+      [['completion', 'b'], ['bash']],
+      [['attest', ''], ['verify']],
+      [['attest', '--n'], ['--nonce']],
+      [['attest', '--nonce', 'ab', 'v'], ['verify']],
+      [['attest', 'verify', '--n'], []],
+      [['attest', 'verify', '--t'], ['--trust']],
+      [['release', ''], ['keys']],
+      [['release', '--machine', 'default', 'keys', 'i'], ['init']],
+      [['release', 'keys', 'rotate', '--r'], ['--role']],
+      [['release', 'keys', 'init', '--r'], []],
+      [
+        ['release', 'keys', 'rotate', '--role', ''],
+        ['root', 'targets'],
+      ],
       [['exec', 'ls', '--j'], []],
     ];
     for (const [words, expected] of cases)
@@ -106,10 +139,12 @@ test('without any machine nothing is offered for --machine', () => {
   assert.deepEqual(offered('/nowhere', 'deploy', '--machine', ''), []);
 });
 
-test('zsh runs the same functions; fish gets its own lines, quoted', () => {
-  assert.match(completionScript('zsh', verbs), /bashcompinit\n_holdfast\(\) \{/);
-  const fish = completionScript('fish', verbs);
-  assert.match(fish, /-a deploy -d 'make a machine, if it\\'s not there'$/m);
-  assert.match(fish, /-n '__fish_seen_subcommand_from deploy' -l log-size -x -a 'small large' -d 'log'$/m);
+test('zsh runs the same functions; fish gets its own lines, quoted', async () => {
+  assert.match(await script('zsh'), /bashcompinit\n_holdfast\(\) \{/);
+  const fish = await script('fish');
+  assert.match(fish, /-n '__holdfast_command' -a deploy -d 'Create a machine, if it\\'s not there'$/m);
+  assert.match(fish, /-n '__holdfast_command deploy' -l log-size -x -a 'small large' -d 'log'$/m);
+  assert.match(fish, /-n '__holdfast_command release keys' -a rotate -d 'Replace'$/m);
+  assert.match(fish, /-n '__holdfast_command release keys rotate' -l role -x -a 'root targets' -d 'role'$/m);
   assert.match(fish, /-l machine -x -a '\(__holdfast_machines\)'/);
 });

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { admittedCommands } from '../../../../src/tpm/broker/allowed-commands.ts';
 import { refusedCommands } from '../../../../src/tpm/broker/denied-commands.ts';
 
-test('docs/tpm.md explains each command as the tables do', async () => {
-  const text = await readFile(join(import.meta.dirname, '../../../../docs/tpm.md'), 'utf8');
+test('docs/reference/tpm-broker.md explains each command as the tables do', async () => {
+  const text = await readFile(join(import.meta.dirname, '../../../../docs/reference/tpm-broker.md'), 'utf8');
   const rows = text.split('\n');
   const shown = rows.filter((row) => /^\| `\w+` \| 0x/.test(row));
   assert.deepEqual(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFailure } from '../../../../../src/base/errors.ts';
-import { verb as nvRead } from '../../../../../src/cli/commands/tpm/nv-read.ts';
+import { tpmNvReadCommand } from '../../../../../src/cli/commands/tpm/nv-read.ts';
 
-const read = (word: string) => nvRead.arguments.index?.read([word]);
+const read = (word: string) => tpmNvReadCommand.arguments.index?.read([word]);
 
 test('an NV index is written as tpm2-tools show it, or as a number among them', () => {
   assert.equal(read('0x1500001'), 0x0150_0001);

@@ -1,0 +1,13 @@
+import { machineTrust } from '../../../attestation/attest.ts';
+import { defineCommand } from '../../framework/command.ts';
+
+export const attestTrustCommand = defineCommand({
+  description: 'Transfer the output over a trusted channel: `holdfast attest verify` relies on it.',
+  arguments: {},
+  flags: {},
+  examples: [['holdfast attest trust >gateway.trust', 'Save what another host needs for `attest verify`']],
+  async run({ machine, layout, output }) {
+    const trust = await machineTrust(layout, machine);
+    output.result(trust, JSON.stringify(trust, null, 1));
+  },
+});

@@ -1,0 +1,29 @@
+import { allowIn } from '../../../guest/firewall-changes.ts';
+import { describeRule, type FirewallRule, parseComment } from '../../../guest/firewall-rule.ts';
+import { defineCommand, setting } from '../../framework/command.ts';
+import { ruleFromFlag, ruleJson, serviceArgument } from './rule.ts';
+
+export const firewallAllowCommand = defineCommand({
+  description:
+    'Allows incoming connections at once and after each restart. The rule also applies to ports that Podman publishes.',
+  arguments: { service: serviceArgument },
+  flags: {
+    from: ruleFromFlag,
+    comment: setting('TEXT', 'What the rule is for', parseComment),
+  },
+  examples: [
+    ['holdfast firewall allow tcp/8080', 'Allow a port from everywhere'],
+    [
+      'holdfast firewall allow udp/5000-5010 --from 192.0.2.0/24 --comment "sensors"',
+      'Allow ports from a network',
+    ],
+  ],
+  async run({ arguments: { service }, flags, machine, layout, output }) {
+    const rule: FirewallRule = { service, from: flags.from, comment: flags.comment };
+    const changed = await allowIn(layout, machine, rule);
+    output.result(
+      { machine, ...ruleJson(rule), allowed: true, changed },
+      `${machine} ${changed ? 'allows' : 'already allows'} ${describeRule(rule)}`,
+    );
+  },
+});

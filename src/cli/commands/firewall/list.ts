@@ -1,0 +1,21 @@
+import { allowedIn } from '../../../guest/firewall-changes.ts';
+import { describeService } from '../../../guest/firewall-rule.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { columns } from '../../terminal/columns.ts';
+import { ruleJson } from './rule.ts';
+
+export const firewallListCommand = defineCommand({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast firewall list', 'List the connections that the guest accepts']],
+  async run({ machine, layout, output }) {
+    const rules = await allowedIn(layout, machine);
+    const rows = rules.map(({ service, from, comment }) => [
+      describeService(service),
+      from ?? 'everywhere',
+      comment ?? '',
+    ]);
+    const text = rules.length === 0 ? 'nothing is allowed' : columns(['SERVICE', 'FROM', 'COMMENT'], rows);
+    output.result({ machine, rules: rules.map(ruleJson) }, text);
+  },
+});

@@ -1,0 +1,9 @@
+import { defineCommand } from '../../framework/command.ts';
+import { setIpe } from './text.ts';
+
+export const ipeAuditCommand = defineCommand({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast ipe audit', 'Let unsigned programs run and log each in the journal']],
+  run: (context) => setIpe(context, 'audit'),
+});

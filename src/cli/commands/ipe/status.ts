@@ -1,0 +1,9 @@
+import { defineCommand } from '../../framework/command.ts';
+import { printIpe } from './text.ts';
+
+export const ipeStatusCommand = defineCommand({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast ipe status', 'Show what the kernel does now and after the next start']],
+  run: (context) => printIpe(context, false),
+});

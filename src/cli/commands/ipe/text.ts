@@ -1,0 +1,35 @@
+import { chooseNextStart } from '../../../lifecycle/boot-options.ts';
+import { type IpeState, ipeState } from '../../../lifecycle/ipe.ts';
+import type { MachineName } from '../../../machine/paths.ts';
+import type { Context } from '../../framework/command.ts';
+
+/** Prints what runs and what is configured. */
+export async function printIpe(
+  { layout, machine, output }: Pick<Context, 'layout' | 'machine' | 'output'>,
+  changed: boolean,
+): Promise<void> {
+  const state = await ipeState(layout, machine);
+  const { configured, runs } = state;
+  output.result({ machine, configured, runs: runs ?? null, changed }, ipeText(machine, state));
+}
+
+/** Sets the mode from the next start and prints the result. */
+export async function setIpe(context: Context, mode: 'audit' | 'enforce'): Promise<void> {
+  await printIpe(context, await chooseNextStart(context.layout, context.machine, { ipe: mode }));
+}
+
+const meanings = {
+  audit: 'audit: programs that are not of the release run, and the journal logs them',
+  enforce: 'enforce: only programs of the release and of signed volumes run',
+  off: 'off, because the root is not verified',
+} as const;
+
+/** What runs and, where it differs, what is configured. */
+export function ipeText(machine: MachineName, { configured, runs }: IpeState): string {
+  if (runs === undefined)
+    return `${machine} is not running: at its next start ipe is ${meanings[configured]}`;
+  const now = `${machine}: ipe is ${meanings[runs]}`;
+  if (runs === configured) return now;
+  if (runs === 'off') return `${now}\nwith verity it is ${meanings[configured]}`;
+  return `${now}\nafter the next restart it is ${meanings[configured]}; run \`holdfast restart\` to apply that now`;
+}

@@ -1,0 +1,20 @@
+import { resolve } from 'node:path';
+import type { HomeLayout } from '../../../../machine/paths.ts';
+import { repositoryKeys } from '../../../../repository/client/host-trust.ts';
+import { trustedRootPath } from '../../../../repository/root-metadata.ts';
+import { anyText, setting } from '../../../framework/command.ts';
+
+export const offlineFlag = setting(
+  'DIR',
+  'Directory of the root keys (default: with the other keys in HOLDFAST_HOME)',
+  anyText,
+);
+
+/** Where the keys are, and the root metadata that other hosts are to trust. */
+export function keyDirectories(layout: HomeLayout, offline: string | undefined) {
+  const directory = repositoryKeys(layout);
+  return {
+    keys: { directory, rootKeys: offline === undefined ? directory : resolve(offline) },
+    trusted: trustedRootPath(directory),
+  };
+}

@@ -1,0 +1,22 @@
+import { roles } from '../../../../repository/roles.ts';
+import { rotateKeys } from '../../../../repository/root-metadata.ts';
+import { defineCommand, oneOf, setting } from '../../../framework/command.ts';
+import { keyDirectories, offlineFlag } from './key-directories.ts';
+
+export const releaseKeysRotateCommand = defineCommand({
+  arguments: {},
+  flags: {
+    offline: offlineFlag,
+    role: setting('ROLE', 'Role to replace (default: targets, snapshot and timestamp)', oneOf(...roles)),
+  },
+  examples: [['holdfast release keys rotate --role targets', 'Replace keys that were lost or disclosed']],
+  async run({ flags, layout, output }) {
+    const { keys, trusted } = keyDirectories(layout, flags.offline);
+    const rotated = flags.role === undefined ? (['targets', 'snapshot', 'timestamp'] as const) : [flags.role];
+    const rootVersion = await rotateKeys(keys, rotated);
+    output.result(
+      { rootVersion, rotated, trusted },
+      `Replaced the keys of ${rotated.join(', ')}: root metadata ${rootVersion}\nPublish again to put them into use`,
+    );
+  },
+});

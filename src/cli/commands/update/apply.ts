@@ -1,0 +1,26 @@
+import { applyUpdate } from '../../../update/update.ts';
+import { defineCommand, toggle } from '../../framework/command.ts';
+import { printPreview, printResult } from './result.ts';
+import { fromFlag, updatedMachine, updateSource } from './update-options.ts';
+
+export const updateApplyCommand = defineCommand({
+  description:
+    'Writes the newest release of the repository, or the given release, to the inactive slot, restarts the machine into it, checks it and commits it. A release that fails the check is rolled back. An update that was interrupted is resumed.',
+  arguments: {},
+  flags: {
+    from: fromFlag,
+    dryRun: toggle('Show what would be done and change nothing'),
+    acceptDrift: toggle('Continue when local files hide changes of the release'),
+  },
+  examples: [
+    ['holdfast update apply', 'Update from the repository of the machine'],
+    ['holdfast update apply --from https://updates.example/', 'Update from another repository'],
+    ['holdfast update apply --from ./release', 'Update to a release in a local directory'],
+    ['holdfast update apply --dry-run', 'Show what would be done, and what prevents it'],
+  ],
+  async run({ flags: { from: given, dryRun, acceptDrift }, ...context }) {
+    const from = await updateSource(context, 'apply', given);
+    if (dryRun) await printPreview(context, 'apply', from);
+    else printResult(context, 'apply', await applyUpdate(updatedMachine(context), from, acceptDrift));
+  },
+});

@@ -1,0 +1,18 @@
+import { checkForUpdate } from '../../../update/check.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { checkText } from './text.ts';
+import { fromFlag, updatedMachine, updateSource } from './update-options.ts';
+
+export const updateCheckCommand = defineCommand({
+  arguments: {},
+  flags: { from: fromFlag },
+  examples: [
+    ['holdfast update check', 'Ask the repository of the machine for a newer release'],
+    ['holdfast update check --from https://updates.example/', 'Ask another repository'],
+  ],
+  async run({ flags: { from: given }, ...context }) {
+    const from = await updateSource(context, 'check', given);
+    const check = await checkForUpdate(updatedMachine(context), from);
+    context.output.result({ machine: context.machine, ...check }, checkText(check));
+  },
+});

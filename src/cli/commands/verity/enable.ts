@@ -1,0 +1,15 @@
+import { chooseNextStart } from '../../../lifecycle/boot-options.ts';
+import { machineStatus } from '../../../lifecycle/status.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { printVerity } from './text.ts';
+
+export const verityEnableCommand = defineCommand({
+  arguments: {},
+  flags: {},
+  examples: [['holdfast verity enable', 'Verify every block of the root again, from the next start']],
+  async run(context) {
+    const { layout, machine } = context;
+    await machineStatus(layout, machine); // fails when there is no such machine
+    await printVerity(context, await chooseNextStart(layout, machine, { verity: 'on' }));
+  },
+});

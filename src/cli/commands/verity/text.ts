@@ -1,0 +1,32 @@
+import type { Verity } from '../../../disk/layout.ts';
+import { type MachineStatus, machineStatus } from '../../../lifecycle/status.ts';
+import type { Context } from '../../framework/command.ts';
+
+/** Prints what runs and what is configured. */
+export async function printVerity(
+  { layout, machine, output }: Pick<Context, 'layout' | 'machine' | 'output'>,
+  changed: boolean,
+): Promise<void> {
+  const status = await machineStatus(layout, machine);
+  const { verity: configured } = status;
+  output.result({ machine, configured, runs: runningVerity(status) ?? null, changed }, verityText(status));
+}
+
+/** Undefined while the guest does not answer. */
+function runningVerity({ guest }: MachineStatus): Verity | undefined {
+  return guest && (guest.verity === 'off' ? 'off' : 'on');
+}
+
+const meanings = {
+  on: 'on: every block of the root is verified',
+  off: 'OFF: the root is not verified',
+} as const;
+
+/** What runs and, where it differs, what is configured. */
+function verityText(status: MachineStatus): string {
+  const { name, verity, state } = status;
+  const runs = runningVerity(status);
+  if (runs === verity) return `${name}: verity is ${meanings[verity]}`;
+  if (runs === undefined) return `${name} is ${state}: at its next start verity is ${meanings[verity]}`;
+  return `${name}: verity is ${meanings[runs]}\nafter the next restart it is ${meanings[verity]}; run \`holdfast restart\` to apply that now`;
+}

@@ -1,0 +1,114 @@
+import type { Argument, CommandDefinition, Flags } from './command.ts';
+import type { CommandEntry, CommandTable } from './command-table.ts';
+import { commonFlags } from './common-flags.ts';
+import { flagUsage } from './flag-words.ts';
+
+type Row = readonly [term: string, meaning: string];
+
+/** Everything that help shows of one command or group. */
+export interface HelpSubject extends CommandEntry {
+  readonly name: string;
+  /** Absent for a group that does nothing by its name alone. */
+  readonly definition?: CommandDefinition | undefined;
+}
+
+/** The help of all commands, in sections. */
+export function overviewHelp(
+  about: string,
+  sections: Readonly<Record<string, CommandTable>>,
+  width: number,
+): string {
+  return joined([
+    'Usage: holdfast [flags] COMMAND ...',
+    wrapped(about, 0, width),
+    ...Object.entries(sections).map(([title, table]) => rowsText(title, summariesOf(table), width)),
+    rowsText('Common flags', [...commonFlagRows, ['--version', 'Print the version']], width),
+    'Run `holdfast help COMMAND` for the arguments, flags and examples of a command.',
+  ]);
+}
+
+/** The help of one command, or of a group. */
+export function commandHelp(subject: HelpSubject, width: number): string {
+  const { name, summary, definition, subcommands } = subject;
+  const usage = [
+    ...(definition ? [usageLine(name, definition)] : []),
+    ...(subcommands ? [`holdfast ${name} COMMAND ...`] : []),
+  ];
+  return joined([
+    `Usage: ${usage.join('\n       ')}`,
+    wrapped(`${summary}.`, 0, width),
+    definition?.description && wrapped(definition.description, 0, width),
+    definition && rowsText('Arguments', argumentRows(definition), width),
+    subcommands && rowsText('Commands', summariesOf(subcommands), width),
+    definition && rowsText('Flags', flagRows(definition.flags), width),
+    rowsText('Common flags', commonFlagRows, width),
+    definition && rowsText('Examples', definition.examples, width),
+    subcommands && `Run \`holdfast help ${name} COMMAND\` for one of these commands.`,
+  ]);
+}
+
+/** `holdfast copy [flags] SRC DST`. */
+export function usageLine(name: string, definition: Pick<CommandDefinition, 'arguments'>): string {
+  const words = Object.values(definition.arguments).map(argumentUsage);
+  return ['holdfast', name, '[flags]', ...words].join(' ');
+}
+
+/** `SRC`, `[PATH]`, `COMMAND ...`. */
+export function argumentUsage({ placeholder, count }: Argument<unknown>): string {
+  if (count === 'optional') return `[${placeholder}]`;
+  return count === 'rest' ? `${placeholder} ...` : placeholder;
+}
+
+/** An argument of a command, and its meaning. */
+export function argumentRows(definition: CommandDefinition): Row[] {
+  return Object.values(definition.arguments).map(({ placeholder, summary }) => [placeholder, summary]);
+}
+
+/** A flag with its value, and its meaning. */
+export function flagRows(flags: Flags): Row[] {
+  return Object.entries(flags).map(([key, flag]) => [flagUsage(key, flag), flag.summary]);
+}
+
+/** What every command takes. */
+export const commonFlagRows: readonly Row[] = [...flagRows(commonFlags), ['-h, --help', 'Show this help']];
+
+function summariesOf(table: CommandTable): Row[] {
+  return Object.entries(table).map(([word, { summary }]) => [word, summary]);
+}
+
+/** A titled table of two columns; undefined when it has no rows. */
+function rowsText(title: string, rows: readonly Row[], width: number): string | undefined {
+  if (rows.length === 0) return undefined;
+  const indent = Math.max(...rows.map(([term]) => term.length)) + 4;
+  // a narrow second column is worse to read than one below the first
+  const below = width - indent < 30;
+  const lines = rows.map(([term, meaning]) =>
+    below
+      ? `  ${term}\n${wrapped(meaning, 6, width)}`
+      : `  ${term.padEnd(indent - 2)}${wrapped(meaning, indent, width).trimStart()}`,
+  );
+  return `${title}:\n${lines.join('\n')}`;
+}
+
+/** Breaks text at blanks, so that each line fits; line breaks of the text stay. */
+function wrapped(text: string, indent: number, width: number): string {
+  const margin = ' '.repeat(indent);
+  const room = Math.max(width - indent, 20);
+  return text
+    .split('\n')
+    .flatMap((paragraph) => {
+      const lines: string[] = [''];
+      for (const word of paragraph.split(' ')) {
+        const last = lines.length - 1;
+        const longer = lines[last] === '' ? word : `${lines[last]} ${word}`;
+        if (longer.length <= room || lines[last] === '') lines[last] = longer;
+        else lines.push(word);
+      }
+      return lines.map((line) => (margin + line).trimEnd());
+    })
+    .join('\n');
+}
+
+function joined(parts: readonly (string | undefined)[]): string {
+  return `${parts.filter((part) => part !== undefined).join('\n\n')}\n`;
+}

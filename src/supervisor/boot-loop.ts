@@ -1,0 +1,198 @@
+import { failure, reasonOf } from '../base/errors.ts';
+import { until } from '../base/until.ts';
+import type { Session } from '../channel/session.ts';
+import { keepClock } from '../guest/clock-keeper.ts';
+import type { RunningMachine } from '../hypervisor/hypervisor.ts';
+import type { ConsoleProblem } from './console-log.ts';
+import { type GuestConnection, keepConnected } from './guest-connection.ts';
+import type { SupervisorParts } from './parts.ts';
+import { initialState, reduce, type SupervisorEvent, type SupervisorState, type Task } from './reducer.ts';
+
+const forEver = Number.POSITIVE_INFINITY;
+
+/** How soon a stop is noticed between two starts: milliseconds. */
+const stopNoticedWithin = 50;
+
+/**
+ * Does the tasks of the reducer, one after the other: each reboot of the guest ends a machine and needs the next. Holds the
+ * only state, and the machine and the connection that belong to it.
+ */
+export class BootLoop {
+  readonly #parts: SupervisorParts;
+  readonly #mode: 'start' | 'adopt';
+  readonly #started = Promise.withResolvers<void>();
+  #state = initialState;
+  #machine: RunningMachine | undefined;
+  #connection: GuestConnection | undefined;
+  #watch = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: SupervisorParts, mode: 'start' | 'adopt') {
+    this.#parts = parts;
+    this.#mode = mode;
+  }
+
+  get state(): SupervisorState {
+    return this.#state;
+  }
+
+  /** The machine that runs, or the last one that did. */
+  get machine(): RunningMachine | undefined {
+    return this.#machine;
+  }
+
+  /** Resolves when the first machine runs. @throws why it could not be found or started. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  session(): Session | undefined {
+    return this.#connection?.session();
+  }
+
+  happen(event: SupervisorEvent): void {
+    const before = this.#state.power;
+    this.#state = reduce(this.#state, event, this.#parts.pauseAfter);
+    const { power, gaveUp } = this.#state;
+    if (power === before) return;
+    const what = event.type === 'ended' ? event.how : event.type;
+    this.#parts.log(`${what}: ${power}${power === 'failed' && gaveUp ? `: ${gaveUp}` : ''}`);
+  }
+
+  /** Resolves when the machine is off and there is no other start. */
+  async run(): Promise<void> {
+    while (this.#state.task.do !== 'end') {
+      try {
+        this.happen(await this.#perform(this.#state.task));
+      } catch (error) {
+        this.#started.reject(error);
+        this.happen({ type: 'failed', reason: reasonOf(error) });
+      }
+    }
+    await this.#closed;
+  }
+
+  /** Lets go of the machine, which lives on. */
+  async leave(): Promise<void> {
+    this.happen({ type: 'left' });
+    this.#machine?.release();
+    this.#watch.abort();
+    await this.#connection?.close();
+  }
+
+  async #perform(task: Exclude<Task, { do: 'end' }>): Promise<SupervisorEvent> {
+    const { log, fallBack } = this.#parts;
+    switch (task.do) {
+      case 'find':
+        return this.#find();
+      case 'start':
+        return this.#start();
+      case 'attend':
+        return this.#attend();
+      case 'examine':
+        if (task.hung) log('the guest hung: its watchdog reset it');
+        return { type: 'examined', problem: await this.#readProblem() };
+      case 'fall-back':
+        return { type: 'fell-back', found: await fallBack() };
+      case 'pause': {
+        const { failedStarts, problem } = this.#state;
+        if (failedStarts > 0)
+          log(`start ${failedStarts} in a row that failed: ${problem?.text ?? 'unknown'}`);
+        const wait = { within: task.duration, every: stopNoticedWithin };
+        await until(wait, () => this.#state.power !== 'starting');
+        return { type: 'paused' };
+      }
+    }
+  }
+
+  async #find(): Promise<SupervisorEvent> {
+    const { hypervisor, machine, log } = this.#parts;
+    this.#machine = await hypervisor.adopt(machine);
+    if (this.#machine) {
+      log(`found process ${this.#machine.pid}`);
+      return { type: 'started', isSingleStart: true }; // unknown: the safe assumption
+    }
+    if (this.#mode === 'start') return { type: 'absent' };
+    throw failure('machine.not-running', `the machine '${machine.name}' does not run`, {
+      why: 'none of its processes was found',
+      next: 'run `holdfast start`',
+    });
+  }
+
+  async #start(): Promise<SupervisorEvent> {
+    const { hypervisor, prepare, isSingleStart, handedOver } = this.#parts;
+    const hardware = await prepare();
+    const isSingle = await isSingleStart();
+    try {
+      this.#machine = await hypervisor.start(hardware);
+    } finally {
+      await handedOver();
+    }
+    return { type: 'started', isSingleStart: isSingle };
+  }
+
+  async #attend(): Promise<SupervisorEvent> {
+    const machine = this.#machine;
+    if (!machine) throw new TypeError('no machine to attend');
+    const began = performance.now();
+    this.#parts.log(`process ${machine.pid} under ${machine.accelerator}`);
+    this.#connection = this.#connect(machine);
+    this.#watch = new AbortController();
+    this.#started.resolve();
+    void this.#watchBoot(machine, this.#watch.signal);
+    try {
+      if (this.#state.isForced) await machine.kill(); // requested while it was started
+      return { type: 'ended', how: await machine.ended, lasted: performance.now() - began };
+    } finally {
+      this.#watch.abort();
+      this.#closed = this.#connection.close();
+    }
+  }
+
+  #connect(machine: RunningMachine): GuestConnection {
+    const { openSession, log } = this.#parts;
+    return keepConnected(async () => openSession(await machine.connect()), {
+      connected: (session) => {
+        this.happen({ type: 'connected' });
+        void this.#look();
+        keepClock(session, {
+          checked: ({ offset, corrected }) => corrected && log(`clock was ${Math.round(offset)} ms off: set`),
+          failed: (error) => log(`clock not checked: ${reasonOf(error)}`),
+        });
+      },
+      disconnected: () => this.happen({ type: 'disconnected' }),
+      failed: (reason) => {
+        this.happen({ type: 'unreachable', reason });
+        log(`channel does not answer: ${reason}`);
+      },
+    });
+  }
+
+  /** Ends a machine that its firmware does not boot: the firmware would wait for a key for ever. */
+  async #watchBoot(machine: RunningMachine, signal: AbortSignal): Promise<void> {
+    try {
+      await until({ within: forEver, every: this.#parts.lookEvery ?? 1000, signal }, async () => {
+        if (this.#state.power === 'booting') await this.#look(signal);
+        return this.#state.gaveUp !== undefined;
+      });
+      await machine.kill();
+    } catch (error) {
+      if (!signal.aborted) this.#parts.log(`boot no longer watched: ${reasonOf(error)}`);
+    }
+  }
+
+  async #look(signal = this.#watch.signal): Promise<void> {
+    const problem = await this.#readProblem();
+    if (!signal.aborted) this.happen({ type: 'console', problem });
+  }
+
+  /** Returns the last problem again when the console cannot be read. */
+  async #readProblem(): Promise<ConsoleProblem | undefined> {
+    try {
+      return await this.#parts.readProblem();
+    } catch (error) {
+      this.#parts.log(`console not read: ${reasonOf(error)}`);
+      return this.#state.problem;
+    }
+  }
+}

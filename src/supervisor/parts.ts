@@ -1,0 +1,30 @@
+import type { Duplex } from 'node:stream';
+import type { Session } from '../channel/session.ts';
+import type { MachineHardware, MachineRunner } from '../hypervisor/hypervisor.ts';
+import type { ConsoleProblem } from './console-log.ts';
+import type { RestartPolicy } from './reducer.ts';
+
+/** What the supervisor works with: passed in, so that tests need no machine. */
+export interface SupervisorParts {
+  readonly hypervisor: MachineRunner;
+  readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
+  /** Called before each start: makes the machine ready, and returns what to start. */
+  readonly prepare: () => Promise<MachineHardware>;
+  /** Called after each start, also one that failed: deletes what was handed over for it alone. */
+  readonly handedOver: () => Promise<void>;
+  /** Whether `prepare` made ready a single start of a slot, after which the firmware goes back to the committed one. */
+  readonly isSingleStart: () => Promise<boolean>;
+  /** Makes the next start one of the slot that is second in the boot order; false when there is none. */
+  readonly fallBack: () => Promise<boolean>;
+  /** Returns what the guest's console shows to be wrong with the start under way. */
+  readonly readProblem: () => Promise<ConsoleProblem | undefined>;
+  readonly openSession: (stream: Duplex) => Promise<Session>;
+  /** Writes a line to the log. */
+  readonly log: (line: string) => void;
+  /** How long a clean shutdown may take, and how often it is requested: milliseconds. */
+  readonly stopDeadline?: number;
+  readonly askEvery?: number;
+  /** How often the console of a guest that boots is read: milliseconds. */
+  readonly lookEvery?: number;
+  readonly pauseAfter?: RestartPolicy;
+}

@@ -1,0 +1,199 @@
+import type { MachineEnd } from '../hypervisor/hypervisor.ts';
+import type { ConsoleProblem } from './console-log.ts';
+import { failedStarts, pauseAfter } from './restart-policy.ts';
+import { type MachineEvent, type MachineState, next } from './state.ts';
+
+/**
+ * What the boot loop does now. Each task ends with the event that is named here, and only that one leads to the next task:
+ *
+ *     find ───── absent ────┐
+ *       │                   ▼
+ *       └── started ──┐   start ◀── paused ───── pause ◀─────┐
+ *                     ▼     │                      ▲         │
+ *                   attend ◀┘ started              │     fell-back
+ *                     │                            │         │
+ *                     └── ended ──▶ examine ── examined ──▶ fall-back
+ *
+ * Every task leads to `end` when the machine is off or is to be, and at `failed` and `left`.
+ */
+export type Task =
+  /** Look for the processes of a machine that runs. */
+  | { readonly do: 'find' }
+  | { readonly do: 'start' }
+  /** Stay with the machine until its processes end. */
+  | { readonly do: 'attend' }
+  /** Read on the console why the guest ended. `lasted`: milliseconds. */
+  | { readonly do: 'examine'; readonly hung: boolean; readonly lasted: number }
+  /** Make the next start one of the other slot. */
+  | { readonly do: 'fall-back' }
+  /** Wait before the next start: milliseconds. */
+  | { readonly do: 'pause'; readonly duration: number }
+  | { readonly do: 'end' };
+
+export interface SupervisorState {
+  readonly power: MachineState;
+  readonly task: Task;
+  /** Whether a stop by force was requested: however the machine ends, it is no failure. */
+  readonly isForced: boolean;
+  /** Whether the machine was left to the next supervisor. */
+  readonly isLeft: boolean;
+  /** Whether the channel has answered in this start. */
+  readonly hasAnswered: boolean;
+  /** Whether the firmware boots the committed slot after this start, whatever this one booted. */
+  readonly isSingleStart: boolean;
+  /** How many starts in a row have failed. */
+  readonly failedStarts: number;
+  /** Whether the other slot had its start since the last one that came up. */
+  readonly hasFallenBack: boolean;
+  /** What the console shows to be wrong with this start. */
+  readonly problem: ConsoleProblem | undefined;
+  /** Why there is no other start. */
+  readonly gaveUp: string | undefined;
+  /** Why the channel did not answer the last time. */
+  readonly channelProblem: string | undefined;
+}
+
+export type SupervisorEvent =
+  // the ends of tasks
+  | { readonly type: 'absent' | 'paused' }
+  | { readonly type: 'started'; readonly isSingleStart: boolean }
+  /** `lasted`: milliseconds. */
+  | { readonly type: 'ended'; readonly how: MachineEnd; readonly lasted: number }
+  | { readonly type: 'examined'; readonly problem: ConsoleProblem | undefined }
+  /** `found`: whether there is another slot. */
+  | { readonly type: 'fell-back'; readonly found: boolean }
+  /** The task that is under way could not be done. */
+  | { readonly type: 'failed'; readonly reason: string }
+  // while a machine runs
+  | { readonly type: 'connected' | 'disconnected' }
+  | { readonly type: 'unreachable'; readonly reason: string }
+  | { readonly type: 'console'; readonly problem: ConsoleProblem | undefined }
+  // requests
+  | { readonly type: 'stop'; readonly force: boolean }
+  /** The guest did not shut down in time. */
+  | { readonly type: 'give-up' }
+  | { readonly type: 'left' };
+
+export const initialState: SupervisorState = {
+  power: 'starting',
+  task: { do: 'find' },
+  isForced: false,
+  isLeft: false,
+  hasAnswered: false,
+  isSingleStart: true,
+  failedStarts: 0,
+  hasFallenBack: false,
+  problem: undefined,
+  gaveUp: undefined,
+  channelProblem: undefined,
+};
+
+/** Milliseconds before the next start, by how many failed in a row; undefined: no other. */
+export type RestartPolicy = (failed: number) => number | undefined;
+
+/** Returns what an event makes of a state. Pure. An event that does not belong to the task under way changes nothing. */
+export function reduce(
+  state: SupervisorState,
+  event: SupervisorEvent,
+  policy: RestartPolicy = pauseAfter,
+): SupervisorState {
+  const { power, task } = state;
+  if (task.do === 'end') return state;
+  if (event.type === 'left') return { ...state, isLeft: true, task: { do: 'end' } };
+  if (event.type === 'failed') return giveUp(state, `it could not be started: ${event.reason}`);
+  if (event.type === 'stop')
+    return { ...state, power: next(power, 'stop'), isForced: state.isForced || event.force };
+  switch (task.do) {
+    case 'find':
+    case 'start':
+      if (event.type === 'started') return begin(state, event.isSingleStart);
+      if (event.type === 'absent' && task.do === 'find') return startUnlessStopped(state);
+      return event.type === 'give-up' ? { ...state, power: next(power, 'give-up') } : state;
+    case 'attend':
+      return attend(state, event);
+    case 'examine':
+      return event.type === 'examined' ? decide({ ...state, problem: event.problem }, task, policy) : state;
+    case 'fall-back':
+      if (event.type !== 'fell-back') return state;
+      if (power !== 'starting') return end(state);
+      if (!event.found) return giveUp(state, whyGivenUp(state));
+      return { ...state, hasFallenBack: true, task: { do: 'pause', duration: 0 } };
+    case 'pause':
+      return event.type === 'paused' ? startUnlessStopped(state) : state;
+  }
+}
+
+function begin(state: SupervisorState, isSingleStart: boolean): SupervisorState {
+  return {
+    ...state,
+    power: next(state.power, 'started'),
+    task: { do: 'attend' },
+    hasAnswered: false,
+    isSingleStart,
+    problem: undefined,
+    gaveUp: undefined,
+  };
+}
+
+function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState {
+  const to = (happened: MachineEvent) => next(state.power, happened);
+  switch (event.type) {
+    case 'connected':
+      return { ...state, power: to('connected'), hasAnswered: true, channelProblem: undefined };
+    case 'disconnected':
+    case 'give-up':
+      return { ...state, power: to(event.type) };
+    case 'unreachable':
+      return { ...state, channelProblem: event.reason };
+    case 'console':
+      return { ...state, problem: event.problem, gaveUp: state.gaveUp ?? refusal(state, event.problem) };
+    case 'ended': {
+      const task: Task = { do: 'examine', hung: event.how === 'hang', lasted: event.lasted };
+      return { ...state, power: to(state.isForced ? 'shutdown' : event.how), task };
+    }
+    default:
+      return state;
+  }
+}
+
+/** The firmware would wait for a key for ever. */
+function refusal({ power }: SupervisorState, problem: ConsoleProblem | undefined): string | undefined {
+  if (power !== 'booting' || problem?.kind !== 'refused') return undefined;
+  return `the firmware found nothing that it may start: ${problem.text}`;
+}
+
+/** Decides what follows the end of a machine: the next start, now or later, one of the other slot, or none. */
+function decide(
+  state: SupervisorState,
+  { hung, lasted }: Task & { do: 'examine' },
+  policy: RestartPolicy,
+): SupervisorState {
+  if (state.power !== 'starting') return end(state);
+  const { problem, hasAnswered, isSingleStart } = state;
+  const crashed = hung || problem?.kind === 'panic';
+  const failed = failedStarts(state.failedStarts, { answered: hasAnswered, crashed, lasted });
+  const hasFallenBack = state.hasFallenBack && failed > 0;
+  const judged = { ...state, failedStarts: failed, hasFallenBack };
+  // no slot is to blame for locked data, unless it is one on trial: then the firmware goes back to the committed one
+  if (problem?.kind === 'locked' && !isSingleStart) return giveUp(judged, problem.text);
+  const duration = policy(failed);
+  if (duration !== undefined) return { ...judged, task: { do: 'pause', duration } };
+  return hasFallenBack ? giveUp(judged, whyGivenUp(judged)) : { ...judged, task: { do: 'fall-back' } };
+}
+
+function startUnlessStopped(state: SupervisorState): SupervisorState {
+  return state.power === 'starting' ? { ...state, task: { do: 'start' } } : end(state);
+}
+
+/** No machine runs: what was asked to stop has stopped. */
+function end(state: SupervisorState): SupervisorState {
+  return { ...state, power: next(state.power, 'shutdown'), task: { do: 'end' } };
+}
+
+function giveUp(state: SupervisorState, why: string): SupervisorState {
+  return { ...state, power: next(state.power, 'killed'), gaveUp: why, task: { do: 'end' } };
+}
+
+function whyGivenUp({ failedStarts, problem }: SupervisorState): string {
+  return `it did not come up in ${failedStarts} starts in a row: ${problem?.text ?? 'its console does not say why'}`;
+}
