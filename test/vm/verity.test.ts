@@ -48,7 +48,7 @@ async function verity(wish: string, ...more: readonly string[]): Promise<unknown
 test('nobody switches it off by mistake', async () => {
   const { code, stderr } = await holdfast(['verity', 'disable', ...word]);
   assert.equal(code, 2);
-  assert.match(stderr, /nothing notices when somebody changes it/);
+  assert.match(stderr, /changes to it on the disk go undetected/);
   assert.deepEqual(await verity('status'), { machine: name, configured: 'on', runs: 'on', changed: false });
 });
 
@@ -61,7 +61,7 @@ test('switched off, it takes effect with the restart: the root is the partition 
   });
   assert.match(
     await expectDone(['status', ...word]),
-    /^verified boot +yes .*; verity is off from the next start on$/m,
+    /^verified boot +yes .*; verity is off from the next start$/m,
   );
   assert.equal(await bootedFile(), ukiPaths.on);
   await expectDone(['restart', ...word]);

@@ -17,12 +17,12 @@ const colours: Readonly<Record<Verdict, 'green' | 'red' | 'yellow' | 'gray'>> = 
 export const auditCommand = defineCommand({
   arguments: {},
   flags: {
-    html: setting('FILE', 'write the report as one page that can be filed', anyText),
+    html: setting('FILE', 'Write the report as an HTML page', anyText),
   },
   examples: [
-    ['holdfast audit', 'test every security claim on the running machine and show the evidence'],
-    ['holdfast audit --html audit.html', 'the same, and a page for an auditor'],
-    ['holdfast audit --json', 'the same, for programs; the exit code is 1 when a claim does not hold'],
+    ['holdfast audit', 'Test every claim and show the evidence'],
+    ['holdfast audit --html audit.html', 'Also write a report for an auditor'],
+    ['holdfast audit --json', 'Print JSON; the exit code is 1 when a claim fails'],
   ],
   async run({ machine, layout, flags, output, progress, signal, streams }) {
     const report = await progress.step('Auditing the machine', () => auditMachine(layout, machine, signal));
@@ -32,7 +32,7 @@ export const auditCommand = defineCommand({
     if (failed.length > 0) {
       throw failure('audit.failed', `${failed.length} of ${report.results.length} claims do not hold`, {
         why: failed.join(', '),
-        next: 'see the evidence of each; `holdfast restart` undoes what is not on Data or on this host',
+        next: 'see the evidence above; `holdfast restart` undoes changes that are neither on the data partition nor on this host',
       });
     }
   },

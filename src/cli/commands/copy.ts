@@ -7,18 +7,14 @@ import { defineCommand, required } from '../framework/command.ts';
 
 export const copyCommand = defineCommand({
   arguments: {
-    source: required('SRC', 'a file or directory; :PATH is in the guest', parsePlace),
-    destination: required(
-      'DST',
-      'a directory to copy into, or a new name; :PATH is in the guest',
-      parsePlace,
-    ),
+    source: required('SRC', 'File or directory to copy; :PATH is in the guest', parsePlace),
+    destination: required('DST', 'Directory to copy into, or a new name; :PATH is in the guest', parsePlace),
   },
   flags: {},
   examples: [
-    ['holdfast copy site.conf :', 'copy a file into the home directory of the guest'],
-    ['holdfast copy ./images :images', 'copy a directory with all in it, modes and symbolic links included'],
-    ['holdfast copy :/var/log/app.log .', 'copy a file of the guest to this directory'],
+    ['holdfast copy site.conf :', 'Copy a file to the home directory in the guest'],
+    ['holdfast copy ./images :images', 'Copy a directory recursively, with modes and symbolic links'],
+    ['holdfast copy :/var/log/app.log .', 'Copy a file from the guest to the current directory'],
   ],
   async run({ arguments: { source, destination }, machine, layout, progress, signal, output }) {
     if (source.side === destination.side) {
@@ -26,11 +22,11 @@ export const copyCommand = defineCommand({
         'copy.sides',
         `both SRC and DST are ${source.side === 'guest' ? 'in the guest' : 'on this host'}`,
         {
-          why: 'a copy goes from one side to the other',
+          why: 'one of them must be in the guest and the other on this host',
           next:
             source.side === 'guest'
               ? 'use `holdfast exec -- cp -r SRC DST`'
-              : 'write a colon before the path that is in the guest, such as :notes.txt',
+              : 'put a colon in front of the path in the guest, such as :notes.txt',
         },
       );
     }

@@ -23,35 +23,37 @@ import { readyText, recoveryKeyText } from './status/text.ts';
 export const deployCommand = defineCommand({
   arguments: {},
   flags: {
-    release: setting('DIR', 'the release (default: what `holdfast build` made)', anyText),
-    cpus: setting('N', `processors, at most those of the host (default: ${defaults.cpus})`, (word) =>
+    release: setting('DIR', 'Release directory (default: output of `holdfast build`)', anyText),
+    cpus: setting('N', `Number of CPUs, at most those of the host (default: ${defaults.cpus})`, (word) =>
       checkCpus(wholeNumber(word), hostResources()),
     ),
-    memory: setting('SIZE', `memory, 1024MB or more (default: ${formatSize(defaults.memory)})`, (word) =>
+    memory: setting('SIZE', `Memory, 1024MB or more (default: ${formatSize(defaults.memory)})`, (word) =>
       checkMemory(parseSize(word), hostResources()),
     ),
     dataSize: setting(
       'SIZE',
-      `data partition, 2GB to 2TB (default: ${formatSize(defaults.dataSize)})`,
+      `Size of the data partition, 2GB to 2TB (default: ${formatSize(defaults.dataSize)})`,
       (word) => checkDataSize(parseSize(word)),
     ),
-    logSize: setting('small|large', 'log partition, 1GB or 6GB (default: small)', oneOf(...logSizes)),
+    logSize: setting(
+      'small|large',
+      'Size of the log partition: 1GB or 6GB (default: small)',
+      oneOf(...logSizes),
+    ),
     transport: setting(
       'vsock|tcp',
-      'how the host reaches the guest: no network, or port 22 (default: vsock)',
+      'How the host connects: without a network, or to port 22 (default: vsock)',
       oneOf(...transports),
     ),
-    encryptData: toggle(
-      'encrypt data and log; the TPM of the machine opens them, or the recovery key shown here',
-    ),
+    encryptData: toggle('Encrypt data and logs, unlocked by its TPM or the recovery key'),
   },
   examples: [
-    ['holdfast deploy', 'create and start the machine `default` from what `holdfast build` made'],
+    ['holdfast deploy', 'Deploy the machine `default` from the output of `holdfast build`'],
     [
       'holdfast deploy --machine gateway-1 --cpus 2 --memory 2GB --data-size 50GB',
-      'a larger one of another name',
+      'Deploy a larger machine under another name',
     ],
-    ['holdfast deploy --encrypt-data', 'one whose disk tells nothing to who takes it away'],
+    ['holdfast deploy --encrypt-data', 'Protect the data of a stolen disk'],
   ],
   async run({ machine, layout, flags, progress, signal, output }) {
     const { release } = flags;
@@ -75,7 +77,7 @@ export const deployCommand = defineCommand({
       await startMachine(layout, machine);
       boot = await waitUntilReady(layout, machine, progress, signal);
     } catch (error) {
-      // a deployment that is called off leaves nothing; one that fails leaves the machine, to find out why
+      // an interrupted deployment leaves nothing; a failed one leaves the machine for diagnosis
       if (signal.aborted) await removeMachine(layout, machine);
       throw error;
     }

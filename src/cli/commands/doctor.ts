@@ -14,8 +14,8 @@ export const doctorCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    ['holdfast doctor', 'check this host and say how to mend it; exit code 1 when machines cannot run'],
-    ['holdfast doctor --json', 'the same for programs'],
+    ['holdfast doctor', 'Check this host; the exit code is 1 when machines cannot run'],
+    ['holdfast doctor --json', 'Print the checks as JSON'],
   ],
   async run({ layout, progress, output, exitWith }) {
     const checks = await progress.step('Examining this host', () => examineHost(hostChecks(layout)));

@@ -4,14 +4,17 @@ import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
 
 export const execCommand = defineCommand({
-  arguments: { command: rest('CMD', 'the command and its words; no shell reads them') },
+  arguments: { command: rest('COMMAND', 'Command and its arguments; no shell interprets them') },
   flags: {},
   passThrough: true,
   examples: [
-    ['holdfast exec -- uname -r', 'run one command; its exit code is ours'],
-    ['holdfast exec -- sudo podman ps', 'as root: the user in the guest needs no password for sudo'],
-    ["tar -c src | holdfast exec -- sh -c 'tar -x && ls src'", 'streams pass through, byte for byte'],
-    ['holdfast --json exec -- id', 'print code, stdout and stderr as one object'],
+    ['holdfast exec -- uname -r', 'Run a command; holdfast exits with its exit code'],
+    ['holdfast exec -- sudo podman ps', 'Run as root: the user in the guest needs no password for sudo'],
+    [
+      "tar -c src | holdfast exec -- sh -c 'tar -x && ls src'",
+      'Pass data through standard input and output, byte for byte',
+    ],
+    ['holdfast --json exec -- id', 'Print exit code, stdout and stderr as one JSON object'],
   ],
   async run({ arguments: { command }, ...context }) {
     const { layout, machine, streams } = context;

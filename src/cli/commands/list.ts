@@ -7,13 +7,13 @@ import { listText } from './status/text.ts';
 export const listCommand = defineCommand({
   arguments: {},
   flags: {},
-  examples: [['holdfast list', 'list all machines of this user']],
+  examples: [['holdfast list', 'List all machines of this user']],
   async run({ layout, output }) {
     const names = await machineNames(layout);
     const results = await Promise.allSettled(names.map((name) => machineStatus(layout, name)));
     const machines = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     output.result({ machines }, listText(machines));
-    // one machine that is damaged does not hide the others
+    // a damaged machine does not hide the others
     throwAll(results.flatMap((result) => (result.status === 'rejected' ? [asHoldfast(result.reason)] : [])));
   },
 });

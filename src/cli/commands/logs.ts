@@ -19,24 +19,24 @@ const consoleLines = 200;
 export const logsCommand = defineCommand({
   arguments: {},
   flags: {
-    follow: toggle('wait for more until interrupted'),
+    follow: toggle('Wait for new entries until interrupted'),
     archive: setting(
       'FILE',
-      'write host, machine, supervisor and guest logs into one tar.gz; no secrets',
+      'Write host, machine, supervisor and guest logs, without secrets, to a tar.gz',
       anyText,
     ),
   },
   examples: [
-    ['holdfast logs', "print the guest's journal, or what the console of one that does not come up said"],
-    ['holdfast logs --follow', 'print it and wait for more'],
+    ['holdfast logs', "Print the guest's journal, or the console of a guest that does not come up"],
+    ['holdfast logs --follow', 'Print the journal and wait for new entries'],
     [
       'holdfast logs --archive logs.tar.gz',
-      'collect everything for a report, also of a machine that is off or hangs',
+      'Collect everything for a bug report, even if the machine is off or hangs',
     ],
   ],
   async run({ flags, ...context }) {
     if (flags.archive !== undefined && flags.follow) {
-      throw misuse('usage.conflict', '--archive and --follow do not go together', {
+      throw misuse('usage.conflict', '--archive and --follow are mutually exclusive', {
         next: 'give one of them',
       });
     }
@@ -46,18 +46,16 @@ export const logsCommand = defineCommand({
 });
 
 async function writeArchiveTo(path: string, { machine, layout, progress, signal, output }: Context) {
-  // says that there is none; one that is damaged is archived all the same
+  // fails when there is no machine; a damaged one is archived all the same
   if (!(await exists(machineLayout(layout, machine).directory))) await readConfiguration(layout, machine);
   const contents = await archiveLogs(layout, machine, path, progress, signal);
   const lines = contents.map(({ name, outcome }) => `  ${name.padEnd(24)} ${outcome}`);
   output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));
 }
 
-/** The journal of a guest that did not come up is out of reach: its console tells why it did not. */
+/** The journal of a guest that did not come up is out of reach, so its console must explain why. */
 async function showConsole({ machine, layout, streams, output }: Context, state: MachineState) {
-  streams.stderr.write(
-    `${machine} is ${state} and does not answer; this is what its console said since its last start:\n`,
-  );
+  streams.stderr.write(`${machine} is ${state} and does not answer; console output since its last start:\n`);
   const lines = (await readConsole(machineLayout(layout, machine).consoleLog)).split('\n').slice(0, -1);
   for (const line of lines.slice(-consoleLines)) output.result({ console: line }, line);
 }
@@ -68,9 +66,9 @@ async function showJournal(context: Context, follow: boolean): Promise<void> {
   if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))
     return showConsole(context, power.state);
   if (isOff(power)) {
-    throw failure('machine.off', `the journal of '${machine}' cannot be read`, {
+    throw failure('machine.off', `cannot read the journal of '${machine}'`, {
       why: `the machine is ${power.state}, and its journal is on its own disk`,
-      next: 'run `holdfast start`, or collect what the host has with `holdfast logs --archive FILE`',
+      next: 'run `holdfast start`, or collect the logs on the host with `holdfast logs --archive FILE`',
     });
   }
   const start = startThrough(machineLayout(layout, machine).supervisorSocket);

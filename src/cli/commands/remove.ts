@@ -7,14 +7,14 @@ export const removeCommand = defineCommand({
   examples: [
     [
       'holdfast remove --machine gateway-1',
-      'end the machine at once and remove its disk, keys and settings, for good',
+      'Power off a machine and delete its disk, keys and settings for good',
     ],
   ],
   async run({ machine, layout, progress, output }) {
     const changed = await progress.step('Removing the machine', () => removeMachine(layout, machine));
     output.result(
       { machine, changed },
-      changed ? `${machine} is removed` : `there was no machine '${machine}'`,
+      changed ? `${machine} was removed` : `there was no machine '${machine}'`,
     );
   },
 });

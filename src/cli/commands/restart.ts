@@ -6,7 +6,7 @@ import { readyText } from './status/text.ts';
 export const restartCommand = defineCommand({
   arguments: {},
   flags: {},
-  examples: [['holdfast restart', 'shut the machine down if it runs, start it, and wait until it is ready']],
+  examples: [['holdfast restart', 'Restart the machine and wait until it is ready']],
   async run({ machine, layout, progress, signal, output }) {
     await progress.step('Stopping the machine', () => stopMachine(layout, machine, false, signal));
     await startMachine(layout, machine);

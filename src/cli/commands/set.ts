@@ -6,37 +6,32 @@ import { sourcePath } from '../../repository/source/open.ts';
 import { anyText, defineCommand, setting, toggle, wholeNumber } from '../framework/command.ts';
 
 export const setCommand = defineCommand({
+  description:
+    'CPUs, memory and data size can be changed only while the machine is off, the repository at any time.',
   arguments: {},
   flags: {
-    cpus: setting('N', 'processors, at most those of the host', (word) =>
+    cpus: setting('N', 'Number of CPUs, at most those of the host', (word) =>
       checkCpus(wholeNumber(word), hostResources()),
     ),
-    memory: setting('SIZE', 'memory, 1024MB or more', (word) =>
+    memory: setting('SIZE', 'Memory, 1024MB or more', (word) =>
       checkMemory(parseSize(word), hostResources()),
     ),
-    dataSize: setting('SIZE', 'data partition, up to 2TB; grows and never shrinks', (word) =>
+    dataSize: setting('SIZE', 'Size of the data partition, up to 2TB; it only grows', (word) =>
       checkDataSize(parseSize(word)),
     ),
-    repository: setting(
-      'URL|DIR|FILE',
-      'where updates come from; may change while the machine runs',
-      anyText,
-    ),
-    forgetRepository: toggle('forget where updates come from'),
+    repository: setting('URL|DIR|FILE', 'Source of updates', anyText),
+    forgetRepository: toggle('Remove the source of updates'),
   },
   examples: [
-    ['holdfast set --cpus 2 --memory 2GB', 'change processors and memory of a machine that is off'],
-    [
-      'holdfast set --data-size 20GB',
-      'let the data partition grow; the guest uses it from the next start on',
-    ],
-    ['holdfast set --repository https://updates.example/', 'have `holdfast update` ask there without --from'],
+    ['holdfast set --cpus 2 --memory 2GB', 'Change CPUs and memory'],
+    ['holdfast set --data-size 20GB', 'Grow the data partition; the guest uses it after its next start'],
+    ['holdfast set --repository https://updates.example/', 'Let `holdfast update` use this repository'],
   ],
   async run({ machine, layout, flags, output }) {
     const { cpus, memory, dataSize, repository, forgetRepository } = flags;
     if (repository !== undefined && forgetRepository) {
-      throw misuse('usage', '--repository and --forget-repository contradict each other', {
-        next: 'give one',
+      throw misuse('usage', '--repository and --forget-repository are mutually exclusive', {
+        next: 'give one of them',
       });
     }
     const change: SettingsChange = {
@@ -47,7 +42,7 @@ export const setCommand = defineCommand({
       ...(forgetRepository && { repository: null }),
     };
     if (Object.keys(change).length === 0) {
-      throw misuse('set.nothing', 'nothing is named that should change', {
+      throw misuse('set.nothing', 'no setting to change is given', {
         next: 'give --cpus, --memory, --data-size or --repository',
       });
     }
@@ -67,7 +62,7 @@ export const setCommand = defineCommand({
         dataSize: configuration.dataSize,
         repository: configuration.repository,
       },
-      `${machine} ${changed ? 'now has' : 'has already'} ${now}`,
+      `${machine} ${changed ? 'now has' : 'already has'} ${now}`,
     );
   },
 });

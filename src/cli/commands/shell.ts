@@ -7,8 +7,8 @@ export const shellCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    ['holdfast shell', 'open a login shell; its exit code is ours'],
-    ['holdfast shell < script.sh', 'have it read commands from a file'],
+    ['holdfast shell', 'Open a login shell; holdfast exits with its exit code'],
+    ['holdfast shell < script.sh', 'Run commands from a file'],
   ],
   async run(context) {
     const { layout, machine, streams } = context;

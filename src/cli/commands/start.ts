@@ -6,7 +6,7 @@ import { readyText } from './status/text.ts';
 export const startCommand = defineCommand({
   arguments: {},
   flags: {},
-  examples: [['holdfast start', 'start the machine and wait until it is ready; no-op when it is']],
+  examples: [['holdfast start', 'Start the machine and wait until it is ready']],
   async run({ machine, layout, progress, signal, output }) {
     const changed = await startMachine(layout, machine);
     const boot = await waitUntilReady(layout, machine, progress, signal);

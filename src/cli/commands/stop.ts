@@ -3,10 +3,10 @@ import { defineCommand, toggle } from '../framework/command.ts';
 
 export const stopCommand = defineCommand({
   arguments: {},
-  flags: { force: toggle('end it at once; what it has not written is lost') },
+  flags: { force: toggle('Power off at once; unwritten data is lost') },
   examples: [
-    ['holdfast stop', 'shut the machine down and wait until it is off, at most 90 seconds'],
-    ['holdfast stop --force', 'end a machine that hangs'],
+    ['holdfast stop', 'Shut down and wait until the machine is off, at most 90 seconds'],
+    ['holdfast stop --force', 'Power off a machine that hangs'],
   ],
   async run({ machine, layout, flags, progress, signal, output }) {
     const changed = await progress.step('Stopping the machine', () =>
@@ -14,7 +14,7 @@ export const stopCommand = defineCommand({
     );
     output.result(
       { machine, state: 'stopped', changed },
-      `${machine} ${changed ? 'is off' : 'was off already'}`,
+      `${machine} ${changed ? 'is off' : 'was already off'}`,
     );
   },
 });

@@ -148,7 +148,7 @@ export function flagName(key: string): string {
 
 /** Throws the one error, or all of them as an AggregateError, which `main.ts` reports at once. */
 export function throwAll(errors: readonly HoldfastError[]): void {
-  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} values cannot be used`);
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} values are invalid`);
   if (errors[0]) throw errors[0];
 }
 
@@ -211,7 +211,7 @@ export function anyText(word: string): string {
 export function wholeNumber(word: string): number {
   const number = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   if (!Number.isSafeInteger(number)) {
-    throw misuse('usage.number', `'${word}' is not a whole number`, { next: 'write digits only, such as 4' });
+    throw misuse('usage.number', `'${word}' is not a whole number`, { next: 'use digits only, such as 4' });
   }
   return number;
 }
@@ -221,7 +221,9 @@ export function oneOf<const T extends string>(...choices: readonly T[]): Parser<
   const parse = (word: string): T => {
     const choice = choices.find((candidate) => candidate === word);
     if (choice === undefined) {
-      throw misuse('usage.choice', `'${word}' is not known`, { next: `choose ${choices.join(' or ')}` });
+      throw misuse('usage.choice', `'${word}' is not one of the choices`, {
+        next: `choose ${choices.join(' or ')}`,
+      });
     }
     return choice;
   };

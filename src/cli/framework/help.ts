@@ -18,11 +18,14 @@ export function overviewHelp(
   sections: Readonly<Record<string, CommandTable>>,
   width: number,
 ): string {
+  const flags: readonly Row[] = [...commonFlagRows, ['--version', 'Print the version']];
+  const rows = Object.values(sections).flatMap(summariesOf);
+  const indent = indentOf([...rows, ...flags]);
   return joined([
     'Usage: holdfast [flags] COMMAND ...',
     wrapped(about, 0, width),
-    ...Object.entries(sections).map(([title, table]) => rowsText(title, summariesOf(table), width)),
-    rowsText('Common flags', [...commonFlagRows, ['--version', 'Print the version']], width),
+    ...Object.entries(sections).map(([title, table]) => rowsText(title, summariesOf(table), width, indent)),
+    rowsText('Common flags', flags, width, indent),
     'Run `holdfast help COMMAND` for the arguments, flags and examples of a command.',
   ]);
 }
@@ -77,9 +80,13 @@ function summariesOf(table: CommandTable): Row[] {
 }
 
 /** A titled table of two columns; undefined when it has no rows. */
-function rowsText(title: string, rows: readonly Row[], width: number): string | undefined {
+function rowsText(
+  title: string,
+  rows: readonly Row[],
+  width: number,
+  indent = indentOf(rows),
+): string | undefined {
   if (rows.length === 0) return undefined;
-  const indent = Math.max(...rows.map(([term]) => term.length)) + 4;
   // a narrow second column is worse to read than one below the first
   const below = width - indent < 30;
   const lines = rows.map(([term, meaning]) =>
@@ -88,6 +95,11 @@ function rowsText(title: string, rows: readonly Row[], width: number): string | 
       : `  ${term.padEnd(indent - 2)}${wrapped(meaning, indent, width).trimStart()}`,
   );
   return `${title}:\n${lines.join('\n')}`;
+}
+
+/** Where the second column begins. */
+function indentOf(rows: readonly Row[]): number {
+  return Math.max(0, ...rows.map(([term]) => term.length)) + 4;
 }
 
 /** Breaks text at blanks, so that each line fits; line breaks of the text stay. */

@@ -1,6 +1,6 @@
-/** Where a verb's answer goes. */
+/** Prints a command's result. */
 export interface Output {
-  /** Prints the verb's answer: `value` as JSON with `--json`, else `text`. Streams (`logs --follow`) call it per item. */
+  /** Prints the command's result: `value` as JSON with `--json`, else `text`. Streams (`logs --follow`) call it per item. */
   result(value: unknown, text: string): void;
   /** Resolves when all that was printed has left this process. @throws what the stream does. */
   printed(): Promise<void>;

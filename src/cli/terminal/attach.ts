@@ -6,13 +6,13 @@ import type { Context } from '../framework/command.ts';
 import { report } from '../framework/report.ts';
 import { terminalOf } from './terminal.ts';
 
-/** As ssh: the connection was lost, so nobody knows how the command ended. */
+/** As ssh: the connection was lost, so the command's end is unknown. */
 const lostCode = 255;
 
 /** As a program that SIGPIPE ended. */
 const unreadCode = 128 + constants.signals.SIGPIPE;
 
-/** What a person or a script sends to the command line's process is meant for the command in the guest. */
+/** Signals to this process that are meant for the command in the guest. */
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies readonly GuestSignal[];
 
 /** At most so much of each output is kept with `--json`. */
@@ -57,7 +57,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Whoever read our output may go: `holdfast exec -- yes | head`. */
+/** The reader of our output may exit early: `holdfast exec -- yes | head`. */
 function watchReaders({ stdout, stderr }: Context['streams'], onGone: () => void) {
   let isGone = false;
   for (const stream of [stdout, stderr]) {
@@ -138,8 +138,8 @@ async function collect(stream: Readable): Promise<Buffer> {
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > jsonLimit) {
-      throw failure('guest.output', 'the command printed too much for --json', {
-        why: `at most ${jsonLimit} bytes of each output are kept`,
+      throw failure('guest.output', 'cannot return the output with --json: it is too long', {
+        why: `at most ${jsonLimit} bytes of each stream are kept`,
         next: 'run it without --json',
       });
     }

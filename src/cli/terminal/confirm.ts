@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { failure, misuse } from '../../base/errors.ts';
 
-/** What of a verb's call is needed to ask its user. */
+/** The parts of a command's context that asking the user needs. */
 interface Asking {
   readonly streams: {
     readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean };
@@ -13,18 +13,21 @@ interface Asking {
 }
 
 /**
- * Has the user say yes to something that takes protection away. Without a terminal nobody can: then `--yes` must.
- * @param risk what it costs, in one sentence.
+ * Asks the user to confirm something that weakens protection. Without a terminal, `--yes` must have been given instead.
+ * @param risk the consequence, in one sentence.
  * @throws HoldfastError `usage.unconfirmed` without a terminal, `usage.declined`; the signal's reason.
  */
 export async function confirm({ streams, signal, json }: Asking, risk: string): Promise<void> {
   if (json || !streams.stdin.isTTY || !streams.stderr.isTTY) {
-    throw misuse('usage.unconfirmed', 'this must be confirmed', { why: risk, next: 'add --yes' });
+    throw misuse('usage.unconfirmed', 'confirmation is required', { why: risk, next: 'add --yes' });
   }
   const questions = createInterface({ input: streams.stdin, output: streams.stderr });
   const inputEnded = once(questions, 'close').then(() => '');
   try {
-    const answer = await Promise.race([questions.question(`${risk} Go on? [y/N] `, { signal }), inputEnded]);
+    const answer = await Promise.race([
+      questions.question(`${risk} Continue? [y/N] `, { signal }),
+      inputEnded,
+    ]);
     if (/^y(es)?$/i.test(answer.trim())) return;
   } catch (error) {
     signal.throwIfAborted();

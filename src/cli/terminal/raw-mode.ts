@@ -21,9 +21,9 @@ async function stty(...args: readonly string[]): Promise<string> {
   const code = new Promise<number | null>((resolve) => child.once('close', resolve));
   const printed = child.stdout ? await text(child.stdout) : '';
   if ((await code) !== 0) {
-    throw failure('terminal.mode', 'the terminal could not be set up for the guest', {
+    throw failure('terminal.mode', 'cannot set up the terminal for the guest', {
       why: 'stty failed',
-      next: 'hand the command’s streams through pipes',
+      next: 'connect the command through pipes instead',
     });
   }
   return printed;

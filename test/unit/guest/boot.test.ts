@@ -29,9 +29,9 @@ for (const text of ['', 'starting\n', 'stopping\n', 'maintenance\n', 'running\nr
 
 test('who starts a machine is told when not all of it started', () => {
   const name = parseMachineName('gateway-1');
-  assert.equal(readyText(name, 'running', true), 'gateway-1 runs');
-  assert.equal(readyText(name, 'running', false), 'gateway-1 runs already');
-  assert.match(readyText(name, 'degraded', true), /not all of it started.*systemctl --failed/);
+  assert.equal(readyText(name, 'running', true), 'gateway-1 is running');
+  assert.equal(readyText(name, 'running', false), 'gateway-1 is already running');
+  assert.match(readyText(name, 'degraded', true), /some units failed.*systemctl --failed/);
 });
 
 test('work is waited for until it ends or is called off', async () => {

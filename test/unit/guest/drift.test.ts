@@ -100,9 +100,9 @@ test('people see one line for each, and of a directory that was added only the d
   const text = driftText(all);
   assert.match(text, /^added +\/etc\/new +directory, with 1 more in it$/m);
   assert.doesNotMatch(text, /new\/file/);
-  assert.match(text, /^changed +\/etc\/hosts +file, 5 B → file, 5 B \(given back at the next start\)$/m);
+  assert.match(text, /^changed +\/etc\/hosts +file, 5 B → file, 5 B \(reset at the next start\)$/m);
   assert.match(text, /^attributes +\/etc\/apt +0755 0:0 → 0700 0:0$/m);
-  assert.match(text, /^opaque +\/etc\/ssh +made again; hides 3 of the release's$/m);
+  assert.match(text, /^opaque +\/etc\/ssh +recreated; hides 3 of the release$/m);
   assert.match(text, /^replaced +\/etc\/unlinked +link to \.\.\/usr\/x → file, 5 B$/m);
   assert.equal(driftText([]), '');
 });

@@ -2,17 +2,17 @@ import { styleText } from 'node:util';
 import type { Judgement, Register } from '../../../attestation/verify.ts';
 import { columns } from '../../terminal/columns.ts';
 
-/** A verdict on a machine's start, for people. */
+/** A verdict on a machine's boot, as text. */
 export function judgementText(machine: string, judgement: Judgement, stream: NodeJS.WritableStream): string {
   const { passed, reasons, release, registers } = judgement;
   const verdict = passed
-    ? styleText('green', `${machine} was started from release ${release}, signed and unchanged`, { stream })
-    : styleText('red', `${machine} does not prove a start that can be trusted`, { stream });
+    ? styleText('green', `${machine} booted release ${release}, signed and unmodified`, { stream })
+    : styleText('red', `${machine} does not prove a trustworthy boot`, { stream });
   const parts = [verdict, ...reasons.map((reason) => `  ${reason}`)];
   return registers.length === 0 ? parts.join('\n') : `${parts.join('\n')}\n\n${registerText(registers)}`;
 }
 
-/** Registers beside what was computed for them; whole values are in the JSON. */
+/** Registers next to their computed values, shortened: the JSON has whole values. */
 export function registerText(registers: readonly Register[]): string {
   const short = (value: string) => `${value.slice(0, 16)}…`;
   return columns(

@@ -9,20 +9,16 @@ const comparing = 'Comparing the machine with its release';
 
 export const driftCommand = defineCommand({
   arguments: {
-    path: optional(
-      'PATH',
-      'this and all below it; default: all that the machine could change',
-      parseOverlayPath,
-    ),
+    path: optional('PATH', 'File or directory (default: everything that can change)', parseOverlayPath),
   },
   flags: {
-    reset: toggle('have PATH be as in the release, from the next start on'),
-    yes: toggle('with --reset: do not ask'),
+    reset: toggle('Restore PATH from the release at the next start'),
+    yes: toggle('With --reset: do not ask for confirmation'),
   },
   examples: [
-    ['holdfast drift', 'list what the machine changed in /etc, /home and /root against its release'],
-    ['holdfast drift --json /etc/systemd', 'the same of one directory, for programs'],
-    ['holdfast drift --reset /etc/hosts', 'have the file of the release back; `holdfast restart` does it'],
+    ['holdfast drift', 'List changes in /etc, /home and /root since the release'],
+    ['holdfast drift --json /etc/systemd', 'Print the changes in one directory as JSON'],
+    ['holdfast drift --reset /etc/hosts', 'Restore a file of the release at the next start'],
   ],
   async run({ arguments: { path }, flags: { reset, yes }, ...context }) {
     const { machine, layout, progress, signal, output } = context;
@@ -30,13 +26,13 @@ export const driftCommand = defineCommand({
       const drift = await progress.step(comparing, () => findDrift(layout, machine, path, signal));
       output.result(
         { machine, drift: drift.map(driftJson) },
-        driftText(drift) || `${path ? showPath(path) : 'all'} is as in the release`,
+        driftText(drift) || `${path ? showPath(path) : 'everything'} matches the release`,
       );
       return;
     }
     if (path === undefined) {
-      throw misuse('drift.path', 'nothing is named that should be as in the release', {
-        next: 'name a path, such as /etc for all that was changed in it',
+      throw misuse('drift.path', '--reset needs a path', {
+        next: 'give a path, such as /etc for every change in it',
       });
     }
     const agree = async (lost: readonly MachineDrift[]) => {
@@ -47,8 +43,8 @@ export const driftCommand = defineCommand({
     const { drift, changed } = await resetDrift(layout, machine, path, agree, signal);
     const text =
       drift.length === 0
-        ? `${showPath(path)} is as in the release`
-        : `${driftText(drift)}\n\nThis is discarded at the next start; \`holdfast restart\` does it now`;
+        ? `${showPath(path)} matches the release`
+        : `${driftText(drift)}\n\nThese changes are discarded at the next start; run \`holdfast restart\` to restart now`;
     output.result({ machine, changed, drift: drift.map(driftJson) }, text);
   },
 });

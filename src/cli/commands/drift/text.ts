@@ -23,18 +23,18 @@ export function driftText(drift: readonly MachineDrift[]): string {
 }
 
 function mark({ pending }: MachineDrift): string {
-  return pending ? ' (given back at the next start)' : '';
+  return pending ? ' (reset at the next start)' : '';
 }
 
 function detail({ change, released, now, hidden }: MachineDrift): string {
-  if (now === undefined) return released === undefined ? 'nothing that this release has' : describe(released);
+  if (now === undefined) return released === undefined ? 'not in this release' : describe(released);
   switch (change) {
     case 'opaque':
-      return `made again; hides ${hidden} of the release's`;
+      return `recreated; hides ${hidden} of the release`;
     case 'attributes':
       return `${attributes(released)} → ${attributes(now)}`;
     case 'copied':
-      return 'as in the release, but kept';
+      return 'unchanged copy of the release';
     case 'added':
       return describe(now);
     default:

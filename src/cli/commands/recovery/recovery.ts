@@ -8,18 +8,18 @@ import { askSecret } from '../../terminal/secret.ts';
 import { readyText, recoveryKeyText } from '../status/text.ts';
 import { forgetShown } from './shown-key.ts';
 
-/** What is said when the next start needs the recovery key again. */
+/** Why the next start needs the recovery key again. */
 const whyLocked = {
-  on: 'its TPM does not open the data: the next start needs the recovery key again',
-  off: 'its TPM opens the data when verity is on again',
+  on: 'its TPM does not unlock the data: the next start needs the recovery key again',
+  off: 'its TPM unlocks the data once verity is enabled again',
 } as const;
 
 export const recoveryCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    ['holdfast recovery', 'ask for the recovery key, and start the machine with it'],
-    ['holdfast recovery <key', 'take it from a file'],
+    ['holdfast recovery', 'Show the key if nobody has seen it, else ask for it and start the machine'],
+    ['holdfast recovery <key', 'Read the key from a file'],
   ],
   async run({ machine, layout, progress, signal, output, streams }) {
     await encryptionOf(layout, machine);
@@ -34,7 +34,7 @@ export const recoveryCommand = defineCommand({
     const boot = await waitUntilReady(layout, machine, progress, signal);
     const { verity } = await readConfiguration(layout, machine);
     const tpmOpens = verity === 'on' && !(await isLockedNextTime(layout, machine));
-    const next = tpmOpens ? 'from now on its TPM opens the data again' : whyLocked[verity];
+    const next = tpmOpens ? 'its TPM unlocks the data again from now on' : whyLocked[verity];
     output.result(
       { machine, state: 'running', boot, tpmOpens },
       `${readyText(machine, boot, true)}; ${next}`,

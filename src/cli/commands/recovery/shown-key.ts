@@ -2,8 +2,8 @@ import { forgetKeys } from '../../../machine/data-keys.ts';
 import type { Output } from '../../framework/output.ts';
 
 /**
- * Forgets a machine's keys after its recovery key was printed, and only when somebody has taken that: it exists nowhere else
- * then.
+ * Deletes a machine's keys after its recovery key was printed, and only if the output was read: from then on the key exists
+ * nowhere else.
  * @throws what `Output.printed` does; the signal's reason.
  */
 export async function forgetShown(secrets: string, output: Output, signal: AbortSignal): Promise<void> {

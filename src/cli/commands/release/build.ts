@@ -6,17 +6,13 @@ const project = resolve(import.meta.dirname, '../../../..');
 export const buildCommand = defineCommand({
   arguments: {},
   flags: {
-    out: setting('DIR', 'where the release goes (default: build in HOLDFAST_HOME)', anyText),
-    mirror: setting(
-      'URL',
-      "take Debian's packages from here (default: the mirror of the host's apt)",
-      anyText,
-    ),
-    lock: setting('FILE', 'build from exactly the versions in this packages.json', anyText),
+    out: setting('DIR', 'Output directory (default: build in HOLDFAST_HOME)', anyText),
+    mirror: setting('URL', "Debian mirror (default: the mirror of the host's apt)", anyText),
+    lock: setting('FILE', 'Use exactly the package versions in this packages.json', anyText),
   },
   examples: [
-    ['holdfast build', 'build the newest release, or say that nothing changed'],
-    ['holdfast build --out ./release --lock ./packages.json', 'build a release again, byte for byte'],
+    ['holdfast build', 'Build a release from the newest packages, if anything changed'],
+    ['holdfast build --out ./release --lock ./packages.json', 'Rebuild a release, byte for byte'],
   ],
   run: async ({ flags, layout, progress, signal, output }) => {
     const { buildRelease } = await import('../../../release/build/build.ts');

@@ -8,12 +8,19 @@ import { bundleRelease } from '../../../repository/publisher/bundle.ts';
 import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
 
 export const releaseBundleCommand = defineCommand({
-  arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
-  flags: { out: setting('FILE', 'where the bundle goes', anyText) },
-  examples: [['holdfast release bundle ./release --out release.holdfast', 'for machines without a network']],
+  arguments: {
+    release: required('RELEASE_DIR', 'Release directory, as `holdfast build` writes it', anyText),
+  },
+  flags: { out: setting('FILE', 'Bundle to write (required)', anyText) },
+  examples: [
+    [
+      'holdfast release bundle ./release --out release.holdfast',
+      'Pack a release for a host without a network',
+    ],
+  ],
   async run({ arguments: { release }, flags, layout, progress, signal, output }) {
     if (flags.out === undefined)
-      throw misuse('usage.out', 'no file is named', { next: 'name the bundle with --out' });
+      throw misuse('usage.out', '--out is missing', { next: 'name the bundle with --out FILE' });
     const out = resolve(flags.out);
     const { digest, version } = await bundleRelease(
       {

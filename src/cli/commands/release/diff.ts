@@ -7,12 +7,12 @@ import { anyText, defineCommand, required } from '../../framework/command.ts';
 
 export const releaseDiffCommand = defineCommand({
   arguments: {
-    older: required('OLDER_DIR', "an older release's directory", anyText),
-    newer: required('NEWER_DIR', "a newer release's directory", anyText),
+    older: required('OLDER_DIR', 'Directory of the older release', anyText),
+    newer: required('NEWER_DIR', 'Directory of the newer release', anyText),
   },
   flags: {},
   examples: [
-    ['holdfast release diff ./old ./new', 'packages and files that changed, and what an update costs'],
+    ['holdfast release diff ./old ./new', 'Show changed packages and files, and the size of an update'],
   ],
   async run({ arguments: { older, newer }, layout, progress, signal, output }) {
     const certificate = trustedCertificate(layout);
@@ -23,7 +23,7 @@ export const releaseDiffCommand = defineCommand({
       ...diff.files.map(fileLine),
       '',
       `${diff.packages.length} packages and ${diff.files.length} files differ`,
-      `${formatSize(diff.missing)} of blocks are new; a pack has ${formatSize(diff.pack)}`,
+      `${formatSize(diff.missing)} of blocks are new; a pack would take ${formatSize(diff.pack)}`,
     ];
     output.result(diff, text.join('\n'));
   },
@@ -33,7 +33,7 @@ export const releaseDiffCommand = defineCommand({
 export function packageLines(changes: readonly PackageChange[]): string[] {
   return changes.map(({ name, from, to }) => {
     if (from === undefined) return `${name} ${to} (new)`;
-    return to === undefined ? `${name} ${from} (gone)` : `${name} ${from} → ${to}`;
+    return to === undefined ? `${name} ${from} (removed)` : `${name} ${from} → ${to}`;
   });
 }
 

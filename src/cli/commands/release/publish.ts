@@ -7,26 +7,31 @@ import { publishRelease } from '../../../repository/publisher/publish.ts';
 import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
 
 export const releasePublishCommand = defineCommand({
-  arguments: { release: required('RELEASE_DIR', 'what `holdfast build` made', anyText) },
+  arguments: {
+    release: required('RELEASE_DIR', 'Release directory, as `holdfast build` writes it', anyText),
+  },
   flags: {
-    repository: setting('DIR', 'the repository: a directory that any web server can serve', anyText),
+    repository: setting('DIR', 'Repository, a directory that any web server can serve (required)', anyText),
     from: setting(
       'DIR,…',
-      'older releases to make packs from, besides the newest four in the repository',
+      'Older releases to make packs from, in addition to the newest four in the repository',
       directories,
     ),
   },
   examples: [
-    ['holdfast release publish ./release --repository ./www', 'publish, or sign again what is published'],
+    [
+      'holdfast release publish ./release --repository ./www',
+      'Publish a release, or renew the signatures of a published one',
+    ],
     [
       'holdfast release publish ./new --repository ./www --from ./old',
-      'also make a pack from a release that was never published',
+      'Also make a pack from a release that was never published',
     ],
   ],
   async run({ arguments: { release }, flags, layout, progress, signal, output }) {
     if (flags.repository === undefined)
-      throw misuse('usage.repository', 'no repository is named', {
-        next: 'name its directory with --repository',
+      throw misuse('usage.repository', '--repository is missing', {
+        next: 'name the directory of the repository with --repository DIR',
       });
     const published = await publishRelease({
       release: resolve(release),

@@ -6,11 +6,8 @@ export const statusCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    [
-      'holdfast status',
-      'show power state, release, slot, verified boot, address, uptime, memory and disk use',
-    ],
-    ['holdfast status --machine gateway-1 --json', 'the same of another machine, for programs'],
+    ['holdfast status', 'Show power state, release, slot, verified boot, address, uptime and usage'],
+    ['holdfast status --machine gateway-1 --json', 'Print the state of another machine as JSON'],
   ],
   async run({ machine, layout, output }) {
     const status = await machineStatus(layout, machine);

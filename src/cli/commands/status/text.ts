@@ -37,35 +37,35 @@ export function statusText(status: MachineStatus): string {
 
 function encryptionText({ dataEncrypted, recoveryKeyShown }: MachineStatus): string | undefined {
   if (!dataEncrypted) return undefined;
-  return recoveryKeyShown ? 'yes' : 'yes; nobody has seen its recovery key yet: run `holdfast recovery`';
+  return recoveryKeyShown ? 'yes' : 'yes; its recovery key was never shown: run `holdfast recovery`';
 }
 
-/** What its user must keep. */
+/** The recovery key, and what to do with it. */
 export function recoveryKeyText(key: string): string {
-  return `The data of this machine are encrypted. Its recovery key, shown this once:
+  return `The data of this machine is encrypted. This is its recovery key, which is shown only once:
 
   ${key}
 
-Keep it away from this host. \`holdfast recovery\` takes it when the machine's TPM is lost or its boot keys change.`;
+Store it off this host. \`holdfast recovery\` needs it when the machine's TPM is lost or its boot keys change.`;
 }
 
 /** Nothing when all is as usual. */
 function phaseText(phase: MachineStatus['phase']): string {
-  if (phase === 'trial') return ' (on trial: any restart leads back to the other)';
-  if (phase === 'finalized') return ' (the next start is a trial of the other)';
+  if (phase === 'trial') return ' (on trial: any restart returns to the other slot)';
+  if (phase === 'finalized') return ' (the next start is a trial of the other slot)';
   return phase === 'degraded' ? ' (degraded: the committed slot does not come up)' : '';
 }
 
-/** What became of a start. */
+/** The outcome of a start. */
 export function readyText(name: MachineName, boot: BootState, changed: boolean): string {
-  const text = `${name} ${changed ? 'runs' : 'runs already'}`;
+  const text = `${name} ${changed ? 'is running' : 'is already running'}`;
   if (boot === 'running') return text;
-  return `${text}, but not all of it started; \`holdfast exec -- systemctl --failed\` tells what did not`;
+  return `${text}, but some units failed; run \`holdfast exec -- systemctl --failed\` to list them`;
 }
 
 /** All machines for people: one a line. */
 export function listText(list: readonly MachineStatus[]): string {
-  if (list.length === 0) return 'no machines; `holdfast deploy` makes one';
+  if (list.length === 0) return 'no machines; run `holdfast deploy` to create one';
   const header = ['NAME', 'STATE', 'RELEASE', 'SLOT', 'VERIFIED', 'ADDRESS', 'UPTIME', 'MEMORY', 'DATA'];
   const rows = list.map((status) => [
     status.name,
@@ -84,18 +84,21 @@ export function listText(list: readonly MachineStatus[]): string {
 function stateText({ state, problem }: MachineStatus): string {
   if (state !== 'failed') return state;
   const why = problem === undefined ? ': its processes ended without a shutdown' : '';
-  return `failed${why}; \`holdfast start\` starts it again`;
+  return `failed${why}; run \`holdfast start\` to start it again`;
 }
 
 function verifiedText({ verifiedBoot, guest, verity }: MachineStatus): string | undefined {
-  if (!guest) return verity === 'off' ? 'off from the next start on: `holdfast verity enable`' : undefined;
+  if (!guest)
+    return verity === 'off'
+      ? 'off from the next start: run `holdfast verity enable` to change that'
+      : undefined;
   const parts = [
     `Secure Boot ${guest.secureBoot ? 'on' : 'OFF'}`,
     `lockdown ${guest.lockdown}`,
     `root ${guest.verity}`,
   ];
   const runs = guest.verity === 'off' ? 'off' : 'on';
-  const pending = runs === verity ? '' : `; verity is ${verity} from the next start on`;
+  const pending = runs === verity ? '' : `; verity is ${verity} from the next start`;
   return `${verifiedBoot ? 'yes' : 'NO'} (${parts.join(', ')})${pending}`;
 }
 

@@ -5,9 +5,7 @@ import { hostTpmStatus } from './host-status.ts';
 export const tpmDisableCommand = defineCommand({
   arguments: {},
   flags: {},
-  examples: [
-    ['holdfast tpm disable', 'take the access away, at once; what the machine has in the TPM is forgotten'],
-  ],
+  examples: [['holdfast tpm disable', 'Revoke access at once and discard what the machine has in the TPM']],
   async run(context) {
     const changed = await setTpmAccess(context.layout, context.machine, undefined);
     const { value, text } = await hostTpmStatus(context);

@@ -6,22 +6,20 @@ import { confirm } from '../../terminal/confirm.ts';
 import { hostTpmStatus } from './host-status.ts';
 
 const risk =
-  "Whoever can open a vsock in the machine, containers included, can then read the host's PCRs and those NV indices whose authorization is empty or known, prove to be this host with its endorsement key, and slow its TPM down.";
+  "Every process in the machine that can open a vsock, including those in containers, can then read the host's PCRs and those NV indices whose authorization is empty or known, authenticate as this host with its endorsement key, and slow its TPM down.";
 
 export const tpmEnableCommand = defineCommand({
+  description: risk,
   arguments: {},
   flags: {
-    device: setting('PATH', `the TPM (default: ${defaultHostTpm}), or the socket of a swtpm`, (word) =>
+    device: setting('PATH', `TPM device, or socket of a software TPM (default: ${defaultHostTpm})`, (word) =>
       resolve(anyText(word)),
     ),
-    yes: toggle('do not ask for confirmation'),
+    yes: toggle('Do not ask for confirmation'),
   },
   examples: [
-    ['holdfast tpm enable', "let the machine use the host's TPM, after saying what that risks"],
-    [
-      'holdfast tpm enable --yes --device /run/swtpm/socket',
-      'the same with a TPM in software, without asking',
-    ],
+    ['holdfast tpm enable', 'Explain the risk, ask, and allow access'],
+    ['holdfast tpm enable --yes --device /run/swtpm/socket', 'Allow access to a software TPM without asking'],
   ],
   async run({ flags, ...context }) {
     if (!flags.yes) await confirm(context, risk);

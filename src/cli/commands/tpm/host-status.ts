@@ -1,7 +1,7 @@
 import { tpmStatus } from '../../../lifecycle/host-tpm.ts';
 import type { Context } from '../../framework/command.ts';
 
-/** Whether the machine can use the host's TPM, and how that is: for programs, and for people. */
+/** Returns whether the machine can use the host's TPM, and the state of that TPM, as JSON and as text. */
 export async function hostTpmStatus({ layout, machine }: Pick<Context, 'layout' | 'machine'>) {
   const { path, identity, problem } = await tpmStatus(layout, machine);
   const lines = [
@@ -9,6 +9,6 @@ export async function hostTpmStatus({ layout, machine }: Pick<Context, 'layout' 
   ];
   if (identity)
     lines.push(`it is a ${identity.manufacturer} ${identity.model}, firmware ${identity.firmware}`);
-  if (problem !== undefined) lines.push(`it does not answer at the moment: ${problem}`);
+  if (problem !== undefined) lines.push(`it does not answer: ${problem}`);
   return { value: { machine, enabled: path !== undefined, path, identity, problem }, text: lines.join('\n') };
 }

@@ -6,11 +6,8 @@ export const tpmInfoCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    [
-      'holdfast tpm info',
-      'show what a provisioning service wants to know: endorsement key and registration id',
-    ],
-    ['holdfast tpm info --json', 'the same for programs'],
+    ['holdfast tpm info', 'Show what a provisioning service needs'],
+    ['holdfast tpm info --json', 'Print the same as JSON'],
   ],
   async run({ layout, machine, output }) {
     const information = await tpmInformation(layout, machine);

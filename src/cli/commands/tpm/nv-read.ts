@@ -5,18 +5,15 @@ import { readNvInGuest } from '../../../lifecycle/host-tpm.ts';
 import { anyText, defineCommand, required, setting, wholeNumber } from '../../framework/command.ts';
 
 export const tpmNvReadCommand = defineCommand({
-  arguments: { index: required('INDEX', 'the NV index, such as 0x1500001', parseIndex) },
+  arguments: { index: required('INDEX', 'NV index, such as 0x1500001', parseIndex) },
   flags: {
-    auth: setting('FILE', 'file with the authorization of the index; - is standard input', anyText),
-    size: setting('N', 'how many bytes (default: all)', wholeNumber),
-    offset: setting('N', 'where to begin', wholeNumber),
+    auth: setting('FILE', 'Read the authorization from this file; - is standard input', anyText),
+    size: setting('N', 'Number of bytes (default: all)', wholeNumber),
+    offset: setting('N', 'Offset of the first byte (default: 0)', wholeNumber),
   },
   examples: [
-    ['holdfast tpm nv-read 0x1500001', "read an NV index of the host's TPM as the machine can"],
-    [
-      'holdfast tpm nv-read 3001 --auth secret --size 8',
-      'one that needs an authorization, which is in a file',
-    ],
+    ['holdfast tpm nv-read 0x1500001', 'Read an NV index of the host TPM from within the machine'],
+    ['holdfast tpm nv-read 3001 --auth secret --size 8', 'Read an index that needs an authorization'],
   ],
   async run({ layout, machine, output, streams, json, arguments: { index }, flags }) {
     const { auth, size, offset } = flags;
@@ -37,7 +34,7 @@ function parseIndex(word: string): number {
   if (number <= firstIndex + indexMask) return firstIndex + (number & indexMask);
   throw misuse('tpm.index', `'${word}' is not an NV index`, {
     why: 'NV indices lie between 0x1000000 and 0x1ffffff',
-    next: 'write it as tpm2-tools show it, such as 0x1500001, or as a number among them, such as 3001',
+    next: 'write it as tpm2-tools print it, such as 0x1500001, or as an offset in this range, such as 3001',
   });
 }
 
@@ -46,6 +43,6 @@ async function readSecret(path: string, stdin: NodeJS.ReadStream): Promise<Uint8
   try {
     return await readFile(path);
   } catch (error) {
-    throw misuse('tpm.auth', `${path} cannot be read`, { why: reasonOf(error), cause: error });
+    throw misuse('tpm.auth', `cannot read ${path}`, { why: reasonOf(error), cause: error });
   }
 }

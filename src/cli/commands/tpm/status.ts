@@ -5,18 +5,20 @@ import { type Context, defineCommand } from '../../framework/command.ts';
 import { registerText } from '../attest/text.ts';
 import { hostTpmStatus } from './host-status.ts';
 
-/** The machine's own TPM, or why it says nothing now. */
+/** The verdict of the machine's own TPM, or why there is none now. */
 type Own = Judgement | { readonly problem: string };
 
 export const tpmStatusCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    ['holdfast tpm status', "show what the machine's own TPM measured, and whether it can use the host's"],
+    ['holdfast tpm status', 'Show the boot measurements, and whether the machine can use the host TPM'],
   ],
   async run(context) {
     const { value, text } = await hostTpmStatus(context);
-    const own = await context.progress.step("Asking the machine's TPM", () => askOwn(context));
+    const own = await context.progress.step("Requesting a quote from the machine's TPM", () =>
+      askOwn(context),
+    );
     context.output.result({ ...value, changed: false, own }, `${ownText(own)}\n\n${text}`);
   },
 });
@@ -31,9 +33,9 @@ async function askOwn({ layout, machine }: Context): Promise<Own> {
 }
 
 function ownText(own: Own): string {
-  if ('problem' in own) return `the machine's own TPM says nothing at the moment: ${own.problem}`;
+  if ('problem' in own) return `the machine's own TPM is not available: ${own.problem}`;
   const [first] = own.reasons;
   const verdict =
-    first === undefined ? `all as computed from release ${own.release}` : `first difference: ${first}`;
+    first === undefined ? `all registers match release ${own.release}` : `first difference: ${first}`;
   return [...(own.registers.length > 0 ? [registerText(own.registers), ''] : []), verdict].join('\n');
 }

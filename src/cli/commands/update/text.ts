@@ -12,10 +12,11 @@ export function resultText(
   action: 'stage' | 'apply' | 'commit' | 'rollback',
   result: UpdateResult | undefined,
 ): string {
-  if (result === undefined) return action === 'commit' ? 'no trial is under way' : 'the trial is called off';
+  if (result === undefined)
+    return action === 'commit' ? 'no trial is in progress' : 'the trial was cancelled';
   const { version, steps, written, runs, road, received, detours } = result;
   const isNew = steps.length > 0 && action !== 'stage';
-  const where = isNew ? 'runs and is committed' : runs ? 'runs already' : 'is in the other slot';
+  const where = isNew ? 'is running and committed' : runs ? 'is already running' : 'is in the inactive slot';
   const lines = [
     `${version} ${where}`,
     ...(written > 0 ? [`written  ${formatSize(written)}`] : []),
@@ -35,7 +36,7 @@ export function checkText({ running, ageDays, offered, isNewer, packages }: Upda
 
 export function statusText({ phase, committed, running, slots }: UpdateStatus): string {
   const line = (slot: 'A' | 'B') => {
-    const marks = [running === slot && 'runs', committed === slot && 'committed'].filter((mark) => mark);
+    const marks = [running === slot && 'active', committed === slot && 'committed'].filter((mark) => mark);
     return `slot ${slot}  ${slots[slot] ?? 'no release'}${marks.length > 0 ? `  (${marks.join(', ')})` : ''}`;
   };
   const off = running === undefined ? ', and the machine is off' : '';
@@ -51,7 +52,7 @@ export function previewText({
   packages,
   conflicts,
 }: UpdatePreview): string {
-  if (isThere) return `${version} runs already: ${whenThere[phase]}`;
+  if (isThere) return `${version} is already running: ${whenThere[phase]}`;
   return [
     `running  ${running}`,
     `wanted   ${version}`,
@@ -62,31 +63,31 @@ export function previewText({
   ].join('\n');
 }
 
-/** What an update to the release that runs does. */
+/** What an update to the running release does. */
 const whenThere: Readonly<Record<UpdatePreview['phase'], string>> = {
   committed: 'there is nothing to do',
-  finalized: 'the trial of another release would be called off',
-  trial: 'it would be checked and, if it is well, committed',
-  degraded: 'it would be checked and, if it is well, committed in the place of the one that does not come up',
+  finalized: 'the pending trial of another release would be cancelled',
+  trial: 'it would be checked and, if it passes, committed',
+  degraded: 'it would be checked and, if it passes, committed instead of the release that does not come up',
 };
 
 function fetchText(fetch: UpdatePreview['fetch']): string {
-  if (fetch === undefined) return 'nothing: its directory is here';
+  if (fetch === undefined) return 'nothing: the release is a local directory';
   const { road, bytes } = fetch;
-  if (road === 'present') return 'nothing: it is on this host';
-  return `${bytes === undefined ? 'what this host lacks' : formatSize(bytes as Bytes)} (${road})`;
+  if (road === 'present') return 'nothing: the release is on this host';
+  return `${bytes === undefined ? 'the blocks that this host lacks' : formatSize(bytes as Bytes)} (${road})`;
 }
 
 function conflictLines(conflicts: UpdatePreview['conflicts']): string[] {
   if (conflicts === undefined)
-    return ['the machine is off: whether its own files hide what the release changes is not known'];
-  if (conflicts.length === 0) return ['nothing of the machine’s own hides what the release changes'];
+    return ['the machine is off: cannot check whether local files hide changes of the release'];
+  if (conflicts.length === 0) return ['no local file hides a change of the release'];
   const rows = conflicts.map((each) => [showPath(each), conflictKinds[each.kind]]);
   return [
     '',
     columns(['PATH', 'CONFLICT'], rows),
     '',
-    'have the release’s with `holdfast drift --reset PATH`, or keep yours: `update apply --accept-drift`',
+    'restore files of the release with `holdfast drift --reset PATH`, or keep the local files with `holdfast update apply --accept-drift`',
   ];
 }
 

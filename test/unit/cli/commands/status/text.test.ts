@@ -72,7 +72,7 @@ test('a machine that runs shows what its guest says', () => {
 });
 
 test('a slot that is not simply the committed one is explained', () => {
-  assert.match(statusText({ ...running, phase: 'trial' }), /^slot +A \(on trial: any restart leads back/m);
+  assert.match(statusText({ ...running, phase: 'trial' }), /^slot +A \(on trial: any restart returns/m);
   assert.match(statusText({ ...running, phase: 'degraded' }), /^slot +A \(degraded/m);
   assert.match(statusText({ ...off, phase: 'finalized' }), /^slot +A \(the next start is a trial/m);
 });
@@ -87,7 +87,7 @@ test('a machine that is off shows what is known without its guest', () => {
 test('what is wrong stands out', () => {
   const guest = running.guest && { ...running.guest, secureBoot: false, verity: 'off' as const };
   assert.match(statusText({ ...running, verifiedBoot: false, guest }), /NO \(Secure Boot OFF, .* root off\)/);
-  assert.match(statusText({ ...off, state: 'failed' }), /`holdfast start` starts it again/);
+  assert.match(statusText({ ...off, state: 'failed' }), /run `holdfast start` to start it again/);
   const booting: MachineStatus = {
     ...off,
     state: 'booting',

@@ -6,13 +6,13 @@ import { previewText, resultText } from '../../../../../src/cli/commands/update/
 const done = { version: '13.2', steps: ['stage' as const], written: 0 as Bytes, runs: true };
 
 test('an update says where the release is, and not more than it did', () => {
-  assert.equal(resultText('apply', done), '13.2 runs and is committed');
-  assert.equal(resultText('apply', { ...done, steps: [] }), '13.2 runs already');
-  assert.equal(resultText('stage', { ...done, runs: false }), '13.2 is in the other slot');
-  assert.equal(resultText('stage', { ...done, runs: false, steps: [] }), '13.2 is in the other slot');
-  assert.equal(resultText('stage', { ...done, steps: [] }), '13.2 runs already');
-  assert.equal(resultText('commit', undefined), 'no trial is under way');
-  assert.equal(resultText('rollback', undefined), 'the trial is called off');
+  assert.equal(resultText('apply', done), '13.2 is running and committed');
+  assert.equal(resultText('apply', { ...done, steps: [] }), '13.2 is already running');
+  assert.equal(resultText('stage', { ...done, runs: false }), '13.2 is in the inactive slot');
+  assert.equal(resultText('stage', { ...done, runs: false, steps: [] }), '13.2 is in the inactive slot');
+  assert.equal(resultText('stage', { ...done, steps: [] }), '13.2 is already running');
+  assert.equal(resultText('commit', undefined), 'no trial is in progress');
+  assert.equal(resultText('rollback', undefined), 'the trial was cancelled');
 });
 
 test('what an update to the release that runs would do depends on how it runs', () => {
@@ -24,13 +24,16 @@ test('what an update to the release that runs would do depends on how it runs', 
     packages: [],
     conflicts: [],
   };
-  assert.equal(previewText({ ...preview, phase: 'committed' }), '13.2 runs already: there is nothing to do');
+  assert.equal(
+    previewText({ ...preview, phase: 'committed' }),
+    '13.2 is already running: there is nothing to do',
+  );
   assert.match(
     previewText({ ...preview, phase: 'trial' }),
-    /it would be checked and, if it is well, committed$/,
+    /it would be checked and, if it passes, committed$/,
   );
   assert.match(
     previewText({ ...preview, phase: 'finalized' }),
-    /the trial of another release would be called off$/,
+    /the pending trial of another release would be cancelled$/,
   );
 });
