@@ -2,7 +2,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { failure, isSystemError } from './errors.ts';
 import { searchPath } from './find-program.ts';
-import { debug, quoteCommand } from './log.ts';
+import { debug } from './log.ts';
+import { quoteCommand } from './shell-quote.ts';
 
 /** Limit for a program's standard output in bytes; a program that exceeds it is killed. */
 const outputLimit = 64 * 1024 * 1024;
@@ -124,7 +125,7 @@ function stopWhenDue(child: ChildProcess, { timeoutMs, signal }: Pick<RunOptions
 
 /** Starts a program and returns the child process, for programs that keep running or stream data. */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  debug(quoteCommand(program, args));
+  debug('process', quoteCommand(program, args));
   const environment = options.env ?? process.env;
   const env = { ...environment, PATH: searchPath(environment) };
   return spawn(program, args, { ...options, env, shell: false });

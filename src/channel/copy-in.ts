@@ -108,7 +108,7 @@ async function hostSize(source: Source, signal: AbortSignal): Promise<number | u
   try {
     return parseSizeLine((await run(program, args, { accept: [0, 1], signal })).stdout.toString());
   } catch (error) {
-    debug(`size not known: ${reasonOf(error)}`);
+    debug('channel', `size not known: ${reasonOf(error)}`);
     return undefined;
   }
 }

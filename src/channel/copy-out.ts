@@ -100,7 +100,7 @@ async function guestSize(
       (await runToEnd(start, sizeCommand(source), { accept: [0, 1], signal })).stdout.toString(),
     );
   } catch (error) {
-    debug(`size not known: ${reasonOf(error)}`);
+    debug('channel', `size not known: ${reasonOf(error)}`);
     return undefined;
   }
 }

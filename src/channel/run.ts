@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { failure, type HoldfastError } from '../base/errors.ts';
-import { quoteCommand } from '../base/log.ts';
+import { quoteCommand } from '../base/shell-quote.ts';
 import type { CommandResult, RunOptions, StartCommand } from './session.ts';
 
 /** At most so much of a command's output is kept: what the guest sends is not ours to trust. */

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import ssh2, { Client, type ClientCallback, type ConnectConfig } from 'ssh2';
 import { failure, type HoldfastError, misuse, reasonOf } from '../base/errors.ts';
-import { debug, quoteWord } from '../base/log.ts';
+import { debug } from '../base/log.ts';
+import { quoteWord } from '../base/shell-quote.ts';
 import { commandOver } from './command.ts';
 import { damagedKey, parsePublicKey } from './keys.ts';
 import { runToEnd } from './run.ts';
@@ -38,7 +39,7 @@ const algorithms = {
 export const openSession: OpenSession = async (stream, identity) => {
   const client = new Client();
   const ended = new Promise<void>((resolve) => client.once('close', resolve));
-  client.on('error', (error) => debug(`channel: ${reasonOf(error)}`));
+  client.on('error', (error) => debug('channel', reasonOf(error)));
   try {
     await handshake(client, stream, identity);
   } catch (error) {
@@ -46,6 +47,8 @@ export const openSession: OpenSession = async (stream, identity) => {
     stream.destroy();
     throw error;
   }
+  debug('channel', `connected as ${identity.user}`);
+  void ended.then(() => debug('channel', 'connection ended'));
   return sessionOver(client, stream, ended);
 };
 
@@ -120,7 +123,7 @@ function sessionOver(client: Client, stream: Duplex, ended: Promise<void>): Sess
       }
     });
   const dropGuest = () => {
-    debug('channel: the guest sends more than the window allows, the connection is closed');
+    debug('channel', 'the guest sends more than the window allows: connection closed');
     stream.destroy();
   };
   return {

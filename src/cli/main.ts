@@ -43,7 +43,7 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     const interrupted = interruption.exitCode();
     if (interrupted !== undefined) {
-      debug(`ended by the interruption with: ${reasonOf(error)}`);
+      debug('cli', `ended by the interruption with: ${reasonOf(error)}`);
       return interrupted;
     }
     return report(error, stderr, isJson());

@@ -42,7 +42,7 @@ export class TpmAccess {
   /** Opens or closes what the configuration now says. @throws HoldfastError `channel.no-vsock`. */
   refresh(): Promise<void> {
     const done = this.#last.then(() => this.#settle());
-    this.#last = done.catch((error: unknown) => this.#log(`TPM not opened: ${reasonOf(error)}`));
+    this.#last = done.catch((error: unknown) => this.#log(`not opened: ${reasonOf(error)}`));
     return done;
   }
 
@@ -70,12 +70,12 @@ export class TpmAccess {
     if (door) {
       await door.listener.close();
       await door.broker.close();
-      this.#log(`TPM ${door.path} closed to the guest`);
+      this.#log(`${door.path} closed to the guest`);
     }
     if (!machine || path === undefined) return;
-    const broker = new Broker({ tpm: hostTpm(path), log: (line) => this.#log(`TPM ${line}`) });
+    const broker = new Broker({ tpm: hostTpm(path), log: this.#log });
     const listener = await machine.listen(tpmPort, (stream) => broker.accept(stream));
     this.#door = { path, machine, broker, listener };
-    this.#log(`TPM ${path} open to the guest`);
+    this.#log(`${path} open to the guest`);
   }
 }

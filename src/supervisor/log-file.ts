@@ -1,20 +1,20 @@
 import { appendFileSync, renameSync, statSync } from 'node:fs';
 import { isSystemError } from '../base/errors.ts';
+import { formatLine, type Subsystem } from '../base/log.ts';
 import { MiB } from '../base/size.ts';
 
 /**
- * A log of lines with their times, kept in `path` and, once that is full, in `path.1`: never more than twice `maximum`
- * bytes. Lines are written at once, so that the last words of a process are there.
+ * Opens a log that is kept in `path` and, once that is full, in `path.1`: never more than twice `maximum` bytes. Lines are
+ * written synchronously, so that the last ones before a crash are there.
  */
 export function openLogFile(
   path: string,
   maximum: number = MiB,
   now = () => new Date(),
-): (line: string) => void {
+): (subsystem: Subsystem, line: string) => void {
   let size = sizeOf(path);
-  return (line) => {
-    // one line for one event, whatever a guest or a program put into it
-    const record = `${now().toISOString()} ${line.replaceAll(/\p{Cc}+/gu, ' ')}\n`;
+  return (subsystem, line) => {
+    const record = formatLine(subsystem, line, now());
     if (size + Buffer.byteLength(record) > maximum && size > 0) {
       renameSync(path, previousLog(path));
       size = 0;
@@ -24,12 +24,12 @@ export function openLogFile(
   };
 }
 
-/** Where the older part of a log is. */
+/** Returns where the older part of a log is. */
 export function previousLog(path: string): string {
   return `${path}.1`;
 }
 
-/** Puts a file that others append to aside once it is full, so that it begins anew: never more than two are kept. */
+/** Renames a file that others append to once it is full, so that they start a new one: at most two are kept. */
 export function rotateLog(path: string, maximum: number = MiB): void {
   if (sizeOf(path) > maximum) renameSync(path, previousLog(path));
 }

@@ -49,14 +49,18 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   await readConfiguration(layout, name);
   const lock = await takeCharge(files);
   if (!lock) return 0;
-  const log = openLogFile(files.supervisorLog);
+  const logLine = openLogFile(files.supervisorLog);
+  const log = (line: string) => logLine('supervisor', line);
   log(`supervisor ${process.pid} (${mode})`);
   await mkdir(files.run, { recursive: true, mode: 0o700 });
   await forgetFailure(files.run);
   rotateLog(files.consoleLog);
 
   const identity = await readIdentity(files.secrets, guestUser);
-  const tpm = new TpmAccess(async () => (await readConfiguration(layout, name)).hostTpm, log);
+  const tpm = new TpmAccess(
+    async () => (await readConfiguration(layout, name)).hostTpm,
+    (line) => logLine('tpm', line),
+  );
   const supervisor = supervise(
     {
       hypervisor: tpm.through(hostHypervisor(layout)),

@@ -1,4 +1,4 @@
-import { quoteWord } from '../../base/log.ts';
+import { quoteWord } from '../../base/shell-quote.ts';
 import { type CommandDefinition, type Flag, flagName } from './command.ts';
 import { type CommandTable, listEntries } from './command-table.ts';
 import { commonFlags } from './common-flags.ts';

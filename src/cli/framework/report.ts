@@ -36,7 +36,7 @@ export function report(error: unknown, stream: NodeJS.WritableStream, json: bool
   } else {
     for (const each of errors) stream.write(describe(each, stream));
   }
-  if (isDebug()) for (const each of errors) stream.write(`${stackOf(each)}\n`);
+  if (isDebug('cli')) for (const each of errors) stream.write(`${stackOf(each)}\n`);
   return errors.some(({ exitCode }) => exitCode === 1) ? 1 : 2;
 }
 

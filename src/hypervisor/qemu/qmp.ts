@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { z } from 'zod';
 import { failure, reasonOf } from '../../base/errors.ts';
+import { debug } from '../../base/log.ts';
 import { LineSplitter, parseMessage, type QmpMessage } from './qmp-message.ts';
 
 export interface QmpEvent {
@@ -49,7 +50,10 @@ export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp
 
   const receive = (message: QmpMessage) => {
     if (message.kind === 'greeting') return greeting.resolve(message.version);
-    if (message.kind === 'event') return options.onEvent(message);
+    if (message.kind === 'event') {
+      debug('qemu', `event ${message.name} ${JSON.stringify(message.data)}`);
+      return options.onEvent(message);
+    }
     const id = message.id ?? lastId;
     const request = waiting.get(id);
     waiting.delete(id);
@@ -78,6 +82,7 @@ export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp
 
   const ask = (command: string, argument: Readonly<Record<string, unknown>>): Promise<unknown> => {
     const id = ++lastId;
+    debug('qemu', `command ${command}`); // without its arguments: they may hold secrets
     const answer = new Promise<unknown>((resolve, reject) => {
       if (socket.destroyed) reject(failure('qmp.closed', "QEMU's control socket is closed", { why: reason }));
       waiting.set(id, { resolve, reject });

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../base/errors.ts';
+import { debug } from '../../base/log.ts';
 import { sourceFailures } from './errors.ts';
 import type { ByteRange, Source } from './source.ts';
 
@@ -24,6 +25,7 @@ export function httpSource(address: string, patience = defaultPatience): Source 
   const base = new URL(address.endsWith('/') ? address : `${address}/`);
   const open = async (path: string, headers: Record<string, string>, signal: AbortSignal) => {
     const watch = watchSilence(patience, signal);
+    debug('repository', `GET ${path}${headers.range ? ` (${headers.range})` : ''}`); // the address may hold a password
     try {
       const response = await fetch(new URL(path, base), { headers, signal: watch.signal });
       return { response, watch };

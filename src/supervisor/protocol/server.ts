@@ -110,7 +110,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
     },
   };
   const tell = (error: unknown) => {
-    debug(`supervisor: ${reasonOf(error)}`);
+    debug('supervisor', `request failed: ${reasonOf(error)}`);
     if (socket.writable) socket.end(encodeFrame(frameTypes.error, encodeError(error)));
   };
   const handle = async (request: unknown) => {
@@ -136,6 +136,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
 
 function handlerOf(request: unknown, handlers: Readonly<Record<string, Handler>>): Handler {
   const { version, verb } = parseRequest(envelope, request);
+  debug('supervisor', `request ${verb}`);
   if (version !== protocolVersion) {
     throw protocolError(`the supervisor speaks version ${protocolVersion}, the command ${version}`);
   }

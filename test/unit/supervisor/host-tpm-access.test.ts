@@ -62,9 +62,9 @@ test('the TPM is open from the start of a machine to its end, and again with the
     log,
     ['1', '2'].flatMap((machine) => [
       `machine ${machine} listens on ${tpmPort}`,
-      'TPM /dev/none open to the guest',
+      '/dev/none open to the guest',
       `machine ${machine} listens no more`,
-      'TPM /dev/none closed to the guest',
+      '/dev/none closed to the guest',
     ]),
   );
 });
@@ -77,13 +77,13 @@ test('it is closed where nobody chose it, and follows what is chosen meanwhile',
   chosen.path = '/dev/none';
   await access.refresh();
   await access.refresh();
-  assert.deepEqual(log, [`machine 1 listens on ${tpmPort}`, 'TPM /dev/none open to the guest']);
+  assert.deepEqual(log, [`machine 1 listens on ${tpmPort}`, '/dev/none open to the guest']);
   chosen.path = '/dev/other';
   await access.refresh();
-  assert.equal(log.at(-1), 'TPM /dev/other open to the guest');
+  assert.equal(log.at(-1), '/dev/other open to the guest');
   chosen.path = undefined;
   await access.refresh();
-  assert.equal(log.at(-1), 'TPM /dev/other closed to the guest');
+  assert.equal(log.at(-1), '/dev/other closed to the guest');
 });
 
 test('no machine found is none to open it to', async () => {

@@ -8,17 +8,17 @@ import { openLogFile, previousLog, rotateLog } from '../../../src/supervisor/log
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
 after(() => rmSync(directory, { recursive: true }));
 
-test('a line has its time, and is one line whatever it holds', () => {
+test('a line has its time and its subsystem, and is one line whatever it holds', () => {
   const path = join(directory, 'line.log');
-  openLogFile(path, 1000, () => new Date(0))('guest said: a\r\nb\u001b[2J');
-  assert.equal(readFileSync(path, 'utf8'), '1970-01-01T00:00:00.000Z guest said: a b [2J\n');
+  openLogFile(path, 1000, () => new Date(0))('tpm', 'guest said: a\r\nb\u001b[2J');
+  assert.equal(readFileSync(path, 'utf8'), '1970-01-01T00:00:00.000Z tpm: guest said: a b [2J\n');
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
 test('the log stays bounded, and the newest lines are kept', () => {
   const path = join(directory, 'bounded.log');
   const log = openLogFile(path, 1000);
-  for (let count = 0; count < 500; count++) log(`line ${count}`);
+  for (let count = 0; count < 500; count++) log('supervisor', `line ${count}`);
   const sizes = [path, previousLog(path)].map((each) => statSync(each).size);
   for (const size of sizes) assert.ok(size > 0 && size <= 1000, `${size} bytes`);
   assert.match(readFileSync(path, 'utf8'), /line 499\n$/);
@@ -27,8 +27,8 @@ test('the log stays bounded, and the newest lines are kept', () => {
 
 test('a log is continued by the next supervisor', () => {
   const path = join(directory, 'continued.log');
-  openLogFile(path, 1000)('first');
-  openLogFile(path, 1000)('second');
+  openLogFile(path, 1000)('supervisor', 'first');
+  openLogFile(path, 1000)('supervisor', 'second');
   assert.match(readFileSync(path, 'utf8'), /first\n.*second\n$/);
 });
 
