@@ -10,7 +10,7 @@ export const commonFlags = {
     read: (given) => parseMachineName(typeof given === 'string' ? given : 'default'),
   },
   json: toggle('Print JSON'),
-  debug: toggle('Log each step and where errors come from'),
+  debug: toggle('Log everything; HOLDFAST_DEBUG=qemu,channel logs some'),
 } satisfies { machine: Flag<MachineName>; json: Flag<boolean>; debug: Flag<boolean> };
 
 /** The common flags, unread. */
