@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { reasonOf } from '../src/base/errors.ts';
+import { describe } from '../src/base/errors.ts';
 import { readBounded, writeFileAtomic } from '../src/base/files.ts';
 import { refreshMetadata } from '../src/repository/client/trusted-metadata.ts';
 import { httpSource } from '../src/repository/source/http.ts';
@@ -56,6 +56,6 @@ async function act([action, root]: readonly string[]): Promise<void> {
 try {
   await act(positionals);
 } catch (error) {
-  console.error(reasonOf(error));
+  console.error(describe(error));
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-import { failure } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { rootScript } from '../guest/root-script.ts';
 import { attestationKeyHandle } from '../tpm/virtual/attestation-key.ts';
@@ -31,7 +31,7 @@ export async function askForQuote(
   const parsed = statement.safeParse({ quote, signature, pcrs: values, log });
   if (parsed.success) return parsed.data;
   throw failure('guest.output', "what the machine's TPM says cannot be read", {
-    why: parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+    why: describe(parsed.error),
     next: 'run `holdfast restart`, and try again',
   });
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import type { z } from 'zod';
-import { failure, isSystemError, misuse, reasonOf } from '../base/errors.ts';
+import { describe, failure, isSystemError, misuse } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import type { HomeLayout, MachineName } from '../machine/paths.ts';
 import { machineTrust } from './attest.ts';
@@ -45,7 +45,7 @@ async function trustOfHome(layout: HomeLayout, machine: MachineName): Promise<Tr
     return await machineTrust(layout, machine);
   } catch (error) {
     throw misuse('attest.trust', `nothing is known here of the machine '${machine}'`, {
-      why: reasonOf(error),
+      why: describe(error),
       next: 'run `holdfast attest trust` on its host, and name what it prints with --trust',
       cause: error,
     });
@@ -60,7 +60,7 @@ async function readTrust(path: string): Promise<Trust> {
     for (const pem of [read.releaseCertificate, read.platformCertificate]) new X509Certificate(pem);
     return read;
   } catch (error) {
-    throw failure('attest.file', `${path} cannot be used`, { why: reasonOf(error), next, cause: error });
+    throw failure('attest.file', `${path} cannot be used`, { why: describe(error), next, cause: error });
   }
 }
 
@@ -68,10 +68,9 @@ async function readForm<T extends z.ZodType>(path: string, form: T, next: string
   try {
     const parsed = form.safeParse(JSON.parse((await readBounded(path, longest)).toString('utf8')));
     if (parsed.success) return parsed.data;
-    const [first] = parsed.error.issues; // a file of another kind has dozens
-    throw new Error(`it has another form: ${first?.path.join('.')}: ${first?.message}`);
+    throw new Error('it has another form', { cause: parsed.error });
   } catch (error) {
-    const why = isSystemError(error, 'ENOENT') ? 'there is no such file' : reasonOf(error);
+    const why = isSystemError(error, 'ENOENT') ? 'there is no such file' : describe(error);
     throw failure('attest.file', `${path} cannot be used`, { why, next, cause: error });
   }
 }

@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 import { extended } from '../firmware/measurement.ts';
 import type { SecureBootKeys } from '../firmware/secure-boot.ts';
 import { isManifestSigned } from '../release/keys.ts';
@@ -44,7 +44,7 @@ export function judgeEvidence(evidence: Evidence, trust: Trust, asked: Buffer | 
     return judgeStart(values, parseEventLog(evidence.log), { release, keys: keysOf(trust) });
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    return failed([error.why === undefined ? reasonOf(error) : `${reasonOf(error)}: ${error.why}`]);
+    return failed([describe(error)]);
   }
 }
 

@@ -1,4 +1,4 @@
-import { HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, HoldfastError } from '../base/errors.ts';
 import { type GuestAnswers, type Probe, readAnswer } from './guest-probe.ts';
 import { type HostFacts, type HostFactTypes, readFact } from './host-facts.ts';
 
@@ -57,7 +57,7 @@ export function defineClaim<
         return judge(Object.fromEntries(seen) as Answers<P>, Object.fromEntries(known));
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
-        return fail(error.why === undefined ? reasonOf(error) : `${reasonOf(error)}: ${error.why}`);
+        return fail(describe(error));
       }
     },
   };

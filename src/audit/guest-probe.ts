@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failure } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { printable } from '../channel/run.ts';
 
 /** One question to the guest. */
@@ -59,7 +59,7 @@ export function readAnswer<T>({ name, form }: Probe<T>, answers: GuestAnswers): 
     throw unreadable(name, `it ended with ${answer.code}: ${printable(answer.text.slice(-200))}`);
   const parsed = form.safeParse(answer.text);
   if (parsed.success) return parsed.data;
-  throw unreadable(name, printable(parsed.error.issues.map(({ message }) => message).join('; ')));
+  throw unreadable(name, printable(describe(parsed.error)));
 }
 
 function unreadable(name: string, why: string) {

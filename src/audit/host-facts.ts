@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { describe, failure, isSystemError } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import { channelKeyFiles, parsePublicKey } from '../channel/keys.ts';
 import { type DiskTables, readTables } from '../disk/growth.ts';
@@ -81,8 +81,7 @@ async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
   try {
     return { value: await work };
   } catch (error) {
-    const why = error instanceof HoldfastError && error.why !== undefined ? `: ${error.why}` : '';
-    return { problem: `${reasonOf(error)}${why}` };
+    return { problem: describe(error) };
   }
 }
 

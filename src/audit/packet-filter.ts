@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { HoldfastError } from '../base/errors.ts';
+import { describe, HoldfastError } from '../base/errors.ts';
 import { printRules } from '../guest/firewall.ts';
 import { chain, chainLines, parseRules } from '../guest/firewall-file.ts';
 import type { FirewallRule } from '../guest/firewall-rule.ts';
@@ -28,7 +28,7 @@ export const allowed: Probe<readonly FirewallRule[]> = {
       return parseRules(text === '' ? '' : `${text}\n`);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      context.addIssue({ code: 'custom', message: `${error.message}: ${error.why}` });
+      context.addIssue({ code: 'custom', message: describe(error) });
       return z.NEVER;
     }
   }),

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isSystemError, misuse, reasonOf } from './errors.ts';
+import { describe, isSystemError, misuse } from './errors.ts';
 import { run } from './process.ts';
 import type { Progress } from './progress.ts';
 
@@ -73,7 +73,7 @@ async function makeScratch(path: string): Promise<string> {
   try {
     return await mkdtemp(join(dirname(path), '.archive-'));
   } catch (error) {
-    throw cannot(reasonOf(error), error);
+    throw cannot(describe(error), error);
   }
 }
 
@@ -85,6 +85,6 @@ async function collect(entry: ArchiveEntry, directory: string): Promise<string> 
     return 'included';
   } catch (error) {
     if ('copy' in entry && isSystemError(error, 'ENOENT')) return 'does not exist';
-    return `failed: ${reasonOf(error)}`;
+    return `failed: ${describe(error)}`;
   }
 }

@@ -46,12 +46,69 @@ export function isFailure(error: unknown, ...codes: readonly ErrorCode[]): error
   return error instanceof HoldfastError && codes.includes(error.code);
 }
 
-/** The text of whatever was thrown, in one line. */
-export function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
-}
-
 /** True for a Node system error with this code, such as `ENOENT`. */
 export function isSystemError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/**
+ * Returns one line for whatever was thrown: what failed and why. Where an error has no `why`, its causes stand for it,
+ * and the errors of an AggregateError. Never empty.
+ * @param options `next`: with what to do, in parentheses, for a log.
+ */
+export function describe(error: unknown, options: { readonly next?: boolean } = {}): string {
+  const text = describeAfter([], error);
+  const next = options.next && error instanceof HoldfastError ? error.next : undefined;
+  return next ? `${text} (${next})` : text;
+}
+
+/** @param seen the errors that this one is a cause of: a cause can contain itself. */
+function describeAfter(seen: readonly unknown[], error: unknown): string {
+  if (!(error instanceof Error)) return firstLine(String(error)) || 'no reason was given';
+  const parts = [firstLine(ownText(error))];
+  for (const reason of seen.includes(error) ? [] : reasonsOf(error, [...seen, error])) {
+    if (!parts.some((part) => part.includes(reason))) parts.push(reason);
+  }
+  return parts.filter((part) => part !== '').join(': ') || error.name;
+}
+
+/** The message; of a system error with its code and path, which sockets leave out. */
+function ownText(error: Error): string {
+  const { code, path, issues }: Error & OtherParts = error;
+  if (Array.isArray(issues)) return describeIssues(issues);
+  if (error instanceof HoldfastError) return error.message;
+  const parts = [error.message, code, path].filter((part) => typeof part === 'string');
+  return parts.reduce((text, part) => (text.includes(part) ? text : text ? `${text} (${part})` : part), '');
+}
+
+function reasonsOf(error: Error, seen: readonly unknown[]): string[] {
+  if (error instanceof HoldfastError && error.why) return [firstLine(error.why)];
+  if (error instanceof AggregateError)
+    return [[...new Set(error.errors.map((each) => describeAfter(seen, each)))].join('; ')];
+  const { cause } = error;
+  return cause === undefined || seen.includes(cause) ? [] : [describeAfter(seen, cause)];
+}
+
+/** What errors of Node and of zod have. */
+interface OtherParts {
+  readonly code?: unknown;
+  readonly path?: unknown;
+  readonly issues?: unknown;
+}
+
+/** A file of another kind has dozens of issues. */
+const issueLimit = 3;
+
+/** What zod found: its message is JSON of many lines. */
+function describeIssues(issues: readonly { path?: unknown; message?: unknown }[]): string {
+  const texts = issues.slice(0, issueLimit).map(({ path, message }) => {
+    const place = Array.isArray(path) ? path.map(String).join('.') : '';
+    return place === '' ? String(message) : `${place}: ${message}`;
+  });
+  const others = issues.length - texts.length;
+  return [...texts, ...(others > 0 ? [`and ${others} more`] : [])].join('; ');
+}
+
+function firstLine(text: string): string {
+  return text.trimStart().split('\n', 1)[0]?.trimEnd() ?? '';
 }

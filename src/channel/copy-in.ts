@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
@@ -63,7 +63,7 @@ export async function copyIn(
 ): Promise<void> {
   const source = sourceOf(hostPath);
   await lstat(join(source.directory, source.name)).catch((error: unknown) => {
-    throw failure('copy.source', `${hostPath} cannot be copied`, { why: reasonOf(error), cause: error });
+    throw failure('copy.source', `${hostPath} cannot be copied`, { why: describe(error), cause: error });
   });
   const measuring = new AbortController();
   const command = await start(['sh', '-c', receive, 'sh', guestPath, source.name]);
@@ -108,7 +108,7 @@ async function hostSize(source: Source, signal: AbortSignal): Promise<number | u
   try {
     return parseSizeLine((await run(program, args, { accept: [0, 1], signal })).stdout.toString());
   } catch (error) {
-    debug('channel', `size not known: ${reasonOf(error)}`);
+    debug('channel', `size not known: ${describe(error)}`);
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, mkdtemp, opendir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { failure, HoldfastError, isSystemError, reasonOf } from '../base/errors.ts';
+import { describe, failure, isSystemError } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { run } from '../base/process.ts';
 import type { Progress, ProgressStep } from '../base/progress.ts';
@@ -100,7 +100,7 @@ async function guestSize(
       (await runToEnd(start, sizeCommand(source), { accept: [0, 1], signal })).stdout.toString(),
     );
   } catch (error) {
-    debug('channel', `size not known: ${reasonOf(error)}`);
+    debug('channel', `size not known: ${describe(error)}`);
     return undefined;
   }
 }
@@ -110,7 +110,7 @@ async function makeStage(parent: string): Promise<string> {
   try {
     return await mkdtemp(join(parent, '.holdfast-copy.'));
   } catch (error) {
-    throw notWritten(parent, reasonOf(error));
+    throw notWritten(parent, describe(error));
   }
 }
 
@@ -156,7 +156,7 @@ async function moveInto(item: string, target: string): Promise<void> {
       await rename(item, target);
     }
   } catch (error) {
-    throw notWritten(target, (error instanceof HoldfastError && error.why) || reasonOf(error));
+    throw notWritten(target, describe(error));
   }
 }
 

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import ssh2, { Client, type ClientCallback, type ConnectConfig } from 'ssh2';
-import { failure, type HoldfastError, misuse, reasonOf } from '../base/errors.ts';
+import { describe, failure, type HoldfastError, misuse } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { quoteWord } from '../base/shell-quote.ts';
 import { commandOver } from './command.ts';
@@ -39,7 +39,7 @@ const algorithms = {
 export const openSession: OpenSession = async (stream, identity) => {
   const client = new Client();
   const ended = new Promise<void>((resolve) => client.once('close', resolve));
-  client.on('error', (error) => debug('channel', reasonOf(error)));
+  client.on('error', (error) => debug('channel', describe(error)));
   try {
     await handshake(client, stream, identity);
   } catch (error) {
@@ -87,7 +87,7 @@ function otherHost(): HoldfastError {
 }
 
 function handshakeError(error: Error & { level?: string }): HoldfastError {
-  const parts = { why: reasonOf(error), cause: error };
+  const parts = { why: describe(error), cause: error };
   if (error.level === 'client-authentication') {
     return failure('channel.identity', 'the guest does not accept the key of this host', {
       ...parts,
@@ -165,7 +165,7 @@ function terminalRequest(terminal: Terminal) {
 
 function startError(error: unknown): HoldfastError {
   return failure('channel.start', 'the command could not be started in the guest', {
-    why: reasonOf(error),
+    why: describe(error),
     next: '`holdfast status` shows whether the machine still runs',
     cause: error,
   });

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { ErrorCode } from '../base/error-codes.ts';
-import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, failure, type HoldfastError } from '../base/errors.ts';
 import { listenPrivately } from '../base/private-socket.ts';
 
 /** `OK 4294967295\n` is the longest answer there is. */
@@ -33,7 +33,7 @@ export async function connectVsock(
         reject(problem('channel.timeout', port, `the guest did not answer within ${timeoutMs} ms`));
       }, timeoutMs);
       socket.once('error', (error) => {
-        reject(problem('channel.unreachable', port, reasonOf(error)));
+        reject(problem('channel.unreachable', port, describe(error)));
       });
       socket.once('end', () => {
         reject(problem('channel.refused', port, 'nothing in the guest listens there yet'));

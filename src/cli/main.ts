@@ -1,4 +1,4 @@
-import { reasonOf } from '../base/errors.ts';
+import { describe } from '../base/errors.ts';
 import { debug, enableDebug } from '../base/log.ts';
 import { homeDirectory, homeLayout } from '../machine/paths.ts';
 import { type CommonGiven, commonFlags } from './framework/common-flags.ts';
@@ -43,7 +43,7 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     const interrupted = interruption.exitCode();
     if (interrupted !== undefined) {
-      debug('cli', `ended by the interruption with: ${reasonOf(error)}`);
+      debug('cli', `ended by the interruption with: ${describe(error)}`);
       return interrupted;
     }
     return report(error, stderr, isJson());

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { failure, HoldfastError, isSystemError, misuse } from '../base/errors.ts';
+import { describe, failure, HoldfastError, isSystemError, misuse } from '../base/errors.ts';
 import { exists, makePrivateDirectory } from '../base/files.ts';
 import { run } from '../base/process.ts';
 
@@ -104,7 +104,7 @@ async function wasUnpackedMeanwhile(error: unknown, directory: string): Promise<
 function explain(wanted: DebianPackage, error: unknown): unknown {
   if (!(error instanceof HoldfastError) || error.code === 'process.missing') return error;
   return failure('package.fetch', `${wanted.name} could not be fetched from Debian ${wanted.suite}`, {
-    why: error.why ?? error.message,
+    why: describe(error),
     next: `check that ${wanted.mirror} can be reached and that ${wanted.keyring} is Debian's, or give another mirror`,
     cause: error,
   });

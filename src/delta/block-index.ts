@@ -1,5 +1,5 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, failure, type HoldfastError } from '../base/errors.ts';
 import { digestSize } from '../verity/geometry.ts';
 
 /**
@@ -41,7 +41,7 @@ export function decodeBlockIndex(bytes: Buffer, blocks: number): BlockIndex {
   try {
     data = zstdDecompressSync(bytes, { maxOutputLength: expected });
   } catch (error) {
-    throw malformed(reasonOf(error));
+    throw malformed(describe(error));
   }
   if (data.length !== expected) throw malformed(`${data.length} bytes instead of ${expected}`);
   if (!data.subarray(0, magic.length).equals(magic)) throw malformed('its magic bytes are wrong');

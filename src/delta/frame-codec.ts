@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { failure, type HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, failure, type HoldfastError } from '../base/errors.ts';
 
 /** Compression methods, encoded in the first byte of a frame. */
 const methods = { zstd: 1, brotli: 2 } as const;
@@ -45,7 +45,7 @@ export async function decompressFrame(bytes: Buffer, size: number): Promise<Buff
     else if (bytes[0] === methods.brotli) data = await brotliDecompress(body, options);
     else throw new Error(`unknown compression method ${bytes[0]}`);
   } catch (error) {
-    throw malformed(reasonOf(error));
+    throw malformed(describe(error));
   }
   if (data.length !== size) throw malformed(`${data.length} bytes instead of ${size}`);
   return data;

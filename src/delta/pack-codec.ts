@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { MiB } from '../base/size.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { unitSize, unitsPerBlock } from './old-blocks.ts';
@@ -79,7 +79,7 @@ export async function decodePart(bytes: Uint8Array, context: Buffer, size: numbe
     throw new Error(`${data.length} bytes instead of ${size}`);
   } catch (error) {
     throw failure('delta.pack', 'cannot decompress the pack between the two releases', {
-      why: reasonOf(error),
+      why: describe(error),
       next: 'report this to the publisher of the repository',
     });
   }

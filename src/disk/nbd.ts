@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
-import { HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, HoldfastError } from '../base/errors.ts';
 import type { BlockDevice } from './block-device.ts';
 import {
   checkGreeting,
@@ -41,7 +41,7 @@ export async function connectNbd(socketPath: string, exportName: string): Promis
   } catch (error) {
     socket.destroy();
     if (error instanceof HoldfastError) throw error;
-    throw nbdError(reasonOf(error));
+    throw nbdError(describe(error));
   }
 }
 
@@ -78,7 +78,7 @@ function deviceOver(socket: Socket, take: Take, size: number): BlockDevice {
     }
   };
   receive().catch((error: unknown) => {
-    gone = error instanceof HoldfastError ? error : nbdError(reasonOf(error));
+    gone = error instanceof HoldfastError ? error : nbdError(describe(error));
     socket.destroy();
     for (const request of waiting.values()) request.reject(gone);
     waiting.clear();

@@ -1,4 +1,4 @@
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { printable } from '../channel/run.ts';
 import type { Session } from '../channel/session.ts';
 import { type Overlay, overlays } from '../release/overlay-content.ts';
@@ -88,7 +88,7 @@ export function parseListing(output: Buffer, names: readonly Overlay[]): Overlay
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw failure('guest.output', 'what the guest says about its overlays cannot be read', {
-      why: printable(reasonOf(error)),
+      why: printable(describe(error)),
       cause: error,
     });
   }

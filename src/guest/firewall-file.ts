@@ -1,4 +1,4 @@
-import { failure, HoldfastError } from '../base/errors.ts';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 import {
   coversPort,
   type FirewallRule,
@@ -95,7 +95,7 @@ function parseLine(text: string): FirewallRule {
     const name = icmp ? 'icmp' : icmpv6 ? 'icmpv6' : `${protocol}/${ports.replace(':', '-')}`;
     return { service: parseService(name), from: from === undefined ? undefined : parseSource(from), comment };
   } catch (error) {
-    if (error instanceof HoldfastError) throw damaged(error.message);
+    if (error instanceof HoldfastError) throw damaged(describe(error));
     throw error;
   }
 }

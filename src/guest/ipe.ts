@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failure } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { rootScript } from './root-script.ts';
 
@@ -41,6 +41,6 @@ export function parseIpe(text: string): RunningIpe {
   const parsed = answer.safeParse(text);
   if (parsed.success) return parsed.data;
   throw failure('guest.output', 'what the guest says about its integrity policy cannot be read', {
-    why: parsed.error.issues.map(({ message }) => message).join('; '),
+    why: describe(parsed.error),
   });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import type { Session } from '../channel/session.ts';
 import { rootHash } from '../verity/root-hash.ts';
@@ -110,12 +110,10 @@ export function parseReport(output: string): GuestReport {
   try {
     const parsed = guestReport.safeParse(Object.fromEntries(answers));
     if (parsed.success) return parsed.data;
-    throw new Error(
-      parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-    );
+    throw new Error(describe(parsed.error));
   } catch (error) {
     throw failure('guest.output', 'what the guest says about itself cannot be read', {
-      why: reasonOf(error),
+      why: describe(error),
     });
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failure } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import { rootHash } from '../verity/root-hash.ts';
 
@@ -23,6 +23,6 @@ export async function askRunning(session: Pick<Session, 'run'>, timeoutMs = 30_0
   const parsed = running.safeParse(stdout.toString('latin1'));
   if (parsed.success) return parsed.data;
   throw failure('guest.output', 'what the guest says about its slot cannot be read', {
-    why: parsed.error.issues.map(({ message }) => message).join('; '),
+    why: describe(parsed.error),
   });
 }

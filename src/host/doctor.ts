@@ -1,4 +1,4 @@
-import { reasonOf } from '../base/errors.ts';
+import { describe } from '../base/errors.ts';
 import type { Finding, HostCheck } from '../base/host-check.ts';
 
 export type CheckResult = Finding & { readonly name: string };
@@ -10,7 +10,7 @@ export function examineHost(checks: readonly HostCheck[]): Promise<readonly Chec
       try {
         return { name, ...(await examine()) };
       } catch (error) {
-        return { name, verdict: 'missing', found: `the check failed: ${reasonOf(error)}` };
+        return { name, verdict: 'missing', found: `the check failed: ${describe(error)}` };
       }
     }),
   );

@@ -1,4 +1,4 @@
-import { failure, HoldfastError, isFailure, misuse, reasonOf } from '../base/errors.ts';
+import { describe, failure, isFailure, misuse } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import { runToEnd } from '../channel/run.ts';
 import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
@@ -63,8 +63,7 @@ export async function tpmStatus(layout: HomeLayout, name: MachineName): Promise<
   try {
     return { path, identity: await identifyTpm(hostTpm(path)), problem: undefined };
   } catch (error) {
-    const why = error instanceof HoldfastError ? error.why : undefined;
-    return { path, identity: undefined, problem: why ?? reasonOf(error) };
+    return { path, identity: undefined, problem: describe(error) };
   }
 }
 

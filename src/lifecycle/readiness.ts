@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unlessAborted } from '../base/abort.ts';
-import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
 import { runToEnd } from '../channel/run.ts';
 import { type BootState, waitForBoot } from '../guest/boot.ts';
@@ -74,7 +74,7 @@ async function askForBoot(
     const state = await waitForBoot({ run: (argv, options) => runToEnd(start, argv, options) }, timeoutMs);
     return { state, problem: 'its services did not start' };
   } catch (error) {
-    if (error instanceof HoldfastError) return { state: undefined, problem: reasonOf(error) };
+    if (error instanceof HoldfastError) return { state: undefined, problem: describe(error) };
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { runToEnd } from '../channel/run.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
@@ -92,7 +92,7 @@ async function readBoot(path: string): Promise<{ state?: FirmwareBootState; prob
     return { state: readBootState((await readSoundStore(path)).store) };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    return { problem: `${reasonOf(error)}: ${error.why}` };
+    return { problem: describe(error) };
   }
 }
 
@@ -109,6 +109,6 @@ async function reportOf(
   try {
     return { report: await askGuest({ run: (argv, options) => runToEnd(start, argv, options) }, guestLimit) };
   } catch (error) {
-    return { problem: reasonOf(error) };
+    return { problem: describe(error) };
   }
 }

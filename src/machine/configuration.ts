@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import { failure, isSystemError, reasonOf } from '../base/errors.ts';
+import { describe, failure, isSystemError } from '../base/errors.ts';
 import { readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';
 import { sha256 } from '../release/manifest.ts';
@@ -77,7 +77,7 @@ export function parseConfiguration(text: string, path: string): MachineConfigura
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw damaged(path, reasonOf(error));
+    throw damaged(path, describe(error));
   }
   const version = z.object({ format: z.int() }).safeParse(value);
   if (version.success && version.data.format > currentFormat) {
@@ -88,8 +88,7 @@ export function parseConfiguration(text: string, path: string): MachineConfigura
   }
   const parsed = machineConfiguration.safeParse(value);
   if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
-    throw damaged(path, issues.join('; '));
+    throw damaged(path, describe(parsed.error));
   }
   return parsed.data;
 }

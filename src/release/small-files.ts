@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import { MiB } from '../base/size.ts';
 import { packageLock } from './build/packages.ts';
@@ -27,7 +27,7 @@ export async function readSmallFile<Part extends SmallFile>(
     return smallFiles[part].parse(JSON.parse(bytes.toString())) as SmallContent<Part>;
   } catch (cause) {
     throw failure('release.damaged', `${join(directory, manifest[part].name)} is damaged`, {
-      why: reasonOf(cause),
+      why: describe(cause),
       next: 'build the release again, or take it from its builder again',
       cause,
     });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { failure, type HoldfastError, isFailure, isSystemError, reasonOf } from '../base/errors.ts';
+import { describe, failure, type HoldfastError, isFailure, isSystemError } from '../base/errors.ts';
 import { digestOfFile } from '../base/file-digest.ts';
 import { exists, readBounded } from '../base/files.ts';
 import { run } from '../base/process.ts';
@@ -68,14 +68,11 @@ export function parseManifest(bytes: Buffer, directory: string): ReleaseManifest
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw damaged(directory, `release.json: ${reasonOf(error)}`);
+    throw damaged(directory, `release.json: ${describe(error)}`);
   }
   const parsed = releaseManifest.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw damaged(
-    directory,
-    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-  );
+  throw damaged(directory, describe(parsed.error));
 }
 
 async function readPart(directory: string, name: string, maximum: number): Promise<Buffer> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { MiB } from '../base/size.ts';
 import { type ReleaseManifest, releaseManifest, sha256 } from '../release/manifest.ts';
 
@@ -99,10 +99,8 @@ export function parseSigned<T>(schema: z.ZodType<T>, bytes: Buffer, name: string
   try {
     return schema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (error) {
-    const issues = error instanceof z.ZodError ? error.issues : [];
-    const why = issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
     throw failure('repository.malformed', `${name} of the repository cannot be read`, {
-      why: why || reasonOf(error),
+      why: describe(error),
       next: 'use a newer Holdfast, or tell whoever publishes the repository',
       cause: error,
     });

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Key, Metadata, MetadataKind, Root } from '@tufjs/models';
-import { failure, isSystemError, misuse, reasonOf } from '../base/errors.ts';
+import { describe, failure, isSystemError, misuse } from '../base/errors.ts';
 import { makePrivateDirectory, readBounded, writeFileAtomic } from '../base/files.ts';
 import { makeRoleKey, type RoleKey, readRoleKeys } from './role-keys.ts';
 import { expiry, publishingRoles, type Role, roles, specificationVersion } from './roles.ts';
@@ -155,7 +155,7 @@ function requireSignatures(delegator: Metadata<Root>, metadata: Metadata<Root>):
     delegator.verifyDelegate(MetadataKind.Root, metadata);
   } catch (error) {
     throw failure('repository.keys', 'too few root keys are here to sign', {
-      why: reasonOf(error),
+      why: describe(error),
       next: 'bring the offline keys together in one directory and name it with --offline',
       cause: error,
     });

@@ -1,4 +1,4 @@
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
 import type { Session } from '../channel/session.ts';
 import { keepClock } from '../guest/clock-keeper.ts';
@@ -66,7 +66,7 @@ export class BootLoop {
         this.happen(await this.#perform(this.#state.task));
       } catch (error) {
         this.#started.reject(error);
-        this.happen({ type: 'failed', reason: reasonOf(error) });
+        this.happen({ type: 'failed', reason: describe(error) });
       }
     }
     await this.#closed;
@@ -157,7 +157,7 @@ export class BootLoop {
         void this.#look();
         keepClock(session, {
           checked: ({ offset, corrected }) => corrected && log(`clock was ${Math.round(offset)} ms off: set`),
-          failed: (error) => log(`clock not checked: ${reasonOf(error)}`),
+          failed: (error) => log(`clock not checked: ${describe(error)}`),
         });
       },
       disconnected: () => this.happen({ type: 'disconnected' }),
@@ -177,7 +177,7 @@ export class BootLoop {
       });
       await machine.kill();
     } catch (error) {
-      if (!signal.aborted) this.#parts.log(`boot no longer watched: ${reasonOf(error)}`);
+      if (!signal.aborted) this.#parts.log(`boot no longer watched: ${describe(error)}`);
     }
   }
 
@@ -191,7 +191,7 @@ export class BootLoop {
     try {
       return await this.#parts.readProblem();
     } catch (error) {
-      this.#parts.log(`console not read: ${reasonOf(error)}`);
+      this.#parts.log(`console not read: ${describe(error)}`);
       return this.#state.problem;
     }
   }

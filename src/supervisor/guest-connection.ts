@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reasonOf } from '../base/errors.ts';
+import { describe } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 
 /**
@@ -38,7 +38,7 @@ export function keepConnected(open: () => Promise<Session>, events: GuestEvents)
       try {
         session = await open();
       } catch (error) {
-        const reason = reasonOf(error);
+        const reason = describe(error);
         if (reason !== lastReason) events.failed(reason);
         lastReason = reason;
         await sleep(retryDelay(performance.now() - awaySince), undefined, { signal: closing.signal }).catch(

@@ -1,4 +1,4 @@
-import { reasonOf } from '../base/errors.ts';
+import { describe } from '../base/errors.ts';
 import type { Listener, MachineRunner, RunningMachine } from '../hypervisor/hypervisor.ts';
 import { Broker } from '../tpm/broker/broker.ts';
 import { hostTpm } from '../tpm/host/host-tpm.ts';
@@ -42,7 +42,7 @@ export class TpmAccess {
   /** Opens or closes what the configuration now says. @throws HoldfastError `channel.no-vsock`. */
   refresh(): Promise<void> {
     const done = this.#last.then(() => this.#settle());
-    this.#last = done.catch((error: unknown) => this.#log(`not opened: ${reasonOf(error)}`));
+    this.#last = done.catch((error: unknown) => this.#log(`not opened: ${describe(error)}`));
     return done;
   }
 

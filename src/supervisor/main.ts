@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { isFailure, reasonOf } from '../base/errors.ts';
+import { describe, isFailure } from '../base/errors.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
@@ -83,14 +83,14 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
     ...requests.handlers,
     tpm: answer(z.object({}), () => tpm.refresh()),
   });
-  const tell = (error: unknown) => log(`not done: ${reasonOf(error)}`);
+  const tell = (error: unknown) => log(`not done: ${describe(error)}`);
   process.on('SIGTERM', () => supervisor.leave().catch(tell));
   process.on('SIGINT', () => supervisor.stop({ force: false }).catch(tell));
 
   const end = await supervisor.started.then(
     () => supervisor.ended,
     async (error: unknown) => {
-      log(`not started: ${reasonOf(error)}`);
+      log(`not started: ${describe(error, { next: true })}`);
       if (mode === 'start') await Promise.race([requests.startAsked, sleep(askedWithin)]);
       return 'unstarted' as const;
     },

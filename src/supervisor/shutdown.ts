@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { failure, reasonOf } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
 import type { BootLoop } from './boot-loop.ts';
 import type { SupervisorParts } from './parts.ts';
@@ -41,7 +41,7 @@ async function askToShutDown(loop: BootLoop, log: (line: string) => void): Promi
     if (!session) await pressPowerButton();
     else await session.run(['sudo', '-n', 'systemctl', '--no-block', 'poweroff'], { timeoutMs: 30_000 });
   } catch (error) {
-    log(`shutdown not taken: ${reasonOf(error)}`);
-    await pressPowerButton().catch((cause: unknown) => log(`power button failed: ${reasonOf(cause)}`));
+    log(`shutdown not taken: ${describe(error)}`);
+    await pressPowerButton().catch((cause: unknown) => log(`power button failed: ${describe(cause)}`));
   }
 }

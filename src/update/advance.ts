@@ -1,5 +1,5 @@
 import { auditMachine } from '../audit/audit.ts';
-import { failure, HoldfastError, isFailure } from '../base/errors.ts';
+import { describe, failure, HoldfastError, isFailure } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
@@ -152,7 +152,7 @@ function effectsOn(
           signal.throwIfAborted();
           if (!(error instanceof HoldfastError)) throw error;
           throw unhealthy(
-            [...problems, `and its trial does not end: ${error.message}`],
+            [...problems, `and its trial does not end: ${describe(error)}`],
             'run `holdfast stop --force` and `holdfast start`: the machine then goes back to the release before',
           );
         });

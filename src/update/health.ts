@@ -1,5 +1,5 @@
 import type { Result } from '../audit/audit.ts';
-import { HoldfastError } from '../base/errors.ts';
+import { describe, HoldfastError } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 import type { Slot } from '../disk/layout.ts';
 import { waitForBoot } from '../guest/boot.ts';
@@ -54,7 +54,7 @@ export async function problemsOf(
   const found: string[] = [];
   for (const check of checks) {
     const problem = await check().catch((error: unknown) => {
-      if (error instanceof HoldfastError) return error.why ? `${error.message}: ${error.why}` : error.message;
+      if (error instanceof HoldfastError) return describe(error);
       throw error;
     });
     if (problem !== undefined) found.push(problem);

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { isFailure } from '../base/errors.ts';
+import { describe, isFailure } from '../base/errors.ts';
 import type { ProgressStep } from '../base/progress.ts';
 import { chunkSize, type ReadAt, readAhead, readsOf } from '../base/read-ahead.ts';
 import type { Bytes } from '../base/size.ts';
@@ -116,7 +116,7 @@ export async function slotProblem(
     await verifyContent(readsOfDisk(disk, root.offset), `the root of slot ${slot}`, expected);
   } catch (error) {
     if (isFailure(error, 'verity.data', 'verity.size', 'verity.superblock', 'verity.tree', 'verity.uuid'))
-      return error.why;
+      return describe(error);
     throw error;
   }
   const spare = Buffer.allocUnsafe(chunkSize);

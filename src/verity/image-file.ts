@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { failure, HoldfastError, reasonOf } from '../base/errors.ts';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 
 /**
  * Runs `work` with an open image file.
@@ -20,7 +20,7 @@ export async function withImageFile<T>(
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     throw failure('verity.io', `cannot read or write ${path}`, {
-      why: reasonOf(error),
+      why: describe(error),
       cause: error,
     });
   }

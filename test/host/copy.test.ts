@@ -263,7 +263,7 @@ test('what cannot be copied is told, and changes nothing', async () => {
     code: 'copy.destination',
     why: /not a directory/,
   });
-  assert.deepEqual((await readdir(host)).sort(), ['file', 'directory']);
+  assert.deepEqual((await readdir(host)).sort(), ['directory', 'file']);
 });
 
 test('a full disk in the guest is told', {

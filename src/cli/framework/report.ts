@@ -1,5 +1,5 @@
-import { styleText } from 'node:util';
-import { type ExitCode, failure, HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
+import { inspect, styleText } from 'node:util';
+import { describe, type ExitCode, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
 import { isDebug } from '../../base/log.ts';
 
 /** What to do about errors of the operating system that any command can meet. */
@@ -29,15 +29,22 @@ const systemErrors = [
  * one line: `{"errors":[{"code","message","why","next"}]}`, always a list, as several values can be wrong at once.
  */
 export function report(error: unknown, stream: NodeJS.WritableStream, json: boolean): ExitCode {
-  const errors = (error instanceof AggregateError ? error.errors : [error]).map(explained);
+  const errors = errorsOf(error).map(explained);
   if (json) {
     const list = errors.map(({ code, message, why, next }) => ({ code, message, why, next }));
     stream.write(`${JSON.stringify({ errors: list })}\n`);
   } else {
-    for (const each of errors) stream.write(describe(each, stream));
+    for (const each of errors) stream.write(lines(each, stream));
   }
   if (isDebug('cli')) for (const each of errors) stream.write(`${stackOf(each)}\n`);
   return errors.some(({ exitCode }) => exitCode === 1) ? 1 : 2;
+}
+
+/** Several values of a command line can be wrong at once; an AggregateError of Node is one error. */
+function errorsOf(error: unknown): readonly unknown[] {
+  const isList =
+    error instanceof AggregateError && error.errors.every((each) => each instanceof HoldfastError);
+  return isList ? error.errors : [error];
 }
 
 /** Whatever was thrown as an error that a person can act on. */
@@ -46,21 +53,21 @@ function explained(error: unknown): HoldfastError {
   const known = systemErrors.find(({ errno }) => isSystemError(error, errno));
   if (known) {
     const { code, what, next } = known;
-    return failure(code, what, { why: reasonOf(error), next, cause: error });
+    return failure(code, what, { why: describe(error), next, cause: error });
   }
   return failure('internal', 'something unexpected happened', {
-    why: reasonOf(error),
+    why: describe(error),
     next: 'run it again with --debug, and report what it prints as a defect',
     cause: error,
   });
 }
 
-function describe({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
+function lines({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
   // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
-  const lines = [`${styleText(['red', 'bold'], 'error:', { stream })} ${plain(message)}`];
-  if (why) lines.push(`  why:  ${plain(why)}`);
-  if (next) lines.push(`  next: ${plain(next)}`);
-  return `${lines.join('\n')}\n`;
+  const parts = [`${styleText(['red', 'bold'], 'error:', { stream })} ${plain(message)}`];
+  if (why) parts.push(`  why:  ${plain(why)}`);
+  if (next) parts.push(`  next: ${plain(next)}`);
+  return `${parts.join('\n')}\n`;
 }
 
 /** Without what a terminal would obey: errors quote files and guests. */
@@ -68,7 +75,7 @@ function plain(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, '\u{fffd}');
 }
 
+/** The stack of an error and of all its causes: `inspect` prints them, and one that contains itself once. */
 function stackOf(error: HoldfastError): string {
-  const cause = error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '';
-  return `${error.stack}${cause}`;
+  return inspect(error, { depth: 8 });
 }

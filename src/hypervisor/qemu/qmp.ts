@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { z } from 'zod';
-import { failure, reasonOf } from '../../base/errors.ts';
+import { describe, failure } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
 import { LineSplitter, parseMessage, type QmpMessage } from './qmp-message.ts';
 
@@ -69,7 +69,7 @@ export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp
   });
   let reason = 'QEMU closed it';
   socket.on('error', (error) => {
-    reason = reasonOf(error);
+    reason = describe(error);
   });
   socket.on('close', () => {
     const error = failure('qmp.closed', "QEMU's control socket is closed", { why: reason });
@@ -94,7 +94,7 @@ export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp
   try {
     await once(socket, 'connect').catch((error: unknown) => {
       throw failure('qmp.unreachable', "QEMU's control socket cannot be reached", {
-        why: reasonOf(error),
+        why: describe(error),
         cause: error,
       });
     });

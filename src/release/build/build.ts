@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { failure, isSystemError, misuse, reasonOf } from '../../base/errors.ts';
+import { describe, failure, isSystemError, misuse } from '../../base/errors.ts';
 import { exists, makePrivateDirectory, readBounded, syncDirectory } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import { run } from '../../base/process.ts';
@@ -95,7 +95,7 @@ async function readLock(path: string): Promise<PackageLock> {
     return packageLock.parse(JSON.parse((await readBounded(path, lockLimit)).toString()));
   } catch (error) {
     throw misuse('release.lock-file', `${path} is not a package lock`, {
-      why: reasonOf(error),
+      why: describe(error),
       next: 'give the packages.json of a release',
       cause: error,
     });
@@ -122,7 +122,7 @@ async function checkWritable(directory: string): Promise<void> {
     await rmdir(await mkdtemp(join(directory, '.holdfast-')));
   } catch (error) {
     throw misuse('release.out', `the release cannot be written into ${directory}`, {
-      why: reasonOf(error),
+      why: describe(error),
       next: 'give --out a directory that can be written',
       cause: error,
     });

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../base/error-codes.ts';
-import { failure, HoldfastError, reasonOf } from '../../base/errors.ts';
+import { describe, failure, HoldfastError } from '../../base/errors.ts';
 
 /** What a repository can be refused for, and what helps. */
 interface Refusal {
@@ -49,7 +49,7 @@ const refusals: readonly Refusal[] = [
 /** Tells why tuf-js refused a repository. */
 export function refusalOf(source: string, error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
-  const why = reasonOf(error);
+  const why = describe(error);
   const refusal = refusals.find(({ says }) => says.test(why));
   if (refusal) return failure(refusal.code, refusal.what(source), { why, next: refusal.next, cause: error });
   return failure('repository.malformed', `the metadata of ${source} cannot be read`, {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorCode } from '../../base/error-codes.ts';
-import { isFailure } from '../../base/errors.ts';
+import { describe, isFailure } from '../../base/errors.ts';
 import { exists, makePrivateDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
@@ -131,7 +131,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
         return { road, received: work.received, detours };
       } catch (error) {
         if (!isFailure(error, ...mended) || road === roads.at(-1)?.road) throw error;
-        detours.push(`${road}: ${error.message}${error.why ? ` (${error.why})` : ''}`);
+        detours.push(`${road}: ${describe(error)}`);
       }
     }
     throw new TypeError('the last road is always open');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
-import { failure, type HoldfastError, isFailure, reasonOf } from '../../base/errors.ts';
+import { describe, failure, type HoldfastError, isFailure } from '../../base/errors.ts';
 import { digestOfFile } from '../../base/file-digest.ts';
 import type { Progress } from '../../base/progress.ts';
 import { formatSize } from '../../base/size.ts';
@@ -147,7 +147,7 @@ async function unpackPlan(bytes: Buffer, blocks: number): Promise<Buffer> {
   try {
     return await promisify(zstdDecompress)(bytes, { maxOutputLength: blocks * 10 });
   } catch (error) {
-    throw badPack(reasonOf(error));
+    throw badPack(describe(error));
   }
 }
 

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { failure, HoldfastError, reasonOf } from '../../base/errors.ts';
+import { describe, failure, HoldfastError } from '../../base/errors.ts';
 import { readsOf } from '../../base/read-ahead.ts';
 import { sourceFailures } from './errors.ts';
 import type { ByteRange, Source } from './source.ts';
@@ -47,7 +47,7 @@ export async function openBundle(name: string, path: string): Promise<Source> {
     await file.close();
     if (error instanceof HoldfastError) throw error;
     throw failure('repository.bundle', `${name} is no bundle`, {
-      why: reasonOf(error),
+      why: describe(error),
       next: 'name a file that `holdfast release bundle` made, and check that it was copied whole',
       cause: error,
     });

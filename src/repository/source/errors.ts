@@ -1,4 +1,4 @@
-import { failure, type HoldfastError, reasonOf } from '../../base/errors.ts';
+import { describe, failure, type HoldfastError } from '../../base/errors.ts';
 
 /** What can be wrong with a source, whatever its kind: each is told apart. */
 export const sourceFailures = {
@@ -14,7 +14,7 @@ export const sourceFailures = {
     }),
   unreachable: (source: string, path: string, error: unknown): HoldfastError =>
     failure('repository.unreachable', `${source} cannot be reached`, {
-      why: `${path}: ${causeOf(error)}`,
+      why: `${path}: ${describe(error)}`,
       next: 'check the address and the network, then try again: what came is kept',
       cause: error,
     }),
@@ -34,8 +34,3 @@ export const sourceFailures = {
       next: 'let the web server answer them: updates are then much smaller',
     }),
 } as const;
-
-/** Node's fetch hides the reason in the cause. */
-function causeOf(error: unknown): string {
-  return error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : reasonOf(error);
-}

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { isErrorCode } from '../../base/error-codes.ts';
-import { failure, HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
+import { describe, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
 import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/session.ts';
 import {
   decodeEnd,
@@ -82,7 +82,7 @@ async function send(socketPath: string, request: Request): Promise<Socket> {
   } catch (error) {
     const isAbsent = isSystemError(error, 'ENOENT') || isSystemError(error, 'ECONNREFUSED');
     throw failure('supervisor.absent', 'the machine is not running', {
-      why: isAbsent ? 'it has no supervisor' : `its supervisor cannot be reached: ${reasonOf(error)}`,
+      why: isAbsent ? 'it has no supervisor' : `its supervisor cannot be reached: ${describe(error)}`,
       next: isAbsent ? 'run `holdfast start`' : 'see `holdfast status`',
       cause: error,
     });

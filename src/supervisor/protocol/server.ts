@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { z } from 'zod';
-import { failure, HoldfastError, reasonOf } from '../../base/errors.ts';
+import { describe, failure, HoldfastError } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
 import { listenPrivately } from '../../base/private-socket.ts';
 import {
@@ -46,8 +46,7 @@ export function answer<Schema extends z.ZodType>(
 export function parseRequest<Schema extends z.ZodType>(schema: Schema, request: unknown): z.output<Schema> {
   const parsed = schema.safeParse(request);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'malformed' };
-  throw protocolError(`the request is wrong at '${path.join('.')}': ${message}`);
+  throw protocolError(`the request is malformed: ${describe(parsed.error)}`);
 }
 
 /** What every request has; the rest is the verb's. */
@@ -110,7 +109,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
     },
   };
   const tell = (error: unknown) => {
-    debug('supervisor', `request failed: ${reasonOf(error)}`);
+    debug('supervisor', `request failed: ${describe(error)}`);
     if (socket.writable) socket.end(encodeFrame(frameTypes.error, encodeError(error)));
   };
   const handle = async (request: unknown) => {
@@ -147,7 +146,7 @@ function handlerOf(request: unknown, handlers: Readonly<Record<string, Handler>>
 
 function encodeError(error: unknown): Buffer {
   if (!(error instanceof HoldfastError)) {
-    return encodeError(failure('supervisor.internal', reasonOf(error)));
+    return encodeError(failure('supervisor.internal', describe(error)));
   }
   const { code, exitCode, message, why, next } = error;
   return encodeJson({ code, exitCode, message, why, next });

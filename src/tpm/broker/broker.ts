@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reasonOf } from '../../base/errors.ts';
+import { describe } from '../../base/errors.ts';
 import { errorResponse } from '../codec/response.ts';
 import { responseCode } from '../codec/response-codes.ts';
 import type { HostTpm } from '../host/host-tpm.ts';
@@ -108,7 +108,7 @@ export class Broker {
         }
       }
     } catch (error) {
-      if (!stream.destroyed) this.#parts.log(`connection lost: ${reasonOf(error)}`);
+      if (!stream.destroyed) this.#parts.log(`connection lost: ${describe(error)}`);
     } finally {
       stream.destroy();
       await this.#inTurn(() => guest.close());
@@ -140,7 +140,7 @@ export class Broker {
     try {
       await flush(tpm, handles, (handle) => sessions.remove(handle), limits.usual);
     } catch (error) {
-      log(`not flushed: ${reasonOf(error)}`);
+      log(`not flushed: ${describe(error)}`);
     }
   }
 

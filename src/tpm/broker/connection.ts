@@ -1,4 +1,4 @@
-import { HoldfastError, reasonOf } from '../../base/errors.ts';
+import { describe } from '../../base/errors.ts';
 import { commandCodes } from '../codec/command-codes.ts';
 import { type Handle, isSession } from '../codec/handles.ts';
 import { requests } from '../codec/requests.ts';
@@ -69,8 +69,7 @@ export class GuestTpm {
         this.#parts.log(`refused: ${error.message}`);
         return { response: errorResponse(error.code), isFull: false };
       }
-      const why = error instanceof HoldfastError ? error.why : undefined;
-      this.#parts.log(`failed: ${reasonOf(error)}${why === undefined ? '' : ` (${why})`}`);
+      this.#parts.log(`failed: ${describe(error)}`);
       return { response: errorResponse(responseCode('failure')), isFull: false };
     }
   }
@@ -84,7 +83,7 @@ export class GuestTpm {
       if (connection?.isIsolated) for (const handle of left) this.#own.remove(handle);
       else await flush(this.#parts.tpm, left, (handle) => this.#own.remove(handle), this.#parts.limits.usual);
     } catch (error) {
-      this.#parts.log(`not flushed: ${reasonOf(error)}`);
+      this.#parts.log(`not flushed: ${describe(error)}`);
     } finally {
       await connection?.close();
     }

@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { failure, type HoldfastError, isSystemError, reasonOf } from '../../base/errors.ts';
+import { describe, failure, type HoldfastError, isSystemError } from '../../base/errors.ts';
 import { longestMessage } from '../codec/message.ts';
 import { Pieces } from '../codec/reassembly.ts';
 
@@ -65,7 +65,7 @@ function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>
     async transmit(command, timeoutMs) {
       if (stuck.size > 0) throw silent(path, 'an earlier command has no answer yet');
       const work = exchange(command).catch((error: unknown) => {
-        throw error instanceof Error && 'syscall' in error ? lost(path, reasonOf(error)) : error;
+        throw error instanceof Error && 'syscall' in error ? lost(path, describe(error)) : error;
       });
       try {
         return await inTime(work, timeoutMs, path);
@@ -92,7 +92,7 @@ function overSocket(path: string): TpmConnection {
       try {
         const work = new Promise<Buffer>((resolve, reject) => {
           const pieces = new Pieces(path);
-          socket.on('error', (error) => reject(lost(path, reasonOf(error))));
+          socket.on('error', (error) => reject(lost(path, describe(error))));
           socket.on('close', () => reject(lost(path, 'it closed the connection')));
           socket.on('data', (piece: Buffer) => {
             try {

@@ -3,7 +3,7 @@ import { on, once } from 'node:events';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { failure, reasonOf } from '../../base/errors.ts';
+import { describe, failure } from '../../base/errors.ts';
 import { exists, syncDirectory } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
 import { Pieces } from '../codec/reassembly.ts';
@@ -78,7 +78,7 @@ async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Prom
   } catch (error) {
     child.kill('SIGKILL');
     throw failure('tpm.make', "the machine's TPM could not be made", {
-      why: errors.trim() || reasonOf(error),
+      why: errors.trim() || describe(error),
       next: 'check that the package swtpm is whole, and that there is room on the disk',
       cause: error,
     });

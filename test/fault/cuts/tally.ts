@@ -1,4 +1,4 @@
-import { reasonOf } from '../../../src/base/errors.ts';
+import { describe } from '../../../src/base/errors.ts';
 
 /** Counts what passed and what failed, and tells of each. */
 export class Tally {
@@ -13,7 +13,7 @@ export class Tally {
       console.log(`${title}: ${await work()} (${seconds()})`);
       this.#passed += 1;
     } catch (error) {
-      console.log(`${title}: FAILED after ${seconds()}: ${reasonOf(error)}`);
+      console.log(`${title}: FAILED after ${seconds()}: ${describe(error)}`);
       this.#failed += 1;
     }
   }

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../../src/base/errors.ts';
+import { describe, HoldfastError } from '../../../src/base/errors.ts';
 import { type FirmwareBootState, readBootState } from '../../../src/firmware/boot.ts';
 import { soundStore } from '../../../src/firmware/saved-store.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
@@ -124,7 +124,7 @@ function saidBy(image: Buffer, kept: Buffer | undefined): Said {
     const { order, next } = readBootState(store);
     return { isSaved, order, ...(next && { next }) };
   } catch (error) {
-    if (error instanceof HoldfastError) return error.why ?? error.message;
+    if (error instanceof HoldfastError) return describe(error);
     throw error;
   }
 }

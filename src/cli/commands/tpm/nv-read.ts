@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { misuse, reasonOf } from '../../../base/errors.ts';
+import { describe, misuse } from '../../../base/errors.ts';
 import { readNvInGuest } from '../../../lifecycle/host-tpm.ts';
 import { anyText, defineCommand, required, setting, wholeNumber } from '../../framework/command.ts';
 
@@ -43,6 +43,6 @@ async function readSecret(path: string, stdin: NodeJS.ReadStream): Promise<Uint8
   try {
     return await readFile(path);
   } catch (error) {
-    throw misuse('tpm.auth', `cannot read ${path}`, { why: reasonOf(error), cause: error });
+    throw misuse('tpm.auth', `cannot read ${path}`, { why: describe(error), cause: error });
   }
 }

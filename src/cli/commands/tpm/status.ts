@@ -1,6 +1,6 @@
 import { attestMachine } from '../../../attestation/attest.ts';
 import type { Judgement } from '../../../attestation/verify.ts';
-import { HoldfastError, reasonOf } from '../../../base/errors.ts';
+import { describe, HoldfastError } from '../../../base/errors.ts';
 import { type Context, defineCommand } from '../../framework/command.ts';
 import { registerText } from '../attest/text.ts';
 import { hostTpmStatus } from './host-status.ts';
@@ -28,7 +28,7 @@ async function askOwn({ layout, machine }: Context): Promise<Own> {
     return (await attestMachine(layout, machine)).judgement;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    return { problem: error.why === undefined ? reasonOf(error) : `${reasonOf(error)}: ${error.why}` };
+    return { problem: describe(error) };
   }
 }
 
