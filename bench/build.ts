@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateDirectory } from '../src/base/files.ts';
 import { run } from '../src/base/process.ts';
-import { excludedPaths, packages, suite } from '../src/release/build/recipe.ts';
-import { findSources } from '../src/release/build/sources.ts';
+import { excludedPaths, packages, suite } from '../src/debian/recipe.ts';
+import { findSources } from '../src/debian/sources.ts';
 import { type Bench, type Comparison, type Defer, median, timed } from './measure.ts';
 import { cache, holdfast } from './support/home.ts';
 

@@ -6,13 +6,13 @@ import { guid } from '../../src/base/guid.ts';
 import { run } from '../../src/base/process.ts';
 import { type Bytes, GiB, KiB, MiB } from '../../src/base/size.ts';
 import { channelKeyFiles, makeChannelKeys } from '../../src/channel/keys.ts';
+import { packages, suite } from '../../src/debian/recipe.ts';
+import { findSources } from '../../src/debian/sources.ts';
 import { serialiseTable, type TableEntry } from '../../src/disk/gpt.ts';
 import { sectorSize } from '../../src/disk/layout.ts';
 import { setBootEntry, setBootOrder, setNoBootMenu } from '../../src/firmware/boot.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
-import { variablesTemplatePath } from '../../src/hypervisor/qemu/arguments.ts';
-import { packages, suite } from '../../src/release/build/recipe.ts';
-import { findSources } from '../../src/release/build/sources.ts';
+import { platform } from '../../src/hypervisor/qemu/platforms.ts';
 
 /** The peer of a boot: a machine that somebody makes who wants Debian and no more. */
 export interface PlainDebian {
@@ -191,7 +191,7 @@ async function makeDisk(disk: string, tree: string, scratch: string): Promise<vo
 /** With the boot entry that `bootctl install` would make, and no waiting for a key. */
 async function variables(): Promise<Buffer> {
   const { number, offset, size, uuid } = esp;
-  const store = setBootEntry(parseVariableStore(await readFile(variablesTemplatePath)), 'A', {
+  const store = setBootEntry(parseVariableStore(await readFile(platform.variablesTemplate)), 'A', {
     description: 'Linux Boot Manager',
     partition: { number, firstSector: BigInt(offset / sectorSize), sectors: BigInt(size / sectorSize), uuid },
     file: loaderPath,

@@ -4,8 +4,8 @@ import { exists, makePrivateDirectory, readBounded } from '../../src/base/files.
 import { run } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
 import { hostMirrors } from '../../src/debian/mirror.ts';
+import { suite } from '../../src/debian/recipe.ts';
 import { packageLock } from '../../src/release/build/packages.ts';
-import { suite } from '../../src/release/build/recipe.ts';
 import { builtRelease, cache, holdfast, layout } from '../support/home.ts';
 
 /** Source packages of the security update that is measured. */

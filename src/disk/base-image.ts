@@ -1,5 +1,6 @@
 import { chmod, open, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { hostArchitecture } from '../base/architecture.ts';
 import { failure } from '../base/errors.ts';
 import { syncDirectory, writeAll } from '../base/files.ts';
 import { run } from '../base/process.ts';
@@ -24,7 +25,7 @@ export interface BaseImage {
 }
 
 /** The default path of the firmware when no boot variables exist (UEFI specification 2.10, section 3.5.1.1). */
-export const removableMediaPath = '\\EFI\\BOOT\\BOOTX64.EFI';
+export const removableMediaPath = `\\EFI\\BOOT\\BOOT${hostArchitecture.efiSuffix.toUpperCase()}.EFI`;
 
 /** A FAT file system with a few files. */
 interface BootFileSystem {

@@ -1,3 +1,4 @@
+import { hostArchitecture } from '../base/architecture.ts';
 import { misuse } from '../base/errors.ts';
 import { type Guid, guid } from '../base/guid.ts';
 import { type Bytes, formatSize, GiB, MiB, TiB } from '../base/size.ts';
@@ -54,7 +55,7 @@ const types = {
   system: guid('c12a7328-f81f-11d2-ba4b-00a0c93ec93b'),
   /** Extended boot loader partition, where systemd-boot on a system partition finds the UKI. */
   extendedBoot: guid('bc13c2ff-59e6-4262-a352-b275fd6f7172'),
-  rootX8664: guid('4f68bce3-e8cd-4db1-96e7-fbcaf984b709'),
+  root: hostArchitecture.rootPartitionType,
   linux: guid('0fc63daf-8483-4772-8e79-3d69d8477de4'),
 } as const;
 
@@ -84,7 +85,7 @@ const design: readonly PartitionDesign[] = [
   },
   {
     name: 'RootFS-A',
-    type: types.rootX8664,
+    type: types.root,
     uuid: guid('f3a86e19-7b40-4d92-a4c1-52d97e380a03'),
     size: () => (4 * GiB) as Bytes,
   },
@@ -102,7 +103,7 @@ const design: readonly PartitionDesign[] = [
   },
   {
     name: 'RootFS-B',
-    type: types.rootX8664,
+    type: types.root,
     uuid: guid('0ab5c93e-8d72-4617-9ef0-4b6d12e70b03'),
     size: () => (4 * GiB) as Bytes,
   },

@@ -1,3 +1,6 @@
+import type { z } from 'zod';
+import type { ProgressStep } from '../base/progress.ts';
+
 /** What a package of the host is for: running machines, building releases, testing Holdfast. */
 export type Purpose = 'run' | 'build' | 'test';
 
@@ -49,9 +52,90 @@ export interface PackageRequest {
   readonly mirror?: string | undefined;
 }
 
+/** A package that a release was made from. */
+export interface InstalledPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  /** The source package and its version: what security trackers list. */
+  readonly source: string;
+  readonly sourceVersion: string;
+  /** Its files were removed from the root again. */
+  readonly takenOut: boolean;
+}
+
+export type PinnedPackage = Pick<InstalledPackage, 'name' | 'version'>;
+
+/** Where the packages of a release come from. */
+export interface PackageSources {
+  /** In the form that `installRoot` takes. Empty: its default. */
+  readonly lines: readonly string[];
+  /** Changes when the archives do; undefined when they cannot be reached. */
+  readonly state: { readonly digest: string; readonly date: number } | undefined;
+}
+
+export interface RootRequest {
+  /** An existing directory; the tree is made in `root` inside it. */
+  readonly scratch: string;
+  readonly sources: readonly string[];
+  /** The versions to install; undefined: the newest. */
+  readonly pinned: readonly PinnedPackage[] | undefined;
+  /** The time stamp of all files, in seconds since 1970. */
+  readonly sourceDateEpoch: number;
+  readonly signal: AbortSignal;
+}
+
+/** The files that boot images are made from, relative to the root. */
+export interface BootFiles {
+  readonly kernel: string;
+  /** systemd-stub(7). */
+  readonly stub: string;
+  /** systemd-boot(7). */
+  readonly loader: string;
+}
+
+/** A distribution as what releases are made from. It must use systemd, and a kernel with IPE and signed dm-verity. */
+export interface GuestDistribution {
+  /** Fields of os-release(5). */
+  readonly release: {
+    readonly title: string;
+    readonly id: string;
+    readonly version: string;
+    readonly codename: string;
+  };
+  /** The form of a package in a package lock, which comes from outside. */
+  readonly packageSchema: z.ZodType<InstalledPackage>;
+  /** For the SBOM (SPDX 2.3): who supplies the packages, and their type in package URLs. */
+  readonly supplier: string;
+  readonly packageType: string;
+  packageUrl(entry: InstalledPackage, suite: string): string;
+  /**
+   * @param mirror default: the host's.
+   * @param scratch an empty directory for what is fetched.
+   */
+  findSources(mirror: string | undefined, scratch: string): Promise<PackageSources>;
+  /**
+   * Installs all packages of a release. Needs root.
+   * @throws HoldfastError `release.packages`.
+   */
+  installRoot(request: RootRequest, step: ProgressStep): Promise<InstalledPackage[]>;
+  /** Returns the version of the distribution that was installed, such as `13.2`: the release's begins with it. */
+  versionOf(root: string): Promise<string>;
+  bootFiles(root: string): Promise<BootFiles>;
+  /** A static busybox, relative to the root. */
+  readonly busybox: string;
+  /** The other programs that the initrd runs, relative to the root. */
+  readonly initrdPrograms: readonly string[];
+  /** Removes the kernel modules that machines must not load, and decompresses the others. depmod runs afterwards. */
+  prepareModules(directory: string): Promise<void>;
+  /** Removes what only the build needed: package manager, boot files, caches, state. */
+  strip(root: string): Promise<void>;
+}
+
 /** One Linux distribution: on the host, and as what releases are made from. */
 export interface Distribution {
   /** Its name in messages. */
   readonly name: string;
   readonly host: HostDistribution;
+  readonly guest: GuestDistribution;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostArchitecture } from '../base/architecture.ts';
 import { rootHash } from '../verity/root-hash.ts';
 
 /** Lower-case hex SHA-256. */
@@ -28,9 +29,9 @@ export const uki = program.extend({
  */
 export const releaseManifest = z.strictObject({
   format: z.literal(1),
-  /** `13.2.20261122`: Debian's point release and the day of the newest package. */
+  /** `13.2.20261122`: the distribution's version and the day of the newest package. */
   version: z.string().regex(/^[0-9]+(?:\.[0-9]+)*$/),
-  architecture: z.literal('x86-64'),
+  architecture: z.literal(hostArchitecture.name),
   /** A host that has had a release of a later epoch refuses this one. */
   epoch: z.int().nonnegative(),
   /** Seconds since 1970 of every time stamp inside; from the package lock, not from the clock. */

@@ -11,8 +11,8 @@ import { GiB, MiB } from '../../src/base/size.ts';
 import { debian } from '../../src/debian/debian.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
-import { qemuProgram } from '../../src/hypervisor/qemu/arguments.ts';
 import { startSwtpm } from '../../src/hypervisor/qemu/launch.ts';
+import { platform } from '../../src/hypervisor/qemu/platforms.ts';
 import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
 import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
@@ -148,7 +148,7 @@ test('a QEMU that is killed is noticed, and its daemon goes with it', async () =
 test('what a machine left that went while nobody looked is cleared away', async () => {
   const hardware = await emptyMachine('left');
   await startByAnother(hardware);
-  const [qemu] = await findProcesses((argv) => isOf(hardware, argv, qemuProgram));
+  const [qemu] = await findProcesses((argv) => isOf(hardware, argv, platform.program));
   assert.ok(qemu);
   const [tpm] = await findProcesses((argv) => isOf(hardware, argv, 'swtpm'));
   assert.ok(tpm);

@@ -49,7 +49,7 @@ export const releaseCodes = {
   },
   'release.too-large': {
     when: 'The root image of a release does not fit its partition.',
-    remedy: 'Remove packages from the recipe in `src/release/build/recipe.ts`.',
+    remedy: 'Remove packages from the recipe in `src/debian/recipe.ts`.',
   },
   'release.untrusted': {
     when: 'This host has no certificate of a trusted builder.',

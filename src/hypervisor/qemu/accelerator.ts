@@ -7,7 +7,8 @@ import { HoldfastError, isSystemError } from '../../base/errors.ts';
 import { makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { run } from '../../base/process.ts';
-import { type Accelerator, chipsetArguments, processorArguments, qemuProgram } from './arguments.ts';
+import { type Accelerator, chipsetArguments, processorArguments } from './arguments.ts';
+import { platform } from './platforms.ts';
 import { probeExitCode, probePort, probeRom } from './probe-rom.ts';
 
 const kvmDevice = '/dev/kvm';
@@ -65,7 +66,7 @@ export async function probeAccelerator(
     await writeFile(path, rom);
     const device = `isa-debug-exit,iobase=${probePort},iosize=1`;
     const args = [...chipsetArguments(), ...processorArguments[accelerator], '-m', '16M', '-no-reboot'];
-    await run(qemuProgram, [...args, '-bios', path, '-device', device], {
+    await run(platform.program, [...args, '-bios', path, '-device', device], {
       cwd: directory, // for the core of a QEMU that aborts
       timeoutMs: probeLimitMs,
       accept: [probeExitCode],
@@ -107,7 +108,10 @@ export async function kvmObstacle(): Promise<Obstacle | undefined> {
 
 /** All that may change the answer. A virtual machine may wake up on another processor. */
 async function describeHost(): Promise<string[]> {
-  const [device, qemu] = await Promise.all([identity(kvmDevice), identity(await findProgram(qemuProgram))]);
+  const [device, qemu] = await Promise.all([
+    identity(kvmDevice),
+    identity(await findProgram(platform.program)),
+  ]);
   return [device, qemu, release(), cpus()[0]?.model ?? ''];
 }
 

@@ -1,16 +1,9 @@
 import { MiB } from '../../base/size.ts';
 import type { MachineHardware } from '../hypervisor.ts';
+import { platform } from './platforms.ts';
 import type { RunFiles } from './run-directory.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
-
-export const qemuProgram = 'qemu-system-x86_64';
-
-/** Debian's OVMF with Secure Boot; it keeps its variables behind System Management Mode. */
-export const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd';
-
-/** The empty variable store that goes with it. */
-export const variablesTemplatePath = '/usr/share/OVMF/OVMF_VARS_4M.fd';
 
 /** What a machine is started with, apart from its hardware. */
 export interface Launch {
@@ -41,25 +34,13 @@ export function optionList(head: string, options: Options): string {
 /** Accelerator and CPU, which the probe of the accelerator tries as they are. */
 export const processorArguments: Readonly<Record<Accelerator, readonly string[]>> = {
   kvm: ['-accel', 'kvm', '-cpu', 'host'],
-  /*
-   * Emulated. Linux knows this model, an Atom without speculation, to need no page-table isolation and no retpolines,
-   * which protect nobody here and are costly to emulate: a seventh of the boot. Five-level page tables make every walk
-   * longer for nothing; and without ERMS, copies take wide moves instead of `rep movsb`, which QEMU does byte by byte:
-   * twice as fast through a pipe.
-   */
-  tcg: [
-    ...['-accel', 'tcg,thread=multi'],
-    ...['-cpu', 'max,vendor=GenuineIntel,family=6,model=28,stepping=10,la57=off,erms=off'],
-  ],
+  tcg: ['-accel', 'tcg,thread=multi', '-cpu', platform.emulatedProcessor],
 };
-
-/** Secure Boot of OVMF needs q35 with SMM: only then are UEFI variables out of the guest's reach. */
-const machineOptions: Options = { smm: 'on', vmport: 'off', hpet: 'off' };
 
 /** The chipset, bare: no default devices, no display, no configuration files of the host. */
 export function chipsetArguments(options: Options = {}): readonly string[] {
   return [
-    ...['-machine', optionList('q35', { ...machineOptions, ...options })],
+    ...['-machine', optionList(platform.machine, { ...platform.machineOptions, ...options })],
     '-nodefaults',
     '-no-user-config',
     ...['-display', 'none'],
@@ -112,8 +93,7 @@ function firmwareArguments({ firmware, hardware }: Launch): readonly string[] {
     // (edk2: OvmfPkg/RUNTIME_CONFIG.md)
     ...['-fw_cfg', optionList('', { name: 'opt/org.tianocore/IPv4Support', string: 'no' })],
     ...['-fw_cfg', optionList('', { name: 'opt/org.tianocore/IPv6Support', string: 'no' })],
-    // no suspend to RAM: OVMF would prepare for it at each boot
-    ...['-global', 'ICH9-LPC.disable_s3=1'],
+    ...platform.globals.flatMap((property) => ['-global', property]),
     ...[
       '-blockdev',
       optionList('', {

@@ -9,7 +9,7 @@ import { exists } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
 import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
 import { swtpmArguments, swtpmProgram, type TpmState } from '../../tpm/virtual/swtpm.ts';
-import { qemuProgram } from './arguments.ts';
+import { platform } from './platforms.ts';
 import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
 import type { RunFiles } from './run-directory.ts';
 import { vsockArguments } from './vsock-daemon.ts';
@@ -40,7 +40,7 @@ export async function startQemu(
   files: RunFiles,
   onEvent: QmpOptions['onEvent'],
 ): Promise<{ entry: ProcessEntry; qmp: Qmp }> {
-  const child = await startDetached(qemuProgram, args, files.qemuLog);
+  const child = await startDetached(platform.program, args, files.qemuLog);
   const { entry, ready: qmp } = await whenReady(
     child,
     files.qemuLog,

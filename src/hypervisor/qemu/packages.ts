@@ -1,10 +1,15 @@
 import type { HostPackage } from '../../distribution/distribution.ts';
-import { firmwarePath, qemuProgram } from './arguments.ts';
+import { platform } from './platforms.ts';
 
 /** The packages that machines under QEMU need, by their names in Debian. */
 export const qemuPackages: readonly HostPackage[] = [
-  { package: 'qemu-system-x86', provides: qemuProgram, for: 'run', why: 'runs machines' },
+  { package: platform.package, provides: platform.program, for: 'run', why: 'runs machines' },
   { package: 'qemu-utils', provides: 'qemu-img', for: 'run', why: "makes and grows a machine's disk" },
-  { package: 'ovmf', provides: firmwarePath, for: 'run', why: 'UEFI firmware with Secure Boot' },
+  {
+    package: platform.firmwarePackage,
+    provides: platform.firmware,
+    for: 'run',
+    why: 'UEFI firmware with Secure Boot',
+  },
   { package: 'swtpm', provides: 'swtpm', for: 'run', why: 'the TPM of each machine' },
 ];

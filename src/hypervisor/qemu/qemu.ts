@@ -8,13 +8,14 @@ import type { Distribution } from '../../distribution/distribution.ts';
 import { isSwtpmOf } from '../../tpm/virtual/swtpm.ts';
 import type { Hypervisor, MachineHardware } from '../hypervisor.ts';
 import { chooseAccelerator } from './accelerator.ts';
-import { firmwarePath, isQemuOf, qemuArguments, variablesTemplatePath } from './arguments.ts';
+import { isQemuOf, qemuArguments } from './arguments.ts';
 import { qemuChecks } from './checks.ts';
 import { writeOemStrings } from './credentials.ts';
 import { qcow2Images } from './disk-image.ts';
 import { GuestEvents } from './guest-events.ts';
 import { freePort, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
 import { qemuPackages } from './packages.ts';
+import { platform } from './platforms.ts';
 import { connectQmp } from './qmp.ts';
 import { type RunFiles, runFiles, runLogFiles } from './run-directory.ts';
 import { removeSockets, runningMachine } from './running-machine.ts';
@@ -40,7 +41,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     name: 'qemu',
     packages: qemuPackages,
     checks: qemuChecks(options.tools, options.distribution),
-    variablesTemplate: variablesTemplatePath,
+    variablesTemplate: platform.variablesTemplate,
     images: qcow2Images,
     logFiles: runLogFiles,
 
@@ -67,7 +68,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
         const port = hardware.transport === 'tcp' ? await freePort() : undefined;
         vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
         tpm = hardware.tpm && (await startSwtpm(hardware.tpm, files));
-        const launch = { hardware, accelerator, firmware: firmwarePath, files, oemStrings, port };
+        const launch = { hardware, accelerator, firmware: platform.firmware, files, oemStrings, port };
         const events = new GuestEvents();
         const { consoleLog } = hardware;
         const { entry, qmp } = await startQemu(qemuArguments(launch), files, events.onEvent);
@@ -121,9 +122,9 @@ async function clear({ vsock, tpm }: Helpers, files: RunFiles): Promise<void> {
 }
 
 async function checkHost(hardware: MachineHardware): Promise<void> {
-  if (!(await exists(firmwarePath))) {
+  if (!(await exists(platform.firmware))) {
     throw failure('hypervisor.firmware-missing', 'the UEFI firmware is not installed', {
-      why: `${basename(firmwarePath)} is not in its place`,
+      why: `${basename(platform.firmware)} is not in its place`,
       next: 'install the package ovmf; `holdfast doctor` shows all that is missing',
     });
   }

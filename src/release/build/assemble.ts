@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { hostArchitecture } from '../../base/architecture.ts';
 import { failure } from '../../base/errors.ts';
 import { digestOfFile } from '../../base/file-digest.ts';
 import { run } from '../../base/process.ts';
@@ -13,11 +14,12 @@ import { epoch as releaseEpoch } from '../epoch.ts';
 import { type KeyPair, signManifest } from '../keys.ts';
 import { program, type ReleaseManifest, sha256, uki } from '../manifest.ts';
 import { listOverlayContent, type OverlayContent } from '../overlay-content.ts';
+import { guestDistribution } from './distribution.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
-import type { PackageLock } from './packages.ts';
+import { checkAgainstLock, type PackageLock } from './packages.ts';
 import { publicKeyOf, signPcr } from './pcr-signature.ts';
 import * as recipe from './recipe.ts';
-import { finishRootTree, installPackages, takeBootParts } from './root-tree.ts';
+import { bootParts, finishRootTree, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
 import { assembleUki, signEfi, signIntegrityPolicy, signRootHash } from './uki.ts';
 
@@ -56,9 +58,18 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
   const initrd = join(scratch, 'initrd-tree');
 
   const packages = await progress.step('Installing packages', (step) =>
-    installPackages({ ...assembly, sourceDateEpoch: epoch }, step),
+    guestDistribution.installRoot(
+      { ...assembly, pinned: assembly.lock?.packages, sourceDateEpoch: epoch },
+      step,
+    ),
   );
-  const lock: PackageLock = { format: 1, suite: recipe.suite, sourceDateEpoch: epoch, packages };
+  if (assembly.lock) checkAgainstLock(packages, assembly.lock);
+  const lock: PackageLock = {
+    format: 1,
+    suite: guestDistribution.release.codename,
+    sourceDateEpoch: epoch,
+    packages,
+  };
   const version = await versionOf(root, epoch);
   const kernel = await progress.step('Finishing the root', async () => {
     await takeBootParts(root, parts);
@@ -88,7 +99,7 @@ async function makeRootImage(assembly: Assembly, root: string, uuid: string): Pr
   if (size > rootPartition) {
     throw failure('release.too-large', 'the release does not fit', {
       why: `the root image has ${formatSize(size)}, RootFS-A and -B ${formatSize(rootPartition)}`,
-      next: 'take packages out of src/release/build/recipe.ts',
+      next: 'take packages out of src/debian/recipe.ts',
     });
   }
   return formatted;
@@ -117,8 +128,8 @@ async function makeBootImages(
   const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];
   for (const verity of verities) {
     const ukiParts = {
-      stub: join(boot.parts, 'linuxx64.efi.stub'),
-      linux: join(boot.parts, 'linux'),
+      stub: join(boot.parts, bootParts.stub),
+      linux: join(boot.parts, bootParts.kernel),
       initrd,
       commandLine: [...recipe.commandLine, ...recipe.verityWords[verity], ...root].join(' '),
       osRelease: osRelease(boot.version),
@@ -133,7 +144,7 @@ async function makeBootImages(
     const uki = await assembleUki({ ...ukiParts, pcrSignature }, scratch);
     await signEfi(uki, join(directory, ukiNames[verity]), key, epoch);
   }
-  await signEfi(join(boot.parts, 'systemd-bootx64.efi'), join(directory, 'loader.efi'), key, epoch);
+  await signEfi(join(boot.parts, bootParts.loader), join(directory, 'loader.efi'), key, epoch);
 }
 
 async function writeManifest(
@@ -155,7 +166,7 @@ async function writeManifest(
   const manifest: ReleaseManifest = {
     format: 1,
     version,
-    architecture: 'x86-64',
+    architecture: hostArchitecture.name,
     epoch: releaseEpoch,
     sourceDateEpoch: epoch,
     kernel,
@@ -173,21 +184,22 @@ async function writeManifest(
   return manifest;
 }
 
-/** Debian's point release and the day of the newest suite: `13.2.20261122`. */
+/** The distribution's version and the day of the newest suite: `13.2.20261122`. */
 async function versionOf(root: string, epoch: number): Promise<string> {
-  const debian = (await readFile(join(root, 'etc/debian_version'), 'utf8')).trim();
-  return `${debian}.${new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  const base = await guestDistribution.versionOf(root);
+  return `${base}.${new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
 /** os-release(5). `IMAGE_VERSION` is what tells one release from the next. */
 function osRelease(version: string): string {
+  const base = guestDistribution.release;
   return [
-    'PRETTY_NAME="Holdfast (Debian 13)"',
+    `PRETTY_NAME="Holdfast (${base.title})"`,
     'NAME="Holdfast"',
     'ID=holdfast',
-    'ID_LIKE=debian',
-    'VERSION_ID="13"',
-    'VERSION_CODENAME=trixie',
+    `ID_LIKE=${base.id}`,
+    `VERSION_ID="${base.version}"`,
+    `VERSION_CODENAME=${base.codename}`,
     'IMAGE_ID=holdfast',
     `IMAGE_VERSION=${version}`,
     '',

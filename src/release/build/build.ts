@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hostArchitecture } from '../../base/architecture.ts';
 import { describe, failure, isSystemError, misuse } from '../../base/errors.ts';
 import { exists, makePrivateDirectory, readBounded, syncDirectory } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
@@ -7,12 +8,13 @@ import { run } from '../../base/process.ts';
 import type { Progress } from '../../base/progress.ts';
 import { type Bytes, GiB, MiB } from '../../base/size.ts';
 import { requireSpace } from '../../base/space.ts';
+import type { PackageSources } from '../../distribution/distribution.ts';
 import { keyPair } from '../keys.ts';
 import { type ReleaseManifest, releaseManifest } from '../manifest.ts';
 import { releaseFiles } from '../verify.ts';
 import { assembleRelease } from './assemble.ts';
+import { guestDistribution } from './distribution.ts';
 import { type PackageLock, packageLock } from './packages.ts';
-import { findSources, type Sources } from './sources.ts';
 import { digestInputs } from './tree.ts';
 
 /** A package lock of thousands of packages is smaller. */
@@ -59,7 +61,7 @@ export async function buildRelease(request: BuildRequest): Promise<BuildResult> 
       const lock = request.lock === undefined ? undefined : await readLock(request.lock);
       const key = await keyPair(request.keys, 'release');
       const [sources, inputs] = await progress.step('Looking for changes', async () => {
-        const found = await findSources(request.mirror, scratch);
+        const found = await guestDistribution.findSources(request.mirror, scratch);
         return [
           found,
           await inputDigest(request, found, lock, await readFile(key.certificate, 'utf8')),
@@ -132,13 +134,15 @@ async function checkWritable(directory: string): Promise<void> {
 /** Everything that decides what a build makes. */
 async function inputDigest(
   request: BuildRequest,
-  sources: Sources,
+  sources: PackageSources,
   lock: PackageLock | undefined,
   certificate: string,
 ): Promise<string> {
   const packages = lock === undefined ? (sources.state?.digest ?? 'unknown') : JSON.stringify(lock);
-  const directories = ['image', 'src/release', 'src/verity'].map((name) => join(request.project, name));
-  return digestInputs([packages, certificate, ...sources.lines], directories);
+  const names = ['image', 'src/release', 'src/distribution', 'src/debian', 'src/verity'];
+  const directories = names.map((name) => join(request.project, name));
+  const texts = [packages, certificate, JSON.stringify(hostArchitecture), ...sources.lines];
+  return digestInputs(texts, directories);
 }
 
 /** The manifest in `out` when it was built from the same inputs and its files are all there. */

@@ -1,11 +1,10 @@
 import { copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { hostArchitecture } from '../../base/architecture.ts';
 import { run } from '../../base/process.ts';
+import { guestDistribution } from './distribution.ts';
 import { initrdModules } from './recipe.ts';
 import { treePaths } from './tree.ts';
-
-/** Programs of the root that the initrd runs besides busybox. */
-const programs = ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'];
 
 /** What busybox is asked to be: each is a link to it. */
 const applets =
@@ -13,7 +12,17 @@ const applets =
     ' ',
   );
 
-const directories = ['bin', 'dev', 'lib', 'lib64', 'modules', 'proc', 'run', 'sys', 'sysroot'];
+const directories = [
+  'bin',
+  'dev',
+  'lib',
+  hostArchitecture.loaderDirectory,
+  'modules',
+  'proc',
+  'run',
+  'sys',
+  'sysroot',
+];
 
 /** The root hash's signature, in the initrd. */
 const signatureName = 'root-hash.p7s';
@@ -35,9 +44,9 @@ export interface InitrdRequest {
 /** Collects the programs with their libraries, before their packages are taken out of the root. */
 export async function takeInitrdPrograms(root: string, tree: string): Promise<void> {
   for (const directory of directories) await mkdir(join(tree, directory), { recursive: true });
-  await copyFile(join(root, 'usr/bin/busybox'), join(tree, 'bin/busybox'));
+  await copyFile(join(root, guestDistribution.busybox), join(tree, 'bin/busybox'));
   for (const applet of applets) await symlink('busybox', join(tree, 'bin', applet));
-  for (const program of programs) {
+  for (const program of guestDistribution.initrdPrograms) {
     await copyFile(join(root, program), join(tree, 'bin', basename(program)));
     for (const library of await librariesOf(root, program)) {
       await mkdir(dirname(join(tree, library)), { recursive: true });

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { DebianPackage, PackageLock } from './packages.ts';
+import type { InstalledPackage } from '../../distribution/distribution.ts';
+import { guestDistribution } from './distribution.ts';
+import type { PackageLock } from './packages.ts';
 
 /**
- * A software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/), of what is in the root: packages whose
- * files were taken out again are left out here too.
+ * Returns a software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/), of the root: packages whose files
+ * were removed again are not in it.
  * @param version the release's version.
  */
 export function spdxDocument(lock: PackageLock, version: string): object {
@@ -39,28 +41,27 @@ export function spdxDocument(lock: PackageLock, version: string): object {
   };
 }
 
-function spdxPackage(entry: DebianPackage, suite: string): object {
-  const { name, version, architecture, source, sourceVersion } = entry;
+function spdxPackage(entry: InstalledPackage, suite: string): object {
+  const { name, version, source, sourceVersion } = entry;
   return {
     SPDXID: identifier(entry),
     name,
     versionInfo: version,
     sourceInfo: `built from ${source} ${sourceVersion}`,
-    supplier: 'Organization: Debian',
+    supplier: guestDistribution.supplier,
     downloadLocation: 'NOASSERTION',
     filesAnalyzed: false,
     externalRefs: [
       {
         referenceCategory: 'PACKAGE-MANAGER',
         referenceType: 'purl',
-        // https://github.com/package-url/purl-spec, type deb
-        referenceLocator: `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}&distro=${suite}`,
+        referenceLocator: guestDistribution.packageUrl(entry, suite),
       },
     ],
   };
 }
 
-/** SPDX identifiers have letters, digits, dots and hyphens only. */
-function identifier({ name }: DebianPackage): string {
-  return `SPDXRef-deb-${name.replaceAll('+', '-plus-')}`;
+/** SPDX identifiers consist of letters, digits, dots and hyphens. */
+function identifier({ name }: InstalledPackage): string {
+  return `SPDXRef-${guestDistribution.packageType}-${name.replaceAll('+', '-plus-')}`;
 }

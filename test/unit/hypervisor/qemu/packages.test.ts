@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { firmwarePath, qemuProgram } from '../../../../src/hypervisor/qemu/arguments.ts';
 import { qemuPackages } from '../../../../src/hypervisor/qemu/packages.ts';
+import { platform } from '../../../../src/hypervisor/qemu/platforms.ts';
 import { swtpmProgram } from '../../../../src/tpm/virtual/swtpm.ts';
 
 test('what the hypervisor starts is what its packages provide', () => {
   const provided = qemuPackages.filter((each) => each.for === 'run').map((each) => each.provides);
-  for (const used of [firmwarePath, qemuProgram, swtpmProgram]) assert.ok(provided.includes(used), used);
+  for (const used of [platform.firmware, platform.program, swtpmProgram])
+    assert.ok(provided.includes(used), used);
 });

@@ -1,27 +1,19 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure } from '../../base/errors.ts';
-import { run } from '../../base/process.ts';
-import { hostMirrors } from '../../debian/mirror.ts';
+import { failure } from '../base/errors.ts';
+import { run } from '../base/process.ts';
+import type { PackageSources } from '../distribution/distribution.ts';
+import { archiveKeyring } from './keyring.ts';
+import { hostMirrors } from './mirror.ts';
 import { suite } from './recipe.ts';
 
-/** Where packages come from: lines of sources.list(5), and what the archive holds at the moment. */
-export interface Sources {
-  /** Empty: mmdebstrap's own default. */
-  readonly lines: readonly string[];
-  /** Changes when a suite does; undefined when it cannot be asked. */
-  readonly state: { readonly digest: string; readonly date: number } | undefined;
-}
-
-/** The same file on every Debian; packages and suites are checked against it by apt. */
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-
 /**
- * @param mirror URL of an archive given by the user, with `/debian-security` beside it where it ends in `/debian`.
+ * Finds the suites and their state.
+ * @param mirror URL of an archive. When it ends in `/debian`, the security archive is `/debian-security` next to it.
  * @param scratch an empty directory for what is fetched.
  */
-export async function findSources(mirror: string | undefined, scratch: string): Promise<Sources> {
+export async function findSources(mirror: string | undefined, scratch: string): Promise<PackageSources> {
   const mirrors = mirror === undefined ? await hostMirrors() : givenMirrors(mirror);
   if (mirrors === undefined) return { lines: [], state: undefined };
   const suites = [
@@ -29,7 +21,7 @@ export async function findSources(mirror: string | undefined, scratch: string): 
     { uri: mirrors.archive, name: `${suite}-updates` },
     ...(mirrors.security === undefined ? [] : [{ uri: mirrors.security, name: `${suite}-security` }]),
   ];
-  const lines = suites.map(({ uri, name }) => `deb [signed-by=${keyring}] ${uri} ${name} main`);
+  const lines = suites.map(({ uri, name }) => `deb [signed-by=${archiveKeyring}] ${uri} ${name} main`);
   return { lines, state: await archiveState(suites, scratch) };
 }
 
@@ -39,8 +31,8 @@ function givenMirrors(mirror: string) {
 }
 
 /**
- * What the archive holds at the moment, by its InRelease files. Only decides whether anything has to be built at all;
- * what is built is checked by apt. apt's own downloader is used since it heeds the host's proxy settings.
+ * Returns the current state of the archives by their InRelease files. It only decides whether a build is needed: apt checks
+ * what is built. apt's own downloader follows the host's proxy settings.
  */
 async function archiveState(
   suites: readonly { uri: string; name: string }[],
@@ -62,7 +54,7 @@ async function archiveState(
       date: Math.max(...files.map((file) => suiteDate(file.toString()))),
     };
   } catch {
-    return undefined; // no network, or no such mirror: the build itself says so better
+    return undefined; // no network, or no such mirror: the build itself reports it
   }
 }
 
@@ -71,7 +63,7 @@ export function suiteDate(text: string): number {
   const match = /^Date: (.+)$/m.exec(text);
   const seconds = Math.floor(Date.parse(match?.[1] ?? '') / 1000);
   if (Number.isNaN(seconds)) {
-    throw failure('release.mirror', 'the mirror answered with something that is no Release file', {
+    throw failure('release.mirror', 'cannot read the Release file of the mirror', {
       why: 'its Date field is missing',
       next: 'check the URL given with --mirror',
     });
