@@ -1,7 +1,7 @@
-import type { Source } from '../../src/repository/source/source.ts';
+import type { RepositorySource } from '../../src/repository/source/source.ts';
 
 /** A source that counts the bytes that are read from it. */
-export function counted(source: Source): { source: Source; total: () => number } {
+export function counted(source: RepositorySource): { source: RepositorySource; total: () => number } {
   let bytes = 0;
   return {
     total: () => bytes,

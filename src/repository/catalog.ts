@@ -3,10 +3,10 @@ import { describe, failure } from '../base/errors.ts';
 import { MiB } from '../base/size.ts';
 import { type ReleaseManifest, releaseManifest, sha256 } from '../release/manifest.ts';
 
-/** Blocks that a frame of the block store holds at most: 1 MiB. */
+/** Maximum number of blocks in a frame of the block store: 1 MiB. */
 export const slotsPerFrame = 256;
 
-/** `releases.json`: what can be had, the newest last. */
+/** `releases.json`: the offered releases, the newest last. */
 export const catalog = z.strictObject({
   format: z.literal(1),
   releases: z
@@ -21,7 +21,7 @@ export const catalog = z.strictObject({
 });
 export type Catalog = z.infer<typeof catalog>;
 
-/** A part of a large file that is fetched and checked by itself. Frames follow each other without gaps. */
+/** A part of a large file that is fetched and verified on its own. Frames are contiguous. */
 const frame = z.strictObject({
   size: z
     .int()
@@ -33,17 +33,17 @@ export type FrameDescription = z.infer<typeof frame>;
 
 const frames = z.array(frame).max(100_000);
 
-/** `content.json` of a release: how its large files are offered, in files outside `targets/`. */
+/** `content.json` of a release: describes its large files, which are stored outside `targets/`. */
 export const contentDescription = z.strictObject({
   format: z.literal(1),
-  /** Frames of the block store, whose order follows from `blocks.index`. */
+  /** Frames of the block store, in the order that derives from `blocks.index`. */
   blocks: frames,
-  /** Packs from one older release each: the plan, then the parts. */
+  /** Packs, each from one older release: the plan, then the parts. */
   packs: z.array(z.strictObject({ from: sha256, frames })).max(1000),
 });
 export type ContentDescription = z.infer<typeof contentDescription>;
 
-/** The targets of one release. */
+/** Returns the target paths of a release. */
 export function targetPaths(digest: string) {
   return {
     manifest: `${digest}/release.json`,
@@ -58,31 +58,31 @@ export function targetPaths(digest: string) {
 export const catalogPath = 'releases.json';
 
 /**
- * The directory of a release's large files, from the repository's top. It is named by what describes it too, so that publishing
- * again never changes a file that somebody is fetching.
+ * Returns the directory of a release's large files, relative to the root of the repository. Its name includes the digest of
+ * the description, so that publishing a release again never changes a file that is being fetched.
  * @param description SHA-256 of `content.json`.
  */
 export function contentDirectory(digest: string, description: string): string {
   return `content/${digest}/${description}`;
 }
 
-/** The block store, in that directory. */
+/** Name of the block store in that directory. */
 export const blocksName = 'blocks';
 
-/** The pack from an older release, in that directory. */
+/** Returns the name of the pack from an older release in that directory. */
 export function packName(from: string): string {
   return `from-${from}`;
 }
 
 /**
- * The files of a release that are copied from when a host has it: the image without its verity tree, and what the firmware
- * loads. A host's store has just these.
+ * Returns the files of an older release that serve as copy sources: the image without its verity tree, and the EFI programs.
+ * The store of a host has exactly these.
  */
 export function copiedFiles({ root, uki, unverifiedUki, loader }: ReleaseManifest) {
   return [{ name: root.name, size: root.dataSize }, ...[uki, unverifiedUki, loader].map(sizeOf)];
 }
 
-/** The files of a release that are offered as blocks: those above first. */
+/** Returns the files of a release that are offered as blocks, starting with the `copiedFiles`. */
 export function contentFiles(manifest: ReleaseManifest) {
   return [...copiedFiles(manifest), sizeOf(manifest.sbom)];
 }
@@ -92,16 +92,17 @@ function sizeOf({ name, size }: { readonly name: string; readonly size: number }
 }
 
 /**
- * Reads signed JSON. @param name of the file, for the error.
+ * Parses signed JSON.
+ * @param name name of the file, for the error.
  * @throws HoldfastError `repository.malformed`.
  */
 export function parseSigned<T>(schema: z.ZodType<T>, bytes: Buffer, name: string): T {
   try {
     return schema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (error) {
-    throw failure('repository.malformed', `${name} of the repository cannot be read`, {
+    throw failure('repository.malformed', `cannot read ${name} of the repository`, {
       why: describe(error),
-      next: 'use a newer Holdfast, or tell whoever publishes the repository',
+      next: 'use a newer Holdfast, or report this to the publisher of the repository',
       cause: error,
     });
   }

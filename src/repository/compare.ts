@@ -3,13 +3,13 @@ import type { PackageLock } from '../release/build/packages.ts';
 /** A package that differs between two releases. */
 export interface PackageChange {
   readonly name: string;
-  /** Undefined: it is new. */
+  /** Undefined for an added package. */
   readonly from: string | undefined;
-  /** Undefined: it is gone. */
+  /** Undefined for a removed package. */
   readonly to: string | undefined;
 }
 
-/** The packages that are shipped in other versions, or in one of the releases only; by name. */
+/** Returns the packages whose versions differ, or that only one release contains, sorted by name. */
 export function comparePackages(older: PackageLock, newer: PackageLock): PackageChange[] {
   const versionsOf = ({ packages }: PackageLock) =>
     new Map(packages.filter(({ takenOut }) => !takenOut).map(({ name, version }) => [name, version]));
@@ -24,15 +24,15 @@ export function comparePackages(older: PackageLock, newer: PackageLock): Package
 export interface FileChange {
   readonly path: string;
   readonly kind: 'added' | 'removed' | 'changed';
-  /** Bytes; undefined: it is not there. */
+  /** Size in bytes; undefined if the file does not exist. */
   readonly from: number | undefined;
   readonly to: number | undefined;
 }
 
-/** What is known of a file of an image: its size, and the content's digest or link. */
+/** The files of an image by path: size, and the digest of the content or the target of the link. */
 export type FileList = ReadonlyMap<string, { readonly size: number; readonly content: string }>;
 
-/** The files whose content differs; by path. */
+/** Returns the files whose content differs, sorted by path. */
 export function compareFiles(older: FileList, newer: FileList): FileChange[] {
   return [...new Set([...older.keys(), ...newer.keys()])].sort().flatMap((path): FileChange[] => {
     const [from, to] = [older.get(path), newer.get(path)];
@@ -42,7 +42,7 @@ export function compareFiles(older: FileList, newer: FileList): FileChange[] {
   });
 }
 
-/** Compares versions number by number: `13.10.20270101` is newer than `13.9.20270301`. */
+/** Compares versions component by component: `13.10.20270101` is newer than `13.9.20270301`. */
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [a, b].map((version) => version.split('.').map(Number));
   for (let at = 0; at < Math.max(left?.length ?? 0, right?.length ?? 0); at += 1) {

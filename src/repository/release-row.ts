@@ -11,12 +11,12 @@ import { copiedFiles } from './catalog.ts';
 /** Blocks read at once. */
 const readBlocks = MiB / blockSize;
 
-/** Opens files of a release's directory as one row. */
+/** Opens files in the directory of a release as one row. */
 export function openReleaseRow(directory: string, files: readonly ContentFile[]): Promise<RowReader> {
   return RowReader.open(files.map(({ name, size }) => ({ path: join(directory, name), offset: 0, size })));
 }
 
-/** The digests of all blocks of a row. */
+/** Computes the digests of all blocks of a row. */
 export async function digestRow(row: RowReader): Promise<Buffer> {
   const blocks = row.units / unitsPerBlock;
   const digests = Buffer.alloc(blocks * digestSize);
@@ -29,8 +29,8 @@ export async function digestRow(row: RowReader): Promise<Buffer> {
 }
 
 /**
- * Adds what a release has to what can be copied: its root by whole blocks, its boot images at any unit.
- * @param row holds the release's `copiedFiles`, from unit `start` on.
+ * Adds the content of a release to the copy sources: the root by whole blocks, the boot images at any unit.
+ * @param row contains the `copiedFiles` of the release, starting at unit `start`.
  */
 export async function addRelease(
   old: OldBlocks,

@@ -7,16 +7,16 @@ import { failure, isSystemError } from '../base/errors.ts';
 import { makePrivateDirectory, readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Role } from './roles.ts';
 
-/** A private key of a role: Ed25519. */
+/** An Ed25519 private key of a role. */
 export interface RoleKey {
   readonly key: Key;
   sign(data: Buffer): Signature;
 }
 
-/** A PEM file of an Ed25519 key is much smaller. */
+/** Limit for a key file; a PEM file of an Ed25519 key is much smaller. */
 const keyFileLimit = 4096;
 
-/** Makes a key and keeps it: PEM, mode 0600, in `directory`/`role`/, named by its identifier. */
+/** Generates a key and stores it as PEM with mode 0600 in `directory`/`role`/, named by its identifier. */
 export async function makeRoleKey(directory: string, role: Role): Promise<RoleKey> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const made = roleKey(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
@@ -27,8 +27,8 @@ export async function makeRoleKey(directory: string, role: Role): Promise<RoleKe
 }
 
 /**
- * All private keys of a role that are in `directory`; also those of earlier rotations.
- * @throws HoldfastError `repository.keys` when there is none.
+ * Reads all private keys of a role in `directory`, including those from before a rotation.
+ * @throws HoldfastError `repository.keys` when there are none.
  */
 export async function readRoleKeys(directory: string, role: Role): Promise<RoleKey[]> {
   const names = await readdir(join(directory, role)).catch((error: unknown): string[] => {
@@ -39,8 +39,8 @@ export async function readRoleKeys(directory: string, role: Role): Promise<RoleK
   for (const name of names.filter((each) => each.endsWith('.pem')).sort())
     keys.push(roleKey((await readBounded(join(directory, role, name), keyFileLimit)).toString()));
   if (keys.length > 0) return keys;
-  throw failure('repository.keys', `there is no ${role} key`, {
-    why: `${join(directory, role)} holds none`,
+  throw failure('repository.keys', `cannot sign: no ${role} key found`, {
+    why: `${join(directory, role)} contains no key`,
     next:
       role === 'root'
         ? 'name the directory of the offline keys with --offline'

@@ -1,7 +1,7 @@
 /**
  * The four roles of a repository (TUF specification 1.0, section 2.1).
- * - `root` says which keys the others have. It signs when keys change, and may be kept offline.
- * - `targets` vouches for releases; `snapshot` and `timestamp` for what is the newest.
+ * - `root` delegates to the keys of the other roles. It signs only when keys change and can be kept offline.
+ * - `targets` signs releases; `snapshot` and `timestamp` sign which metadata is the newest.
  */
 export const roles = ['root', 'targets', 'snapshot', 'timestamp'] as const;
 export type Role = (typeof roles)[number];
@@ -10,8 +10,8 @@ export type Role = (typeof roles)[number];
 export const publishingRoles = ['targets', 'snapshot', 'timestamp'] as const;
 
 /**
- * Days that metadata is good for. A machine runs on when they are over, but takes no update until the repository is
- * published again: nobody can hold it at an old release for longer.
+ * Validity of metadata in days. After expiry, machines keep running but accept no update until the repository is published
+ * again. This limits how long an attacker can withhold newer releases unnoticed.
  */
 export const validDays: Readonly<Record<Role, number>> = {
   root: 3650,
@@ -22,7 +22,7 @@ export const validDays: Readonly<Record<Role, number>> = {
 
 export const specificationVersion = '1.0.31';
 
-/** TUF's form of a time: whole seconds, UTC. */
+/** Returns the expiry of new metadata in TUF's format: whole seconds, UTC. */
 export function expiry(role: Role, now: Date): string {
   const end = new Date(now.getTime() + validDays[role] * 86_400_000);
   return end.toISOString().replace(/\.\d+Z$/, 'Z');

@@ -6,18 +6,18 @@ import { makePrivateDirectory, readBounded, writeFileAtomic } from '../base/file
 import { makeRoleKey, type RoleKey, readRoleKeys } from './role-keys.ts';
 import { expiry, publishingRoles, type Role, roles, specificationVersion } from './roles.ts';
 
-/** TUF clients, ours included, read no larger root metadata. */
+/** Limit for root metadata, the same as that of TUF clients. */
 const rootLimit = 512_000;
 
-/** Where the keys and root metadata of a publisher are. */
+/** The directories with the keys and root metadata of a publisher. */
 export interface RepositoryKeys {
   /** HOLDFAST_HOME/keys/repository. */
   readonly directory: string;
-  /** Where the root keys are: another directory when they are kept offline. */
+  /** Directory of the root keys: a different one when they are kept offline. */
   readonly rootKeys: string;
 }
 
-/** Every version of the root metadata, the oldest first: all of them are published. */
+/** Returns all versions of the root metadata, the oldest first. All of them are published. */
 export async function rootVersions(directory: string): Promise<{ version: number; path: string }[]> {
   const names = await readdir(join(directory, 'metadata')).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
@@ -30,26 +30,26 @@ export async function rootVersions(directory: string): Promise<{ version: number
     .map(({ version, name }) => ({ version, path: join(directory, 'metadata', name) }));
 }
 
-/** The file that other hosts are given: whoever has it can check all that this publisher signs. */
+/** Returns the path of the root metadata for other hosts, with which they verify everything that this publisher signs. */
 export function trustedRootPath(directory: string): string {
   return join(directory, 'root.json');
 }
 
 /**
- * Makes the keys of all roles and the first root metadata.
- * @param threshold how many of the `rootKeyCount` root keys must sign.
+ * Generates the keys of all roles and the first root metadata.
+ * @param threshold number of the `rootKeyCount` root keys that must sign.
  * @throws HoldfastError `repository.keys-exist`, `repository.threshold`.
  */
 export async function initKeys(keys: RepositoryKeys, rootKeyCount: number, threshold: number): Promise<void> {
   if (threshold < 1 || threshold > rootKeyCount) {
-    throw misuse('repository.threshold', `${threshold} of ${rootKeyCount} root keys cannot sign`, {
-      next: 'let the threshold be 1 to the number of root keys',
+    throw misuse('repository.threshold', `cannot require ${threshold} of ${rootKeyCount} root keys to sign`, {
+      next: 'choose a threshold from 1 to the number of root keys',
     });
   }
   if ((await rootVersions(keys.directory)).length > 0) {
-    throw failure('repository.keys-exist', 'this publisher has keys already', {
-      why: `${keys.directory} holds root metadata`,
-      next: 'change keys with `holdfast release keys rotate`: hosts that trust the old ones then follow',
+    throw failure('repository.keys-exist', 'cannot create the keys: this publisher already has keys', {
+      why: `${keys.directory} contains root metadata`,
+      next: 'change keys with `holdfast release keys rotate`: hosts that trust the old keys follow the change',
     });
   }
   await makePrivateDirectory(keys.directory);
@@ -62,8 +62,8 @@ export async function initKeys(keys: RepositoryKeys, rootKeyCount: number, thres
 }
 
 /**
- * Gives roles new keys; the old ones are no longer accepted by who has seen the new root metadata. Root metadata is signed
- * by enough of the old root keys and enough of the new (TUF specification 1.0, section 5.3.4).
+ * Replaces the keys of roles. Hosts that have the new root metadata no longer accept the old keys. The root metadata is
+ * signed by the threshold of both the old and the new root keys (TUF specification 1.0, section 5.3.4).
  * @throws HoldfastError `repository.keys`.
  */
 export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[]): Promise<number> {
@@ -89,12 +89,12 @@ export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[])
   return next.version;
 }
 
-/** The newest root metadata of a publisher. @throws HoldfastError `repository.keys`. */
+/** Reads the newest root metadata of a publisher. @throws HoldfastError `repository.keys`. */
 export async function newestRoot(directory: string): Promise<Root> {
   const newest = (await rootVersions(directory)).at(-1);
   if (newest) return readRoot(newest.path);
   throw failure('repository.keys', 'this publisher has no keys yet', {
-    why: `${directory} holds no root metadata`,
+    why: `${directory} contains no root metadata`,
     next: 'run `holdfast release keys init`',
   });
 }
@@ -104,7 +104,7 @@ async function readRoot(path: string): Promise<Root> {
   return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed;
 }
 
-/** What root metadata says, in TUF's own words (TUF specification 1.0, section 4.3). */
+/** The variable fields of root metadata (TUF specification 1.0, section 4.3). */
 interface RootContent {
   readonly version: number;
   readonly keys: Record<string, ReturnType<Key['toJSON']>>;
@@ -122,7 +122,7 @@ function setRole(content: RootContent, role: Role, keys: readonly RoleKey[], thr
   for (const { key } of keys) content.keys[key.keyID] = key.toJSON();
 }
 
-/** Writes the numbered file first: `root.json` only ever repeats one that is there. */
+/** Signs and writes root metadata. Writes the numbered file first, so that `root.json` is always a copy of one. */
 async function signRoot(
   keys: RepositoryKeys,
   content: RootContent,
@@ -154,9 +154,9 @@ function requireSignatures(delegator: Metadata<Root>, metadata: Metadata<Root>):
   try {
     delegator.verifyDelegate(MetadataKind.Root, metadata);
   } catch (error) {
-    throw failure('repository.keys', 'too few root keys are here to sign', {
+    throw failure('repository.keys', 'cannot sign the root metadata: too few root keys', {
       why: describe(error),
-      next: 'bring the offline keys together in one directory and name it with --offline',
+      next: 'collect the offline keys in one directory and name it with --offline',
       cause: error,
     });
   }

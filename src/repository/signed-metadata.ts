@@ -7,7 +7,7 @@ import { newestRoot } from './root-metadata.ts';
 /** The keys that sign at each publication. */
 export type PublishingKeys = Readonly<Record<(typeof publishingRoles)[number], readonly RoleKey[]>>;
 
-/** The keys that the newest root metadata names: rotated ones sign no longer. @throws HoldfastError `repository.keys`. */
+/** Reads the keys that the newest root metadata lists, not those from before a rotation. @throws HoldfastError `repository.keys`. */
 export async function readPublishingKeys(directory: string): Promise<PublishingKeys> {
   const root = await newestRoot(directory);
   const keysOf = async (role: keyof PublishingKeys) => {
@@ -22,23 +22,23 @@ export async function readPublishingKeys(directory: string): Promise<PublishingK
   return { targets, snapshot, timestamp };
 }
 
-/** A small file of a repository: its path below `targets/`, and its bytes. */
+/** A small file of a repository, with its path below `targets/`. */
 export interface Target {
   readonly path: string;
   readonly bytes: Buffer;
 }
 
-/** A file of metadata, ready to be written below `metadata/`. */
+/** A signed file to be written below `metadata/`. */
 export interface MetadataFile {
   readonly name: string;
   readonly bytes: Buffer;
 }
 
 /**
- * Signs what a repository holds. The last file is the one that makes the others count: write them in this order.
- * Versions are seconds since 1970 or one more than the last, so that bundles and repositories of one publisher, made
- * in any order, never look rolled back.
- * @param lastVersion of the newest metadata that this publication follows; 0 for the first.
+ * Signs the content of a repository. Write the files in the returned order: the last one makes the others effective.
+ * Versions are seconds since 1970, or the last version plus one. Bundles and repositories of one publisher therefore never
+ * look rolled back, in whatever order they were made.
+ * @param lastVersion version of the newest previous metadata; 0 for the first publication.
  */
 export function signMetadata(
   targets: readonly Target[],
@@ -76,7 +76,7 @@ export function signMetadata(
   ];
 }
 
-/** Where a target lies below `targets/`, as clients ask for it (TUF specification 1.0, section 6.2). */
+/** Returns the path of a target below `targets/` as clients request it (TUF specification 1.0, section 6.2). */
 export function targetFilePath(path: string, sha256: string): string {
   const at = path.lastIndexOf('/') + 1;
   return `${path.slice(0, at)}${sha256}.${path.slice(at)}`;

@@ -6,7 +6,7 @@ import { storedDigests, trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
 import { hostTrust } from '../repository/client/host-trust.ts';
 import { offeredPart, readOffer } from '../repository/client/offer.ts';
-import { type LikelyRoad, likelyRoad } from '../repository/client/strategies.ts';
+import { type LikelyFetch, likelyFetch } from '../repository/client/strategies.ts';
 import { openSource } from '../repository/source/open.ts';
 import type { Machine } from './observe.ts';
 
@@ -15,7 +15,7 @@ export interface Candidate {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
   /** How it would come; undefined when its directory was named. */
-  readonly road: LikelyRoad | undefined;
+  readonly road: LikelyFetch | undefined;
   /** What it tells of itself. @throws HoldfastError when that is damaged. */
   part<Part extends SmallFile>(part: Part): Promise<SmallContent<Part>>;
 }
@@ -44,7 +44,7 @@ export async function withCandidate<T>(
     const trust = hostTrust(layout);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
     const { digest, manifest } = offer;
-    const road = likelyRoad(offer, await storedDigests(layout));
+    const road = likelyFetch(offer, await storedDigests(layout));
     return await work({ digest, manifest, road, part: (part) => offeredPart(offer, part) });
   } finally {
     await source.close();

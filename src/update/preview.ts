@@ -1,6 +1,6 @@
 import type { Phase } from '../firmware/slots.ts';
 import { checkEpoch } from '../release/epoch.ts';
-import type { LikelyRoad } from '../repository/client/strategies.ts';
+import type { LikelyFetch } from '../repository/client/strategies.ts';
 import type { PackageChange } from '../repository/compare.ts';
 import { withCandidate } from './candidate.ts';
 import { currentRelease, packageChanges } from './check.ts';
@@ -17,7 +17,7 @@ export interface UpdatePreview {
   readonly isThere: boolean;
   readonly phase: Phase;
   /** How it would come; undefined when its directory was named. */
-  readonly fetch: LikelyRoad | undefined;
+  readonly fetch: LikelyFetch | undefined;
   readonly packages: readonly PackageChange[];
   /** Undefined when the machine is off: nobody can say what it changed without starting it. */
   readonly conflicts: readonly OverlayConflict[] | undefined;

@@ -26,7 +26,7 @@ before(async () => {
 
 after(() => shop.close());
 
-test('a fetch that is killed again and again leaves nothing that counts, and the next one ends it', async () => {
+test('a fetch that is killed repeatedly never leaves an incomplete release, and the next one completes it', async () => {
   const fetched = join(shop.directory, 'host', 'fetched');
   let killed = 0;
   for (let turn = 0; turn < kills; turn += 1) {
@@ -36,7 +36,7 @@ test('a fetch that is killed again and again leaves nothing that counts, and the
     child.kill('SIGKILL');
     const [code] = await ended;
     if (code === null) killed += 1;
-    // the manifest is written last: where it is, all is there
+    // the manifest is written last: a directory with it is complete
     const directories = await readdir(fetched).catch(() => []);
     for (const digest of directories.filter((name) => name !== '.lock')) {
       if (!(await readdir(join(fetched, digest))).includes('release.json')) continue;

@@ -15,12 +15,12 @@ import { httpSource } from '../../src/repository/source/http.ts';
 import { openSource } from '../../src/repository/source/open.ts';
 import { type FakeRelease, serve, type WebServer, Workshop } from '../support/repository.ts';
 
-/** Patience of the host: little where a slow server is the point. */
-const impatient = { silenceMs: 300, rate: 2000, windowMs: 200 };
-const patient = { silenceMs: 30_000, rate: 1, windowMs: 60_000 };
-let patience = patient;
+/** Time limits of the host; short ones for the tests of slow servers. */
+const shortLimits = { silenceMs: 300, rate: 2000, windowMs: 200 };
+const longLimits = { silenceMs: 30_000, rate: 1, windowMs: 60_000 };
+let limits = longLimits;
 const blocks = Array.from({ length: 600 }, (_, at) => at);
-/** Ten blocks are new, everything behind them has moved. */
+/** Ten new blocks, after which everything has moved. */
 const newer = [
   ...blocks.slice(0, 100),
   ...Array.from({ length: 10 }, (_, at) => 1000 + at),
@@ -31,20 +31,20 @@ let shop: Workshop;
 let web: WebServer;
 let first: FakeRelease;
 let second: FakeRelease;
-/** What the first holds, but never published: no pack begins at it. */
+/** The content of the first release, but never published, so there is no pack from it. */
 let stray: FakeRelease;
-/** The repository as it was published, to start each test from. */
-let sound: string;
+/** The repository as it was published, from which each test starts. */
+let intact: string;
 
 before(async () => {
   shop = await Workshop.open();
-  sound = join(shop.directory, 'sound');
+  intact = join(shop.directory, 'intact');
   first = await shop.release('13.1.1', blocks);
   second = await shop.release('13.1.2', newer);
   stray = await shop.release('13.1.0', blocks);
   await shop.publish(first);
   await shop.publish(second);
-  await cp(shop.repository, sound, { recursive: true });
+  await cp(shop.repository, intact, { recursive: true });
   web = await serve(shop.repository);
 });
 
@@ -53,19 +53,19 @@ after(async () => {
   await shop.close();
 });
 
-/** Runs with the sound repository, a good server and a host that knows nothing, whatever was done before. */
-async function anew(work: () => Promise<void>): Promise<void> {
+/** Runs `work` with the intact repository, a well-behaved server and a host without metadata. */
+async function freshly(work: () => Promise<void>): Promise<void> {
   web.misbehave = () => false;
   web.ranges = true;
-  patience = patient;
+  limits = longLimits;
   web.requests.length = 0;
   await rm(shop.repository, { recursive: true, force: true });
-  await cp(sound, shop.repository, { recursive: true });
+  await cp(intact, shop.repository, { recursive: true });
   await rm(join(shop.directory, 'host'), { recursive: true, force: true });
   await work();
 }
 
-const source = () => httpSource(web.address, patience);
+const source = () => httpSource(web.address, limits);
 
 async function assertSame(directory: string, release: FakeRelease): Promise<void> {
   for (const name of await readdir(release.directory))
@@ -75,29 +75,29 @@ async function assertSame(directory: string, release: FakeRelease): Promise<void
     );
 }
 
-test('each road leads to the same release, byte for byte, and says why it was taken', async () => {
-  await anew(async () => {
+test('each strategy yields the same release byte for byte, and reports why others were not used', async () => {
+  await freshly(async () => {
     const full = await shop.fetch(source());
     assert.equal(full.road, 'full');
     assert.match(full.detours.join(), /no older release/);
     await assertSame(full.release.directory, second);
     assert.equal((await shop.fetch(source())).road, 'present');
   });
-  await anew(async () => {
+  await freshly(async () => {
     const ranges = await shop.fetch(source(), [stray]);
     assert.equal(ranges.road, 'ranges');
     assert.match(ranges.detours.join(), /^pack: none was published/);
     assert(ranges.received < 10 * 4096 + 8192, `${ranges.received} bytes for ten blocks`);
     await assertSame(ranges.release.directory, second);
   });
-  await anew(async () => {
+  await freshly(async () => {
     const pack = await shop.fetch(source(), [stray, first]);
     assert.equal(pack.road, 'pack');
     assert.deepEqual(pack.detours, []);
     assert(pack.received < 10 * 4096 + 8192);
     await assertSame(pack.release.directory, second);
   });
-  await anew(async () => {
+  await freshly(async () => {
     const { packs } = await shop.publish(second, [stray]);
     assert.equal(packs.length, 2);
     const pack = await shop.fetch(source(), [stray]);
@@ -107,14 +107,14 @@ test('each road leads to the same release, byte for byte, and says why it was ta
   });
 });
 
-test('a release comes from a directory or a bundle as from a server', async () => {
-  await anew(async () => {
+test('fetches a release from a directory and from a bundle', async () => {
+  await freshly(async () => {
     await assertSame(
       (await shop.fetch(await openSource(shop.repository), [first])).release.directory,
       second,
     );
   });
-  await anew(async () => {
+  await freshly(async () => {
     const bundle = join(shop.directory, 'release.holdfast');
     await bundleRelease(
       {
@@ -125,7 +125,7 @@ test('a release comes from a directory or a bundle as from a server', async () =
     );
     const opened = await openSource(bundle);
     const fetched = await shop.fetch(opened, [first]);
-    assert.equal(fetched.road, 'ranges'); // a bundle holds no older release to make packs from
+    assert.equal(fetched.road, 'ranges'); // a bundle has no older release to make packs from
     await assertSame(fetched.release.directory, second);
     await opened.close();
     await truncate(bundle, 100_000);
@@ -137,8 +137,8 @@ test('a release comes from a directory or a bundle as from a server', async () =
   });
 });
 
-test('a pack that fails, and a server without ranges, are said and gone around', async () => {
-  await anew(async () => {
+test('reports a failed pack or a server without ranges, and uses the next strategy', async () => {
+  await freshly(async () => {
     web.misbehave = (path, response) => {
       if (!path.includes('/from-')) return false;
       response.writeHead(404).end();
@@ -148,12 +148,12 @@ test('a pack that fails, and a server without ranges, are said and gone around',
     assert.equal(fetched.road, 'ranges');
     assert.match(fetched.detours.join(), /^pack: .*lacks content\//);
   });
-  await anew(async () => {
+  await freshly(async () => {
     web.ranges = false;
-    // what the older releases in the repository lack comes first in the file: a server of whole files can give it
+    // blocks that no older release has are first in the file: a server without range requests can send them
     assert.equal((await shop.fetch(source(), [stray])).road, 'ranges');
   });
-  await anew(async () => {
+  await freshly(async () => {
     web.ranges = false;
     const other = await shop.release('13.0.9', [...blocks.slice(0, 300), ...blocks.slice(310)]);
     const fetched = await shop.fetch(source(), [other]);
@@ -163,8 +163,8 @@ test('a pack that fails, and a server without ranges, are said and gone around',
   });
 });
 
-test('a damaged block of an old release is not used', () =>
-  anew(async () => {
+test('does not use a damaged block of an old release', () =>
+  freshly(async () => {
     const damaged = join(shop.directory, 'damaged');
     await cp(stray.directory, damaged, { recursive: true });
     const image = await readFile(join(damaged, 'root.img'));
@@ -174,20 +174,20 @@ test('a damaged block of an old release is not used', () =>
     await assertSame(fetched.release.directory, second);
   }));
 
-test('a pack over a damaged old release is noticed before anything is used', () =>
-  anew(async () => {
+test('detects a pack applied to a damaged old release, and uses the next strategy', () =>
+  freshly(async () => {
     const damaged = join(shop.directory, 'damaged-too');
     await cp(first.directory, damaged, { recursive: true });
     const image = await readFile(join(damaged, 'root.img'));
     await writeFile(join(damaged, 'root.img'), image.fill(0, 5000, 5100));
     const fetched = await shop.fetch(source(), [{ ...first, directory: damaged }]);
     assert.equal(fetched.road, 'ranges');
-    assert.match(fetched.detours.join(), /^pack: the new release is not what was signed/);
+    assert.match(fetched.detours.join(), /^pack: the assembled release differs from what was signed/);
     await assertSame(fetched.release.directory, second);
   }));
 
-test('a transfer that is cut goes on behind the last whole part, in this run or the next', async () => {
-  await anew(async () => {
+test('an interrupted transfer resumes behind the last complete frame, in the same run or the next', async () => {
+  await freshly(async () => {
     let cuts = 0;
     web.misbehave = (path, response, range) => {
       if (!path.endsWith('/blocks') || cuts === 2) return false;
@@ -209,7 +209,7 @@ test('a transfer that is cut goes on behind the last whole part, in this run or 
       starts.join(' '),
     );
   });
-  await anew(async () => {
+  await freshly(async () => {
     web.misbehave = (path, response) => {
       if (!path.endsWith('/blocks')) return false;
       readFile(join(shop.repository, path)).then((bytes) => {
@@ -228,7 +228,7 @@ test('a transfer that is cut goes on behind the last whole part, in this run or 
   });
 });
 
-/** Signs targets of our choice, as a publisher who makes mistakes, or whose online keys were stolen. */
+/** Signs arbitrary targets, as a publisher by mistake, or an attacker with the online keys. */
 async function publishTargets(
   change: (targets: readonly Target[]) => readonly Target[],
   now = new Date(),
@@ -268,19 +268,19 @@ const digestOf = async ({ directory }: FakeRelease) =>
     .update(await readFile(join(directory, 'release.json')))
     .digest('hex');
 
-/** Every way in which a repository can be bad, and what is said of it. */
+/** Every way in which a repository can be invalid, and the code of the error. */
 const badRepositories: readonly {
   readonly name: string;
   readonly code: string;
   spoil(): Promise<void>;
 }[] = [
   {
-    name: 'its metadata has expired',
+    name: 'whose metadata has expired',
     code: 'repository.expired',
     spoil: () => publishTargets((targets) => targets, new Date('2025-01-01')),
   },
   {
-    name: 'somebody else signed it',
+    name: 'signed by another publisher',
     code: 'repository.signature',
     spoil: async () => {
       const keys = join(shop.directory, 'stranger');
@@ -291,7 +291,7 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its new root is signed by new keys only',
+    name: 'whose new root is signed by new keys only',
     code: 'repository.signature',
     spoil: async () => {
       const keys = join(shop.directory, 'thief');
@@ -302,22 +302,22 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'it offers what it offered before',
+    name: 'that was rolled back',
     code: 'repository.rollback',
     spoil: async () => {
       await publishTargets((targets) => targets);
       await shop.fetch(source(), [first]);
       await rm(shop.repository, { recursive: true });
-      await cp(sound, shop.repository, { recursive: true });
+      await cp(intact, shop.repository, { recursive: true });
     },
   },
   {
-    name: 'the metadata of a role is that of another',
+    name: 'with the metadata of another role',
     code: 'repository.tampered',
     spoil: async () => cp(await metadataFile(/snapshot/), await metadataFile(/targets/)),
   },
   {
-    name: 'its targets are mixed up',
+    name: 'with swapped targets',
     code: 'repository.mixed',
     spoil: async () => {
       const [one, other] = [await digestOf(first), await digestOf(second)];
@@ -330,7 +330,7 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'a target was changed',
+    name: 'with a changed target',
     code: 'repository.tampered',
     spoil: async () => {
       const directory = join(shop.repository, 'targets', await digestOf(second));
@@ -339,12 +339,12 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'a target is missing',
+    name: 'with a missing target',
     code: 'repository.missing',
     spoil: async () => rm(join(shop.repository, 'targets', await digestOf(second)), { recursive: true }),
   },
   {
-    name: 'a block was changed',
+    name: 'with a changed block',
     code: 'repository.tampered',
     spoil: async () => {
       const content = join(shop.repository, 'content', await digestOf(second));
@@ -353,7 +353,7 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its blocks end early',
+    name: 'with a truncated block store',
     code: 'repository.cut',
     spoil: async () => {
       const content = join(shop.repository, 'content', await digestOf(second));
@@ -362,12 +362,12 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its metadata makes no sense',
+    name: 'with malformed metadata',
     code: 'repository.malformed',
     spoil: async () => writeFile(await metadataFile(/timestamp/), '{"signed": 1'),
   },
   {
-    name: 'its metadata has no end',
+    name: 'with endless metadata',
     code: 'repository.too-large',
     spoil: async () => {
       web.misbehave = (path, response) => {
@@ -379,10 +379,10 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its server falls silent',
+    name: 'whose server stops sending',
     code: 'repository.slow',
     spoil: async () => {
-      patience = impatient;
+      limits = shortLimits;
       web.misbehave = (path, response) => {
         if (path.endsWith('/blocks')) response.writeHead(206, { 'content-range': 'bytes 0-9/9' }).write('x');
         return path.endsWith('/blocks');
@@ -390,10 +390,10 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its server drips',
+    name: 'whose server sends too slowly',
     code: 'repository.slow',
     spoil: async () => {
-      patience = impatient;
+      limits = shortLimits;
       web.misbehave = (path, response) => {
         if (!path.endsWith('timestamp.json')) return false;
         const timer = setInterval(() => response.write('x'), 50);
@@ -403,7 +403,7 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its server fails',
+    name: 'whose server returns an HTTP error',
     code: 'repository.http',
     spoil: async () => {
       web.misbehave = (_path, response) => {
@@ -413,7 +413,7 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its release is not signed by the release key',
+    name: 'with a release that the release key did not sign',
     code: 'release.signature',
     spoil: async () => {
       const other = await digestOf(second);
@@ -425,7 +425,7 @@ const badRepositories: readonly {
     },
   },
   {
-    name: 'its release is of an epoch that this host has left',
+    name: 'with a release of an older epoch',
     code: 'release.epoch',
     spoil: async () => {
       const past = await shop.release('13.1.9', newer, { epoch: 0 });
@@ -435,14 +435,14 @@ const badRepositories: readonly {
 ];
 
 for (const { name, code, spoil } of badRepositories) {
-  test(`refused: ${name}`, () =>
-    anew(async () => {
+  test(`rejects a repository ${name}`, () =>
+    freshly(async () => {
       await spoil();
-      const isContent = /block|falls silent/.test(name);
+      const isContent = /block|stops sending/.test(name);
       await assert.rejects(shop.fetch(source(), isContent ? [] : [first]), (error) => {
         assert.ok(error instanceof HoldfastError);
         assert.equal(error.code, code, error.stack);
-        assert.ok(error.why && error.next, 'it is said why, and what to do');
+        assert.ok(error.why && error.next, 'the error has a reason and a remedy');
         return true;
       });
       const left = await readdir(join(shop.directory, 'host', 'fetched')).catch(() => []);
@@ -451,8 +451,8 @@ for (const { name, code, spoil } of badRepositories) {
     }));
 }
 
-test('a host without a root trusts no repository', () =>
-  anew(async () => {
+test('a host without root metadata trusts no repository', () =>
+  freshly(async () => {
     const root = join(shop.keys, 'root.json');
     const kept = await readFile(root);
     await rm(root);
@@ -463,8 +463,8 @@ test('a host without a root trusts no repository', () =>
     }
   }));
 
-test('what is trusted never becomes older, also when two ask at the same time', () =>
-  anew(async () => {
+test('concurrent updates never replace trusted metadata with older metadata', () =>
+  freshly(async () => {
     const old = join(shop.directory, 'old');
     await cp(shop.repository, old, { recursive: true });
     await shop.publish(second); // again: a newer timestamp
@@ -487,11 +487,11 @@ test('what is trusted never becomes older, also when two ask at the same time', 
     await assert.rejects(readOffer(slow, trust, signal), { code: 'repository.rollback' });
   }));
 
-test('an older release is not published over a newer one', () =>
-  anew(() => assert.rejects(shop.publish(first), { code: 'repository.downgrade' })));
+test('rejects publishing an older release than the newest', () =>
+  freshly(() => assert.rejects(shop.publish(first), { code: 'repository.downgrade' })));
 
-test('hosts follow keys that are changed, and no longer trust the old ones', () =>
-  anew(async () => {
+test('hosts follow a key rotation and no longer trust the old keys', () =>
+  freshly(async () => {
     await shop.fetch(source(), [first]);
     const stolen = join(shop.directory, 'stolen');
     await cp(shop.keys, stolen, { recursive: true });

@@ -11,11 +11,11 @@ import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import { copiedFiles } from '../../src/repository/catalog.ts';
 import { type Fetched, fetchRelease, withFetching } from '../../src/repository/client/fetch-release.ts';
-import { readOffer, type Trust } from '../../src/repository/client/offer.ts';
+import { type RepositoryTrust, readOffer } from '../../src/repository/client/offer.ts';
 import type { OldRelease } from '../../src/repository/client/seeds.ts';
 import { type Publication, publishRelease } from '../../src/repository/publisher/publish.ts';
 import { initKeys } from '../../src/repository/root-metadata.ts';
-import type { Source } from '../../src/repository/source/source.ts';
+import type { RepositorySource } from '../../src/repository/source/source.ts';
 import { formatImage } from '../../src/verity/format.ts';
 import { makeFakeRelease, signRelease } from './fake-release.ts';
 
@@ -24,7 +24,7 @@ export interface FakeRelease {
   readonly manifest: ReleaseManifest;
 }
 
-/** A publisher and a host, both in one directory. */
+/** A publisher and a host in one directory. */
 export class Workshop {
   readonly directory: string;
   readonly key: KeyPair;
@@ -38,7 +38,7 @@ export class Workshop {
     this.repository = join(directory, 'repository');
   }
 
-  /** @param parent where there is room for it. */
+  /** @param parent directory with enough free space. */
   static async open(parent = tmpdir()): Promise<Workshop> {
     const directory = await mkdtemp(join(parent, 'holdfast-repository-'));
     const workshop = new Workshop(directory, await keyPair(join(directory, 'release-keys'), 'release'));
@@ -46,7 +46,7 @@ export class Workshop {
     return workshop;
   }
 
-  /** One that another process opened. */
+  /** Returns the workshop that another process opened. */
   static at(directory: string): Workshop {
     const key = join(directory, 'release-keys', 'release');
     const pair = { privateKey: join(key, 'private.pem'), certificate: join(key, 'certificate.pem') };
@@ -57,7 +57,7 @@ export class Workshop {
     await rm(this.directory, { recursive: true });
   }
 
-  /** A release whose root is made of 4 KiB blocks: equal numbers are equal blocks. */
+  /** Makes a release whose root consists of 4 KiB blocks; equal numbers give equal blocks. */
   release(
     version: string,
     blocks: readonly number[],
@@ -67,7 +67,7 @@ export class Workshop {
     return this.releaseOf(version, (path) => writeFile(path, data), changes);
   }
 
-  /** A release whose root's data, whole blocks, is written by `writeRoot`. */
+  /** Makes a release whose root data, in whole blocks, is written by `writeRoot`. */
   async releaseOf(
     version: string,
     writeRoot: (path: string) => Promise<void>,
@@ -100,7 +100,7 @@ export class Workshop {
     });
   }
 
-  trust(host = 'host'): Trust {
+  trust(host = 'host'): RepositoryTrust {
     return {
       certificate: this.key.certificate,
       firstRoot: join(this.keys, 'root.json'),
@@ -108,8 +108,8 @@ export class Workshop {
     };
   }
 
-  /** Fetches the newest release to a host that has the releases `old`. */
-  async fetch(source: Source, old: readonly FakeRelease[] = [], host = 'host'): Promise<Fetched> {
+  /** Fetches the newest release as a host that has the releases `old`. */
+  async fetch(source: RepositorySource, old: readonly FakeRelease[] = [], host = 'host'): Promise<Fetched> {
     const signal = new AbortController().signal;
     const offer = await readOffer(source, this.trust(host), signal);
     const directory = join(this.directory, host, 'fetched');
@@ -133,27 +133,27 @@ function oldRelease({ directory, manifest }: FakeRelease): OldRelease {
   };
 }
 
-/** A block that nothing makes smaller; the same for the same number. */
+/** Returns an incompressible block; the same for the same number. */
 function noise(number: number): Buffer {
   return Buffer.concat(
     Array.from({ length: 128 }, (_, at) => createHash('sha256').update(`${number} ${at}`).digest()),
   );
 }
 
-/** Answers a request otherwise than a good server would; false: let the good one answer. */
+/** Handles a request in place of the server; returns false to leave it to the server. */
 export type Misbehaviour = (path: string, response: ServerResponse, range: string | undefined) => boolean;
 
 export interface WebServer {
   readonly address: string;
-  /** Paths asked for, with their ranges. */
+  /** Requested paths, with their ranges. */
   readonly requests: string[];
   misbehave: Misbehaviour;
-  /** Whether range requests are answered. */
+  /** Whether range requests are supported. */
   ranges: boolean;
   close(): Promise<void>;
 }
 
-/** Serves a directory as a plain web server does. */
+/** Serves a directory over HTTP. */
 export async function serve(directory: string): Promise<WebServer> {
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url ?? '').slice(1));

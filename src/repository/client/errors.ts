@@ -1,58 +1,59 @@
 import type { ErrorCode } from '../../base/error-codes.ts';
 import { describe, failure, HoldfastError } from '../../base/errors.ts';
 
-/** What a repository can be refused for, and what helps. */
-interface Refusal {
+/** A reason to reject a repository, and the remedy. */
+interface Rejection {
   readonly code: ErrorCode;
-  /** What tuf-js 5 says; it wraps errors of snapshot and targets in text, so their classes do not tell. */
-  readonly says: RegExp;
+  /** Matches the message of tuf-js 5, which wraps errors of snapshot and targets as text, so that their classes are lost. */
+  readonly pattern: RegExp;
   readonly what: (source: string) => string;
   readonly next: string;
 }
 
-const publisher = 'tell whoever publishes the repository; do not use it until it is mended';
+const publisher = 'report this to the publisher; do not use the repository until it is fixed';
 
-/** The first that fits is told. */
-const refusals: readonly Refusal[] = [
+/** The first match is reported. */
+const rejections: readonly Rejection[] = [
   {
     code: 'repository.expired',
-    says: /is expired/,
-    what: (source) => `the signatures of ${source} have expired`,
-    next: "check this host's clock; then have the repository published again: `holdfast release publish`",
+    pattern: /is expired/,
+    what: (source) => `the metadata of ${source} has expired`,
+    next: "check this host's clock; if it is right, the publisher must run `holdfast release publish` again",
   },
   {
     code: 'repository.signature',
-    says: /was signed by|failed to verify|no signature for key|no public key found/,
+    pattern: /was signed by|failed to verify|no signature for key|no public key found/,
     what: (source) => `${source} is not signed by a publisher that this host trusts`,
-    next: `${publisher}; if its keys were made anew, put its root.json in keys/repository of HOLDFAST_HOME, and remove the directory repository there`,
+    next: `${publisher}; if the publisher created new keys, put its root.json in keys/repository of HOLDFAST_HOME and remove the directory repository there`,
   },
   {
     code: 'repository.rollback',
-    says: /is less than current version|Missing file .* in new snapshot/,
-    what: (source) => `${source} offers something older than it did before`,
+    pattern: /is less than current version|Missing file .* in new snapshot/,
+    what: (source) => `${source} offers older metadata than before`,
     next: publisher,
   },
   {
     code: 'repository.mixed',
-    says: /does not match snapshot version|Snapshot version doesn't match|Expected version|Missing .* in snapshot|[Ee]xpected '.*', got/,
+    pattern:
+      /does not match snapshot version|Snapshot version doesn't match|Expected version|Missing .* in snapshot|[Ee]xpected '.*', got/,
     what: (source) => `${source} mixes metadata of different publications`,
-    next: 'try again in a minute, as it may be under way; if it stays so, tell whoever publishes it',
+    next: 'retry in a minute, as a publication may be in progress; if the error remains, report it to the publisher',
   },
   {
     code: 'repository.tampered',
-    says: /Expected hash|Expected length/,
-    what: (source) => `${source} sent something else than was signed`,
+    pattern: /Expected hash|Expected length/,
+    what: (source) => `${source} sent data that differs from what was signed`,
     next: publisher,
   },
 ];
 
-/** Tells why tuf-js refused a repository. */
-export function refusalOf(source: string, error: unknown): HoldfastError {
+/** Converts an error of tuf-js to the error with which a repository is rejected. */
+export function repositoryError(source: string, error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const why = describe(error);
-  const refusal = refusals.find(({ says }) => says.test(why));
-  if (refusal) return failure(refusal.code, refusal.what(source), { why, next: refusal.next, cause: error });
-  return failure('repository.malformed', `the metadata of ${source} cannot be read`, {
+  const found = rejections.find(({ pattern }) => pattern.test(why));
+  if (found) return failure(found.code, found.what(source), { why, next: found.next, cause: error });
+  return failure('repository.malformed', `cannot read the metadata of ${source}`, {
     why,
     next: publisher,
     cause: error,

@@ -14,38 +14,38 @@ import { checkEpoch } from '../../release/epoch.ts';
 import { type SmallFile, smallFiles } from '../../release/small-files.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../../release/verify.ts';
 import { contentFiles, targetPaths } from '../catalog.ts';
-import type { Source } from '../source/source.ts';
+import type { RepositorySource } from '../source/source.ts';
 import { FrameDirectory } from './frames.ts';
-import type { Offer, Trust } from './offer.ts';
+import type { Offer, RepositoryTrust } from './offer.ts';
 import type { OldRelease } from './seeds.ts';
-import { checkFiles, type Road, type RoadWork, roads } from './strategies.ts';
+import { checkFiles, type FetchStrategy, type FetchWork, strategies } from './strategies.ts';
 
 export interface FetchRequest {
-  readonly source: Source;
+  readonly source: RepositorySource;
   readonly offer: Offer;
-  readonly trust: Trust;
-  /** Where releases are put together: one directory each, named by the digest. */
+  readonly trust: RepositoryTrust;
+  /** Directory in which releases are assembled, each in a directory named by its digest. */
   readonly directory: string;
-  /** What the host has. The first is tried first: the one that runs. @param scratch see `openOldReleases`. */
+  /** Opens the releases that the host has, the preferred copy source first. @param scratch see `openOldReleases`. */
   readonly old: (scratch: string) => Promise<readonly OldRelease[]>;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-/** A release that was fetched, put together and verified whole; as `build` would have left it. */
+/** A release that was fetched, assembled and fully verified, in the form that `build` creates. */
 export interface Fetched {
   readonly release: SignedRelease;
-  /** How it came; `present`: it was here already. */
-  readonly road: Road | 'present';
-  /** Bytes of large files that came over the wire in this run. */
+  /** The strategy that succeeded; `present` if the release was already there. The name is a key of `--json`. */
+  readonly road: FetchStrategy | 'present';
+  /** Bytes of large files received in this run. */
   readonly received: number;
-  /** Why shorter roads were not taken: one line each. */
+  /** Why shorter strategies were not used, one line each. The name is a key of `--json`. */
   readonly detours: readonly string[];
 }
 
 /**
- * Runs `work` while nobody else fetches into a directory, and waits for whoever does: a release must be out of there before the
- * next one is put together.
+ * Runs `work` with exclusive use of a fetch directory; waits for another process that uses it. A release must be moved out
+ * before the next one is assembled.
  */
 export async function withFetching<T>(directory: string, work: () => Promise<T>): Promise<T> {
   await makePrivateDirectory(directory);
@@ -53,8 +53,8 @@ export async function withFetching<T>(directory: string, work: () => Promise<T>)
 }
 
 /**
- * Fetches a release: by the shortest road that leads there. What came before a cut is kept and used by the next run;
- * nothing is handed out before every byte is verified. Needs `withFetching`.
+ * Fetches a release with the first strategy that succeeds. Data received before an interruption is stored and used by the
+ * next run. The release is returned only after every byte is verified. Requires `withFetching`.
  * @throws HoldfastError those of the source, `repository.tampered`, `repository.cut`, `disk.full`, `release.damaged`.
  */
 export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
@@ -68,7 +68,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
       return { release, road: 'present', received: 0, detours: [] };
     } catch (error) {
       if (!isFailure(error, 'release.damaged')) throw error;
-      await rm(join(home, 'release.json')); // somebody changed it: it is put together again
+      await rm(join(home, 'release.json')); // it was changed on disk: assemble it again
     }
   }
   const files = contentFiles(offer.manifest);
@@ -90,7 +90,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
   return { release, ...outcome };
 }
 
-/** Only one release is fetched at a time: what is left of others is of no use. */
+/** Removes the remains of other releases, as only one release is fetched at a time. */
 async function removeOthers(directory: string, digest: string): Promise<void> {
   for (const name of await readdir(directory))
     if (name !== digest && name !== '.lock')
@@ -102,7 +102,7 @@ async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: stri
     await writeFileAtomic(join(home, manifest[part].name), await metadata.target(targetPaths(digest)[part]));
 }
 
-/** Tries the roads in their order. Another road mends what one of them lacks, but not a source that cannot be trusted. */
+/** Tries the strategies in order. Errors that a later strategy can avoid are skipped; an untrusted source is not. */
 async function fetchContent(request: FetchRequest, home: string): Promise<Omit<Fetched, 'release'>> {
   const { source, offer, progress, signal } = request;
   const { digest, manifest, metadata } = offer;
@@ -111,7 +111,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
   const row = await RowReader.open(old.flatMap(({ parts }) => parts));
   const files = contentFiles(manifest);
   try {
-    const work: RoadWork = {
+    const work: FetchWork = {
       ...{ source, offer, old, row, files, home, progress, signal },
       frames: await FrameDirectory.open(join(home, 'frames')),
       index: async () =>
@@ -119,29 +119,29 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
       received: 0,
     };
     const detours: string[] = [];
-    for (const { road, isOpen, take } of roads) {
-      const obstacle = isOpen(work);
+    for (const { strategy, obstacleTo, fetch } of strategies) {
+      const obstacle = obstacleTo(work);
       if (obstacle !== undefined) {
-        detours.push(`${road}: ${obstacle}`);
+        detours.push(`${strategy}: ${obstacle}`);
         continue;
       }
       try {
-        await take(work);
+        await fetch(work);
         await checkFiles(work);
-        return { road, received: work.received, detours };
+        return { road: strategy, received: work.received, detours };
       } catch (error) {
-        if (!isFailure(error, ...mended) || road === roads.at(-1)?.road) throw error;
-        detours.push(`${road}: ${describe(error)}`);
+        if (!isFailure(error, ...avoidable) || strategy === strategies.at(-1)?.strategy) throw error;
+        detours.push(`${strategy}: ${describe(error)}`);
       }
     }
-    throw new TypeError('the last road is always open');
+    throw new TypeError('the last strategy has no obstacle');
   } finally {
     await row.close();
   }
 }
 
-/** Failures of a road that the next one does not share. */
-const mended: readonly ErrorCode[] = [
+/** Errors of a strategy that a later one can avoid. */
+const avoidable: readonly ErrorCode[] = [
   'delta.pack',
   'delta.index',
   'delta.mismatch',

@@ -5,19 +5,19 @@ import { readBounded, writeFileAtomic } from '../../base/files.ts';
 import { MiB } from '../../base/size.ts';
 import type { FrameDescription } from '../catalog.ts';
 import { sha256Of } from '../signed-metadata.ts';
-import type { ByteRange, Source } from '../source/source.ts';
+import type { ByteRange, RepositorySource } from '../source/source.ts';
 
 /** A large file of a repository that is fetched frame by frame. */
 export interface FrameFile {
-  /** From the repository's top. */
+  /** Relative to the root of the repository. */
   readonly path: string;
   readonly frames: readonly FrameDescription[];
 }
 
-/** A connection that is cut so often, without a single frame more, is given up. */
+/** Number of consecutive interruptions without a complete frame after which fetching is aborted. */
 const attemptLimit = 3;
 
-/** Frames that were fetched and checked, each in a file named by its digest: what a broken transfer goes on from. */
+/** Stores fetched and verified frames, each in a file named by its digest, so that an interrupted transfer can resume. */
 export class FrameDirectory {
   readonly #directory: string;
 
@@ -30,7 +30,7 @@ export class FrameDirectory {
     return new FrameDirectory(directory);
   }
 
-  /** The digests of all frames that are here. */
+  /** Returns the digests of all stored frames. */
   async names(): Promise<ReadonlySet<string>> {
     return new Set(await readdir(this.#directory));
   }
@@ -40,31 +40,32 @@ export class FrameDirectory {
   }
 
   /**
-   * A frame's bytes, checked again: the disk may have changed them.
-   * @throws HoldfastError `repository.frame`; the damaged file is removed, so that the next fetch brings it again.
+   * Reads a frame and verifies it again, in case the file was damaged on disk.
+   * @throws HoldfastError `repository.frame`; the damaged file is removed, so that the next fetch retrieves it again.
    */
   async read({ size, sha256 }: FrameDescription): Promise<Buffer> {
     const path = join(this.#directory, sha256);
     const bytes = await readBounded(path, 16 * MiB);
     if (bytes.length === size && sha256Of(bytes) === sha256) return bytes;
     await rm(path);
-    throw failure('repository.frame', 'what was fetched before has been damaged on this host', {
-      why: `${path} does not have its digest`,
-      next: 'run the command again: it is fetched anew',
+    throw failure('repository.frame', 'previously fetched data is damaged on this host', {
+      why: `${path} does not match its digest`,
+      next: 'run the command again to fetch the data again',
     });
   }
 }
 
 /**
- * Fetches frames that are not in the directory yet: neighbours in one request, each checked as soon as it is whole. When the
- * connection is cut, goes on behind the last whole frame.
- * @param wanted indices of frames, ascending. @param whole asks for the whole file: for servers without range requests.
- * @param count is told the bytes as they come.
- * @returns bytes that came.
+ * Fetches the frames that are not stored yet. Adjacent frames share a request; each frame is verified as soon as it is
+ * complete. After an interruption, resumes behind the last complete frame.
+ * @param wanted indices of frames, ascending.
+ * @param whole request the whole file, for servers without range requests.
+ * @param count receives the number of bytes as they arrive.
+ * @returns the number of bytes received.
  * @throws HoldfastError `repository.tampered`, `repository.cut`, and those of the source.
  */
 export async function fetchFrames(
-  source: Source,
+  source: RepositorySource,
   file: FrameFile,
   wanted: readonly number[],
   directory: FrameDirectory,
@@ -78,7 +79,7 @@ export async function fetchFrames(
     const missing = wanted.filter((index) => !here.has(file.frames[index]?.sha256 ?? ''));
     if (missing.length === 0) return received;
     if (attempts > attemptLimit) throw cut(source, file);
-    const groups = whole ? [file.frames.map((_, index) => index)] : neighbours(missing);
+    const groups = whole ? [file.frames.map((_, index) => index)] : consecutive(missing);
     try {
       for (const group of groups) {
         const { bytes, frames, isWhole } = await fetchGroup(
@@ -101,8 +102,8 @@ export async function fetchFrames(
   }
 }
 
-/** Numbers that follow each other, together. */
-export function neighbours(indices: readonly number[]): number[][] {
+/** Groups consecutive indices. */
+export function consecutive(indices: readonly number[]): number[][] {
   const groups: number[][] = [];
   for (const index of indices) {
     const last = groups.at(-1);
@@ -113,7 +114,7 @@ export function neighbours(indices: readonly number[]): number[][] {
 }
 
 async function fetchGroup(
-  source: Source,
+  source: RepositorySource,
   file: FrameFile,
   group: readonly number[],
   here: ReadonlySet<string>,
@@ -150,7 +151,7 @@ async function fetchGroup(
   return result;
 }
 
-/** Where frames that follow each other lie in their file. */
+/** Returns the byte range of consecutive frames in their file. */
 function rangeOf({ frames }: FrameFile, group: readonly number[]): ByteRange {
   const [first = 0, last = 0] = [group[0], group.at(-1)];
   const sizeOf = (part: readonly FrameDescription[]) => part.reduce((sum, { size }) => sum + size, 0);
@@ -158,16 +159,16 @@ function rangeOf({ frames }: FrameFile, group: readonly number[]): ByteRange {
   return { start, end: start + sizeOf(frames.slice(first, last + 1)) };
 }
 
-function tampered(source: Source, { path }: FrameFile, frame: number): HoldfastError {
-  return failure('repository.tampered', `${source.name} sent something else than was signed`, {
-    why: `part ${frame} of ${path} does not have the digest that was signed`,
-    next: 'tell whoever publishes the repository; do not use it until it is mended',
+function tampered(source: RepositorySource, { path }: FrameFile, frame: number): HoldfastError {
+  return failure('repository.tampered', `${source.name} sent data that differs from what was signed`, {
+    why: `frame ${frame} of ${path} does not match its signed digest`,
+    next: 'report this to the publisher; do not use the repository until it is fixed',
   });
 }
 
-function cut(source: Source, { path }: FrameFile): HoldfastError {
-  return failure('repository.cut', `the connection to ${source.name} is cut again and again`, {
+function cut(source: RepositorySource, { path }: FrameFile): HoldfastError {
+  return failure('repository.cut', `the connection to ${source.name} was interrupted repeatedly`, {
     why: `${path} ended early ${attemptLimit} times`,
-    next: 'run the command again: what came is kept',
+    next: 'run the command again; it resumes with the data received so far',
   });
 }

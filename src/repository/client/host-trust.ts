@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { type StoreDirectories, trustedCertificate } from '../../release/store.ts';
 import { trustedRootPath } from '../root-metadata.ts';
-import type { Trust } from './offer.ts';
+import type { RepositoryTrust } from './offer.ts';
 
-/** HOLDFAST_HOME/keys/repository: a publisher's keys, and the root metadata that this host trusts first. */
+/** Returns HOLDFAST_HOME/keys/repository: the keys of a publisher, and the root metadata that this host trusts initially. */
 export function repositoryKeys(directories: StoreDirectories): string {
   return join(directories.keys, 'repository');
 }
 
-/** What this host trusts. @param home HOLDFAST_HOME. */
-export function hostTrust(directories: StoreDirectories & { readonly home: string }): Trust {
+/** Returns the certificate and root metadata that this host trusts. @param home HOLDFAST_HOME. */
+export function hostTrust(directories: StoreDirectories & { readonly home: string }): RepositoryTrust {
   return {
     certificate: trustedCertificate(directories),
     firstRoot: trustedRootPath(repositoryKeys(directories)),

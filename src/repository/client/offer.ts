@@ -13,54 +13,58 @@ import {
   targetPaths,
 } from '../catalog.ts';
 import { sha256Of } from '../signed-metadata.ts';
-import type { Source } from '../source/source.ts';
+import type { RepositorySource } from '../source/source.ts';
 import { refreshMetadata, type TrustedMetadata } from './trusted-metadata.ts';
 
-/** What a host trusts, and where it keeps what it has seen. */
-export interface Trust {
-  /** The certificate that releases must be signed by: PEM. */
+/** What a host trusts initially, and where it stores the metadata that it has verified. */
+export interface RepositoryTrust {
+  /** The certificate, in PEM, whose key must have signed releases. */
   readonly certificate: string;
-  /** The root metadata that is trusted first. */
+  /** Path of the root metadata that is trusted initially. */
   readonly firstRoot: string;
-  /** Where trusted metadata is kept: what was seen once is never rolled back. */
+  /** Directory of the verified metadata, which protects against rollback. */
   readonly metadata: string;
 }
 
-/** A release that a repository offers; its manifest is verified, its files are not fetched. */
+/** A release that a repository offers. Its manifest is verified, its files are not fetched yet. */
 export interface Offer {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
   readonly signed: { readonly manifest: Buffer; readonly signature: Buffer };
   readonly content: ContentDescription;
-  /** The directory of its large files, from the repository's top. */
+  /** Directory of its large files, relative to the root of the repository. */
   readonly directory: string;
   readonly metadata: TrustedMetadata;
 }
 
-/** What a repository offers now: verified. */
+/** The verified list of releases that a repository offers. */
 export interface Offers {
   readonly catalog: Catalog;
   readonly metadata: TrustedMetadata;
 }
 
 /**
- * Asks a repository what it offers.
+ * Reads the list of releases that a repository offers.
  * @throws HoldfastError those of `refreshMetadata`; `repository.malformed`.
  */
-export async function readOffers(source: Source, trust: Trust, signal: AbortSignal): Promise<Offers> {
+export async function readOffers(
+  source: RepositorySource,
+  trust: RepositoryTrust,
+  signal: AbortSignal,
+): Promise<Offers> {
   const metadata = await refreshMetadata(source, trust.metadata, trust.firstRoot, signal);
   const listed = await metadata.target(catalogPath);
   return { metadata, catalog: parseSigned(catalog, listed, catalogPath) };
 }
 
 /**
- * The newest release that a repository offers, or the one asked for.
+ * Reads the newest release that a repository offers, or the requested version.
  * @throws HoldfastError `repository.empty`, `repository.version`, `repository.tampered`, `release.signature`, those of
  *   `readOffers`.
  */
 export async function readOffer(
-  source: Source,
-  trust: Trust,
+  source: RepositorySource,
+  trust: RepositoryTrust,
   signal: AbortSignal,
   version?: string,
 ): Promise<Offer> {
@@ -79,9 +83,9 @@ export async function readOffer(
   const signature = await metadata.target(paths.signature);
   await verifyManifest(manifest, signature, trust.certificate);
   if (sha256Of(manifest) !== entry.digest) {
-    throw failure('repository.mixed', `${source.name} lists a release under another's name`, {
-      why: `${paths.manifest} does not have the digest that it is listed with`,
-      next: 'tell whoever publishes the repository',
+    throw failure('repository.mixed', `${source.name} lists a release under the digest of another`, {
+      why: `${paths.manifest} does not match the digest in the list`,
+      next: 'report this to the publisher of the repository',
     });
   }
   const described = await metadata.target(paths.content);
@@ -95,7 +99,7 @@ export async function readOffer(
   };
 }
 
-/** What an offered release tells of itself. @throws HoldfastError `repository.malformed`. */
+/** Reads a small file of an offered release. @throws HoldfastError `repository.malformed`. */
 export async function offeredPart<Part extends SmallFile>(
   { metadata, digest }: Offer,
   part: Part,

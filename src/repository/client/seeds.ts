@@ -13,7 +13,7 @@ import {
   storedDigests,
 } from '../../release/store.ts';
 
-/** A release of this host's store that can be copied from. */
+/** A release in this host's store that serves as a copy source. */
 export interface OldRelease {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
@@ -22,8 +22,8 @@ export interface OldRelease {
 }
 
 /**
- * The releases in the host's store. Their boot images are taken out of the base image, as no file system need be mounted.
- * @param scratch a directory for the boot images: the caller removes it.
+ * Opens the releases in the host's store. Their boot images are extracted from the base image, without mounting it.
+ * @param scratch directory for the boot images; the caller removes it.
  */
 export async function openOldReleases(directories: StoreDirectories, scratch: string): Promise<OldRelease[]> {
   const old: OldRelease[] = [];
@@ -34,7 +34,7 @@ export async function openOldReleases(directories: StoreDirectories, scratch: st
   return old;
 }
 
-/** Undefined for one that is damaged, or whose manifest this program does not understand: there is nothing to copy from it. */
+/** Returns undefined for a release that is damaged or has an unknown format: it cannot serve as a copy source. */
 async function openStored(
   directories: StoreDirectories,
   digest: Sha256,
@@ -42,14 +42,14 @@ async function openStored(
 ): Promise<OldRelease | undefined> {
   try {
     const stored = await completeRelease(directories, digest);
-    return stored && { digest, manifest: stored.manifest, parts: await takeParts(stored, scratch) };
+    return stored && { digest, manifest: stored.manifest, parts: await extractParts(stored, scratch) };
   } catch (error) {
     if (isFailure(error, 'release.damaged', 'process.failed')) return undefined;
     throw error;
   }
 }
 
-async function takeParts(
+async function extractParts(
   { digest, manifest, baseImage }: StoredRelease,
   scratch: string,
 ): Promise<RowPart[]> {

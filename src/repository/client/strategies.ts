@@ -20,78 +20,79 @@ import { formatImage } from '../../verity/format.ts';
 import { blockSize } from '../../verity/geometry.ts';
 import { blocksName, packName, slotsPerFrame } from '../catalog.ts';
 import { addRelease } from '../release-row.ts';
-import type { Source } from '../source/source.ts';
+import type { RepositorySource } from '../source/source.ts';
 import { type FrameDirectory, type FrameFile, fetchFrames } from './frames.ts';
 import type { Offer } from './offer.ts';
 import type { OldRelease } from './seeds.ts';
 
-/** The roads to a release, the shortest first. */
-export type Road = 'pack' | 'ranges' | 'full';
+/** How a release is fetched, in order of preference. */
+export type FetchStrategy = 'pack' | 'ranges' | 'full';
 
-/** What every road works with. */
-export interface RoadWork {
-  readonly source: Source;
+/** The inputs of every strategy. */
+export interface FetchWork {
+  readonly source: RepositorySource;
   readonly offer: Offer;
   readonly old: readonly OldRelease[];
-  /** All of `old`, one behind the other. */
+  /** All of `old`, concatenated. */
   readonly row: RowReader;
   readonly files: readonly ContentFile[];
-  /** Where the release is put together. */
+  /** Directory in which the release is assembled. */
   readonly home: string;
   readonly frames: FrameDirectory;
   readonly index: () => Promise<BlockIndex>;
   readonly progress: Progress;
   readonly signal: AbortSignal;
-  /** Bytes that came over the wire. */
+  /** Bytes received so far. */
   received: number;
 }
 
-/** What decides which roads are open: what is offered, and what the host has. */
+/** What determines which strategies are possible: the offer, and the releases that the host has. */
 interface Between {
   readonly offer: Offer;
   readonly old: readonly Pick<OldRelease, 'digest'>[];
 }
 
-interface RoadDescription {
-  readonly road: Road;
-  /** Why it cannot be taken; undefined: it can. */
-  isOpen(between: Between): string | undefined;
-  /** Puts the large files together in `home`: nothing of them is verified yet but what came over the wire. */
-  take(work: RoadWork): Promise<void>;
+interface StrategyDescription {
+  readonly strategy: FetchStrategy;
+  /** Returns why the strategy is impossible, or undefined. */
+  obstacleTo(between: Between): string | undefined;
+  /** Assembles the large files in `home`. Only the received data is verified at this point. */
+  fetch(work: FetchWork): Promise<void>;
 }
 
-export const roads: readonly RoadDescription[] = [
+export const strategies: readonly StrategyDescription[] = [
   {
-    road: 'pack',
-    isOpen: (between) => {
+    strategy: 'pack',
+    obstacleTo: (between) => {
       if (between.old.length === 0) return 'this host has no older release';
       return packFor(between) ? undefined : 'none was published for a release that this host has';
     },
-    take: takePack,
+    fetch: fetchPack,
   },
   {
-    road: 'ranges',
-    isOpen: ({ old }) => (old.length === 0 ? 'this host has no older release' : undefined),
-    take: (work) => takeBlocks(work, false),
+    strategy: 'ranges',
+    obstacleTo: ({ old }) => (old.length === 0 ? 'this host has no older release' : undefined),
+    fetch: (work) => fetchBlocks(work, false),
   },
-  { road: 'full', isOpen: () => undefined, take: (work) => takeBlocks(work, true) },
+  { strategy: 'full', obstacleTo: () => undefined, fetch: (work) => fetchBlocks(work, true) },
 ];
 
-/** How a release would come, as far as that is known without fetching anything of it. */
-export interface LikelyRoad {
-  readonly road: Road | 'present';
-  /** Of large files over the wire; undefined when it is not known before what is here was looked at. */
+/** How a release would be fetched, as far as that is known without fetching any of it. */
+export interface LikelyFetch {
+  /** The name is a key of `--json`. */
+  readonly road: FetchStrategy | 'present';
+  /** Bytes of large files to receive; undefined when that depends on a comparison with the old releases. */
   readonly bytes: number | undefined;
 }
 
-/** The road that a fetch would try first. @param known what the host's store has. */
-export function likelyRoad(offer: Offer, known: readonly Sha256[]): LikelyRoad {
+/** Returns the strategy that a fetch would try first. @param known digests of the releases in the host's store. */
+export function likelyFetch(offer: Offer, known: readonly Sha256[]): LikelyFetch {
   if (known.includes(offer.digest)) return { road: 'present', bytes: 0 };
   const between = { offer, old: known.map((digest) => ({ digest })) };
-  const { road = 'full' } = roads.find(({ isOpen }) => isOpen(between) === undefined) ?? {};
-  if (road === 'ranges') return { road, bytes: undefined };
-  const frames = road === 'pack' ? packFor(between)?.pack.frames : offer.content.blocks;
-  return { road, bytes: frames?.reduce((sum, { size }) => sum + size, 0) };
+  const { strategy = 'full' } = strategies.find(({ obstacleTo }) => obstacleTo(between) === undefined) ?? {};
+  if (strategy === 'ranges') return { road: strategy, bytes: undefined };
+  const frames = strategy === 'pack' ? packFor(between)?.pack.frames : offer.content.blocks;
+  return { road: strategy, bytes: frames?.reduce((sum, { size }) => sum + size, 0) };
 }
 
 function packFor<Old extends Pick<OldRelease, 'digest'>>({
@@ -108,20 +109,20 @@ function packFor<Old extends Pick<OldRelease, 'digest'>>({
   return undefined;
 }
 
-async function takePack(work: RoadWork): Promise<void> {
+async function fetchPack(work: FetchWork): Promise<void> {
   const found = packFor(work);
   if (!found) return;
   const { pack, release } = found;
   const file = { path: `${work.offer.directory}/${packName(pack.from)}`, frames: pack.frames };
   await download(work, 'Fetching the pack', file, [...pack.frames.keys()], false);
-  await work.progress.step('Putting the release together', async (step) => {
+  await work.progress.step('Assembling the release', async (step) => {
     const row = await RowReader.open(release.parts);
     try {
       const [plan, ...parts] = pack.frames;
       if (!plan) throw badPack('it is empty');
       const blocks = countBlocks(work.files);
-      const unpacked = await unpackPlan(await work.frames.read(plan), blocks);
-      const runs = decodePlan(unpacked, blocks, row.units);
+      const encoded = await decompressPlan(await work.frames.read(plan), blocks);
+      const runs = decodePlan(encoded, blocks, row.units);
       const context = await readContext(runs, row);
       await write(work, async (target) => {
         let done = 0;
@@ -142,8 +143,8 @@ async function takePack(work: RoadWork): Promise<void> {
   });
 }
 
-/** Each run takes at most ten bytes. */
-async function unpackPlan(bytes: Buffer, blocks: number): Promise<Buffer> {
+/** Decompresses a plan, in which each run takes at most ten bytes. */
+async function decompressPlan(bytes: Buffer, blocks: number): Promise<Buffer> {
   try {
     return await promisify(zstdDecompress)(bytes, { maxOutputLength: blocks * 10 });
   } catch (error) {
@@ -152,37 +153,37 @@ async function unpackPlan(bytes: Buffer, blocks: number): Promise<Buffer> {
 }
 
 function badPack(why: string) {
-  return failure('delta.pack', 'the pack between the two releases is malformed', {
+  return failure('delta.pack', 'cannot read the pack between the two releases', {
     why,
-    next: 'tell whoever publishes the repository',
+    next: 'report this to the publisher of the repository',
   });
 }
 
-/** Fetches what is missing out of the block store; `whole`: all of it. */
-async function takeBlocks(work: RoadWork, whole: boolean): Promise<void> {
+/** Fetches the missing blocks from the block store, or all of it. */
+async function fetchBlocks(work: FetchWork, whole: boolean): Promise<void> {
   const { offer, row, progress } = work;
   const index = await work.index();
   const order = orderBlocks(index, slotsPerFrame);
   if (order.frames.length !== offer.content.blocks.length) {
-    throw failure('repository.malformed', `the block store of ${work.source.name} cannot be read`, {
-      why: `${offer.content.blocks.length} frames are described, and the index makes ${order.frames.length}`,
-      next: 'use a newer Holdfast, or tell whoever publishes the repository',
+    throw failure('repository.malformed', `cannot read the block store of ${work.source.name}`, {
+      why: `${offer.content.blocks.length} frames are described, but the index implies ${order.frames.length}`,
+      next: 'use a newer Holdfast, or report this to the publisher of the repository',
     });
   }
   const runs: Run[] = whole
     ? [{ firstBlock: 0, blocks: index.classes.length, from: undefined }]
-    : planRuns(index, await progress.step('Looking at what is here', () => knownBlocks(work)));
+    : planRuns(index, await progress.step('Comparing with stored releases', () => knownBlocks(work)));
   const wanted = framesNeeded(runs, order);
   const file = { path: `${offer.directory}/${blocksName}`, frames: offer.content.blocks };
   const title = whole ? 'Fetching the whole release' : 'Fetching what changed';
   try {
     await download(work, title, file, wanted, false);
   } catch (error) {
-    // a server of whole files, cut in the middle: again from the start, past what is here
+    // interrupted on a server without range requests: start again from the beginning, skipping stored frames
     if (!whole || !isFailure(error, 'repository.no-ranges')) throw error;
     await download(work, title, file, wanted, true);
   }
-  await progress.step('Putting the release together', (step) =>
+  await progress.step('Assembling the release', (step) =>
     write(work, async (target) => {
       await copyOld(runs, row, target, () => {});
       const repeated = blocksOfSlots(order);
@@ -198,7 +199,7 @@ async function takeBlocks(work: RoadWork, whole: boolean): Promise<void> {
   );
 }
 
-async function knownBlocks({ old, row }: RoadWork): Promise<OldBlocks> {
+async function knownBlocks({ old, row }: FetchWork): Promise<OldBlocks> {
   const known = new OldBlocks();
   let start = 0;
   for (const { manifest, parts } of old) {
@@ -209,7 +210,7 @@ async function knownBlocks({ old, row }: RoadWork): Promise<OldBlocks> {
 }
 
 async function download(
-  work: RoadWork,
+  work: FetchWork,
   title: string,
   file: FrameFile,
   wanted: readonly number[],
@@ -227,7 +228,7 @@ async function download(
   });
 }
 
-async function write(work: RoadWork, fill: (target: RowWriter) => Promise<void>): Promise<void> {
+async function write(work: FetchWork, fill: (target: RowWriter) => Promise<void>): Promise<void> {
   const target = await RowWriter.create(work.home, work.files);
   try {
     await fill(target);
@@ -237,10 +238,10 @@ async function write(work: RoadWork, fill: (target: RowWriter) => Promise<void>)
 }
 
 /**
- * Puts the verity tree behind the root's data, which checks every block of it, and checks the other files.
+ * Appends the verity tree to the root, which verifies every block by the root hash, and verifies the other files.
  * @throws HoldfastError `delta.mismatch`.
  */
-export async function checkFiles({ offer, home, progress }: RoadWork): Promise<void> {
+export async function checkFiles({ offer, home, progress }: FetchWork): Promise<void> {
   const { root, uki, unverifiedUki, loader, sbom } = offer.manifest;
   const { rootHash } = await progress.step('Verifying the new root', () =>
     formatImage(join(home, root.name), root.uuid),
@@ -252,8 +253,8 @@ export async function checkFiles({ offer, home, progress }: RoadWork): Promise<v
 }
 
 function mismatch(why: string): HoldfastError {
-  return failure('delta.mismatch', 'the new release is not what was signed', {
+  return failure('delta.mismatch', 'the assembled release differs from what was signed', {
     why: `${why}: a release on this host may be damaged`,
-    next: 'run the command again; if it stays so, check the disk of this host',
+    next: 'run the command again; if the error remains, check the disk of this host',
   });
 }

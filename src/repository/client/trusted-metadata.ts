@@ -9,44 +9,45 @@ import { exists, makePrivateDirectory, readBounded, writeFileAtomic } from '../.
 import { withLock } from '../../base/lock.ts';
 import { MiB } from '../../base/size.ts';
 import { sha256Of, targetFilePath } from '../signed-metadata.ts';
-import { sourceFailures } from '../source/errors.ts';
-import type { Source } from '../source/source.ts';
-import { refusalOf } from './errors.ts';
+import { sourceErrors } from '../source/errors.ts';
+import type { RepositorySource } from '../source/source.ts';
+import { repositoryError } from './errors.ts';
 
-/** tuf-js asks for addresses; the part behind this is a path in the source. */
+/** Prefix of the addresses that tuf-js requests; the rest is a path in the source. */
 const addressBase = 'repository://source';
 
-/** No metadata of ours, and none that tuf-js accepts, is larger. */
+/** Limit for metadata; neither Holdfast's nor any that tuf-js accepts is larger. */
 const metadataLimit = 8 * MiB;
 
-/** A target, once verified, is held in memory: only small files are targets. */
+/** Limit for targets, which are small files and held in memory. */
 const targetLimit = 64 * MiB;
 
 export interface TrustedMetadata {
   /**
-   * The bytes of a target, as they were signed.
+   * Fetches a target and verifies it against its signed digest.
    * @throws HoldfastError `repository.missing`, `repository.tampered`, and those of the source.
    */
   target(path: string): Promise<Buffer>;
 }
 
 /**
- * Brings the trusted metadata up to date and answers what it vouches for, by TUF's client workflow (specification 1.0,
- * section 5). tuf-js writes its files in place, so that a cut could leave half a root.json, which no later run could read:
- * it works on a copy, of which every file that it accepted is put in place whole.
- * @param directory where trusted metadata is kept. @param firstRoot what is trusted when there is none yet.
- * @param paths where metadata and targets lie in the source.
- * @throws HoldfastError `repository.untrusted` without any root; those of `refusalOf`, and those of the source.
+ * Updates the trusted metadata with TUF's client workflow (specification 1.0, section 5). tuf-js writes its files in place,
+ * so an interruption could leave a truncated root.json that no later run can read. Therefore it works on a copy, and every
+ * file that it accepted is then stored atomically.
+ * @param directory directory of the trusted metadata.
+ * @param firstRoot root metadata that is trusted when there is none yet.
+ * @param paths directories of metadata and targets in the source.
+ * @throws HoldfastError `repository.untrusted` without any root; those of `repositoryError`, and those of the source.
  */
 export async function refreshMetadata(
-  source: Source,
+  source: RepositorySource,
   directory: string,
   firstRoot: string,
   signal: AbortSignal,
   paths = { metadata: 'metadata', targets: 'targets' },
 ): Promise<TrustedMetadata> {
   await makePrivateDirectory(directory);
-  // what is trusted never becomes older, also when two ask
+  // the lock keeps concurrent updates from replacing trusted metadata with older metadata
   return withLock(
     join(directory, '.lock'),
     'update check',
@@ -56,7 +57,7 @@ export async function refreshMetadata(
 }
 
 async function refreshAlone(
-  source: Source,
+  source: RepositorySource,
   directory: string,
   firstRoot: string,
   signal: AbortSignal,
@@ -75,14 +76,14 @@ async function refreshAlone(
     try {
       await updater.refresh();
     } finally {
-      await keepAccepted(scratch, directory);
+      await storeAccepted(scratch, directory);
     }
     const isConsistent = await usesConsistentSnapshots(directory);
     const place = (path: string, sha256: string) =>
       `${paths.targets}/${isConsistent ? targetFilePath(path, sha256) : path}`;
     return { target: (path) => fetchTarget(updater, source, path, place, signal) };
   } catch (error) {
-    throw signal.aborted ? signal.reason : refusalOf(source.name, fetcher.failed ?? error);
+    throw signal.aborted ? signal.reason : repositoryError(source.name, fetcher.failed ?? error);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -91,33 +92,36 @@ async function refreshAlone(
 async function trustFirst(directory: string, firstRoot: string): Promise<void> {
   if (await exists(join(directory, 'root.json'))) return;
   if (!(await exists(firstRoot))) {
-    throw failure('repository.untrusted', 'no repository can be trusted yet', {
+    throw failure('repository.untrusted', 'this host does not trust any repository yet', {
       why: `${firstRoot} is missing`,
-      next: 'put the root.json of the publisher there: it is in keys/repository of his HOLDFAST_HOME',
+      next: "copy the publisher's root.json there, from keys/repository of the publisher's HOLDFAST_HOME",
     });
   }
   await writeFileAtomic(join(directory, 'root.json'), await readBounded(firstRoot, metadataLimit));
 }
 
-/** Root first: what it signs is worth nothing without it. Also after a refusal: a verified newer root counts even then. */
-async function keepAccepted(scratch: string, directory: string): Promise<void> {
+/**
+ * Stores the accepted metadata, root first: the other roles cannot be verified without it. Called also when the repository
+ * is rejected, because a verified newer root is valid even then.
+ */
+async function storeAccepted(scratch: string, directory: string): Promise<void> {
   const names = (await readdir(scratch)).filter((name) => name.endsWith('.json'));
   for (const name of names.sort((a, b) => Number(b === 'root.json') - Number(a === 'root.json'))) {
     const bytes = await readBounded(join(scratch, name), metadataLimit);
-    const kept = join(directory, name);
-    const isSame = (await exists(kept)) && bytes.equals(await readBounded(kept, metadataLimit));
-    if (!isSame) await writeFileAtomic(kept, bytes);
+    const stored = join(directory, name);
+    const isSame = (await exists(stored)) && bytes.equals(await readBounded(stored, metadataLimit));
+    if (!isSame) await writeFileAtomic(stored, bytes);
   }
 }
 
-/** What tuf-js may ask for: small files, bounded while they come. */
+/** Fetches metadata for tuf-js, with a limit that is enforced while data arrives. */
 class SourceFetcher implements Fetcher {
-  readonly #source: Source;
+  readonly #source: RepositorySource;
   readonly #signal: AbortSignal;
-  /** Why the last file could not be had: tuf-js hands some errors on as text. */
+  /** The error of the last request. Kept here because tuf-js passes some errors on as text only. */
   failed: unknown;
 
-  constructor(source: Source, signal: AbortSignal) {
+  constructor(source: RepositorySource, signal: AbortSignal) {
     this.#source = source;
     this.#signal = signal;
   }
@@ -131,9 +135,9 @@ class SourceFetcher implements Fetcher {
       this.failed = error;
       throw error;
     }
-    // it takes this for "there is no newer root"
+    // tuf-js takes this status as "there is no newer root"
     if (/\/\d+\.root\.json$/.test(path)) throw new DownloadHTTPError('Failed to download', 404);
-    this.failed = sourceFailures.missing(this.#source.name, path);
+    this.failed = sourceErrors.missing(this.#source.name, path);
     throw this.failed;
   }
 
@@ -142,7 +146,7 @@ class SourceFetcher implements Fetcher {
   }
 }
 
-/** Whether files have their digest in their names (TUF specification 1.0, section 6.2): ours always, others' not. */
+/** Returns whether file names include digests (TUF specification 1.0, section 6.2). Holdfast's repositories always do. */
 async function usesConsistentSnapshots(directory: string): Promise<boolean> {
   const bytes = await readBounded(join(directory, 'root.json'), metadataLimit);
   return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed.consistentSnapshot;
@@ -150,22 +154,22 @@ async function usesConsistentSnapshots(directory: string): Promise<boolean> {
 
 async function fetchTarget(
   updater: Updater,
-  source: Source,
+  source: RepositorySource,
   path: string,
   placeOf: (path: string, sha256: string) => string,
   signal: AbortSignal,
 ): Promise<Buffer> {
   const info: TargetFile | undefined = await updater.getTargetInfo(path).catch((error: unknown) => {
-    throw refusalOf(source.name, error);
+    throw repositoryError(source.name, error);
   });
   const sha256 = info?.hashes.sha256;
-  if (!info || sha256 === undefined) throw sourceFailures.missing(source.name, path);
+  if (!info || sha256 === undefined) throw sourceErrors.missing(source.name, path);
   const place = placeOf(path, sha256);
   const bytes = await source.read(place, Math.min(info.length, targetLimit), signal);
-  if (!bytes) throw sourceFailures.missing(source.name, place);
+  if (!bytes) throw sourceErrors.missing(source.name, place);
   if (bytes.length === info.length && sha256Of(bytes) === sha256) return bytes;
-  throw failure('repository.tampered', `${source.name} sent something else than was signed`, {
-    why: `${place} is not the file that the metadata names`,
-    next: 'tell whoever publishes the repository; do not use it until it is mended',
+  throw failure('repository.tampered', `${source.name} sent data that differs from what was signed`, {
+    why: `${place} does not match its signed digest or length`,
+    next: 'report this to the publisher; do not use the repository until it is fixed',
   });
 }

@@ -10,17 +10,17 @@ import { sha256 } from '../../release/manifest.ts';
 import { type FrameDescription, slotsPerFrame } from '../catalog.ts';
 import { sha256Of } from '../signed-metadata.ts';
 
-/** So many of the newest older releases are told apart: one bit each. */
-export const tellApart = 8;
+/** Number of older releases, the newest ones, that classes distinguish: one bit each. */
+export const classedReleases = 8;
 
 /**
- * Classes for a new release's blocks: bit n is set when the n-th newest older release has the block.
- * @param older the prefixes of older releases, the newest first.
+ * Computes the classes of a new release's blocks: bit n is set if the n-th newest older release has the block.
+ * @param older prefixes of older releases, the newest first.
  */
 export function classify(prefixes: Buffer, older: readonly Buffer[]): Uint8Array {
   const blocks = prefixes.length / prefixSize;
   const classes = new Uint8Array(blocks);
-  for (const [bit, others] of older.slice(0, tellApart).entries()) {
+  for (const [bit, others] of older.slice(0, classedReleases).entries()) {
     const known = new Set<BlockPrefix>();
     for (let block = 0; block < others.length / prefixSize; block += 1) known.add(prefixAt(others, block));
     for (let block = 0; block < blocks; block += 1)
@@ -31,8 +31,9 @@ export function classify(prefixes: Buffer, older: readonly Buffer[]): Uint8Array
 
 /**
  * Writes the block store of a release.
- * @param path a new file. @param older how many older releases the index tells apart.
- * @returns the frames as they lie in it.
+ * @param path file to create.
+ * @param older number of older releases that the classes of the index distinguish.
+ * @returns the frames in file order.
  */
 export async function writeBlockStore(
   path: string,
@@ -43,7 +44,7 @@ export async function writeBlockStore(
   signal: AbortSignal,
 ): Promise<FrameDescription[]> {
   const order = orderBlocks(index, slotsPerFrame);
-  const inAll = (1 << Math.min(older, tellApart)) - 1;
+  const inAll = (1 << Math.min(older, classedReleases)) - 1;
   const described: FrameDescription[] = [];
   const file = await open(path, 'wx');
   try {

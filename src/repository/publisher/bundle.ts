@@ -6,9 +6,9 @@ import { syncFile } from '../../disk/scratch.ts';
 import { type Publication, type PublishRequest, publishRelease } from './publish.ts';
 
 /**
- * Puts a release into one file, for machines without a network: a tar archive of a repository that holds only it.
- * @param path where the file goes: whole or not at all.
- * @throws those of `publishRelease`.
+ * Writes a release to one file, for machines without a network: a tar archive of a repository with this release only.
+ * @param path file to create, atomically.
+ * @throws HoldfastError those of `publishRelease`.
  */
 export async function bundleRelease(
   request: Omit<PublishRequest, 'repository'>,

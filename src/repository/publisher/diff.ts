@@ -22,19 +22,19 @@ import {
 import { addRelease, digestRow, openReleaseRow } from '../release-row.ts';
 import { writePack } from './pack.ts';
 
-/** How two releases differ. */
+/** The differences between two releases. */
 export interface ReleaseDiff {
   readonly packages: readonly PackageChange[];
   readonly files: readonly FileChange[];
-  /** Bytes of blocks that a host with the first lacks of the second. */
+  /** Bytes of blocks of the newer release that a host with the older one lacks. */
   readonly missing: number;
-  /** Bytes of a pack from the first to the second. */
+  /** Bytes of a pack from the older release to the newer one. */
   readonly pack: number;
 }
 
 /**
- * Compares two releases' directories.
- * @param certificate that both must be signed by: PEM.
+ * Compares the directories of two releases.
+ * @param certificate certificate, in PEM, whose key must have signed both.
  * @throws HoldfastError those of `readRelease`.
  */
 export async function diffReleases(
@@ -67,7 +67,7 @@ export async function diffReleases(
   }
 }
 
-/** Unpacks a root's regular files and links; needs no root, as owners and devices do not matter here. */
+/** Lists the regular files and links of a root image. Needs no root privileges, as owners and devices are ignored. */
 async function listFiles(
   { directory, manifest }: SignedRelease,
   target: string,

@@ -16,8 +16,10 @@ import { sha256Of } from '../signed-metadata.ts';
 const compress = promisify(zstdCompress);
 
 /**
- * Writes a pack: the plan from one release to another, then what is new, compressed as a continuation of what was replaced.
- * @param path a new file. @returns the plan and the parts as they lie in it.
+ * Writes a pack: the plan from one release to another, then the new blocks, compressed with the replaced content as
+ * dictionary.
+ * @param path file to create.
+ * @returns the plan and the parts in file order.
  */
 export async function writePack(
   path: string,

@@ -29,24 +29,24 @@ import {
   type Target,
   targetFilePath,
 } from '../signed-metadata.ts';
-import { classify, tellApart, writeBlockStore } from './block-store.ts';
+import { classedReleases, classify, writeBlockStore } from './block-store.ts';
 import { writePack } from './pack.ts';
 import { type Published, readPublished } from './published.ts';
 import { type Restored, restoreRelease } from './restore.ts';
 
-/** Targets are fetched whole into memory: none of a release is this large. */
+/** Limit for the small files of a release, which hosts hold in memory. */
 const smallFileLimit = 64 * MiB;
 
-/** Packs are made from so many of the newest releases in the repository. */
+/** Number of the newest releases in the repository for which packs are made. */
 const packedReleases = 4;
 
 export interface PublishRequest {
-  /** The directory that `build` made. */
+  /** Directory of the built release. */
   readonly release: string;
   readonly repository: string;
-  /** Directories of older releases to make packs from, besides those that the repository has. */
+  /** Directories of older releases to make packs from, in addition to those in the repository. */
   readonly from: readonly string[];
-  /** The certificate that releases must be signed by: PEM. */
+  /** The certificate, in PEM, whose key must have signed releases. */
   readonly certificate: string;
   /** HOLDFAST_HOME/keys/repository. */
   readonly keys: string;
@@ -57,14 +57,14 @@ export interface PublishRequest {
 export interface Publication {
   readonly digest: string;
   readonly version: string;
-  /** Bytes of the whole release as it is offered, and of each pack. */
+  /** Bytes of the block store, which is the whole release; `packs` has the bytes of each pack. */
   readonly blocks: number;
   readonly packs: readonly { readonly from: string; readonly size: number }[];
 }
 
 /**
- * Adds a release to a repository, or publishes it again with newer signatures. Nothing that was published is changed before
- * the last file is written, which makes all of it count at once.
+ * Adds a release to a repository, or publishes it again with newer signatures. Published files stay unchanged until the last
+ * file is written, which makes the whole publication effective at once.
  * @throws HoldfastError those of `readRelease` and `verifyFiles`; `repository.keys`, `repository.downgrade`.
  */
 export async function publishRelease(request: PublishRequest): Promise<Publication> {
@@ -79,8 +79,8 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
     const others = published.catalog.releases.filter(({ digest }) => digest !== release.digest);
     const newest = others.at(-1);
     if (newest && compareVersions(release.manifest.version, newest.version) < 0) {
-      throw failure('repository.downgrade', 'the repository has a newer release already', {
-        why: `it offers ${newest.version}, and this is ${release.manifest.version}`,
+      throw failure('repository.downgrade', 'cannot publish: the repository has a newer release', {
+        why: `it offers ${newest.version}, this release is ${release.manifest.version}`,
         next: 'build a newer release, or publish to another repository',
       });
     }
@@ -92,14 +92,14 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
       await mkdir(dirname(file), { recursive: true });
       await writeFileAtomic(file, bytes);
     }
-    const kept = published.targets.filter(({ path }) => !targets.some((each) => each.path === path));
+    const unchanged = published.targets.filter(({ path }) => !targets.some((each) => each.path === path));
     await mkdir(join(repository, 'metadata'), { recursive: true });
     for (const { version, path } of await rootVersions(request.keys))
       await writeFileAtomic(
         join(repository, 'metadata', `${version}.root.json`),
         await readBounded(path, MiB),
       );
-    for (const { name, bytes } of signMetadata([...kept, ...targets], keys, published.version))
+    for (const { name, bytes } of signMetadata([...unchanged, ...targets], keys, published.version))
       await writeFileAtomic(join(repository, 'metadata', name), bytes);
     const { blocks, packs } = content.description;
     const sizeOf = (frames: readonly { size: number }[]) => frames.reduce((sum, { size }) => sum + size, 0);
@@ -112,7 +112,7 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
   });
 }
 
-/** Makes the files outside `targets/` in a directory beside their place, and lists the targets that describe them. */
+/** Creates the files outside `targets/` in a temporary directory next to their own, and lists the targets of the release. */
 async function offerContent(
   { repository, progress, signal }: PublishRequest,
   release: SignedRelease,
@@ -127,7 +127,7 @@ async function offerContent(
   const row = await openReleaseRow(directory, contentFiles(manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
-    const known = published.kept(tellApart, digest);
+    const known = published.hostPrefixes(classedReleases, digest);
     const index = { classes: classify(prefixes, known), prefixes };
     const blocks = await progress.step('Compressing the release', (step) =>
       writeBlockStore(join(draft, blocksName), row, index, known.length, step, signal),
@@ -150,7 +150,7 @@ async function offerContent(
     const description: ContentDescription = { format: 1, blocks, packs };
     const described = jsonTarget(targetPaths(digest).content, description);
     const place = join(repository, contentDirectory(digest, sha256Of(described.bytes)));
-    await chmod(draft, 0o755); // a web server runs as somebody else
+    await chmod(draft, 0o755); // the web server runs as another user
     await syncDirectory(draft);
     if (!(await exists(place))) await rename(draft, place);
     await syncDirectory(places);

@@ -16,23 +16,23 @@ import {
   targetPaths,
 } from '../catalog.ts';
 import { type Target, targetFilePath } from '../signed-metadata.ts';
-import { sourceFailures } from '../source/errors.ts';
+import { sourceErrors } from '../source/errors.ts';
 
-/** What a repository's publisher finds in it: his own files, so nothing is verified. */
+/** The published content of a repository, read by its publisher. These are the publisher's own files, so nothing is verified. */
 export interface Published {
-  /** Of the newest metadata; 0 when nothing was published. */
+  /** Version of the newest metadata; 0 if nothing was published. */
   readonly version: number;
   readonly catalog: Catalog;
   readonly targets: readonly Target[];
-  /** The bytes of a target that must be there. @throws HoldfastError `repository.missing`. */
+  /** Returns the bytes of a target. @throws HoldfastError `repository.missing`. */
   target(path: string): Buffer;
-  /** Prefixes of what hosts keep of the newest `count` releases but `except`: the newest release first. */
-  kept(count: number, except: string): Buffer[];
+  /** Returns the prefixes of the content that hosts store of the newest `count` releases, except one; the newest first. */
+  hostPrefixes(count: number, except: string): Buffer[];
 }
 
 const fileLimit = 64 * MiB;
 
-/** @throws HoldfastError `repository.malformed`; Node's own when a file that should be there is not. */
+/** Reads a repository. @throws HoldfastError `repository.malformed`; Node's system errors when a listed file is missing. */
 export async function readPublished(repository: string): Promise<Published> {
   const version = await newestVersion(repository);
   const targets = version === 0 ? [] : await readTargets(repository, version);
@@ -46,9 +46,9 @@ export async function readPublished(repository: string): Promise<Published> {
     target: (path) => {
       const bytes = bytesOf(path);
       if (bytes) return bytes;
-      throw sourceFailures.missing(repository, path);
+      throw sourceErrors.missing(repository, path);
     },
-    kept: (count, except) =>
+    hostPrefixes: (count, except) =>
       releases.releases
         .filter(({ digest }) => digest !== except)
         .slice(-count)

@@ -29,9 +29,10 @@ export interface Restored {
 }
 
 /**
- * Unpacks the large files of a release that was published: its own directory is seldom kept, as the next build replaces it.
- * They are the publisher's own files, so nothing is verified; a host notices when a pack does not fit.
- * @param directory made for them. @throws HoldfastError `repository.malformed`, `delta.frame`; Node's own when files are missing.
+ * Restores the large files of a published release. The directory of its build rarely exists any more, as the next build
+ * replaces it. These are the publisher's own files, so nothing is verified; hosts detect a pack that does not match.
+ * @param directory directory to create.
+ * @throws HoldfastError `repository.malformed`, `delta.frame`; Node's system errors when files are missing.
  */
 export async function restoreRelease(
   repository: string,

@@ -2,15 +2,15 @@ import { open } from 'node:fs/promises';
 import { join, normalize, sep } from 'node:path';
 import { isSystemError } from '../../base/errors.ts';
 import { readsOf } from '../../base/read-ahead.ts';
-import { sourceFailures } from './errors.ts';
-import type { Source } from './source.ts';
+import { sourceErrors } from './errors.ts';
+import type { RepositorySource } from './source.ts';
 
 /** Bytes read at once. */
 const chunkSize = 1024 * 1024;
 
-/** A repository in a directory: on a disk that was carried here, or a share. */
-export function directorySource(name: string, directory: string): Source {
-  /** Metadata names files; none of them may be outside. */
+/** Opens a repository in a directory, such as a removable disk or a network share. */
+export function directorySource(name: string, directory: string): RepositorySource {
+  /** Returns undefined for a path outside the directory: paths come from metadata. */
   const placeOf = (path: string) => {
     const place = normalize(join(directory, path));
     return place.startsWith(`${normalize(directory)}${sep}`) ? place : undefined;
@@ -22,7 +22,7 @@ export function directorySource(name: string, directory: string): Source {
       return await open(place, 'r');
     } catch (error) {
       if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) return undefined;
-      throw sourceFailures.unreachable(name, path, error);
+      throw sourceErrors.unreachable(name, path, error);
     }
   };
   return {
@@ -32,7 +32,7 @@ export function directorySource(name: string, directory: string): Source {
       if (!file) return undefined;
       try {
         const { size } = await file.stat();
-        if (size > maximum) throw sourceFailures.tooLarge(name, path, maximum);
+        if (size > maximum) throw sourceErrors.tooLarge(name, path, maximum);
         return await readsOf(file)(Buffer.alloc(size), 0);
       } finally {
         await file.close();
@@ -40,7 +40,7 @@ export function directorySource(name: string, directory: string): Source {
     },
     async *readRange(path, { start, end }, signal) {
       const file = await openFile(path);
-      if (!file) throw sourceFailures.missing(name, path);
+      if (!file) throw sourceErrors.missing(name, path);
       try {
         for (let at = start; at < end; ) {
           signal.throwIfAborted();

@@ -1,36 +1,36 @@
 import { describe, failure, type HoldfastError } from '../../base/errors.ts';
 
-/** What can be wrong with a source, whatever its kind: each is told apart. */
-export const sourceFailures = {
+/** The errors of a source, the same for all kinds. */
+export const sourceErrors = {
   tooLarge: (source: string, path: string, maximum: number): HoldfastError =>
-    failure('repository.too-large', `${path} of ${source} is longer than it may be`, {
-      why: `more than ${maximum} bytes came`,
-      next: 'tell whoever runs the repository; somebody may be in between',
+    failure('repository.too-large', `${path} of ${source} exceeds its size limit`, {
+      why: `it has more than ${maximum} bytes`,
+      next: 'report this to the operator of the repository; the connection may be intercepted',
     }),
   slow: (source: string, path: string, why: string): HoldfastError =>
     failure('repository.slow', `${source} is too slow`, {
       why: `${path}: ${why}`,
-      next: 'try again later: what came is kept',
+      next: 'retry later; the command resumes with the data received so far',
     }),
   unreachable: (source: string, path: string, error: unknown): HoldfastError =>
-    failure('repository.unreachable', `${source} cannot be reached`, {
+    failure('repository.unreachable', `cannot reach ${source}`, {
       why: `${path}: ${describe(error)}`,
-      next: 'check the address and the network, then try again: what came is kept',
+      next: 'check the address and the network, then retry; the command resumes with the data received so far',
       cause: error,
     }),
   status: (source: string, path: string, status: number): HoldfastError =>
-    failure('repository.http', `${source} does not serve ${path}`, {
-      why: `it answered with HTTP status ${status}`,
-      next: 'check the address, or tell whoever runs the repository',
+    failure('repository.http', `cannot fetch ${path} from ${source}`, {
+      why: `the server returned HTTP status ${status}`,
+      next: 'check the address, or report this to the operator of the repository',
     }),
   missing: (source: string, path: string): HoldfastError =>
     failure('repository.missing', `${source} lacks ${path}`, {
-      why: 'its signed metadata names the file, but it is not there',
-      next: 'tell whoever publishes the repository; a copy of it may be incomplete',
+      why: 'its signed metadata lists the file, but it does not exist',
+      next: 'report this to the publisher of the repository; a copy of it may be incomplete',
     }),
   noRanges: (source: string): HoldfastError =>
     failure('repository.no-ranges', `${source} serves whole files only`, {
-      why: 'it does not answer HTTP range requests',
-      next: 'let the web server answer them: updates are then much smaller',
+      why: 'it does not support HTTP range requests',
+      next: 'enable range requests on the web server for much smaller updates',
     }),
 } as const;

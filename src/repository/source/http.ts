@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
-import { sourceFailures } from './errors.ts';
-import type { ByteRange, Source } from './source.ts';
+import { sourceErrors } from './errors.ts';
+import type { ByteRange, RepositorySource } from './source.ts';
 
 /** A server must answer, and go on sending, within this time. */
 const silenceLimitMs = 30_000;
@@ -21,7 +21,7 @@ export interface Patience {
 const defaultPatience: Patience = { silenceMs: silenceLimitMs, rate: slowestRate, windowMs: rateWindowMs };
 
 /** A repository on a web server: any that serves files; with range requests updates are small. */
-export function httpSource(address: string, patience = defaultPatience): Source {
+export function httpSource(address: string, patience = defaultPatience): RepositorySource {
   const base = new URL(address.endsWith('/') ? address : `${address}/`);
   const open = async (path: string, headers: Record<string, string>, signal: AbortSignal) => {
     const watch = watchSilence(patience, signal);
@@ -32,8 +32,8 @@ export function httpSource(address: string, patience = defaultPatience): Source 
     } catch (error) {
       watch.stop();
       throw watch.isSilent()
-        ? sourceFailures.slow(address, path, `no answer within ${patience.silenceMs / 1000} s`)
-        : told(error, signal, () => sourceFailures.unreachable(address, path, error));
+        ? sourceErrors.slow(address, path, `no answer within ${patience.silenceMs / 1000} s`)
+        : told(error, signal, () => sourceErrors.unreachable(address, path, error));
     }
   };
   async function* receive(
@@ -46,13 +46,13 @@ export function httpSource(address: string, patience = defaultPatience): Source 
       for await (const chunk of response.body ?? []) {
         watch.heard();
         if (pace.isSlow(chunk.length))
-          throw sourceFailures.slow(address, path, `less than ${patience.rate} bytes a second`);
+          throw sourceErrors.slow(address, path, `less than ${patience.rate} bytes a second`);
         yield chunk;
       }
     } catch (error) {
       if (watch.isSilent())
-        throw sourceFailures.slow(address, path, `nothing came for ${patience.silenceMs / 1000} s`);
-      throw told(error, signal, () => sourceFailures.unreachable(address, path, error));
+        throw sourceErrors.slow(address, path, `nothing came for ${patience.silenceMs / 1000} s`);
+      throw told(error, signal, () => sourceErrors.unreachable(address, path, error));
     } finally {
       watch.stop();
     }
@@ -70,13 +70,13 @@ export function httpSource(address: string, patience = defaultPatience): Source 
         await give(opened);
         // 403: what a store of objects answers for a file that is not there (S3, GetObject)
         if (status === 404 || status === 403) return undefined;
-        throw sourceFailures.status(address, path, status);
+        throw sourceErrors.status(address, path, status);
       }
       const chunks: Uint8Array[] = [];
       let size = 0;
       for await (const chunk of receive(path, opened, signal)) {
         size += chunk.length;
-        if (size > maximum) throw sourceFailures.tooLarge(address, path, maximum);
+        if (size > maximum) throw sourceErrors.tooLarge(address, path, maximum);
         chunks.push(chunk);
       }
       return Buffer.concat(chunks);
@@ -88,9 +88,9 @@ export function httpSource(address: string, patience = defaultPatience): Source 
       const isRange = status === 206 && headers.get('content-range')?.startsWith(`bytes ${start}-`) === true;
       if (!isRange && !(status === 200 && start === 0)) {
         await give(opened);
-        if (status === 404 || status === 403) throw sourceFailures.missing(address, path);
-        if (status === 200 || status === 206) throw sourceFailures.noRanges(address);
-        throw sourceFailures.status(address, path, status);
+        if (status === 404 || status === 403) throw sourceErrors.missing(address, path);
+        if (status === 200 || status === 206) throw sourceErrors.noRanges(address);
+        throw sourceErrors.status(address, path, status);
       }
       let left = end - start;
       for await (const chunk of receive(path, opened, signal)) {

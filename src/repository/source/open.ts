@@ -4,25 +4,25 @@ import { misuse } from '../../base/errors.ts';
 import { openBundle } from './bundle.ts';
 import { directorySource } from './directory.ts';
 import { httpSource } from './http.ts';
-import type { Source } from './source.ts';
+import type { RepositorySource } from './source.ts';
 
 /**
- * Opens what `--from` names: a URL, a directory, or the file that `release bundle` made.
+ * Opens the source that `--from` names: a URL, a directory, or a bundle file.
  * @throws HoldfastError `repository.source` (exit code 2), and those of `openBundle`.
  */
-export async function openSource(name: string): Promise<Source> {
+export async function openSource(name: string): Promise<RepositorySource> {
   if (isUrl(name) && URL.canParse(name)) return httpSource(name);
   const path = resolve(name);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return directorySource(name, path);
   if (found?.isFile()) return openBundle(name, path);
-  throw misuse('repository.source', `${name} is no repository`, {
-    why: 'nothing is there',
+  throw misuse('repository.source', `cannot open the repository ${name}`, {
+    why: 'it is neither a URL nor an existing file or directory',
     next: 'name a URL (http or https), a directory, or a bundle',
   });
 }
 
-/** What names a source, as it can be kept: a URL, or an absolute path. Throws as `openSource` does. */
+/** Returns the name of a source in a form that can be stored: a URL or an absolute path. Throws as `openSource` does. */
 export async function sourcePath(name: string): Promise<string> {
   await (await openSource(name)).close();
   return isUrl(name) ? name : resolve(name);
