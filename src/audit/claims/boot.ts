@@ -36,7 +36,7 @@ export const bootClaims = [
     id: 'secure-boot',
     sentence: notAltered,
     since: '0.1',
-    notStopped: "The firmware itself is the host's: who owns the host can start the machine with another.",
+    notStopped: 'The firmware belongs to the host: its owner can start the machine with another.',
     guest: { secureBoot },
     host: [],
     judge: ({ secureBoot: { on, setup } }) =>
@@ -50,7 +50,7 @@ export const bootClaims = [
     sentence: notAltered,
     since: '0.1',
     notStopped:
-      "Who can write the host's variable store file can put other keys there while the machine is off.",
+      "A user who can write the host's variable store file can put other keys there while the machine is off.",
     guest: {},
     host: ['variables', 'certificates'],
     judge: (_guest, { variables, certificates }) =>
@@ -66,7 +66,7 @@ export const bootClaims = [
     sentence: 'BootA 192 MB Contains the bootloader for A partition',
     since: '0.1',
     notStopped:
-      'When no slot can be started, the firmware tries what it found by itself; Secure Boot refuses what is not signed.',
+      'When no slot can be started, the firmware tries other devices that it finds; Secure Boot rejects unsigned programs.',
     guest: { bootedVerity },
     host: ['variables', 'configuration'],
     judge: (guest, { variables, configuration }) => {

@@ -49,7 +49,7 @@ function partitionClaim(name: PartitionName): Claim {
     sentence: rows[name],
     since: '0.1',
     notStopped:
-      'Root in the guest can write to the disk itself; what the root partitions hold is checked as it is read.',
+      'Root in the guest can write to the disk directly; the content of the root partitions is verified as it is read.',
     guest: { kernelPartitions },
     host: ['configuration', 'tables'],
     judge: (guest, { configuration, tables }) => {
@@ -88,7 +88,7 @@ export const diskClaims = [
     sentence:
       'The partition layout represents the logical disk size and does not indicate the physical space the virtual machine will occupy on the host OS disk.',
     since: '0.1',
-    notStopped: 'The host is believed about its own files.',
+    notStopped: 'The host is trusted about its own files.',
     guest: { kernelPartitions },
     host: ['configuration', 'tables'],
     judge: (guest, { configuration, tables }) => {

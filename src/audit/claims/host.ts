@@ -32,7 +32,7 @@ export const hostClaims = [
     sentence:
       "This module requires an elevated session to run, and it's signed using a Microsoft Corporation certificate.",
     since: 'not yet',
-    notStopped: 'Who owns HOLDFAST_HOME commands its machines.',
+    notStopped: 'The owner of HOLDFAST_HOME controls its machines.',
     guest: {},
     host: [],
     judge: () =>

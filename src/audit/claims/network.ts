@@ -23,7 +23,7 @@ function inputClaim(family: Family): Claim {
     sentence: filtered,
     since: '0.1',
     notStopped:
-      'What the guest asks for may answer: all egress is allowed. Podman lets its containers ask it for names. What `firewall allow` let in.',
+      'Answers to connections of the guest: all egress is allowed. Name queries of containers to Podman. Ports that `firewall allow` names.',
     guest: { rules: filters[family], allowed },
     host: ['configuration'],
     judge: ({ rules, allowed }, { configuration }) => {
@@ -93,7 +93,7 @@ export const networkClaims = [
     sentence: filtered,
     since: '0.1',
     notStopped:
-      'Sockets that are not TCP or UDP; sockets in the network namespaces of containers. Ports are read off the guest here; they are tried from other hosts before a version ships.',
+      'Sockets that are not TCP or UDP; sockets in the network namespaces of containers. The audit reads ports from the guest; tests try them from other hosts before a version ships.',
     guest: { listeners, allowed, ...filters },
     host: ['configuration'],
     judge: ({ listeners, allowed, ipv4, ipv6 }, { configuration }) => {

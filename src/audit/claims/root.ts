@@ -78,7 +78,7 @@ export const rootClaims = [
       'The rootFS-A or rootFS-B partitions are interchangeable and one of the two is mounted as a read-only filesystem at /, which means that no changes are allowed on files stored inside this partition.',
     since: '0.1',
     notStopped:
-      'What runs as root can still change /etc, /home, /root and /var, which are made to be changed, and what is in memory.',
+      'Root can still change /etc, /home, /root and /var, which are writable by design, and the content of memory.',
     guest: { mounts, rootWrites },
     host: [],
     judge: (guest) => {
@@ -96,7 +96,7 @@ export const rootClaims = [
     sentence:
       "This feature assures the virtual machine base software image it's the same and it wasn't altered.",
     since: '0.1',
-    notStopped: 'A process of root may see mounts of its own; the mounts of the first process are looked at.',
+    notStopped: 'A process of root may see mounts of its own; the check reads the mounts of process 1.',
     guest: { mounts, preload },
     host: [],
     judge: (guest) => {
@@ -116,7 +116,7 @@ export const rootClaims = [
       'The virtual machine uses the dm-verity feature to check specific block device, the underlying storage layer of the file system, and determine if it matches its expected configuration.',
     since: '0.1',
     notStopped:
-      'A block is checked when it is read, not before; a block that does not fit ends the machine instead of being read.',
+      'A block is checked when it is read, not before; a block that does not match stops the machine instead of being read.',
     guest: { verityTable, verityStatus, bootedHash, rootDevice, slot, bootedVerity },
     host: ['releases', 'configuration'],
     judge: (
@@ -152,7 +152,7 @@ export const rootClaims = [
     sentence:
       'dm-verity helps prevent persistent rootkits that can hold onto root privileges and compromise devices.',
     since: '0.1',
-    notStopped: 'Who has the release key can sign another root.',
+    notStopped: 'The owner of the release key can sign another root.',
     guest: {
       verityTable,
       bootedVerity,

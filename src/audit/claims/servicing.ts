@@ -37,7 +37,7 @@ export const servicingClaims = [
       "The virtual machine has no package manager, so it's not possible to manually download and install RPM packages.",
     since: '0.1',
     notStopped:
-      "Programs copied to /home or /var can be run there, and containers bring theirs: they are not part of the system. Containers' own files are not searched.",
+      'Programs copied to /home or /var can run there, and containers bring their own: they are not part of the system. The files of containers are not searched.',
     guest: { found },
     host: [],
     judge: (guest) => {
@@ -51,7 +51,7 @@ export const servicingClaims = [
     id: 'release-signed',
     sentence: 'All updates to the virtual machine are installed using EFLOW A/B update mechanism.',
     since: '0.1',
-    notStopped: 'Who has the release key of this host can make releases that it accepts.',
+    notStopped: "The owner of this host's release key can make releases that the host accepts.",
     guest: { version },
     host: ['configuration', 'releases'],
     judge: (guest, { configuration, releases }) => {
@@ -75,7 +75,7 @@ export const servicingClaims = [
     sentence:
       "The data stored on this partition isn't manipulated by the update process and hence won't be modified across updates.",
     since: '0.1',
-    notStopped: 'What a new release itself does with the data once it runs.',
+    notStopped: 'Changes that a new release makes to the data once it runs.',
     guest: { slot },
     host: ['variables'],
     judge: (guest, { variables }) => {

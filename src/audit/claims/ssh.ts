@@ -92,7 +92,7 @@ export const sshClaims = [
     id: 'ssh-no-passwords',
     sentence: noPasswords,
     since: '0.1',
-    notStopped: "Who has the host's channel key and can reach the machine's socket on the host.",
+    notStopped: "Logins with the host's channel key, through the machine's socket on the host.",
     guest: { sshd },
     host: [],
     judge: (guest) => unless(wrongSettings(guest.sshd, keysOnly), 'sshd takes public keys, and nothing else'),
@@ -101,7 +101,7 @@ export const sshClaims = [
     id: 'no-passwords',
     sentence: noPasswords,
     since: '0.1',
-    notStopped: 'Root in the guest can set a password; it would open nothing, and this check names it.',
+    notStopped: 'Root in the guest can set a password; it permits no login, and this check names it.',
     guest: { passwords },
     host: [],
     judge: ({ passwords }) => {
@@ -132,8 +132,7 @@ export const sshClaims = [
     id: 'ssh-keys-unique',
     sentence: unique,
     since: '0.1',
-    notStopped:
-      "Copies of the machine's directory made by hand on other hosts: they cannot be seen from here.",
+    notStopped: "Manual copies of the machine's directory on other hosts, which this host cannot see.",
     guest: {},
     host: ['channelKeys', 'otherKeys'],
     judge: (_guest, { channelKeys, otherKeys }) => {
@@ -151,7 +150,7 @@ export const sshClaims = [
     id: 'ssh-keys-pinned',
     sentence: unique,
     since: '0.1',
-    notStopped: "Root in the guest can read the guest's host key, and pass for the guest.",
+    notStopped: "Root in the guest can read the guest's host key, and impersonate the guest.",
     guest: { guestKeys },
     host: ['channelKeys'],
     judge: ({ guestKeys }, { channelKeys }) => {
@@ -188,7 +187,7 @@ export const sshClaims = [
     id: 'no-login-prompt',
     sentence: hostOnly,
     since: '0.1',
-    notStopped: 'The console can be read on the host: it shows what firmware and kernel say.',
+    notStopped: 'The console can be read on the host: it shows messages of firmware and kernel.',
     guest: { processes },
     host: [],
     judge: ({ processes }) => {

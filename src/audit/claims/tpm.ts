@@ -29,7 +29,7 @@ export const tpmClaims = [
       "The EFLOW virtual machine doesn't support vTPM. However the user can enable/disable the TPM passthrough feature, that allows the EFLOW virtual machine to use the Windows host OS TPM.",
     since: '0.1',
     notStopped:
-      "Once it is open, every user and container of the machine can use the host's TPM, for what docs/reference/tpm-broker.md lists. The machine's own TPM measures its start, which `holdfast attest` judges; data are sealed to it only with `deploy --encrypt-data`.",
+      "Once enabled, every user and container of the machine can use the host's TPM, for the commands in docs/reference/tpm-broker.md. The machine's own TPM measures its boot, which `holdfast attest` verifies; data are sealed to it only with `deploy --encrypt-data`.",
     guest: { seen },
     host: ['configuration'],
     judge: (guest, { configuration: { hostTpm: path } }) => {

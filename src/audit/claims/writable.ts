@@ -79,7 +79,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
     sentence:
       'Because you may need write access to /etc, /home, /root, /var for specific use cases, write access for these directories is done by overlaying them onto our data partition specifically to the directory /var/.eflow/overlays.',
     since: '0.1',
-    notStopped: `What was changed in ${target} counts on every later start: it is the machine's own, and not verified.`,
+    notStopped: `Changes in ${target} persist over restarts: they are the machine's own, and not verified.`,
     guest: { mounts, volumes, writes },
     host: ['configuration'],
     judge: (guest, { configuration: { encryption } }) => {
@@ -110,7 +110,7 @@ export const writableClaims = [
       'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
     since: '0.1',
     notStopped:
-      "Unless the machine was deployed with --encrypt-data, who can read the host's disk file can read Data and Log; with it, who also has the machine's directory on the host still can (docs/reference/encrypted-data.md).",
+      "Without --encrypt-data, a user who can read the host's disk file can read Data and Log; with it, a user who also has the machine's directory on the host still can (docs/reference/encrypted-data.md).",
     guest: { mounts, volumes, writes: writeProbe('/var') },
     host: ['configuration'],
     judge: (guest, { configuration: { encryption } }) => {
@@ -148,7 +148,7 @@ export const writableClaims = [
     sentence:
       'The end result of this is that users can write anything to the previous mentioned directories.',
     since: '0.1',
-    notStopped: 'What was written in the last seconds before a power cut may be lost, unless it was synced.',
+    notStopped: 'Data written in the last seconds before a loss of power may be lost, unless it was synced.',
     guest: { firstWritten },
     host: [],
     judge: ({ firstWritten: { written, booted } }) => {

@@ -57,14 +57,14 @@ const own = ['own'] as const;
 export const admittedCommands: readonly AdmittedCommand[] = [
   // what the TPM is, and what it says of the host
   admit(commandCodes.getCapability, 'GetCapability', [], 'reads properties; handles of others are not shown'),
-  admit(0x17c, 'GetTestResult', [], 'reads the outcome of the self-test'),
-  admit(0x18a, 'TestParms', [], 'asks whether an algorithm is there'),
+  admit(0x17c, 'GetTestResult', [], 'reads the result of the self-test'),
+  admit(0x18a, 'TestParms', [], 'checks whether an algorithm is supported'),
   admit(0x178, 'ECC_Parameters', [], 'reads the constants of a curve'),
   admit(0x181, 'ReadClock', [], 'reads the clock'),
   admit(0x17e, 'PCR_Read', [], 'reads platform configuration registers'),
-  admit(0x17b, 'GetRandom', [], 'random numbers; how many is bounded by the rate'),
+  admit(0x17b, 'GetRandom', [], 'random numbers, limited by the rate'),
   admit(commandCodes.readPublic, 'ReadPublic', [parent], 'reads the public part of a key'),
-  admit(commandCodes.nvReadPublic, 'NV_ReadPublic', [['index']], 'reads what an NV index is'),
+  admit(commandCodes.nvReadPublic, 'NV_ReadPublic', [['index']], 'reads the public area of an NV index'),
   admit(
     commandCodes.nvRead,
     'NV_Read',
@@ -80,16 +80,16 @@ export const admittedCommands: readonly AdmittedCommand[] = [
     commandCodes.startAuthSession,
     'StartAuthSession',
     [['own', 'persistent', 'null'], ['null']],
-    'sessions; bound to nothing, as guessing with a bound one would count as an attack',
+    'sessions; not bound, because guessing with a bound session would count as an attack',
     { returnsHandle: true },
   ),
-  admit(0x180, 'PolicyRestart', [session], 'begins a policy anew'),
+  admit(0x180, 'PolicyRestart', [session], 'restarts a policy'),
   admit(0x189, 'PolicyGetDigest', [session], "reads a policy's digest"),
   admit(
     0x151,
     'PolicySecret',
     [['owner', 'endorsement', 'null', 'own'], session],
-    "the endorsement key's policy asks for it",
+    "the endorsement key's policy requires it",
     { authorizations: 1 },
   ),
   admit(0x171, 'PolicyOR', [session], "policies of the guest's keys, and of newer endorsement keys"),
@@ -103,7 +103,7 @@ export const admittedCommands: readonly AdmittedCommand[] = [
     commandCodes.createPrimary,
     'CreatePrimary',
     [hierarchy],
-    'endorsement and storage keys; no others, as who has the template has the same key',
+    'endorsement and storage keys only, because the same template yields the same key',
     { authorizations: 1, returnsHandle: true, slow: true },
   ),
   admit(0x153, 'Create', [parent], "a key of the guest's own, which leaves the TPM only encrypted", {
@@ -122,7 +122,7 @@ export const admittedCommands: readonly AdmittedCommand[] = [
       slow: true,
     },
   ),
-  admit(0x156, 'Import', [parent], 'takes in a key that a provisioning service made', { authorizations: 1 }),
+  admit(0x156, 'Import', [parent], 'imports a key that a provisioning service made', { authorizations: 1 }),
   admit(
     0x147,
     'ActivateCredential',
@@ -134,7 +134,7 @@ export const admittedCommands: readonly AdmittedCommand[] = [
   ),
   admit(0x15d, 'Sign', [own], "signs with the guest's own key", { authorizations: 1 }),
   admit(0x177, 'VerifySignature', [own], "checks a signature by the guest's own key"),
-  admit(0x17d, 'Hash', [], 'hashes what shall be signed'),
+  admit(0x17d, 'Hash', [], 'hashes data to be signed'),
   admit(0x155, 'HMAC', [own], "signs with the guest's own symmetric key", { authorizations: 1 }),
   admit(0x15b, 'HMAC_Start', [own], 'the same for longer data', { authorizations: 1, returnsHandle: true }),
   admit(0x186, 'HashSequenceStart', [], 'hashes longer data', { returnsHandle: true }),
@@ -146,14 +146,20 @@ export const admittedCommands: readonly AdmittedCommand[] = [
     commandCodes.contextSave,
     'ContextSave',
     [['own', 'session']],
-    'takes an own object or session out, encrypted: tools keep them in files between commands',
+    "saves the guest's own object or session, encrypted: tools keep them in files between commands",
     { sessionless: true },
   ),
-  admit(commandCodes.contextLoad, 'ContextLoad', [], 'puts it back', {
+  admit(commandCodes.contextLoad, 'ContextLoad', [], 'loads it again', {
     sessionless: true,
     returnsHandle: true,
   }),
-  admit(commandCodes.flushContext, 'FlushContext', [], 'forgets an own object or session', {
-    sessionless: true,
-  }),
+  admit(
+    commandCodes.flushContext,
+    'FlushContext',
+    [],
+    "removes the guest's own object or session from the TPM",
+    {
+      sessionless: true,
+    },
+  ),
 ];

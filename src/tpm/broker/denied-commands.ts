@@ -40,7 +40,7 @@ const refused: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     387: 'PCR_SetAuthValue',
     389: 'EventSequenceComplete',
   },
-  'the guest could pass for the host: it attests what the TPM has seen of the host': {
+  'the guest could impersonate the host: attests what the TPM has recorded of the host': {
     344: 'Quote',
     307: 'GetCommandAuditDigest',
     332: 'GetTime',
@@ -50,7 +50,7 @@ const refused: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     388: 'NV_Certify',
     407: 'CertifyX509',
   },
-  'changes or stops the TPM for everybody': {
+  'changes or stops the TPM for all users': {
     296: 'ClockSet',
     301: 'PP_Commands',
     303: 'FieldUpgradeStart',
@@ -70,7 +70,7 @@ const refused: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     416: 'ReadOnlyControl',
     536870912: 'Vendor_TCG_Test',
   },
-  'nothing that device provisioning needs: keys that decrypt, unseal, or are given away': {
+  'not needed for device provisioning: keys that decrypt, unseal, or leave the TPM': {
     331: 'Duplicate',
     336: 'ObjectChangeAuth',
     338: 'Rewrap',
@@ -87,13 +87,13 @@ const refused: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     409: 'ECC_Encrypt',
     410: 'ECC_Decrypt',
   },
-  'nothing that device provisioning needs: it can be done without a TPM': {
+  'not needed for device provisioning: possible without a TPM': {
     359: 'LoadExternal',
     360: 'MakeCredential',
     404: 'AC_GetCapability',
     414: 'NV_ReadPublic2',
   },
-  'nothing that device provisioning needs: policies': {
+  'not needed for device provisioning: policies': {
     329: 'PolicyNV',
     352: 'PolicySigned',
     362: 'PolicyAuthorize',
