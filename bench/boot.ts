@@ -5,7 +5,7 @@ import { readIdentity } from '../src/channel/keys.ts';
 import type { Identity } from '../src/channel/session.ts';
 import type { MachineHardware, MachineRunner, RunningMachine } from '../src/hypervisor/hypervisor.ts';
 import { forgetKeys, keptKeys } from '../src/machine/data-keys.ts';
-import { machineFiles } from '../src/machine/paths.ts';
+import { pathsIn } from '../src/machine/paths.ts';
 import { user } from '../src/release/build/recipe.ts';
 import { storedManifest } from '../src/release/store.ts';
 import { machineHardware } from '../src/supervisor/hardware.ts';
@@ -14,7 +14,7 @@ import { makeVirtualTpm } from '../src/tpm/virtual/virtual-tpm.ts';
 import { plainDebian } from './boot/plain-debian.ts';
 import { measureBoot, type Timeline } from './boot/timeline.ts';
 import { type Bench, type Comparison, type Defer, median } from './measure.ts';
-import { builtRelease, cache, createBenchMachine, layout } from './support/home.ts';
+import { builtRelease, cache, createBenchMachine, home } from './support/home.ts';
 
 const runs = 3;
 /** More, for a smaller difference. */
@@ -29,14 +29,14 @@ export const bench: Bench = { name: 'boot', prepare };
 
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const { configuration, files } = await createBenchMachine('bench-boot', await builtRelease(), defer);
-  const manifest = await storedManifest(layout, configuration.release);
+  const manifest = await storedManifest(home, configuration.release);
   const sealed = await createBenchMachine('bench-encrypted', await builtRelease(), defer, true);
   const debian = await plainDebian(cache, manifest?.kernel ?? '');
 
-  const directory = await mkdtemp(join(layout.machines, '.bench-'));
+  const directory = await mkdtemp(join(home.machines, '.bench-'));
   defer(() => rm(directory, { recursive: true }));
   const ours = machineHardware(files, configuration);
-  const peerFiles = machineFiles(directory);
+  const peerFiles = pathsIn(directory);
   // what the supervisor does before a first start
   for (const { tpm } of [files, sealed.files, peerFiles]) await makeVirtualTpm(tpm);
   const peer: MachineHardware = {
@@ -45,7 +45,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
     credentials: {},
   };
   let running: RunningMachine | undefined;
-  const host = hostHypervisor(layout);
+  const host = hostHypervisor(home);
   const hypervisor: MachineRunner = {
     ...host,
     start: async (hardware) => {

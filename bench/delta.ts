@@ -14,7 +14,7 @@ import { counted } from './delta/counted.ts';
 import { releasePair } from './delta/pair.ts';
 import { casync, type Images, rauc, zchunk, zstdPatch } from './delta/peers.ts';
 import type { Bench, Comparison, Defer } from './measure.ts';
-import { cache, layout } from './support/home.ts';
+import { cache, home } from './support/home.ts';
 
 const MB = 1_000_000;
 
@@ -29,7 +29,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   await makePrivateDirectory(cache);
   const directory = await mkdtemp(join(cache, 'delta-'));
   defer(() => rm(directory, { recursive: true }));
-  const certificate = trustedCertificate({ keys: pair.keys, releases: layout.releases });
+  const certificate = trustedCertificate({ keys: pair.keys, releases: home.releases });
   const older = await readRelease(pair.older, certificate);
   const newer = await readRelease(pair.newer, certificate);
   const images: Images = {

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { run } from '../src/base/process.ts';
 import { MiB } from '../src/base/size.ts';
 import { removeMachine } from '../src/lifecycle/remove.ts';
+import { Machine } from '../src/machine/machine.ts';
 import { parseMachineName } from '../src/machine/paths.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
-import { builtRelease, createBenchMachine, deployOnly, layout } from './support/home.ts';
+import { builtRelease, createBenchMachine, deployOnly, home } from './support/home.ts';
 
 const runs = 7;
 
@@ -19,20 +20,20 @@ export const bench: Bench = { name: 'deploy', prepare };
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const release = await builtRelease();
   const { configuration } = await createBenchMachine('bench-deploy-1', release, defer);
-  const second = parseMachineName('bench-deploy-2');
-  await removeMachine(layout, second); // what a bench left that was killed
-  defer(() => removeMachine(layout, second).then(() => {}));
-  const directory = await mkdtemp(join(layout.machines, '.bench-'));
+  const second = new Machine(home, parseMachineName('bench-deploy-2'));
+  await removeMachine(second); // what a bench left that was killed
+  defer(() => removeMachine(second).then(() => {}));
+  const directory = await mkdtemp(join(home.machines, '.bench-'));
   defer(() => rm(directory, { recursive: true }));
   const copy = join(directory, 'copy.raw');
 
   const deployAnew = async () => {
-    await removeMachine(layout, second);
+    await removeMachine(second);
     return timed(() => deployOnly(second, release));
   };
   const copyAnew = async () => {
     await rm(copy, { force: true });
-    return timed(() => run('cp', [join(layout.releases, configuration.release, 'base.raw'), copy]));
+    return timed(() => run('cp', [join(home.releases, configuration.release, 'base.raw'), copy]));
   };
   const peerName = 'cp of the raw image';
   return [
@@ -42,7 +43,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
     },
     {
       ...{ name: 'disk', unit: 'MB', target: 64, targetOf: 'ours', runs: 2, peerName },
-      ours: () => growth(layout.home, () => removeMachine(layout, second), deployAnew),
+      ours: () => growth(home.directory, () => removeMachine(second), deployAnew),
       peer: () => growth(directory, () => rm(copy, { force: true }), copyAnew),
     },
   ];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSsh } from './exec/openssh.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
-import { builtRelease, createBenchMachine, holdfast, layout } from './support/home.ts';
+import { builtRelease, createBenchMachine, holdfast, home } from './support/home.ts';
 
 const runs = 40;
 
@@ -15,8 +15,9 @@ export const bench: Bench = { name: 'exec', prepare };
 
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const { machine, files } = await createBenchMachine('bench-exec', await builtRelease(), defer);
-  const inGuest = (...words: string[]) => holdfast(layout.home, 'exec', '--machine', machine, '--', ...words);
-  await holdfast(layout.home, 'start', '--machine', machine);
+  const inGuest = (...words: string[]) =>
+    holdfast(home.directory, 'exec', '--machine', machine.name, '--', ...words);
+  await holdfast(home.directory, 'start', '--machine', machine.name);
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
   defer(() => rm(directory, { recursive: true }));
   const peer = await openSsh(files, directory, defer);

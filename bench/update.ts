@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start, started } from '../src/base/process.ts';
 import { silent } from '../src/base/progress.ts';
-import { machineFiles } from '../src/machine/paths.ts';
+import { pathsIn } from '../src/machine/paths.ts';
 import { storedManifest, trustedCertificate } from '../src/release/store.ts';
 import { readRelease } from '../src/release/verify.ts';
 import { repositoryKeys } from '../src/repository/client/host-trust.ts';
@@ -14,7 +14,7 @@ import { machineHardware } from '../src/supervisor/hardware.ts';
 import { makeVirtualTpm } from '../src/tpm/virtual/virtual-tpm.ts';
 import { releasePair } from './delta/pair.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
-import { createBenchMachine, holdfast, layout, program } from './support/home.ts';
+import { createBenchMachine, holdfast, home, program } from './support/home.ts';
 import { peakOf, startRauc } from './update/rauc.ts';
 
 const name = 'bench-update';
@@ -29,26 +29,26 @@ export const bench: Bench = { name: 'update', prepare };
 
 async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const pair = await releasePair();
-  const certificate = trustedCertificate({ keys: pair.keys, releases: layout.releases });
+  const certificate = trustedCertificate({ keys: pair.keys, releases: home.releases });
   const newer = await readRelease(pair.newer, certificate);
-  const directory = await mkdtemp(join(layout.home, '.bench-update-'));
+  const directory = await mkdtemp(join(home.directory, '.bench-update-'));
   defer(() => rm(directory, { recursive: true }));
   const repository = await publish([pair.older, pair.newer], certificate, directory);
 
   const { configuration } = await createBenchMachine(name, pair.older, defer);
-  const kernel = (await storedManifest(layout, configuration.release))?.kernel ?? '';
-  const peerDirectory = await mkdtemp(join(layout.machines, '.bench-'));
+  const kernel = (await storedManifest(home, configuration.release))?.kernel ?? '';
+  const peerDirectory = await mkdtemp(join(home.machines, '.bench-'));
   defer(() => rm(peerDirectory, { recursive: true }));
-  const peerFiles = machineFiles(peerDirectory);
+  const peerFiles = pathsIn(peerDirectory);
   await makeVirtualTpm(peerFiles.tpm); // what the supervisor does before a first start
   const hardware = machineHardware(peerFiles, configuration);
   const rauc = await startRauc(join(newer.directory, newer.manifest.root.name), hardware, kernel, defer);
 
   let memory = 0;
   const stageAnew = async () => {
-    await holdfast(layout.home, 'remove', ...machine);
-    await rm(join(layout.releases, newer.digest), { recursive: true, force: true });
-    await holdfast(layout.home, 'deploy', ...machine, '--release', pair.older);
+    await holdfast(home.directory, 'remove', ...machine);
+    await rm(join(home.releases, newer.digest), { recursive: true, force: true });
+    await holdfast(home.directory, 'deploy', ...machine, '--release', pair.older);
     return timed(async () => {
       memory = Math.max(memory, await peakOfCommand('update', 'stage', ...machine, '--from', repository));
     });
@@ -58,7 +58,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const downtimeOfUpdate = async () => {
     const to = isOlder ? pair.newer : pair.older;
     isOlder = !isOlder;
-    await holdfast(layout.home, 'update', 'stage', ...machine, '--from', to);
+    await holdfast(home.directory, 'update', 'stage', ...machine, '--from', to);
     return downtime(['update', 'apply', ...machine, '--from', to]);
   };
   return [
@@ -82,7 +82,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
 
 /** A repository of these releases, with a pack between them, that this home trusts. */
 async function publish(releases: readonly string[], certificate: string, directory: string): Promise<string> {
-  const keys = repositoryKeys(layout);
+  const keys = repositoryKeys(home);
   const repository = join(directory, 'repository');
   if ((await rootVersions(keys)).length === 0) await initKeys({ directory: keys, rootKeys: keys }, 1, 1);
   const { signal } = new AbortController();
@@ -96,7 +96,7 @@ async function publish(releases: readonly string[], certificate: string, directo
 async function peakOfCommand(...words: readonly string[]): Promise<number> {
   const child = start(program, words, {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, HOLDFAST_HOME: layout.home },
+    env: { ...process.env, HOLDFAST_HOME: home.directory },
   });
   await started(child, program);
   const exit = once(child, 'exit');
@@ -113,12 +113,12 @@ async function peakOfCommand(...words: readonly string[]): Promise<number> {
 
 /** Milliseconds between the last sign of the guest and its next, while a command restarts it. */
 async function downtime(words: readonly string[]): Promise<number> {
-  const done = holdfast(layout.home, ...words);
+  const done = holdfast(home.directory, ...words);
   done.catch(() => {}); // seen below
   let last = 0;
   const child = start(program, ['exec', ...machine, '--', 'sh', '-c', 'while echo; do sleep 0.1; done'], {
     stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, HOLDFAST_HOME: layout.home },
+    env: { ...process.env, HOLDFAST_HOME: home.directory },
   });
   child.stdout?.on('data', () => {
     last = performance.now();
@@ -132,7 +132,7 @@ async function downtime(words: readonly string[]): Promise<number> {
 
 async function firstAnswer(): Promise<void> {
   for (;;) {
-    const answer = await holdfast(layout.home, 'exec', ...machine, '--', 'true').catch(() => undefined);
+    const answer = await holdfast(home.directory, 'exec', ...machine, '--', 'true').catch(() => undefined);
     if (answer) return;
     await sleep(100);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { exists, makePrivateDirectory } from '../src/base/files.ts';
 import { run } from '../src/base/process.ts';
 import { debian } from '../src/debian/debian.ts';
-import type { HomeLayout } from '../src/machine/paths.ts';
+import type { Home } from '../src/machine/paths.ts';
 
 /**
  * Makes the smallest useful container image, for `podman import`: Debian's static busybox as `/bin/sh`. The package is
@@ -11,13 +11,13 @@ import type { HomeLayout } from '../src/machine/paths.ts';
  * @returns the path of the tar archive.
  * @throws HoldfastError those of `fetchPackage`.
  */
-export async function exampleImage(layout: HomeLayout): Promise<string> {
-  const image = join(layout.cache, 'example-image.tar');
+export async function exampleImage(home: Home): Promise<string> {
+  const image = join(home.cache, 'example-image.tar');
   if (await exists(image)) return image;
-  const unpacked = join(layout.tools, 'busybox-static');
+  const unpacked = join(home.tools, 'busybox-static');
   await debian.host.fetchPackage({ name: 'busybox-static', suite: 'stable' }, unpacked);
-  await makePrivateDirectory(layout.cache);
-  const scratch = await mkdtemp(join(layout.cache, 'example-image-'));
+  await makePrivateDirectory(home.cache);
+  const scratch = await mkdtemp(join(home.cache, 'example-image-'));
   try {
     await mkdir(join(scratch, 'root/bin'), { recursive: true });
     await cp(join(unpacked, 'usr/bin/busybox'), join(scratch, 'root/bin/busybox'));

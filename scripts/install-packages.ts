@@ -7,7 +7,7 @@ import { quoteCommand } from '../src/base/shell-quote.ts';
 import { report } from '../src/cli/framework/report.ts';
 import type { Purpose } from '../src/distribution/distribution.ts';
 import { hostPackages, missingPackages } from '../src/host/packages.ts';
-import { homeDirectory, homeLayout } from '../src/machine/paths.ts';
+import { homeAt, homeDirectory } from '../src/machine/paths.ts';
 import { hostDistribution } from '../src/supervisor/host-distribution.ts';
 import { hostHypervisor } from '../src/supervisor/host-hypervisor.ts';
 
@@ -23,7 +23,7 @@ const aptGet = ['apt-get', '--quiet', '-o', 'DPkg::Lock::Timeout=300'];
  * @throws HoldfastError `setup.sudo`, `setup.apt`.
  */
 async function installMissing(purposes: readonly Purpose[]): Promise<void> {
-  const packages = hostPackages(hostHypervisor(homeLayout(homeDirectory())), hostDistribution);
+  const packages = hostPackages(hostHypervisor(homeAt(homeDirectory())), hostDistribution);
   const missing = await missingPackages(packages, purposes, hostDistribution);
   if (missing.length === 0) return;
   process.stdout.write(`Installing ${missing.length} Debian packages:\n`);

@@ -6,7 +6,7 @@ import { start, started } from '../src/base/process.ts';
 import { quoteCommand } from '../src/base/shell-quote.ts';
 import { report } from '../src/cli/framework/report.ts';
 import { showOn } from '../src/cli/terminal/progress.ts';
-import { homeDirectory, homeLayout, machineLayout, parseMachineName } from '../src/machine/paths.ts';
+import { homeAt, homeDirectory, machinePaths, parseMachineName } from '../src/machine/paths.ts';
 import { exampleImage } from './example-image.ts';
 
 /**
@@ -14,12 +14,12 @@ import { exampleImage } from './example-image.ts';
  * would type. Each is shown. What a former run did is not done again.
  */
 async function quickstart(): Promise<void> {
-  const layout = homeLayout(homeDirectory());
-  const { configuration } = machineLayout(layout, parseMachineName('default'));
+  const home = homeAt(homeDirectory());
+  const { configuration } = machinePaths(home, parseMachineName('default'));
   await holdfast('build');
   await holdfast((await exists(configuration)) ? 'start' : 'deploy');
   if ((await tryHoldfast('exec', '--', 'sudo', 'podman', 'image', 'exists', 'example')) !== 0) {
-    const image = await progress.step('Making a container image', () => exampleImage(layout));
+    const image = await progress.step('Making a container image', () => exampleImage(home));
     await holdfast('copy', image, ':/tmp/example.tar');
     await holdfast('exec', '--', 'sudo', 'podman', 'import', '/tmp/example.tar', 'example');
   }

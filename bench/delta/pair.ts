@@ -6,7 +6,7 @@ import { MiB } from '../../src/base/size.ts';
 import { hostMirrors } from '../../src/debian/mirror.ts';
 import { suite } from '../../src/debian/recipe.ts';
 import { packageLock } from '../../src/release/build/packages.ts';
-import { builtRelease, cache, holdfast, layout } from '../support/home.ts';
+import { builtRelease, cache, holdfast, home } from '../support/home.ts';
 
 /** Source packages of the security update that is measured. */
 const updated: readonly string[] = ['openssl', 'curl', 'tzdata'];
@@ -24,19 +24,19 @@ export interface ReleasePair {
  */
 export async function releasePair(): Promise<ReleasePair> {
   const [givenOlder, givenNewer] = process.env.HOLDFAST_BENCH_RELEASES?.split(',') ?? [];
-  if (givenOlder && givenNewer) return { older: givenOlder, newer: givenNewer, keys: layout.keys };
+  if (givenOlder && givenNewer) return { older: givenOlder, newer: givenNewer, keys: home.keys };
   const newer = await builtRelease();
-  const older = join(layout.home, 'older');
+  const older = join(home.directory, 'older');
   await makePrivateDirectory(cache);
   const scratch = await mkdtemp(join(cache, 'delta-lock-'));
   try {
     const lock = join(scratch, 'packages.json');
     await writeFile(lock, JSON.stringify(await olderLock(newer, scratch)));
-    if (!(await exists(older))) await holdfast(layout.home, 'build', '--out', older, '--lock', lock);
+    if (!(await exists(older))) await holdfast(home.directory, 'build', '--out', older, '--lock', lock);
   } finally {
     await rm(scratch, { recursive: true });
   }
-  return { older, newer, keys: layout.keys };
+  return { older, newer, keys: home.keys };
 }
 
 async function olderLock(release: string, scratch: string) {

@@ -8,7 +8,7 @@ import { run, start, started } from '../../src/base/process.ts';
 import { channelKeyFiles } from '../../src/channel/keys.ts';
 import { connectVsock } from '../../src/channel/vsock.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
-import type { MachineFiles } from '../../src/machine/paths.ts';
+import type { MachinePaths } from '../../src/machine/paths.ts';
 import { user } from '../../src/release/build/recipe.ts';
 import type { Defer } from '../measure.ts';
 
@@ -28,7 +28,7 @@ export interface OpenSsh {
  * Sets OpenSSH's client up for a running machine, with the machine's own keys and nobody's configuration.
  * @param directory for its files; its path is short enough for a socket.
  */
-export async function openSsh(files: MachineFiles, directory: string, defer: Defer): Promise<OpenSsh> {
+export async function openSsh(files: MachinePaths, directory: string, defer: Defer): Promise<OpenSsh> {
   const port = await forward(runFiles(files.run).vsockHost, defer);
   const keys = channelKeyFiles(files.secrets);
   const knownHosts = join(directory, 'known_hosts');

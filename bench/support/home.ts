@@ -6,20 +6,15 @@ import { silent } from '../../src/base/progress.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
 import { removeMachine } from '../../src/lifecycle/remove.ts';
 import { defaults } from '../../src/machine/limits.ts';
-import {
-  homeDirectory,
-  homeLayout,
-  type MachineName,
-  machineLayout,
-  parseMachineName,
-} from '../../src/machine/paths.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { homeAt, homeDirectory, parseMachineName } from '../../src/machine/paths.ts';
 import type { Defer } from '../measure.ts';
 
 /** What takes minutes to make, and stays between runs. Not in /tmp, which is memory on many hosts. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/bench');
 
 /** The HOLDFAST_HOME of benches, unless one is given: its release is built only when something changed. */
-export const layout = homeLayout(process.env.HOLDFAST_HOME ? homeDirectory() : join(cache, 'home'));
+export const home = homeAt(process.env.HOLDFAST_HOME ? homeDirectory() : join(cache, 'home'));
 
 export const project = resolve(import.meta.dirname, '../..');
 export const program = join(project, 'bin/holdfast');
@@ -31,27 +26,27 @@ export function holdfast(home: string, ...words: string[]): Promise<RunResult> {
 
 /** Builds the release unless it stands; answers its directory. */
 export async function builtRelease(): Promise<string> {
-  await makePrivateDirectory(layout.home);
-  const directory = join(layout.home, 'build');
+  await makePrivateDirectory(home.directory);
+  const directory = join(home.directory, 'build');
   console.log(`building the release in ${directory}, unless it stands`);
-  await holdfast(layout.home, 'build', '--out', directory);
+  await holdfast(home.directory, 'build', '--out', directory);
   return directory;
 }
 
 /** Makes a machine as `holdfast deploy` does without further flags, but does not start it; it goes with the bench. */
 export async function createBenchMachine(name: string, release: string, defer: Defer, encryptData = false) {
-  const machine = parseMachineName(name);
-  await removeMachine(layout, machine); // what a bench left that was killed
-  defer(() => removeMachine(layout, machine).then(() => {}));
+  const machine = new Machine(home, parseMachineName(name));
+  await removeMachine(machine); // what a killed bench left
+  defer(() => removeMachine(machine).then(() => {}));
   const configuration = await deployOnly(machine, release, encryptData);
-  return { machine, configuration, files: machineLayout(layout, machine) };
+  return { machine, configuration, files: machine.paths };
 }
 
 /** What `holdfast deploy` does before it starts the machine. */
-export function deployOnly(name: MachineName, release: string, encryptData = false) {
+export function deployOnly(machine: Machine, release: string, encryptData = false) {
   const signal = new AbortController().signal;
   return createMachine({
-    ...{ name, settings: defaults, encryptData, release, layout },
+    ...{ machine, settings: defaults, encryptData, release },
     ...{ progress: silent, signal },
   });
 }

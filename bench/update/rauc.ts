@@ -8,7 +8,7 @@ import { hostHypervisor } from '../../src/supervisor/host-hypervisor.ts';
 import { type Additions, plainDebian } from '../boot/plain-debian.ts';
 import { firstCommand } from '../boot/timeline.ts';
 import type { Defer } from '../measure.ts';
-import { cache, layout } from '../support/home.ts';
+import { cache, home } from '../support/home.ts';
 
 /** The root runs from the first slot; the second is a partition of its own. No boot loader is told: that takes no time. */
 const systemConfiguration = `[system]
@@ -70,7 +70,7 @@ export async function startRauc(
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
   await copyFile(debian.variables, peer.variables);
   const { bundle, certificate } = await makeBundle(image, defer);
-  const machine = await hostHypervisor(layout).start(peer);
+  const machine = await hostHypervisor(home).start(peer);
   defer(() => machine.kill());
   const session = await firstCommand(machine, await readIdentity(debian.secrets, 'root'));
   await put(session, '/etc/rauc/certificate.pem', certificate);
@@ -101,7 +101,7 @@ async function put(session: Session, path: string, source: string): Promise<void
 }
 
 async function makeBundle(image: string, defer: Defer): Promise<{ bundle: string; certificate: string }> {
-  const directory = await mkdtemp(join(layout.home, '.bench-rauc-'));
+  const directory = await mkdtemp(join(home.directory, '.bench-rauc-'));
   defer(() => rm(directory, { recursive: true }));
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
   await run('openssl', [

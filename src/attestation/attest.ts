@@ -3,12 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, isSystemError } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
-import { runToEnd } from '../channel/run.ts';
-import { readConfiguration } from '../machine/configuration.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease, type SignedRelease } from '../release/verify.ts';
-import { startIn } from '../supervisor/guest.ts';
+import { guestOf } from '../supervisor/guest.ts';
 import { attestationKeyFile } from '../tpm/virtual/virtual-tpm.ts';
 import type { Evidence, Trust } from './evidence.ts';
 import { askForQuote } from './request-quote.ts';
@@ -20,46 +18,39 @@ export interface Attestation {
 }
 
 /**
- * Has a running machine prove what it was started from, and judges the proof.
- * @param nonce of who will judge it elsewhere; undefined: a new one.
- * @throws HoldfastError `machine.none`, `machine.off`, `attest.key`, and what the guest's command throws.
+ * Attests a running machine: requests a quote from its TPM and verifies it.
+ * @param nonce of a remote verifier; by default a random one.
+ * @throws HoldfastError `attest.key`, those of `Machine.configuration` and `guestOf`.
  */
-export async function attestMachine(
-  layout: HomeLayout,
-  name: MachineName,
-  nonce: Buffer = randomBytes(32),
-): Promise<Attestation> {
-  const trust = await machineTrust(layout, name);
-  const start = startIn(layout, name);
+export async function attestMachine(machine: Machine, nonce: Buffer = randomBytes(32)): Promise<Attestation> {
+  const trust = await machineTrust(machine);
   const time = new Date().toISOString();
-  const told = await askForQuote({ run: (argv, options) => runToEnd(start, argv, options) }, nonce);
-  const { signed } = releaseOf(told.log, await releasesOf(layout, name));
-  const evidence: Evidence = { format: 1, machine: name, time, nonce, ...told, release: signed };
+  const told = await askForQuote(guestOf(machine), nonce);
+  const { signed } = releaseOf(told.log, await releasesOf(machine));
+  const evidence: Evidence = { format: 1, machine: machine.name, time, nonce, ...told, release: signed };
   return { evidence, judgement: judgeEvidence(evidence, trust, nonce) };
 }
 
 /**
- * What another host must know to judge this machine's evidence.
- * @throws HoldfastError `machine.none`, `attest.key` when the machine has no TPM that quotes yet.
+ * Returns what a verifier on another host needs to know of this machine.
+ * @throws HoldfastError `attest.key` before the first start, and those of `Machine.configuration`.
  */
-export async function machineTrust(layout: HomeLayout, name: MachineName): Promise<Trust> {
-  await readConfiguration(layout, name);
-  const attestationKey = await readAttestationKey(machineLayout(layout, name).tpm);
+export async function machineTrust(machine: Machine): Promise<Trust> {
+  await machine.configuration(); // there is such a machine
+  const { home } = machine;
+  const attestationKey = await readAttestationKey(machine.paths.tpm);
   const [releaseCertificate, platformCertificate] = await Promise.all([
-    readFile(trustedCertificate(layout), 'utf8'),
-    readFile(join(layout.keys, 'platform', 'certificate.pem'), 'utf8'),
+    readFile(trustedCertificate(home), 'utf8'),
+    readFile(join(home.keys, 'platform', 'certificate.pem'), 'utf8'),
   ]);
-  return { format: 1, machine: name, attestationKey, releaseCertificate, platformCertificate };
+  return { format: 1, machine: machine.name, attestationKey, releaseCertificate, platformCertificate };
 }
 
-/** Those that the machine's slots may hold; the one that it should run first. */
-async function releasesOf(
-  layout: HomeLayout,
-  name: MachineName,
-): Promise<[SignedRelease, ...SignedRelease[]]> {
-  const { release, updates } = await readConfiguration(layout, name);
-  const certificate = trustedCertificate(layout);
-  const read = (digest: string) => readRelease(join(layout.releases, digest), certificate);
+/** Returns the releases that the machine's slots may hold, that of its deployment first. */
+async function releasesOf(machine: Machine): Promise<[SignedRelease, ...SignedRelease[]]> {
+  const { release, updates } = await machine.configuration();
+  const certificate = trustedCertificate(machine.home);
+  const read = (digest: string) => readRelease(join(machine.home.releases, digest), certificate);
   return [await read(release), ...(await Promise.all(updates.map(read)))];
 }
 
@@ -68,9 +59,9 @@ async function readAttestationKey(directory: string): Promise<string> {
     return (await readBounded(attestationKeyFile(directory), 4096)).toString('latin1');
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error;
-    throw failure('attest.key', 'it is not known which key the machine answers with', {
-      why: 'its TPM is made at the first start, and the public half of the key is kept then',
-      next: 'run `holdfast start`; for a machine whose TPM was made before, stop it and move the directory `tpm` of its directory away first',
+    throw failure('attest.key', 'the attestation key of the machine is unknown', {
+      why: 'its TPM is created at the first start, and the public key is saved then',
+      next: 'run `holdfast start`; if its TPM was created by an older Holdfast, stop it and move `tpm` out of its directory first',
     });
   }
 }

@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import type { z } from 'zod';
 import { describe, failure, isSystemError, misuse } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
-import type { HomeLayout, MachineName } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { machineTrust } from './attest.ts';
 import { type Evidence, evidence, type Trust, trust } from './evidence.ts';
 import { type Judgement, judgeEvidence } from './verify.ts';
@@ -16,44 +16,43 @@ export interface KeptVerdict {
 }
 
 /**
- * Judges evidence that was kept, on any host: whether that very machine proves its start, not any.
- * @param machine one of this home, unless `trustPath` names it.
- * @param trustPath what `attest trust` printed where the machine is; undefined: the machine is one of this home.
- * @param nonce that this judge gave out; undefined: the evidence may be of any age.
+ * Verifies saved evidence, on any host: whether this very machine, and not another, proves how it was started.
+ * @param machine of this home; ignored when `trustPath` is given.
+ * @param trustPath a file with the output of `attest trust` on the machine's host.
+ * @param nonce that this verifier issued; without it the evidence may be of any age.
  * @throws HoldfastError `attest.file` when a file is not what it should be, `attest.machine` when it is of another, `attest.trust` when nothing is known of the machine.
  */
 export async function judgeKept(
-  layout: HomeLayout,
-  machine: MachineName,
+  machine: Machine,
   path: string,
   trustPath: string | undefined,
   nonce: Buffer | undefined,
 ): Promise<KeptVerdict> {
-  const kept = await readForm(path, evidence, 'take it again with `holdfast attest --out FILE`');
-  const known = trustPath === undefined ? await trustOfHome(layout, machine) : await readTrust(trustPath);
+  const kept = await readForm(path, evidence, 'create it again with `holdfast attest --out FILE`');
+  const known = trustPath === undefined ? await trustOfHome(machine) : await readTrust(trustPath);
   if (kept.machine !== known.machine) {
-    throw misuse('attest.machine', `the evidence says that it is of the machine '${kept.machine}'`, {
-      why: `it would be held against what is known of '${known.machine}'`,
-      next: 'name the machine with --machine, or what its host printed for it with --trust',
+    throw misuse('attest.machine', `the evidence is of the machine '${kept.machine}'`, {
+      why: `it would be compared with what is known of '${known.machine}'`,
+      next: 'name the machine with --machine, or the file with its trust with --trust',
     });
   }
   return { evidence: kept, judgement: judgeEvidence(kept, known, nonce) };
 }
 
-async function trustOfHome(layout: HomeLayout, machine: MachineName): Promise<Trust> {
+async function trustOfHome(machine: Machine): Promise<Trust> {
   try {
-    return await machineTrust(layout, machine);
+    return await machineTrust(machine);
   } catch (error) {
-    throw misuse('attest.trust', `nothing is known here of the machine '${machine}'`, {
+    throw misuse('attest.trust', `nothing is known of the machine '${machine.name}' on this host`, {
       why: describe(error),
-      next: 'run `holdfast attest trust` on its host, and name what it prints with --trust',
+      next: 'run `holdfast attest trust` on its host, and pass the output with --trust',
       cause: error,
     });
   }
 }
 
 async function readTrust(path: string): Promise<Trust> {
-  const next = 'make it again with `holdfast attest trust`';
+  const next = 'create it again with `holdfast attest trust`';
   const read = await readForm(path, trust, next);
   try {
     createPublicKey(read.attestationKey);

@@ -9,14 +9,16 @@ import type { SecureBootKeys } from '../firmware/secure-boot.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { secureBootKeys } from '../machine/boot-keys.ts';
-import { type MachineConfiguration, machineNames, readConfiguration } from '../machine/configuration.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { MachineConfiguration } from '../machine/configuration.ts';
+import { machineNames } from '../machine/list.ts';
+import type { Machine } from '../machine/machine.ts';
+import { type Home, machinePaths } from '../machine/paths.ts';
 import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 
-/** Who may do what with a file of the host's. */
+/** The permissions of a file of the host. */
 export interface FileAccess {
   /** Relative to HOLDFAST_HOME. */
   readonly path: string;
@@ -31,48 +33,49 @@ export interface ChannelKeyDigests {
   readonly hostKey: string;
 }
 
-/** What the host knows of a machine without asking the guest. */
+/** Facts about a machine that the host knows without its guest. */
 export interface HostFactTypes {
   readonly configuration: MachineConfiguration;
-  /** Those that the machine's slots may hold, from the store of releases; their signatures were checked. */
+  /** The releases that the machine's slots may hold; their signatures were verified. */
   readonly releases: readonly { readonly digest: Sha256; readonly manifest: ReleaseManifest }[];
   readonly variables: VariableStore;
-  /** The certificates that the machine should have been deployed with. */
+  /** The certificates that the machine must have been deployed with. */
   readonly certificates: SecureBootKeys;
   readonly tables: DiskTables;
   /** Everything below the machine's secrets and the home's keys, and the directories above them. */
   readonly access: readonly FileAccess[];
   readonly channelKeys: ChannelKeyDigests;
-  /** Those of the other machines of this home, by name. */
+  /** Those of the other machines of this home, by machine name. */
   readonly otherKeys: Readonly<Record<string, ChannelKeyDigests>>;
 }
 
 type Fact<T> = { readonly value: T } | { readonly problem: string };
 export type HostFacts = { readonly [Name in keyof HostFactTypes]: Fact<HostFactTypes[Name]> };
 
-/** @throws HoldfastError `audit.fact` when it could not be found out. */
+/** Returns one fact. @throws HoldfastError `audit.fact` when it could not be read. */
 export function readFact<Name extends keyof HostFactTypes>(
   facts: HostFacts,
   name: Name,
 ): HostFactTypes[Name] {
   const fact: Fact<HostFactTypes[Name]> = facts[name];
   if ('value' in fact) return fact.value;
-  throw failure('audit.fact', `what the host knows (${name}) cannot be read`, { why: fact.problem });
+  throw failure('audit.fact', `cannot read a fact of the host (${name})`, { why: fact.problem });
 }
 
-/** Looks everything up at once. What cannot be read is a problem of the claims that need it. */
-export async function gatherHostFacts(layout: HomeLayout, name: MachineName): Promise<HostFacts> {
-  const files = machineLayout(layout, name);
+/** Gathers all facts. A fact that cannot be read fails the claims that need it. */
+export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
+  const { home, paths } = machine;
+  const read = machine.reload(); // an audit reads the file, whatever this process has read before
   const [configuration, releases, variables, certificates, tables, access, channelKeys, otherKeys] =
     await Promise.all([
-      fact(readConfiguration(layout, name)),
-      fact(readReleases(layout, name)),
-      fact(readVariableStore(files.variables)),
-      fact(secureBootKeys(layout)),
-      fact(readTables(hostHypervisor(layout).images, files.disk)),
-      fact(readAccess(layout, name)),
-      fact(readKeyDigests(files.secrets)),
-      fact(readOtherKeys(layout, name)),
+      fact(read),
+      fact(read.then((configuration) => readReleases(home, configuration))),
+      fact(readVariableStore(paths.variables)),
+      fact(secureBootKeys(home)),
+      fact(readTables(hostHypervisor(home).images, paths.disk)),
+      fact(readAccess(machine)),
+      fact(readKeyDigests(paths.secrets)),
+      fact(readOtherKeys(machine)),
     ]);
   return { configuration, releases, variables, certificates, tables, access, channelKeys, otherKeys };
 }
@@ -85,18 +88,22 @@ async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
   }
 }
 
-async function readReleases(layout: HomeLayout, name: MachineName): Promise<HostFactTypes['releases']> {
-  const { release, updates } = await readConfiguration(layout, name);
-  const certificate = trustedCertificate(layout);
+async function readReleases(
+  home: Home,
+  { release, updates }: MachineConfiguration,
+): Promise<HostFactTypes['releases']> {
+  const certificate = trustedCertificate(home);
   return Promise.all(
-    [release, ...updates].map((digest) => readRelease(join(layout.releases, digest), certificate)),
+    [release, ...updates].map((digest) => readRelease(join(home.releases, digest), certificate)),
   );
 }
 
-async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAccess[]> {
-  const { directory, secrets, configuration, variables } = machineLayout(layout, name);
-  const paths = [layout.home, layout.keys, layout.machines, directory, secrets, configuration, variables];
-  for (const parent of [layout.keys, secrets]) {
+async function readAccess({
+  home,
+  paths: { directory, secrets, configuration, variables },
+}: Machine): Promise<FileAccess[]> {
+  const paths = [home.directory, home.keys, home.machines, directory, secrets, configuration, variables];
+  for (const parent of [home.keys, secrets]) {
     const names = await readdir(parent, { recursive: true });
     paths.push(...names.map((each) => join(parent, each)));
   }
@@ -104,7 +111,7 @@ async function readAccess(layout: HomeLayout, name: MachineName): Promise<FileAc
     paths.map(async (path) => {
       const found = await stat(path);
       const kind = found.isDirectory() ? 'directory' : found.isFile() ? 'file' : 'other';
-      return { path: relative(layout.home, path) || '.', kind, mode: found.mode & 0o7777 } as const;
+      return { path: relative(home.directory, path) || '.', kind, mode: found.mode & 0o7777 } as const;
     }),
   );
 }
@@ -123,12 +130,12 @@ export function keyDigest(text: string): string {
   return createHash('sha256').update(parsePublicKey(text)).digest('hex');
 }
 
-async function readOtherKeys(layout: HomeLayout, name: MachineName): Promise<HostFactTypes['otherKeys']> {
-  const others = (await machineNames(layout)).filter((other) => other !== name);
+async function readOtherKeys({ home, name }: Machine): Promise<HostFactTypes['otherKeys']> {
+  const others = (await machineNames(home)).filter((other) => other !== name);
   const entries = await Promise.all(
     others.map(async (other) => {
       try {
-        return [[other, await readKeyDigests(machineLayout(layout, other).secrets)] as const];
+        return [[other, await readKeyDigests(machinePaths(home, other).secrets)] as const];
       } catch (error) {
         if (isSystemError(error, 'ENOENT')) return []; // removed at this moment, or never whole
         throw error;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { failure } from '../base/errors.ts';
-import { type CommandEnd, type GuestCommand, type GuestSignal, isSignalName } from './session.ts';
+import { type CommandEnd, type GuestCommand, type GuestSignal, isSignalName } from './guest.ts';
 
 /** Four windows: both outputs full, one window on its way, and one to spare. Only a guest that cheats sends more. */
 const windowsBuffered = 4;

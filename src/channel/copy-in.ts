@@ -14,8 +14,8 @@ import {
   startArchive,
   unpackArguments,
 } from './copy-tar.ts';
+import type { CommandEnd, StartCommand } from './guest.ts';
 import { readTail } from './run.ts';
-import type { CommandEnd, StartCommand } from './session.ts';
 
 /**
  * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME. Unpacks beside the destination, then puts it in its

@@ -14,8 +14,8 @@ import {
   sizeCommand,
   startUnpack,
 } from './copy-tar.ts';
+import type { StartCommand } from './guest.ts';
 import { readTail, runToEnd } from './run.ts';
-import type { StartCommand } from './session.ts';
 
 /**
  * Copies a file or directory of the guest to this host, as `cp -r` does: into a directory that exists, or to a new name. The

@@ -1,17 +1,18 @@
 import type { Readable } from 'node:stream';
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { quoteCommand } from '../base/shell-quote.ts';
-import type { CommandResult, RunOptions, StartCommand } from './session.ts';
+import type { CommandResult, Guest, RunOptions, StartCommand } from './guest.ts';
 
 /** At most so much of a command's output is kept: what the guest sends is not ours to trust. */
 const stdoutLimit = 64 * 1024 * 1024;
 const stderrLimit = 64 * 1024;
 
-/**
- * Runs a command in the guest to its end: `Session.run` over any way to start one.
- * @throws HoldfastError `guest.command` (its code is not accepted), `guest.timeout`, `guest.output`, `channel.lost`; the
- * signal's reason.
- */
+/** Returns the guest whose commands `start` starts. */
+export function guestThrough(start: StartCommand): Guest {
+  return { start, run: (argv, options) => runToEnd(start, argv, options) };
+}
+
+/** Runs a command that `start` starts, as `Guest.run` does. */
 export async function runToEnd(
   start: StartCommand,
   argv: readonly string[],

@@ -5,9 +5,10 @@ import { describe, failure, type HoldfastError, misuse } from '../base/errors.ts
 import { debug } from '../base/log.ts';
 import { quoteWord } from '../base/shell-quote.ts';
 import { commandOver } from './command.ts';
+import type { GuestCommand, StartCommand, Terminal } from './guest.ts';
 import { damagedKey, parsePublicKey } from './keys.ts';
 import { runToEnd } from './run.ts';
-import type { GuestCommand, Identity, OpenSession, Session, StartCommand, Terminal } from './session.ts';
+import type { Identity, OpenSession, Session } from './session.ts';
 
 /** A handshake takes under a second in an emulated guest; a busy host may need many times that. */
 const handshakeMs = 30_000;

@@ -1,6 +1,7 @@
 import { describe } from '../base/errors.ts';
 import { debug, enableDebug } from '../base/log.ts';
-import { homeDirectory, homeLayout } from '../machine/paths.ts';
+import { Machine } from '../machine/machine.ts';
+import { homeAt, homeDirectory } from '../machine/paths.ts';
 import { type CommonGiven, commonFlags } from './framework/common-flags.ts';
 import { watchInterruption } from './framework/interruption.ts';
 import { printOn } from './framework/output.ts';
@@ -26,10 +27,11 @@ async function main(words: readonly string[]): Promise<number> {
       (understood.exitCode === 0 ? stdout : stderr).write(understood.text);
       return understood.exitCode;
     }
+    const home = homeAt(homeDirectory());
     await understood.command.run(understood.given, {
-      machine: commonFlags.machine.read(common.machine),
+      machine: new Machine(home, commonFlags.machine.read(common.machine)),
       json: isJson(),
-      layout: homeLayout(homeDirectory()),
+      home,
       commands,
       progress: showOn(stderr, process.env),
       output: printOn(stdout, isJson()),

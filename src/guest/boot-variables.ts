@@ -1,4 +1,4 @@
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import type { VariableChange } from '../firmware/store.ts';
 import { rootScript } from './root-script.ts';
 
@@ -7,12 +7,9 @@ const directory = '/sys/firmware/efi/efivars';
 /**
  * Writes UEFI variables through the guest's kernel: while a machine runs, only its firmware may. Each is written whole or
  * not at all, in order (Linux, filesystems/efivarfs: four bytes of attributes, then the data, in one write).
- * @throws those of `Session.run`.
+ * @throws those of `Guest.run`.
  */
-export async function writeVariables(
-  session: Pick<Session, 'run'>,
-  changes: readonly VariableChange[],
-): Promise<void> {
+export async function writeVariables(guest: Guest, changes: readonly VariableChange[]): Promise<void> {
   const commands = changes.map(({ name, vendor, attributes, data }) => {
     const path = `${directory}/${name}-${vendor}`;
     if (data === undefined) return `rm -f ${path}`;
@@ -21,7 +18,7 @@ export async function writeVariables(
     // printf of the shell buffers: one write
     return `printf '${octal(Buffer.concat([head, data]))}' >${path}`;
   });
-  await session.run([...rootScript, 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });
+  await guest.run([...rootScript, 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });
 }
 
 function octal(bytes: Buffer): string {

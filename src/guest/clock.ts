@@ -1,5 +1,5 @@
 import { failure } from '../base/errors.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 
 /** The guest's clock may differ from the host's by so much: milliseconds. */
 export const tolerance = 200;
@@ -60,25 +60,25 @@ export interface ClockCheck {
 /**
  * Reads the guest's clock and, when it is off for certain, moves it to the host's. One command when all is well.
  * @param now the host's clock, in milliseconds since 1970.
- * @throws HoldfastError `guest.output`, and those of `Session.run`.
+ * @throws HoldfastError `guest.output`, and those of `Guest.run`.
  */
-export async function synchronizeClock(session: Session, now: () => number = Date.now): Promise<ClockCheck> {
-  let best = await read(session, now);
+export async function synchronizeClock(guest: Guest, now: () => number = Date.now): Promise<ClockCheck> {
+  let best = await read(guest, now);
   for (let count = 1; count < readings && judge(best).verdict === 'unclear'; count++) {
-    const next = await read(session, now);
+    const next = await read(guest, now);
     if (next.after - next.before < best.after - best.before) best = next;
   }
   const { offset, verdict } = judge(best);
   if (verdict !== 'off') return { offset, corrected: false };
   // by how much, not to which time: sudo alone may take seconds to start on a busy host
   const change = `${offset < 0 ? '+' : '-'}${(Math.abs(offset) / 1000).toFixed(3)} seconds`;
-  await session.run(['sudo', '-n', 'date', '--utc', `--set=${change}`], { timeoutMs: 30_000 });
+  await guest.run(['sudo', '-n', 'date', '--utc', `--set=${change}`], { timeoutMs: 30_000 });
   return { offset, corrected: true };
 }
 
-async function read(session: Session, now: () => number): Promise<Reading> {
+async function read(guest: Guest, now: () => number): Promise<Reading> {
   const before = now();
-  const { stdout } = await session.run(['date', '+%s.%N'], { timeoutMs: 30_000 });
+  const { stdout } = await guest.run(['date', '+%s.%N'], { timeoutMs: 30_000 });
   const after = now();
   const match = /^(\d{1,12})\.(\d{3})\d{6}\n$/.exec(stdout.toString('latin1'));
   if (!match)

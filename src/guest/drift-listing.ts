@@ -1,6 +1,6 @@
 import { describe, failure } from '../base/errors.ts';
+import type { Guest } from '../channel/guest.ts';
 import { printable } from '../channel/run.ts';
-import type { Session } from '../channel/session.ts';
 import { type Overlay, overlays } from '../release/overlay-content.ts';
 import type { EntryType, LayerEntry, Layers } from './drift.ts';
 import { readResetLine } from './drift-reset.ts';
@@ -66,15 +66,15 @@ export interface OverlayListing extends Layers {
 /**
  * Lists what overlays consist of, in one command.
  * @throws HoldfastError `drift.elsewhere` when what is changed is not kept on Data now, `guest.output`, and those of
- *   `Session.run`.
+ *   `Guest.run`.
  */
 export async function listOverlays(
-  session: Pick<Session, 'run'>,
+  guest: Guest,
   names: readonly Overlay[],
   signal: AbortSignal,
 ): Promise<OverlayListing[]> {
   const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'drift', ...names];
-  const { stdout } = await session.run(command, { timeoutMs: limit, signal });
+  const { stdout } = await guest.run(command, { timeoutMs: limit, signal });
   return parseListing(stdout, names);
 }
 

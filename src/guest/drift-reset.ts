@@ -1,4 +1,4 @@
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import { layersDirectory, type OverlayPath, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
 
@@ -21,14 +21,11 @@ sync "\${list%/*}"`;
  * Asks for a path and all below it to be as in the release, from the next start on: what is in an overlay must not be
  * changed behind the kernel's back while it is mounted (kernel documentation, overlayfs, "Changes to underlying
  * filesystems"). Asking twice is asking once.
- * @throws those of `Session.run`.
+ * @throws those of `Guest.run`.
  */
-export async function requestReset(
-  session: Pick<Session, 'run'>,
-  { overlay, path }: OverlayPath,
-): Promise<void> {
+export async function requestReset(guest: Guest, { overlay, path }: OverlayPath): Promise<void> {
   const command = [...rootScript, 'sh', '-c', script, 'reset', overlay];
-  await session.run(command, { input: resetLine(path), timeoutMs: 60_000 });
+  await guest.run(command, { input: resetLine(path), timeoutMs: 60_000 });
 }
 
 /** A path as a line that printf's `%b` turns back into it: what is not plain ASCII is octal (POSIX, printf). */

@@ -1,11 +1,7 @@
 import { failure, misuse } from '../base/errors.ts';
-import { runToEnd } from '../channel/run.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
-import { readConfiguration } from '../machine/configuration.ts';
-import type { HomeLayout, MachineName } from '../machine/paths.ts';
-import { startIn } from '../supervisor/guest.ts';
-import { changeAllowed, readAllowed, replaceAllowed } from './firewall.ts';
+import { changeAllowed, replaceAllowed } from './firewall.ts';
 import {
   coversPort,
   describeRule,
@@ -16,42 +12,27 @@ import {
 } from './firewall-rule.ts';
 
 /**
- * What a running machine lets in, as the guest has it: the host keeps no copy.
- * @throws HoldfastError `firewall.damaged`, those of `startIn` and `runToEnd`.
- */
-export async function allowedIn(layout: HomeLayout, name: MachineName): Promise<readonly FirewallRule[]> {
-  return readAllowed(guestOf(layout, name));
-}
-
-/**
- * Lets something in, at once and from boot on. A rule that is there gets the comment, if one is given.
- * @returns false when it was so already.
+ * Allows a service, now and at every boot. A rule that exists takes over the comment, if one is given.
+ * @param transport of the machine: TCP port 22 may be its channel.
+ * @returns false when nothing changed.
  * @throws HoldfastError `firewall.channel`, `firewall.families`, `firewall.full`; those of `changeAllowed`.
  */
-export async function allowIn(layout: HomeLayout, name: MachineName, rule: FirewallRule): Promise<boolean> {
-  const { transport } = await readConfiguration(layout, name);
+export async function allowService(guest: Guest, transport: Transport, rule: FirewallRule): Promise<boolean> {
   checkRule(rule, transport);
-  return changeAllowed(guestOf(layout, name), (rules) => withRule(rules, rule));
+  return changeAllowed(guest, (rules) => withRule(rules, rule));
 }
 
 /**
- * Lets something in no longer; connections that stand go on.
+ * Removes a rule; established connections stay.
  * @throws HoldfastError `firewall.none` when there is no such rule; those of `changeAllowed`.
  */
-export async function disallowIn(
-  layout: HomeLayout,
-  name: MachineName,
-  rule: Omit<FirewallRule, 'comment'>,
-): Promise<void> {
-  await changeAllowed(guestOf(layout, name), (rules) => withoutRule(rules, rule));
+export async function disallowService(guest: Guest, rule: Omit<FirewallRule, 'comment'>): Promise<void> {
+  await changeAllowed(guest, (rules) => withoutRule(rules, rule));
 }
 
-/**
- * Lets nothing in any more, also when the guest's file of rules is damaged.
- * @throws HoldfastError those of `startIn` and `replaceAllowed`.
- */
-export async function resetFirewall(layout: HomeLayout, name: MachineName): Promise<void> {
-  await replaceAllowed(guestOf(layout, name), []);
+/** Removes all rules, even when the guest's file of rules is damaged. @throws HoldfastError those of `Guest.run`. */
+export async function resetFirewall(guest: Guest): Promise<void> {
+  await replaceAllowed(guest, []);
 }
 
 /** @throws HoldfastError `firewall.channel`, `firewall.families`: exit code 2. */
@@ -97,9 +78,4 @@ export function withoutRule(
     why: 'a rule is removed by what it allows, and from whom',
     next: '`holdfast firewall list` shows the rules',
   });
-}
-
-function guestOf(layout: HomeLayout, name: MachineName): Pick<Session, 'run'> {
-  const start = startIn(layout, name);
-  return { run: (argv, options) => runToEnd(start, argv, options) };
 }

@@ -1,4 +1,4 @@
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import { parseRules, serialiseRules } from './firewall-file.ts';
 import type { FirewallRule } from './firewall-rule.ts';
 import { rootScript } from './root-script.ts';
@@ -43,11 +43,9 @@ exit 1`;
 /** How long a command may take: milliseconds. */
 const timeoutMs = 60_000;
 
-type Guest = Pick<Session, 'run'>;
-
 type Rules = readonly FirewallRule[];
 
-/** @throws HoldfastError `firewall.damaged`, and those of `Session.run`. */
+/** @throws HoldfastError `firewall.damaged`, and those of `Guest.run`. */
 export async function readAllowed(guest: Guest): Promise<Rules> {
   const { stdout } = await guest.run(['sh', '-c', printRules], { timeoutMs });
   return parseRules(stdout.toString('utf8'));
@@ -59,7 +57,7 @@ export async function readAllowed(guest: Guest): Promise<Rules> {
  * @param change may answer the very rules that it was given, for nothing to be done, or throw.
  * @returns whether anything was done.
  * @throws HoldfastError `firewall.damaged`; `guest.command` when the guest's packet filter or disk refused; those of
- * `Session.run` and of `change`.
+ * `Guest.run` and of `change`.
  */
 export async function changeAllowed(guest: Guest, change: (rules: Rules) => Rules): Promise<boolean> {
   let isChanged = false;

@@ -1,13 +1,10 @@
 import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import { rootScript } from './root-script.ts';
 
-/** `audit`: what the policy does not allow is told in the journal; `enforce`: it is refused, and told. */
-export type IpeMode = 'audit' | 'enforce';
-
-/** How the guest's kernel was started; `off`: without a policy, because its root is not verified. */
-export type RunningIpe = IpeMode | 'off';
+/** How the guest's kernel enforces the integrity policy; `off`: there is none, because its root is not verified. */
+export type RunningIpe = 'audit' | 'enforce' | 'off';
 
 /** Kernel documentation, admin-guide/LSM/ipe: the nodes in securityfs. Of the policies one is active at most. */
 const script =
@@ -30,9 +27,9 @@ const answer = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** Asks the guest's kernel. @throws HoldfastError `guest.output`, and those of `Session.run`. */
-export async function readIpe(session: Pick<Session, 'run'>, timeoutMs = 20_000): Promise<RunningIpe> {
-  const { stdout } = await session.run([...rootScript, 'sh', '-c', script], { timeoutMs });
+/** Asks the guest's kernel. @throws HoldfastError `guest.output`, and those of `Guest.run`. */
+export async function readIpe(guest: Guest, timeoutMs = 20_000): Promise<RunningIpe> {
+  const { stdout } = await guest.run([...rootScript, 'sh', '-c', script], { timeoutMs });
   return parseIpe(stdout.toString('utf8'));
 }
 

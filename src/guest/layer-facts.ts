@@ -1,5 +1,5 @@
 import { failure } from '../base/errors.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import { type Sha256, sha256 } from '../release/manifest.ts';
 import type { Overlay } from '../release/overlay-content.ts';
 import { layersDirectory, type RawPath } from './overlay-path.ts';
@@ -43,10 +43,10 @@ done`;
 
 /**
  * Asks about things in the layers of an overlay, in one command.
- * @throws HoldfastError `guest.output`, and those of `Session.run`.
+ * @throws HoldfastError `guest.output`, and those of `Guest.run`.
  */
 export async function askLayerFacts(
-  session: Pick<Session, 'run'>,
+  guest: Guest,
   overlay: Overlay,
   questions: readonly LayerQuestion[],
   signal: AbortSignal,
@@ -54,7 +54,7 @@ export async function askLayerFacts(
   if (questions.length === 0) return noFacts;
   const input = Buffer.from(questions.map(({ about, path }) => `${about}\0${path}\0`).join(''), 'latin1');
   const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'facts', overlay];
-  const { stdout } = await session.run(command, { input, timeoutMs: 300_000, signal });
+  const { stdout } = await guest.run(command, { input, timeoutMs: 300_000, signal });
   return parseFacts(stdout.toString('latin1'), questions);
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
 import { rootScript } from './root-script.ts';
 
@@ -94,9 +94,9 @@ const guestReport = z.strictObject({
 
 export type GuestReport = z.output<typeof guestReport>;
 
-/** Asks the guest, in one command. @throws HoldfastError `guest.output`, and those of `Session.run`. */
-export async function askGuest(session: Pick<Session, 'run'>, timeoutMs = 30_000): Promise<GuestReport> {
-  const { stdout } = await session.run([...rootScript, 'sh', '-c', reportScript], { timeoutMs });
+/** Asks the guest, in one command. @throws HoldfastError `guest.output`, and those of `Guest.run`. */
+export async function askGuest(guest: Guest, timeoutMs = 30_000): Promise<GuestReport> {
+  const { stdout } = await guest.run([...rootScript, 'sh', '-c', reportScript], { timeoutMs });
   return parseReport(stdout.toString('utf8'));
 }
 

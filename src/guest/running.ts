@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
 
 /** Which slot runs, and the root hash on its signed command line: the initrd wrote the first, the kernel says the second. */
@@ -16,10 +16,10 @@ export type RunningSlot = z.output<typeof running>;
 
 /**
  * Asks the guest what runs, by one program that needs no rights: a whole report takes an emulated guest seconds.
- * @throws HoldfastError `guest.output`, and those of `Session.run`.
+ * @throws HoldfastError `guest.output`, and those of `Guest.run`.
  */
-export async function askRunning(session: Pick<Session, 'run'>, timeoutMs = 30_000): Promise<RunningSlot> {
-  const { stdout } = await session.run(['cat', ...files], { timeoutMs });
+export async function askRunning(guest: Guest, timeoutMs = 30_000): Promise<RunningSlot> {
+  const { stdout } = await guest.run(['cat', ...files], { timeoutMs });
   const parsed = running.safeParse(stdout.toString('latin1'));
   if (parsed.success) return parsed.data;
   throw failure('guest.output', 'what the guest says about its slot cannot be read', {

@@ -7,7 +7,7 @@ import { type Bytes, formatSize, GiB } from '../base/size.ts';
 import type { Distribution, HostPackage } from '../distribution/distribution.ts';
 import { socketPathExcess } from '../hypervisor/socket-paths.ts';
 import { defaults } from '../machine/limits.ts';
-import { type HomeLayout, longestMachineName, machineLayout, parseMachineName } from '../machine/paths.ts';
+import { type Home, longestMachineName, machinePaths, parseMachineName } from '../machine/paths.ts';
 import { hostDistribution } from '../supervisor/host-distribution.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { hostServiceManager } from '../supervisor/systemd/autostart.ts';
@@ -18,8 +18,8 @@ const comfortableSpace = (4 * GiB) as Bytes;
 const scarceSpace = (0.5 * GiB) as Bytes;
 
 /** Returns the checks of all that Holdfast needs of this host. */
-export function hostChecks(layout: HomeLayout): readonly HostCheck[] {
-  const hypervisor = hostHypervisor(layout);
+export function hostChecks(home: Home): readonly HostCheck[] {
+  const hypervisor = hostHypervisor(home);
   const { host } = hostDistribution;
   const wanted = hostPackages(hypervisor, hostDistribution).filter((each) => each.for !== 'test');
   const versions = host
@@ -28,8 +28,8 @@ export function hostChecks(layout: HomeLayout): readonly HostCheck[] {
   return [
     ...hypervisor.checks,
     { name: 'memory', examine: async () => memoryFinding(process.availableMemory() as Bytes) },
-    { name: 'disk space', examine: () => examineSpace(layout.home) },
-    { name: 'socket paths', examine: async () => socketPathFinding(layout) },
+    { name: 'disk space', examine: () => examineSpace(home.directory) },
+    { name: 'socket paths', examine: async () => socketPathFinding(home) },
     { name: 'autostart', examine: examineServices },
     { name: 'package mirror', examine: () => examineMirror(hostDistribution) },
     ...wanted.map((each) => ({
@@ -69,9 +69,9 @@ export function spaceFinding(free: Bytes, home: string): Finding {
 }
 
 /** Judges which names of machines leave room for the paths of their sockets. */
-export function socketPathFinding(layout: HomeLayout): Finding {
+export function socketPathFinding(home: Home): Finding {
   const longest = parseMachineName('x'.repeat(longestMachineName));
-  const room = longestMachineName - Math.max(0, socketPathExcess(machineLayout(layout, longest).run));
+  const room = longestMachineName - Math.max(0, socketPathExcess(machinePaths(home, longest).run));
   if (room >= longestMachineName) return { verdict: 'ok', found: 'short enough for every machine name' };
   const remedy = 'set HOLDFAST_HOME to a directory with a shorter path';
   if (room < 1)

@@ -1,32 +1,19 @@
-import { withLock } from '../base/lock.ts';
-import {
-  type MachineConfiguration,
-  readConfiguration,
-  writeConfiguration,
-} from '../machine/configuration.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { MachineConfiguration } from '../machine/configuration.ts';
+import type { Machine } from '../machine/machine.ts';
 
 /** What a machine does from its next start on. */
 export type NextStart = Pick<MachineConfiguration, 'verity'> | Pick<MachineConfiguration, 'ipe'>;
 
 /**
- * Chooses what a machine does from its next start on. It may run: the supervisor heeds the configuration between two starts,
- * because the hypervisor has the variable store open until then, and because what runs in the guest has no say in this.
- * @returns false when it was so already.
- * @throws HoldfastError `machine.none`, `lock.held`.
+ * Sets what a machine does from its next start on; it may be running. The supervisor applies the configuration between two
+ * starts, because QEMU has the variable store open until then and because the guest must have no say in it.
+ * @returns false when nothing changed.
+ * @throws HoldfastError those of `Machine.update`.
  */
-export async function chooseNextStart(
-  layout: HomeLayout,
-  name: MachineName,
-  choice: NextStart,
-): Promise<boolean> {
-  const files = machineLayout(layout, name);
-  await readConfiguration(layout, name);
-  return withLock(files.lock, Object.keys(choice).join(), async () => {
-    const before = await readConfiguration(layout, name);
+export async function chooseNextStart(machine: Machine, choice: NextStart): Promise<boolean> {
+  const { changed } = await machine.update(Object.keys(choice).join(), (before) => {
     const after = { ...before, ...choice };
-    if (before.verity === after.verity && before.ipe === after.ipe) return false;
-    await writeConfiguration(files.configuration, after);
-    return true;
+    return before.verity === after.verity && before.ipe === after.ipe ? before : after;
   });
+  return changed;
 }

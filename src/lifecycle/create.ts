@@ -12,13 +12,8 @@ import { checkSocketPaths } from '../hypervisor/socket-paths.ts';
 import { type MachineConfiguration, writeConfiguration } from '../machine/configuration.ts';
 import { describeKeys, keepDataKeys, makeDataKeys } from '../machine/data-keys.ts';
 import { checkSettings, hostResources, type MachineSettings } from '../machine/limits.ts';
-import {
-  type HomeLayout,
-  type MachineFiles,
-  type MachineName,
-  machineFiles,
-  machineLayout,
-} from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
+import { draftPaths, type MachinePaths } from '../machine/paths.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
 import { certificateDer, keyPair } from '../release/keys.ts';
 import { importRelease, type StoredRelease, trustedCertificate, withReleaseStore } from '../release/store.ts';
@@ -26,47 +21,45 @@ import { writeCredentials } from '../supervisor/hardware.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 
 export interface DeployRequest {
-  readonly name: MachineName;
+  readonly machine: Machine;
   readonly settings: MachineSettings;
-  /** Whether Data and Log are encrypted by the machine's first start. */
+  /** Whether the first start encrypts Data and Log. */
   readonly encryptData?: boolean;
-  /** The directory that `build` made. */
+  /** A release directory. */
   readonly release: string;
-  readonly layout: HomeLayout;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-/** What a new machine takes on the host at most, besides its release. */
+/** The space that a new machine takes on the host at most, in addition to its release. */
 const machineRoom = (64 * MiB) as Bytes;
 
 /**
- * Creates a machine: everything is made in a directory beside the machines and moved to its place as the last step, so that
- * an interrupted deployment leaves nothing that counts. What a killed one left is removed by the next.
+ * Creates a machine. It is assembled in a draft directory, which becomes the machine's as the last step: an interrupted
+ * deployment leaves no machine. The next deployment removes what a killed one left.
  * @throws AggregateError or HoldfastError for settings out of range; HoldfastError `machine.exists`, `home.too-long`,
  *   `lock.held`, `disk.full`, and those of `importRelease`.
  */
 export async function createMachine(request: DeployRequest): Promise<MachineConfiguration> {
-  const { layout, name } = request;
-  const files = machineLayout(layout, name);
+  const { home, name, paths } = request.machine;
   checkSettings(request.settings, hostResources());
-  checkSocketPaths(files.run);
-  await makePrivateDirectory(layout.machines);
-  return withLock(files.lock, 'deploy', async () => {
-    if (await exists(files.directory)) {
-      throw failure('machine.exists', `there is a machine '${name}' already`, {
-        why: `${files.directory} exists`,
+  checkSocketPaths(paths.run);
+  await makePrivateDirectory(home.machines);
+  return withLock(paths.lock, 'deploy', async () => {
+    if (await exists(paths.directory)) {
+      throw failure('machine.exists', `the machine '${name}' exists already`, {
+        why: `${paths.directory} exists`,
         next: 'choose another name with --machine, or remove that machine first',
       });
     }
-    return withReleaseStore(layout, `deploy of ${name}`, async () => {
+    return withReleaseStore(home, `deploy of ${name}`, async () => {
       try {
-        const release = await importRelease(request.release, layout, request.progress, request.signal);
-        await requireSpace(layout.machines, machineRoom, 'the machine');
+        const release = await importRelease(request.release, home, request.progress, request.signal);
+        await requireSpace(home.machines, machineRoom, 'the machine');
         return await request.progress.step('Creating the machine', () => assemble(request, release));
       } catch (error) {
-        await rm(files.draft, { recursive: true, force: true });
-        await releaseUnused(layout);
+        await rm(draftPaths(home, name).directory, { recursive: true, force: true });
+        await releaseUnused(home);
         throw error;
       }
     });
@@ -74,24 +67,24 @@ export async function createMachine(request: DeployRequest): Promise<MachineConf
 }
 
 async function assemble(request: DeployRequest, release: StoredRelease): Promise<MachineConfiguration> {
-  const { layout, name, settings, signal } = request;
-  const { directory, draft } = machineLayout(layout, name);
-  const files = machineFiles(draft);
-  await rm(draft, { recursive: true, force: true }); // we hold the machine's lock, so its maker is dead
-  await mkdir(draft, { mode: 0o700 });
+  const { settings, signal } = request;
+  const { home, name, paths } = request.machine;
+  const draft = draftPaths(home, name);
+  await rm(draft.directory, { recursive: true, force: true }); // its deployment is dead: this one holds the lock
+  await mkdir(draft.directory, { mode: 0o700 });
   const keys = request.encryptData ? makeDataKeys() : undefined;
   const encryption = keys && describeKeys(keys);
   const parts = [
-    makeChannelKeys(files.secrets)
-      .then(() => writeCredentials(files.secrets, name, encryption))
-      .then(() => keys && keepDataKeys(files.secrets, keys)),
-    createMachineDisk(hostHypervisor(layout).images, {
-      path: files.disk,
+    makeChannelKeys(draft.secrets)
+      .then(() => writeCredentials(draft.secrets, name, encryption))
+      .then(() => keys && keepDataKeys(draft.secrets, keys)),
+    createMachineDisk(hostHypervisor(home).images, {
+      path: draft.disk,
       base: release.baseImage,
       encrypted: request.encryptData === true,
       ...settings,
     }),
-    writeVariables(request, files),
+    writeVariables(request, draft),
   ];
   await Promise.allSettled(parts); // none may still write when a failure removes the draft
   await Promise.all(parts);
@@ -109,19 +102,20 @@ async function assemble(request: DeployRequest, release: StoredRelease): Promise
     ...(encryption && { encryption }),
     created: new Date().toISOString(),
   };
-  await writeConfiguration(files.configuration, configuration);
+  await writeConfiguration(draft.configuration, configuration);
   signal.throwIfAborted();
-  await rename(draft, directory);
-  await syncDirectory(layout.machines);
+  await rename(draft.directory, paths.directory);
+  await syncDirectory(home.machines);
   return configuration;
 }
 
-/** Secure Boot with this host's platform key and the key that signs releases; slot A, which alone has a release, boots. */
-async function writeVariables(request: DeployRequest, files: MachineFiles): Promise<void> {
-  const platform = await keyPair(request.layout.keys, 'platform');
+/** Writes variables for Secure Boot with this host's platform key and the release key; slot A, the only one with a release, boots. */
+async function writeVariables(request: DeployRequest, draft: MachinePaths): Promise<void> {
+  const { home } = request.machine;
+  const platform = await keyPair(home.keys, 'platform');
   const owner = await certificateDer(platform.certificate);
-  const release = await certificateDer(trustedCertificate(request.layout));
-  const template = await readFile(hostHypervisor(request.layout).variablesTemplate);
+  const release = await certificateDer(trustedCertificate(home));
+  const template = await readFile(hostHypervisor(home).variablesTemplate);
   const store = createVariableStore(template, { pk: owner, kek: owner, db: release }, ['A']);
-  await writeFile(files.variables, store, { mode: 0o600, flush: true });
+  await writeFile(draft.variables, store, { mode: 0o600, flush: true });
 }

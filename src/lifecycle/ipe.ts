@@ -1,26 +1,22 @@
-import { runToEnd } from '../channel/run.ts';
-import { type IpeMode, type RunningIpe, readIpe } from '../guest/ipe.ts';
-import { readConfiguration } from '../machine/configuration.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import { type RunningIpe, readIpe } from '../guest/ipe.ts';
+import type { IpeMode } from '../machine/limits.ts';
+import type { Machine } from '../machine/machine.ts';
+import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
-import { startThrough } from '../supervisor/protocol/client.ts';
 
 export interface IpeState {
-  /** What the next start does. */
+  /** The mode from the next start on. */
   readonly configured: IpeMode;
-  /** What the guest's kernel does; undefined while it is not running. */
+  /** The mode of the guest's kernel; undefined while it is not running. */
   readonly runs: RunningIpe | undefined;
 }
 
 /**
- * How a machine's integrity policy is put in force, now and at the next start.
- * @throws HoldfastError `machine.none`, and what `readIpe` throws.
+ * Returns how a machine's integrity policy is enforced, now and from the next start on.
+ * @throws HoldfastError those of `Machine.configuration` and `readIpe`.
  */
-export async function ipeState(layout: HomeLayout, name: MachineName): Promise<IpeState> {
-  const { ipe } = await readConfiguration(layout, name);
-  const { state } = await powerState(layout, name);
-  if (state !== 'running') return { configured: ipe, runs: undefined };
-  const start = startThrough(machineLayout(layout, name).supervisorSocket);
-  const runs = await readIpe({ run: (argv, options) => runToEnd(start, argv, options) });
-  return { configured: ipe, runs };
+export async function ipeState(machine: Machine): Promise<IpeState> {
+  const { ipe } = await machine.configuration();
+  const { state } = await powerState(machine);
+  return { configured: ipe, runs: state === 'running' ? await readIpe(guestOf(machine)) : undefined };
 }

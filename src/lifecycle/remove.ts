@@ -1,33 +1,36 @@
 import { rename, rm } from 'node:fs/promises';
 import { exists, syncDirectory } from '../base/files.ts';
 import { takeLock } from '../base/lock.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
+import { draftPaths } from '../machine/paths.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
 import { withReleaseStore } from '../release/store.ts';
 import { killMachine } from '../supervisor/power.ts';
 import { disableAutostart, hostServiceManager } from '../supervisor/systemd/autostart.ts';
 
 /**
- * Removes a machine: its processes at once, its systemd unit, its directory with the keys and the disk, its lock, and the
- * release if no other machine runs from it.
+ * Removes a machine: ends its processes at once, removes its systemd unit, its directory with the keys and the disk, its lock,
+ * and its releases unless other machines use them.
  * @returns false when there was no such machine.
- * @throws HoldfastError `lock.held`, and what keeps its processes or its unit from being removed.
+ * @throws HoldfastError `lock.held`, and the failures to end its processes or to remove its unit.
  */
-export async function removeMachine(layout: HomeLayout, name: MachineName): Promise<boolean> {
-  const { directory, draft, lock: path } = machineLayout(layout, name);
-  if (!(await exists(layout.machines))) return false;
+export async function removeMachine(machine: Machine): Promise<boolean> {
+  const { home, name } = machine;
+  const { directory, lock: path } = machine.paths;
+  const draft = draftPaths(home, name).directory;
+  if (!(await exists(home.machines))) return false;
   const lock = await takeLock(path, 'remove');
   try {
     const isThere = await exists(directory);
     if (isThere) {
-      await killMachine(layout, name);
-      await disableAutostart(layout, name, hostServiceManager());
+      await killMachine(machine);
+      await disableAutostart(machine, hostServiceManager());
     }
-    await withReleaseStore(layout, `removal of ${name}`, async () => {
+    await withReleaseStore(home, `removal of ${name}`, async () => {
       await rm(draft, { recursive: true, force: true });
-      if (isThere) await rename(directory, draft); // gone whole, even if we are cut off
-      await syncDirectory(layout.machines);
-      await releaseUnused(layout);
+      if (isThere) await rename(directory, draft); // one step: an interruption leaves all of the machine or none of it
+      await syncDirectory(home.machines);
+      await releaseUnused(home);
       await rm(draft, { recursive: true, force: true });
     });
     return isThere;

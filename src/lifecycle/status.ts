@@ -1,71 +1,70 @@
 import { describe, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
-import { runToEnd } from '../channel/run.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
 import { type FirmwareBootState, readBootState } from '../firmware/boot.ts';
 import { readSoundStore } from '../firmware/saved-store.ts';
 import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
-import { readConfiguration } from '../machine/configuration.ts';
 import { unshownRecoveryKey } from '../machine/data-keys.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { MachineName } from '../machine/paths.ts';
 import { storedManifest } from '../release/store.ts';
+import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
-import { startThrough } from '../supervisor/protocol/client.ts';
 import type { MachineState } from '../supervisor/state.ts';
 import { hostServiceManager, isAutostarted } from '../supervisor/systemd/autostart.ts';
 
 /** How long a guest may take to answer: milliseconds. */
 const guestLimit = 20_000;
 
-/** All that can be known of a machine at this moment. */
+/** The state of a machine at one moment. */
 export interface MachineStatus {
   readonly name: MachineName;
   readonly state: MachineState;
-  /** Version of the release that runs, or when the machine is off, that it was deployed from. */
+  /** Version of the running release; of a machine that is off, of the release that it was deployed from. */
   readonly release: string | undefined;
-  /** The slot that runs, or when the machine is off, that the firmware will boot. */
+  /** The active slot; of a machine that is off, the one that the firmware will boot. */
   readonly slot: Slot | undefined;
-  /** Where an update stands; undefined when the variables cannot be read. */
+  /** The phase of an update; undefined when the variables cannot be read. */
   readonly phase: Phase | undefined;
-  /** Whether the chain from the firmware to the root holds, as the guest says; unknown while it does not answer. */
+  /** Whether the boot chain from the firmware to the root is verified, as the guest reports; undefined while it does not answer. */
   readonly verifiedBoot: boolean | undefined;
   readonly cpus: number;
   readonly memory: Bytes;
   readonly dataSize: Bytes;
-  /** Whether Data and Log are; and then, whether the user was shown the recovery key. */
   readonly dataEncrypted: boolean;
+  /** Whether the recovery key of encrypted data was shown to the user. */
   readonly recoveryKeyShown: boolean;
   readonly transport: Transport;
-  /** Whether the next start verifies the root; what runs is in `guest`. */
+  /** Whether the next start verifies the root; `guest` has the current state. */
   readonly verity: Verity;
   readonly autostart: boolean;
-  /** Of the hypervisor's process. */
+  /** Process of the hypervisor. */
   readonly pid: number | undefined;
   readonly accelerator: string | undefined;
   readonly guest: GuestReport | undefined;
-  /** Why the guest says nothing about itself, although it runs. */
+  /** Why a running guest did not report. */
   readonly guestProblem: string | undefined;
-  /** What firmware, kernel or initrd said that is wrong, or why the machine was given up. The guest's own words. */
+  /** What firmware, kernel or initrd reported as wrong, or why the machine was given up. Untrusted text of the guest. */
   readonly problem: string | undefined;
 }
 
 /**
- * Finds out how a machine is. Nothing of it is stored: it is read off the processes, the variable store, the release and
+ * Returns the status of a machine. None of it is stored: it is derived from the processes, the variable store, the release and
  * the guest.
  * @throws HoldfastError those of `powerState`.
  */
-export async function machineStatus(layout: HomeLayout, name: MachineName): Promise<MachineStatus> {
-  const files = machineLayout(layout, name);
-  const power = await powerState(layout, name);
-  const configuration = await readConfiguration(layout, name);
+export async function machineStatus(machine: Machine): Promise<MachineStatus> {
+  const { home, name, paths } = machine;
+  const power = await powerState(machine);
+  const configuration = await machine.configuration();
   const [guest, manifest, boot, autostart, unshown] = await Promise.all([
-    reportOf(power.state, files.supervisorSocket),
-    storedManifest(layout, configuration.release),
-    readBoot(files.variables),
-    isAutostarted(layout, name, hostServiceManager()),
-    unshownRecoveryKey(files.secrets),
+    reportOf(machine, power.state),
+    storedManifest(home, configuration.release),
+    readBoot(paths.variables),
+    isAutostarted(machine, hostServiceManager()),
+    unshownRecoveryKey(paths.secrets),
   ]);
   const { cpus, memory, dataSize, transport, verity } = configuration;
   return {
@@ -86,7 +85,7 @@ export async function machineStatus(layout: HomeLayout, name: MachineName): Prom
   };
 }
 
-/** What the firmware boots. A store that cannot be read is what is wrong with the machine, not with the question. */
+/** Returns what the firmware boots. An unreadable store is a problem of the machine, not of the command. */
 async function readBoot(path: string): Promise<{ state?: FirmwareBootState; problem?: string }> {
   try {
     return { state: readBootState((await readSoundStore(path)).store) };
@@ -101,13 +100,12 @@ function isVerified({ secureBoot, lockdown, verity }: GuestReport): boolean {
 }
 
 async function reportOf(
+  machine: Machine,
   state: MachineState,
-  socket: string,
 ): Promise<{ report?: GuestReport; problem?: string }> {
   if (state !== 'running') return {};
-  const start = startThrough(socket);
   try {
-    return { report: await askGuest({ run: (argv, options) => runToEnd(start, argv, options) }, guestLimit) };
+    return { report: await askGuest(guestOf(machine), guestLimit) };
   } catch (error) {
     return { problem: describe(error) };
   }

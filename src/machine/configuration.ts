@@ -1,11 +1,11 @@
-import { readdir } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { describe, failure, isSystemError } from '../base/errors.ts';
 import { readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';
 import { sha256 } from '../release/manifest.ts';
 import { ipeModes, logSizes, transports, verities } from './limits.ts';
-import { type HomeLayout, isMachineName, type MachineName, machineLayout } from './paths.ts';
+import { isMachineName, type MachinePaths } from './paths.ts';
 
 /** The format that this program writes, and the only one it reads. */
 const currentFormat = 1;
@@ -101,41 +101,26 @@ function damaged(path: string, why: string) {
 }
 
 /**
- * The configuration of a deployed machine.
+ * Reads `machine.json`.
  * @throws HoldfastError `machine.none` when there is no such machine, and those of `parseConfiguration`.
  */
-export async function readConfiguration(
-  layout: HomeLayout,
-  name: MachineName,
-): Promise<MachineConfiguration> {
-  const path = machineLayout(layout, name).configuration;
+export async function readConfiguration({
+  configuration: path,
+}: Pick<MachinePaths, 'configuration'>): Promise<MachineConfiguration> {
   let data: Buffer;
   try {
     data = await readBounded(path, 64 * 1024);
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error;
-    throw failure('machine.none', `there is no machine '${name}'`, {
+    throw failure('machine.none', `there is no machine '${basename(dirname(path))}'`, {
       why: `${path} does not exist`,
-      next: 'run `holdfast deploy` to make it, or `holdfast list` to see those that exist',
+      next: 'run `holdfast deploy` to create it, or `holdfast list` to list the existing machines',
     });
   }
   return parseConfiguration(data.toString('utf8'), path);
 }
 
-/** Writes `machine.json` whole or not at all. */
+/** Writes `machine.json` atomically. */
 export async function writeConfiguration(path: string, configuration: MachineConfiguration): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(configuration, null, 2)}\n`, 0o600);
-}
-
-/** Names of all deployed machines, sorted. Directories of deployments under way are not among them: their names are none. */
-export async function machineNames(layout: HomeLayout): Promise<MachineName[]> {
-  const entries = await readdir(layout.machines, { withFileTypes: true }).catch((error: unknown) => {
-    if (isSystemError(error, 'ENOENT')) return [];
-    throw error;
-  });
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .filter(isMachineName)
-    .sort();
 }

@@ -2,7 +2,6 @@ import { availableParallelism, freemem } from 'node:os';
 import { type HoldfastError, misuse } from '../base/errors.ts';
 import { type Bytes, formatSize, GiB, MiB } from '../base/size.ts';
 import { dataSizeLimits, type LogSize, type Verity } from '../disk/layout.ts';
-import type { IpeMode } from '../guest/ipe.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 
 /** What a user chooses when deploying. */
@@ -17,7 +16,10 @@ export interface MachineSettings {
 export const logSizes = ['small', 'large'] as const satisfies readonly LogSize[];
 export const transports = ['vsock', 'tcp'] as const satisfies readonly Transport[];
 export const verities = ['on', 'off'] as const satisfies readonly Verity[];
-export const ipeModes = ['audit', 'enforce'] as const satisfies readonly IpeMode[];
+
+/** `audit`: the kernel logs what the integrity policy does not allow; `enforce`: it denies that, and logs it. */
+export const ipeModes = ['audit', 'enforce'] as const;
+export type IpeMode = (typeof ipeModes)[number];
 
 /** As EFLOW's. */
 export const defaults: MachineSettings = {

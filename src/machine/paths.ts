@@ -2,12 +2,12 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { misuse } from '../base/errors.ts';
 
-/** The name of a machine. Branded: it has been checked and is safe as a directory's name. */
+/** A valid machine name: safe as the name of a directory. */
 export type MachineName = string & { readonly __brand: 'MachineName' };
 
 export const longestMachineName = 32;
 
-/** Whether a machine can have this name. */
+/** Tells whether `text` is a valid machine name. */
 export function isMachineName(text: string): text is MachineName {
   return text.length <= longestMachineName && /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/.test(text);
 }
@@ -17,9 +17,9 @@ export function isMachineName(text: string): text is MachineName {
  */
 export function parseMachineName(text: string): MachineName {
   if (!isMachineName(text)) {
-    throw misuse('machine.name', `'${text}' cannot be a machine's name`, {
-      why: `a name has 1 to ${longestMachineName} small letters, digits and hyphens, and no hyphen at either end`,
-      next: 'choose another, such as gateway-1',
+    throw misuse('machine.name', `'${text}' is not a valid machine name`, {
+      why: `a name has 1 to ${longestMachineName} lower-case letters, digits and hyphens, and no hyphen at either end`,
+      next: 'choose another name, such as gateway-1',
     });
   }
   return text;
@@ -31,59 +31,79 @@ export function homeDirectory(environment: NodeJS.ProcessEnv = process.env): str
   return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'holdfast');
 }
 
-/** Where everything of Holdfast lives on this host. All of it is below `home`, a directory with mode 0700. */
-export function homeLayout(home: string) {
-  return {
-    home,
-    /** Keys that sign releases: made on first use. */
-    keys: join(home, 'keys'),
-    /** Releases that machines run from, one directory each, named by the digest of the manifest. */
-    releases: join(home, 'releases'),
-    machines: join(home, 'machines'),
-    /** Programs fetched from Debian with their signatures checked. */
-    tools: join(home, 'tools'),
-    /** What can be made again. */
-    cache: join(home, 'cache'),
-  } as const;
+/** The directories below HOLDFAST_HOME, each with mode 0700. */
+export interface Home {
+  readonly directory: string;
+  /** Keys that sign releases; created on first use. */
+  readonly keys: string;
+  /** The release store: one directory for each release, named by the digest of its manifest. */
+  readonly releases: string;
+  readonly machines: string;
+  /** Programs unpacked from Debian packages whose signatures were verified. */
+  readonly tools: string;
+  /** Everything in it can be recreated. */
+  readonly cache: string;
 }
 
-export type HomeLayout = ReturnType<typeof homeLayout>;
+export function homeAt(directory: string): Home {
+  return {
+    directory,
+    keys: join(directory, 'keys'),
+    releases: join(directory, 'releases'),
+    machines: join(directory, 'machines'),
+    tools: join(directory, 'tools'),
+    cache: join(directory, 'cache'),
+  };
+}
 
-/** The files of a machine, in its directory. */
-export function machineFiles(directory: string) {
+/** The files of a machine. */
+export interface MachinePaths {
+  readonly directory: string;
+  readonly configuration: string;
+  readonly disk: string;
+  /** The UEFI variable store. */
+  readonly variables: string;
+  /** Keys of both ends of the channel and credentials for the guest: mode 0700. */
+  readonly secrets: string;
+  /** State of the machine's virtual TPM and the key that encrypts it; created before the first start with it. */
+  readonly tpm: string;
+  /** Sockets and pid files of a running machine; created by its supervisor, removed when the machine is off. */
+  readonly run: string;
+  readonly supervisorSocket: string;
+  /** Held by the supervisor for its lifetime. */
+  readonly supervisorLock: string;
+  readonly supervisorLog: string;
+  readonly consoleLog: string;
+  /** Held during an update. */
+  readonly updateLock: string;
+  /** Held while the machine is changed; next to its directory, as it must outlive it. */
+  readonly lock: string;
+}
+
+export function machinePaths(home: Home, name: MachineName): MachinePaths {
+  return pathsIn(join(home.machines, name));
+}
+
+/** Returns where a deployment assembles a machine. No machine name begins with a dot. */
+export function draftPaths(home: Home, name: MachineName): MachinePaths {
+  return pathsIn(join(home.machines, `.${name}`));
+}
+
+/** Returns the paths of a machine in any directory. */
+export function pathsIn(directory: string): MachinePaths {
   return {
     directory,
     configuration: join(directory, 'machine.json'),
     disk: join(directory, 'disk.qcow2'),
-    /** UEFI variable store. */
     variables: join(directory, 'variables.fd'),
-    /** Keys of both ends of the channel and the credentials for the guest: mode 0700. */
     secrets: join(directory, 'secrets'),
-    /** What the machine's own TPM keeps, and the key that encrypts it; made before the first start with it. */
     tpm: join(directory, 'tpm'),
-    /** Sockets and pid files of a running machine; made by its supervisor and removed when the machine is off. */
     run: join(directory, 'run'),
     supervisorSocket: join(directory, 'run', 'supervisor.sock'),
-    /** Held by the supervisor as long as it lives. */
     supervisorLock: join(directory, 'supervisor.lock'),
     supervisorLog: join(directory, 'supervisor.log'),
     consoleLog: join(directory, 'console.log'),
-    /** Held while a release is brought into a slot. */
     updateLock: join(directory, 'update.lock'),
-  } as const;
+    lock: `${directory}.lock`,
+  };
 }
-
-export type MachineFiles = ReturnType<typeof machineFiles>;
-
-/** The files of one machine, and what is beside its directory. */
-export function machineLayout(layout: HomeLayout, name: MachineName) {
-  return {
-    ...machineFiles(join(layout.machines, name)),
-    /** Held by whoever changes the machine. */
-    lock: join(layout.machines, `${name}.lock`),
-    /** Where a deployment puts the machine together; no name of a machine begins with a dot. */
-    draft: join(layout.machines, `.${name}`),
-  } as const;
-}
-
-export type MachineLayout = ReturnType<typeof machineLayout>;

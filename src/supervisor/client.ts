@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isFailure } from '../base/errors.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { connectNbd } from '../disk/nbd.ts';
+import type { Machine } from '../machine/machine.ts';
 import { ask, hold } from './protocol/client.ts';
 import { protocolError } from './protocol/frames.ts';
 import { machineStates } from './state.ts';
@@ -19,52 +20,54 @@ const status = z.object({
   problem: z.string().optional(),
 });
 
-/** What the supervisor says, or undefined when there is none. @throws what `ask` throws. */
-export async function askStatus(socket: string): Promise<SupervisorStatus | undefined> {
-  const reply = await askIfThere(socket, { verb: 'status' });
+/** Returns the status that the supervisor reports, or undefined when there is no supervisor. @throws those of `ask`. */
+export async function askStatus(machine: Machine): Promise<SupervisorStatus | undefined> {
+  const reply = await askIfThere(machine, { verb: 'status' });
   if (reply === undefined) return undefined;
   const parsed = status.safeParse(reply);
   if (parsed.success) return parsed.data;
-  throw protocolError('its status has another form');
+  throw protocolError('its status is malformed');
 }
 
 /**
- * Waits until the supervisor has started its machine; false when there is no supervisor.
- * @throws HoldfastError why it could not be started.
+ * Waits until the supervisor has started its machine.
+ * @returns false when there is no supervisor.
+ * @throws HoldfastError the reason why it could not be started.
  */
-export async function askStarted(socket: string): Promise<boolean> {
-  return (await askIfThere(socket, { verb: 'started' })) !== undefined;
+export async function askStarted(machine: Machine): Promise<boolean> {
+  return (await askIfThere(machine, { verb: 'started' })) !== undefined;
 }
 
 /**
- * Waits until the supervisor has shut its machine down; false when there is no supervisor.
+ * Waits until the supervisor has shut its machine down.
+ * @returns false when there is no supervisor.
  * @throws HoldfastError `machine.stop-timeout`.
  */
-export async function askStop(socket: string, force: boolean): Promise<boolean> {
-  return (await askIfThere(socket, { verb: 'stop', force })) !== undefined;
+export async function askStop(machine: Machine, force: boolean): Promise<boolean> {
+  return (await askIfThere(machine, { verb: 'stop', force })) !== undefined;
 }
 
-/** Makes the supervisor open or close the host's TPM to its guest, as the configuration now says; false when there is none. */
-export async function askTpm(socket: string): Promise<boolean> {
-  return (await askIfThere(socket, { verb: 'tpm' })) !== undefined;
+/** Applies the configured access to the host's TPM to a running machine. Returns false when there is no supervisor. */
+export async function askTpm(machine: Machine): Promise<boolean> {
+  return (await askIfThere(machine, { verb: 'tpm' })) !== undefined;
 }
 
-/** Makes the supervisor end and its machine live on; false when there is no supervisor. */
-export async function askLeave(socket: string): Promise<boolean> {
-  return (await askIfThere(socket, { verb: 'leave' })) !== undefined;
+/** Ends the supervisor and leaves its machine running. Returns false when there is no supervisor. */
+export async function askLeave(machine: Machine): Promise<boolean> {
+  return (await askIfThere(machine, { verb: 'leave' })) !== undefined;
 }
 
 const exported = z.object({ socket: z.string(), name: z.string() });
 
 /**
- * Opens the disk of a machine that runs, beside its guest, for the time of `work`.
+ * Opens the disk of a running machine, next to its guest, while `work` runs.
  * @throws HoldfastError `supervisor.absent`, `machine.not-running`, `disk.device`, and what `work` throws.
  */
-export async function withDisk<T>(socketPath: string, work: (disk: BlockDevice) => Promise<T>): Promise<T> {
-  const { reply, release } = await hold(socketPath, { verb: 'disk' });
+export async function withDisk<T>(machine: Machine, work: (disk: BlockDevice) => Promise<T>): Promise<T> {
+  const { reply, release } = await hold(machine.paths.supervisorSocket, { verb: 'disk' });
   try {
     const parsed = exported.safeParse(reply);
-    if (!parsed.success) throw protocolError('the answer about its disk has another form');
+    if (!parsed.success) throw protocolError('the answer about its disk is malformed');
     const disk = await connectNbd(parsed.data.socket, parsed.data.name);
     try {
       return await work(disk);
@@ -76,10 +79,10 @@ export async function withDisk<T>(socketPath: string, work: (disk: BlockDevice) 
   }
 }
 
-/** The reply, which may be null, or undefined when nobody serves the socket. */
-async function askIfThere(socket: string, request: Parameters<typeof ask>[1]): Promise<unknown> {
+/** Returns the reply, which may be null, or undefined when there is no supervisor. */
+async function askIfThere({ paths }: Machine, request: Parameters<typeof ask>[1]): Promise<unknown> {
   try {
-    return await ask(socket, request);
+    return await ask(paths.supervisorSocket, request);
   } catch (error) {
     if (isFailure(error, 'supervisor.absent')) return undefined;
     throw error;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { channelKeyFiles } from '../channel/keys.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
-import type { MachineFiles } from '../machine/paths.ts';
+import type { MachinePaths } from '../machine/paths.ts';
 import { virtualTpmState } from '../tpm/virtual/virtual-tpm.ts';
 
 /**
@@ -64,7 +64,7 @@ export async function writeCredentials(
  * @param keys further credentials of this one start: name to file.
  */
 export function machineHardware(
-  files: MachineFiles,
+  files: MachinePaths,
   configuration: MachineConfiguration,
   keys: Readonly<Record<string, string>> = {},
 ): MachineHardware {

@@ -2,7 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import { start, started } from '../base/process.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { askStarted } from './client.ts';
 import {
   hostServiceManager,
@@ -18,55 +18,53 @@ const listensWithin = 30_000;
 const pollEvery = 25;
 
 /**
- * Starts a supervisor for a machine that has none, and waits until it has started the machine, or found it. It is systemd's
- * child when the machine comes up with the host, else a process in a session of its own.
- * @param mode `adopt` only looks for a machine that runs.
+ * Starts a supervisor for a machine that has none, and waits until it has started or found the machine. It is a child of
+ * systemd when the machine starts with the host, else a process in a session of its own.
+ * @param mode `adopt` only looks for a running machine.
  * @throws HoldfastError why the machine could not be started, `supervisor.failed`, `supervisor.silent`.
  */
 export async function launchSupervisor(
-  layout: HomeLayout,
-  name: MachineName,
+  machine: Machine,
   mode: 'start' | 'adopt',
   manager: ServiceManager = hostServiceManager(),
 ): Promise<void> {
-  const { supervisorSocket, supervisorLog } = machineLayout(layout, name);
-  const hasFailed = await spawnSupervisor(layout, name, mode, manager);
+  const { name, paths } = machine;
+  const hasFailed = await spawnSupervisor(machine, mode, manager);
   for (let waited = 0; waited < listensWithin; waited += pollEvery) {
     const failed = hasFailed(); // looked at first, as it may answer and end in between
-    if (await askStarted(supervisorSocket)) return;
+    if (await askStarted(machine)) return;
     if (failed) {
-      throw failure('supervisor.failed', `the supervisor of '${name}' could not do its work`, {
-        why: await lastLine(supervisorLog),
-        next: `see ${supervisorLog}`,
+      throw failure('supervisor.failed', `the supervisor of '${name}' failed`, {
+        why: await lastLine(paths.supervisorLog),
+        next: `see ${paths.supervisorLog}`,
       });
     }
     await sleep(pollEvery);
   }
   throw failure('supervisor.silent', `the supervisor of '${name}' does not answer`, {
-    why: `nobody listens at ${supervisorSocket}`,
-    next: `see ${supervisorLog}`,
+    why: `no process listens at ${paths.supervisorSocket}`,
+    next: `see ${paths.supervisorLog}`,
   });
 }
 
-/** @returns whether it has failed, as far as we can know: one that finds another in charge ends well. */
+/** @returns whether it has failed, as far as can be known: a supervisor that finds another one in charge exits with 0. */
 async function spawnSupervisor(
-  layout: HomeLayout,
-  name: MachineName,
+  machine: Machine,
   mode: 'start' | 'adopt',
   manager: ServiceManager,
 ): Promise<() => boolean> {
-  if ((await manager.isRunning()) && (await isAutostarted(layout, name, manager))) {
-    await manager.systemctl('start', unitName(name));
+  if ((await manager.isRunning()) && (await isAutostarted(machine, manager))) {
+    await manager.systemctl('start', unitName(machine.name));
     return () => false;
   }
-  const [program = '', ...args] = supervisorCommand(name, mode);
-  const log = await open(machineLayout(layout, name).supervisorLog, 'a', 0o600);
+  const [program = '', ...args] = supervisorCommand(machine.name, mode);
+  const log = await open(machine.paths.supervisorLog, 'a', 0o600);
   try {
     const child = start(program, args, {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
       cwd: '/',
-      env: { ...process.env, HOLDFAST_HOME: layout.home },
+      env: { ...process.env, HOLDFAST_HOME: machine.home.directory },
     });
     await started(child, program);
     child.unref();
@@ -78,5 +76,5 @@ async function spawnSupervisor(
 
 async function lastLine(path: string): Promise<string> {
   const lines = (await readFile(path, 'utf8').catch(() => '')).trim().split('\n');
-  return lines.at(-1) || 'it said nothing';
+  return lines.at(-1) || 'it logged nothing';
 }

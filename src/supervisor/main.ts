@@ -11,15 +11,9 @@ import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
 import { readBootState } from '../firmware/boot.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
-import { readConfiguration } from '../machine/configuration.ts';
 import { forgetRecovery } from '../machine/data-keys.ts';
-import {
-  homeDirectory,
-  homeLayout,
-  type MachineFiles,
-  machineLayout,
-  parseMachineName,
-} from '../machine/paths.ts';
+import { Machine } from '../machine/machine.ts';
+import { homeAt, homeDirectory, parseMachineName } from '../machine/paths.ts';
 import { makeVirtualTpm } from '../tpm/virtual/virtual-tpm.ts';
 import { askStatus } from './client.ts';
 import { consoleProblem, readConsole } from './console-log.ts';
@@ -43,43 +37,42 @@ const modes = z.enum(['start', 'adopt']);
 
 async function main(modeWord: string | undefined, nameWord: string | undefined): Promise<number> {
   const mode = modes.parse(modeWord);
-  const name = parseMachineName(nameWord ?? '');
-  const layout = homeLayout(homeDirectory());
-  const files = machineLayout(layout, name);
-  await readConfiguration(layout, name);
-  const lock = await takeCharge(files);
+  const machine = new Machine(homeAt(homeDirectory()), parseMachineName(nameWord ?? ''));
+  const { home, name, paths } = machine;
+  await machine.configuration();
+  const lock = await takeCharge(machine);
   if (!lock) return 0;
-  const logLine = openLogFile(files.supervisorLog);
+  const logLine = openLogFile(paths.supervisorLog);
   const log = (line: string) => logLine('supervisor', line);
   log(`supervisor ${process.pid} (${mode})`);
-  await mkdir(files.run, { recursive: true, mode: 0o700 });
-  await forgetFailure(files.run);
-  rotateLog(files.consoleLog);
+  await mkdir(paths.run, { recursive: true, mode: 0o700 });
+  await forgetFailure(paths.run);
+  rotateLog(paths.consoleLog);
 
-  const identity = await readIdentity(files.secrets, guestUser);
+  const identity = await readIdentity(paths.secrets, guestUser);
   const tpm = new TpmAccess(
-    async () => (await readConfiguration(layout, name)).hostTpm,
+    async () => (await machine.reload()).hostTpm,
     (line) => logLine('tpm', line),
   );
   const supervisor = supervise(
     {
-      hypervisor: tpm.through(hostHypervisor(layout)),
-      machine: { name, run: files.run, consoleLog: files.consoleLog },
+      hypervisor: tpm.through(hostHypervisor(home)),
+      machine: { name, run: paths.run, consoleLog: paths.consoleLog },
       prepare: async () => {
-        if (await makeVirtualTpm(files.tpm)) log('TPM made');
-        return prepareStart(layout, name, log);
+        if (await makeVirtualTpm(paths.tpm)) log('TPM made');
+        return prepareStart(machine, log);
       },
-      handedOver: () => forgetRecovery(files.secrets),
-      isSingleStart: async () => readBootState(await readVariableStore(files.variables)).next !== undefined,
-      fallBack: () => fallBack(files.variables, log),
-      readProblem: async () => consoleProblem(await readConsole(files.consoleLog)),
+      handedOver: () => forgetRecovery(paths.secrets),
+      isSingleStart: async () => readBootState(await readVariableStore(paths.variables)).next !== undefined,
+      fallBack: () => fallBack(paths.variables, log),
+      readProblem: async () => consoleProblem(await readConsole(paths.consoleLog)),
       openSession: (stream) => openSession(stream, identity),
       log,
     },
     mode,
   );
   const requests = supervisorRequests(supervisor);
-  const server = await serve(files.supervisorSocket, {
+  const server = await serve(paths.supervisorSocket, {
     ...requests.handlers,
     tpm: answer(z.object({}), () => tpm.refresh()),
   });
@@ -99,23 +92,23 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   await tpm.close();
   await server.close();
   log(`supervisor ends: ${end}`);
-  if (end === 'failed') await noteFailure(files.run, supervisor.status().problem);
+  if (end === 'failed') await noteFailure(paths.run, supervisor.status().problem);
   // what stays there is the sign of a machine that runs, or that ended without a shutdown
   if (end === 'stopped' || (end === 'unstarted' && mode === 'start'))
-    await rm(files.run, { recursive: true });
+    await rm(paths.run, { recursive: true });
   await lock.release();
   return end === 'stopped' || end === 'left' ? 0 : 1;
 }
 
 /** The lock that says we are in charge, or undefined when another supervisor is. One that is ending is waited for. */
-async function takeCharge(files: MachineFiles): Promise<Lock | undefined> {
+async function takeCharge(machine: Machine): Promise<Lock | undefined> {
   for (;;) {
     try {
-      return await takeLock(files.supervisorLock, 'supervisor');
+      return await takeLock(machine.paths.supervisorLock, 'supervisor');
     } catch (error) {
       if (!isFailure(error, 'lock.held')) throw error;
     }
-    if (await askStatus(files.supervisorSocket)) return undefined;
+    if (await askStatus(machine)) return undefined;
     await sleep(50);
   }
 }

@@ -3,8 +3,7 @@ import { unlessAborted } from '../base/abort.ts';
 import { failure, isFailure } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
-import { readConfiguration } from '../machine/configuration.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { askStatus, askStop } from './client.ts';
 import { readFailure } from './failure-note.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
@@ -12,37 +11,37 @@ import { launchSupervisor } from './launch.ts';
 import { isOff } from './state.ts';
 import type { SupervisorStatus } from './supervisor.ts';
 
-/** How often a machine that boots is looked at: milliseconds. */
+/** How often a supervisor is asked: milliseconds. */
 const pollEvery = 100;
 
 /** How long a supervisor may take until it listens: milliseconds. */
 const listensWithin = 10_000;
 
 /**
- * What a machine is doing. When it runs and its supervisor has died, it gets a new one first.
- * @throws HoldfastError `machine.none`, and those of `readConfiguration`.
+ * Returns what a machine is doing. A running machine whose supervisor has died gets a new one first.
+ * @throws HoldfastError those of `Machine.configuration`.
  */
-export async function powerState(layout: HomeLayout, name: MachineName): Promise<SupervisorStatus> {
-  await readConfiguration(layout, name);
-  const files = machineLayout(layout, name);
+export async function powerState(machine: Machine): Promise<SupervisorStatus> {
+  await machine.configuration(); // there is such a machine
+  const { home, paths } = machine;
   for (let waited = 0; waited < listensWithin; waited += pollEvery) {
-    const told = await askStatus(files.supervisorSocket);
+    const told = await askStatus(machine);
     if (told) return told;
     // the supervisor removes this directory when the machine was shut down, and only then
-    if (!(await exists(files.run))) return { state: 'stopped' };
-    const found = await ifFree(files.supervisorLock, 'supervised', async () => {
-      const machine = await hostHypervisor(layout).adopt(files);
-      machine?.release();
-      return machine !== undefined;
+    if (!(await exists(paths.run))) return { state: 'stopped' };
+    const found = await ifFree(paths.supervisorLock, 'supervised', async () => {
+      const running = await hostHypervisor(home).adopt(paths);
+      running?.release();
+      return running !== undefined;
     });
-    if (found === false) return { state: 'failed', problem: await readFailure(files.run) };
-    if (found === true) await launchSupervisor(layout, name, 'adopt');
-    else await sleep(pollEvery); // a supervisor lives that does not listen yet, or no longer
+    if (found === false) return { state: 'failed', problem: await readFailure(paths.run) };
+    if (found === true) await launchSupervisor(machine, 'adopt');
+    else await sleep(pollEvery); // a supervisor that does not listen yet, or no longer
   }
   return { state: 'starting' };
 }
 
-/** Runs `work` under a lock, or answers `otherwise` when somebody holds it. */
+/** Runs `work` under a lock, or returns `otherwise` when the lock is held. */
 async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>): Promise<T | U> {
   try {
     return await withLock(path, 'status', work);
@@ -54,90 +53,80 @@ async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>):
 
 /**
  * Starts a machine; does not wait until it has booted.
- * @param handOver what this start alone needs: called while nobody else can start the machine, and not when it runs.
- * @returns false when it ran already.
+ * @param handOver prepares what this start alone needs: called under the machine's lock, unless the machine runs.
+ * @returns false when it was running.
  * @throws HoldfastError `lock.held`, `machine.stopping`, and why it could not be started.
  */
-export async function startMachine(
-  layout: HomeLayout,
-  name: MachineName,
-  handOver?: () => Promise<void>,
-): Promise<boolean> {
-  await readConfiguration(layout, name);
-  return withLock(machineLayout(layout, name).lock, 'start', () => startLocked(layout, name, handOver));
+export function startMachine(machine: Machine, handOver?: () => Promise<void>): Promise<boolean> {
+  return machine.locked('start', () => startLocked(machine, handOver));
 }
 
-/** With the machine's lock held. */
-async function startLocked(
-  layout: HomeLayout,
-  name: MachineName,
-  handOver?: () => Promise<void>,
-): Promise<boolean> {
-  const power = await powerState(layout, name);
+async function startLocked(machine: Machine, handOver?: () => Promise<void>): Promise<boolean> {
+  const power = await powerState(machine);
   if (power.state === 'stopping') {
-    throw failure('machine.stopping', `the machine '${name}' is shutting down`, {
-      why: 'it was asked to a moment ago',
+    throw failure('machine.stopping', `the machine '${machine.name}' is shutting down`, {
+      why: 'a shutdown is under way',
       next: 'try again when it is off; `holdfast stop` waits for that',
     });
   }
   if (!isOff(power)) return false;
   await handOver?.();
-  await launchSupervisor(layout, name, 'start');
+  await launchSupervisor(machine, 'start');
   return true;
 }
 
+export interface StopOptions {
+  /** Ends the machine at once, without a shutdown. */
+  readonly force?: boolean;
+  /** Ends the waiting; the shutdown goes on. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Shuts a machine down, or with `force` ends it at once, and waits until it is off.
- * @param signal ends the waiting; what was asked for goes on.
- * @returns false when it was off already.
+ * Shuts a machine down and waits until it is off.
+ * @returns false when it was off.
  * @throws HoldfastError `machine.stop-timeout`: the machine was left running; the signal's reason.
  */
 export async function stopMachine(
-  layout: HomeLayout,
-  name: MachineName,
-  force: boolean,
-  signal: AbortSignal,
+  machine: Machine,
+  { force = false, signal }: StopOptions,
 ): Promise<boolean> {
-  const { supervisorSocket } = machineLayout(layout, name);
   for (let asked = false; ; asked = true) {
     signal.throwIfAborted();
-    if (isOff(await powerState(layout, name))) return asked;
-    if (await unlessAborted(isStopped(supervisorSocket, force), signal)) {
-      await supervisorEnded(layout, name);
+    if (isOff(await powerState(machine))) return asked;
+    if (await unlessAborted(isStopped(machine, force), signal)) {
+      await supervisorEnded(machine);
       return true;
     }
     await sleep(pollEvery, undefined, { signal });
   }
 }
 
-/**
- * Ends a machine's processes at once, also when its supervisor is dead or its configuration damaged, and waits until they
- * are gone.
- */
-export async function killMachine(layout: HomeLayout, name: MachineName): Promise<void> {
-  const files = machineLayout(layout, name);
-  while (await exists(files.run)) {
-    if (await isStopped(files.supervisorSocket, true)) return supervisorEnded(layout, name);
-    const found = await ifFree(files.supervisorLock, 'supervised', async () => {
-      const machine = await hostHypervisor(layout).adopt(files);
-      await machine?.kill();
+/** Ends a machine's processes at once, even when its supervisor is dead or its configuration damaged; waits until they are gone. */
+export async function killMachine(machine: Machine): Promise<void> {
+  const { home, paths } = machine;
+  while (await exists(paths.run)) {
+    if (await isStopped(machine, true)) return supervisorEnded(machine);
+    const found = await ifFree(paths.supervisorLock, 'supervised', async () => {
+      const running = await hostHypervisor(home).adopt(paths);
+      await running?.kill();
     });
     if (found !== 'supervised') return;
     await sleep(pollEvery);
   }
 }
 
-/** False when there is no supervisor that could be asked, not yet or no longer. */
-async function isStopped(socket: string, force: boolean): Promise<boolean> {
+/** Returns false when there is no supervisor, not yet or no longer. */
+async function isStopped(machine: Machine, force: boolean): Promise<boolean> {
   try {
-    return await askStop(socket, force);
+    return await askStop(machine, force);
   } catch (error) {
     if (isFailure(error, 'supervisor.lost')) return false;
     throw error;
   }
 }
 
-/** Waits until the supervisor's process is gone and with it the last that belongs to a running machine. */
-export async function supervisorEnded(layout: HomeLayout, name: MachineName): Promise<void> {
-  await withLock(machineLayout(layout, name).supervisorLock, 'stop', async () => {}, { wait: true });
+/** Waits until the supervisor's process is gone, which is the last of a running machine. */
+export async function supervisorEnded(machine: Machine): Promise<void> {
+  await withLock(machine.paths.supervisorLock, 'stop', async () => {}, { wait: true });
 }

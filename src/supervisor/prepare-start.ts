@@ -2,32 +2,26 @@ import { setVerity } from '../firmware/boot.ts';
 import { restoreVariableStore, saveVariableStore } from '../firmware/saved-store.ts';
 import { repairVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
-import { readConfiguration } from '../machine/configuration.ts';
 import { keptKeys } from '../machine/data-keys.ts';
-import { type HomeLayout, type MachineName, machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { markStart } from './console-log.ts';
 import { machineHardware } from './hardware.ts';
 
 /**
- * Makes a machine that is off ready for its next start. Its boot entries follow from its configuration each time anew:
- * what the guest has made of them since does not count.
- * @param log takes a line.
+ * Prepares a machine that is off for its next start. Its boot entries are derived from its configuration each time, so that
+ * changes by the guest do not count.
  * @returns what to start.
  * @throws HoldfastError `firmware.variables`, and those of `readConfiguration`.
  */
-export async function prepareStart(
-  layout: HomeLayout,
-  name: MachineName,
-  log: (line: string) => void,
-): Promise<MachineHardware> {
-  const files = machineLayout(layout, name);
-  const configuration = await readConfiguration(layout, name);
+export async function prepareStart(machine: Machine, log: (line: string) => void): Promise<MachineHardware> {
+  const { paths } = machine;
+  const configuration = await machine.reload(); // changed by other processes since
   const { verity } = configuration;
-  if (await restoreVariableStore(files.variables))
-    log('the UEFI variables were torn, as by a loss of power: those that were kept are back');
-  if (await repairVariableStore(files.variables, (store) => setVerity(store, verity)))
+  if (await restoreVariableStore(paths.variables))
+    log('the UEFI variables were torn, as by a loss of power: restored from the copy');
+  if (await repairVariableStore(paths.variables, (store) => setVerity(store, verity)))
     log(`UEFI variables written: verity is ${verity}`);
-  await saveVariableStore(files.variables);
-  await markStart(files.consoleLog);
-  return machineHardware(files, configuration, configuration.encryption && (await keptKeys(files.secrets)));
+  await saveVariableStore(paths.variables);
+  await markStart(paths.consoleLog);
+  return machineHardware(paths, configuration, configuration.encryption && (await keptKeys(paths.secrets)));
 }

@@ -6,33 +6,33 @@ import type { VariableStore } from '../firmware/store.ts';
 import { changesBetween } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
 import { writeVariables } from '../guest/boot-variables.ts';
-import { machineLayout } from '../machine/paths.ts';
-import { guestOf, type Machine } from './observe.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { UpdateContext } from './context.ts';
 
-/** How long the firmware may take to write what it took: milliseconds, and how often that is looked at. */
+/** How long the firmware may take to write the variables, and how often they are read: milliseconds. */
 const writtenWithin = 10_000;
 const lookEvery = 100;
 
 /**
- * Changes the UEFI variables of a machine that runs: the guest's firmware writes, the host looks whether it has. On the
- * host's disk when it resolves.
+ * Changes the UEFI variables of a running machine: the guest's firmware writes them, the host checks that it has. They are on
+ * the host's disk when the promise resolves.
  * @throws HoldfastError `update.variables` when they are not written; those of `writeVariables`.
  */
 export async function changeVariables(
-  machine: Machine,
+  { machine, guest }: UpdateContext,
   change: (store: VariableStore) => VariableStore,
 ): Promise<void> {
-  const { variables } = machineLayout(machine.layout, machine.name);
+  const { variables } = machine.paths;
   const changes = async () => {
     const store = await readVariableStore(variables);
     return changesBetween(store, change(store));
   };
-  await writeVariables(guestOf(machine), await changes());
+  await writeVariables(guest, await changes());
   for (let waited = 0; (await changes()).length > 0; waited += lookEvery) {
     if (waited >= writtenWithin) {
-      throw failure('update.variables', 'the firmware did not keep what it was told to boot', {
-        why: `${writtenWithin / 1000} seconds later its variables are not as they were written`,
-        next: 'run the update again; what was done is not done twice',
+      throw failure('update.variables', 'the firmware did not store the boot variables', {
+        why: `they differ ${writtenWithin / 1000} seconds after they were written`,
+        next: 'run the update again; it resumes where it stopped',
       });
     }
     await sleep(lookEvery);
@@ -40,9 +40,9 @@ export async function changeVariables(
   await settleVariables(machine);
 }
 
-/** Has on the host's disk, with a copy, what a running machine's variables say: whoever wrote them last may have been cut off. */
-export async function settleVariables({ layout, name }: Machine): Promise<void> {
-  const { variables } = machineLayout(layout, name);
+/** Syncs a running machine's variables to the host's disk and copies them: an interrupted command may have left that undone. */
+export async function settleVariables(machine: Machine): Promise<void> {
+  const { variables } = machine.paths;
   const file = await open(variables, 'r');
   try {
     await file.sync();

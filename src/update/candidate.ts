@@ -8,30 +8,30 @@ import { hostTrust } from '../repository/client/host-trust.ts';
 import { offeredPart, readOffer } from '../repository/client/offer.ts';
 import { type LikelyFetch, likelyFetch } from '../repository/client/strategies.ts';
 import { openSource } from '../repository/source/open.ts';
-import type { Machine } from './observe.ts';
+import type { UpdateContext } from './context.ts';
 
-/** A release that a machine could be brought to: its manifest is verified, its large files are not here. */
+/** A release that could be installed: its manifest is verified, its large files are not fetched. */
 export interface Candidate {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
   /** How it would come; undefined when its directory was named. */
   readonly road: LikelyFetch | undefined;
-  /** What it tells of itself. @throws HoldfastError when that is damaged. */
+  /** Reads one of its small files. @throws HoldfastError when that is damaged. */
   part<Part extends SmallFile>(part: Part): Promise<SmallContent<Part>>;
 }
 
 /**
- * Looks at the release whose directory `from` names, or at the newest of the repository that it names. Nothing of it is fetched
- * but what tells of it.
+ * Examines the release in the directory `from`, or the newest of the repository `from`. Of a repository, only metadata and small
+ * files are fetched.
  * @throws HoldfastError those of `readRelease`, `openSource` and `readOffer`, and what `work` throws.
  */
 export async function withCandidate<T>(
-  { layout, progress, signal }: Machine,
+  { machine: { home }, progress, signal }: UpdateContext,
   from: string,
   work: (candidate: Candidate) => Promise<T>,
 ): Promise<T> {
   if (await exists(join(from, 'release.json'))) {
-    const { directory, digest, manifest } = await readRelease(from, trustedCertificate(layout));
+    const { directory, digest, manifest } = await readRelease(from, trustedCertificate(home));
     return work({
       digest,
       manifest,
@@ -41,10 +41,10 @@ export async function withCandidate<T>(
   }
   const source = await openSource(from);
   try {
-    const trust = hostTrust(layout);
+    const trust = hostTrust(home);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
     const { digest, manifest } = offer;
-    const road = likelyFetch(offer, await storedDigests(layout));
+    const road = likelyFetch(offer, await storedDigests(home));
     return await work({ digest, manifest, road, part: (part) => offeredPart(offer, part) });
   } finally {
     await source.close();

@@ -1,42 +1,30 @@
-import { withLock } from '../base/lock.ts';
-import type { Slot } from '../disk/layout.ts';
-import { slotPartition } from '../disk/layout.ts';
+import { type Slot, slotPartition } from '../disk/layout.ts';
 import { otherSlot } from '../firmware/slots.ts';
-import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
-import { machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { withDisk } from '../supervisor/client.ts';
-import { keptReleases, releaseIn } from './kept-releases.ts';
-import type { Machine } from './observe.ts';
+import { keptReleases } from './kept-releases.ts';
+import { releaseIn } from './machine-slots.ts';
 
-/** What is overwritten of a boot partition: its file system's first blocks, without which nobody finds the boot image. */
+/** How much of a boot partition is erased: the first blocks of its file system, without which its boot image is not found. */
 const erased = 64 * 1024;
 
-/** The latest epoch that a machine has committed, by its deployment or by an update. */
-export async function machineEpoch({ layout, name }: Machine): Promise<number> {
-  return (await readConfiguration(layout, name)).epoch;
+/** Records the epoch of the committed release: from then on, no release of an earlier epoch is installed on the machine. */
+export async function reachEpoch(machine: Machine, epoch: number): Promise<void> {
+  if ((await machine.configuration()).epoch >= epoch) return;
+  await machine.update('update', (before) => (before.epoch < epoch ? { ...before, epoch } : before));
 }
 
-/** Notes the epoch of what is committed: from now on nothing of an earlier one is brought to the machine. */
-export async function reachEpoch({ layout, name }: Machine, epoch: number): Promise<void> {
-  const files = machineLayout(layout, name);
-  await withLock(files.lock, 'update', async () => {
-    const configuration = await readConfiguration(layout, name);
-    if (configuration.epoch < epoch)
-      await writeConfiguration(files.configuration, { ...configuration, epoch });
-  });
-}
-
-/** Whether a slot holds a release of an epoch that the machine has left. */
+/** Tells whether a slot holds a release of an epoch before that of the machine. */
 export async function holdsPast(machine: Machine, slot: Slot): Promise<boolean> {
-  const reached = await machineEpoch(machine);
-  const past = (await keptReleases(machine)).filter(({ manifest }) => manifest.epoch < reached);
+  const { epoch } = await machine.configuration();
+  const past = (await keptReleases(machine)).filter(({ manifest }) => manifest.epoch < epoch);
   return (await releaseIn(machine, slot, past)) !== undefined;
 }
 
-/** Makes the slot that does not run unfit to be started: neither a boot entry nor the fallback loader finds its boot image. */
-export async function expireOther({ layout, name }: Machine, running: Slot): Promise<void> {
+/** Makes the inactive slot unbootable: neither a boot entry nor the fallback loader finds its boot image. */
+export async function expireOther(machine: Machine, running: Slot): Promise<void> {
   const { offset } = slotPartition(otherSlot(running), 'boot');
-  await withDisk(machineLayout(layout, name).supervisorSocket, async (disk) => {
+  await withDisk(machine, async (disk) => {
     await disk.write(offset, Buffer.alloc(erased));
     await disk.flush();
   });

@@ -1,6 +1,6 @@
 import type { Result } from '../audit/audit.ts';
 import { describe, HoldfastError } from '../base/errors.ts';
-import type { Session } from '../channel/session.ts';
+import type { Guest } from '../channel/guest.ts';
 import type { Slot } from '../disk/layout.ts';
 import { waitForBoot } from '../guest/boot.ts';
 import { askRunning } from '../guest/running.ts';
@@ -23,8 +23,6 @@ export const coreClaims: readonly string[] = [
   ...['data-writable', 'logs-on-log', 'overlay-etc', 'overlay-home', 'overlay-root'],
   ...['ssh-no-passwords', 'ssh-root-refused', 'ssh-keys-pinned', 'channel-not-on-network', 'no-login-prompt'],
 ];
-
-type Guest = Pick<Session, 'run'>;
 
 const seconds = 1000;
 const bootLimit = 300 * seconds;

@@ -1,33 +1,19 @@
-import { withLock } from '../base/lock.ts';
-import type { Slot } from '../disk/layout.ts';
-import { readConfiguration, writeConfiguration } from '../machine/configuration.ts';
-import { machineLayout } from '../machine/paths.ts';
+import type { Machine } from '../machine/machine.ts';
 import { releaseUnused } from '../machine/unused-releases.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import type { Sha256 } from '../release/manifest.ts';
 import { type StoredRelease, storedRelease, withReleaseStore } from '../release/store.ts';
-import { type Machine, problemInSlot, type Running } from './observe.ts';
+import { releaseIn } from './machine-slots.ts';
+import type { Running } from './observe.ts';
 
-/** The releases that a machine's slots may hold. */
-export async function keptReleases({ layout, name }: Machine): Promise<StoredRelease[]> {
-  const { release, updates } = await readConfiguration(layout, name);
-  const found = await Promise.all([release, ...updates].map((digest) => storedRelease(layout, digest)));
+/** Returns the releases that a machine's slots may hold. */
+export async function keptReleases(machine: Machine): Promise<StoredRelease[]> {
+  const { release, updates } = await machine.configuration();
+  const found = await Promise.all([release, ...updates].map((digest) => storedRelease(machine.home, digest)));
   return found.filter((each) => each !== undefined);
 }
 
-/** The first of these releases that a slot holds, every byte checked. */
-export async function releaseIn(
-  machine: Machine,
-  slot: Slot,
-  releases: readonly StoredRelease[],
-): Promise<StoredRelease | undefined> {
-  for (const release of releases) {
-    if ((await problemInSlot(machine, slot, release)) === undefined) return release;
-  }
-  return undefined;
-}
-
-/** The release that runs; undefined when this host does not know it. Its slot is read only when several have its root. */
+/** Returns the running release; undefined when this host does not know it. Reads its slot only if several have its root. */
 export async function runningRelease(
   machine: Machine,
   { running, rootHash }: Running,
@@ -37,7 +23,7 @@ export async function runningRelease(
   return running === undefined || found.length < 2 ? found[0] : releaseIn(machine, running, found);
 }
 
-/** What is known of what a machine runs. */
+/** What is known of the running release. */
 export interface RunningKnown {
   /** Undefined when the machine is off, or this host does not know it. */
   readonly release: StoredRelease | undefined;
@@ -45,8 +31,8 @@ export interface RunningKnown {
 }
 
 /**
- * The releases that a machine's slots may hold on the way to another: what the slot holds that is about to be written goes.
- * That is the one that does not run, unless there is nothing to write or nothing known; of a trial, it is the one that runs.
+ * Returns the releases that a machine's slots may hold during an update: all so far, without the one in the slot that is about
+ * to be written. That is the inactive slot, or the active one of a trial; none is written when nothing is known.
  * @param kept the releases that its slots may have held so far.
  */
 export function keptOnTheWay(
@@ -63,33 +49,32 @@ export function keptOnTheWay(
 }
 
 /**
- * Brings a release into the store for a machine, where it stays with what else its slots may hold: see `keptOnTheWay`.
- * @param obtain has the release in the store: called while nothing leaves it.
- * @param reached the latest epoch that the machine has committed.
- * @throws HoldfastError `lock.held`, `release.epoch`; what `obtain` throws.
+ * Brings a release into the store for a machine and records it, together with the releases that its slots may still hold: see
+ * `keptOnTheWay`.
+ * @param obtain brings the release into the store; no release is removed meanwhile.
+ * @throws HoldfastError `release.epoch`; those of `Machine.locked` and `obtain`.
  */
 export async function keepRelease(
   machine: Machine,
   obtain: () => Promise<StoredRelease>,
   running: RunningKnown,
-  reached: number,
 ): Promise<StoredRelease> {
-  const { layout, name } = machine;
-  const files = machineLayout(layout, name);
+  const { home, name } = machine;
   const keep = async () => {
     const target = await obtain();
     try {
-      checkEpoch(target.manifest, reached, 'machine');
-      const configuration = await readConfiguration(layout, name);
-      const { release } = configuration;
-      const kept = keptOnTheWay([release, ...configuration.updates], running, target.digest);
-      const updates = kept.filter((digest) => digest !== release); // that is always kept: the disk stands on it
-      await writeConfiguration(files.configuration, { ...configuration, updates });
+      await machine.updateLocked((before) => {
+        checkEpoch(target.manifest, before.epoch, 'machine');
+        const { release } = before;
+        const kept = keptOnTheWay([release, ...before.updates], running, target.digest);
+        const updates = kept.filter((digest) => digest !== release); // always kept: the disk is based on it
+        return { ...before, updates };
+      });
       return target;
     } finally {
-      await releaseUnused(layout);
+      await releaseUnused(home);
     }
   };
-  // the machine's lock too, and first, as a deployment takes them: what other verbs write into machine.json must not be lost
-  return withLock(files.lock, 'update', () => withReleaseStore(layout, `update of ${name}`, keep));
+  // the machine's lock first and then the store's, as a deployment takes them
+  return machine.locked('update', () => withReleaseStore(home, `update of ${name}`, keep));
 }

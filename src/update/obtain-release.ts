@@ -7,34 +7,34 @@ import { hostTrust } from '../repository/client/host-trust.ts';
 import { readOffer } from '../repository/client/offer.ts';
 import { openOldReleases } from '../repository/client/seeds.ts';
 import { openSource } from '../repository/source/open.ts';
-import type { Machine } from './observe.ts';
+import type { UpdateContext } from './context.ts';
 
-/** How a release came to this host: undefined when its directory was named. */
+/** How a release was fetched; undefined when `from` is its directory. */
 export type Fetch = Pick<Fetched, 'road' | 'received' | 'detours'> | undefined;
 
 /**
- * Hands over a way to have a release in the store: that whose directory `from` names, else the newest of the repository that
- * `from` names, which is fetched first unless the store has it. What was fetched is removed when `work` succeeds.
+ * Calls `work` with a function that brings a release into the store: the one in the directory `from`, or the newest of the
+ * repository `from`, which is fetched first unless the store has it. The fetched files are removed when `work` succeeds.
  * @throws HoldfastError those of `openSource`, `readOffer` and `fetchRelease`, and what `work` throws.
  */
 export async function withRelease<T>(
-  { layout, progress, signal }: Machine,
+  { machine: { home }, progress, signal }: UpdateContext,
   from: string,
   work: (obtain: () => Promise<StoredRelease>, fetch: Fetch) => Promise<T>,
 ): Promise<T> {
-  const importFrom = (directory: string) => () => importRelease(directory, layout, progress, signal);
+  const importFrom = (directory: string) => () => importRelease(directory, home, progress, signal);
   if (await exists(join(from, 'release.json'))) return work(importFrom(from), undefined);
   const source = await openSource(from);
   try {
-    const trust = hostTrust(layout);
+    const trust = hostTrust(home);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
-    const directory = join(layout.cache, 'fetched');
+    const directory = join(home.cache, 'fetched');
     return await withFetching(directory, async () => {
-      const stored = await completeRelease(layout, offer.digest);
+      const stored = await completeRelease(home, offer.digest);
       if (stored) return work(async () => stored, { road: 'present', received: 0, detours: [] });
       const fetched = await fetchRelease({
         ...{ source, offer, trust, directory, progress, signal },
-        old: (scratch) => openOldReleases(layout, scratch),
+        old: (scratch) => openOldReleases(home, scratch),
       });
       const { road, received, detours, release } = fetched;
       const result = await work(importFrom(release.directory), { road, received, detours });

@@ -13,9 +13,9 @@ import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
 import { readBootState } from '../../src/firmware/boot.ts';
 import { readVariableStore } from '../../src/firmware/store-file.ts';
 import { createMachine, type DeployRequest } from '../../src/lifecycle/create.ts';
-import { readConfiguration } from '../../src/machine/configuration.ts';
 import { defaults } from '../../src/machine/limits.ts';
-import { type HomeLayout, homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { type Home, homeAt, machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import { machineHardware } from '../../src/supervisor/hardware.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
@@ -24,7 +24,7 @@ let scratch: string;
 let keys: string;
 let key: KeyPair;
 let release: string;
-let home = 0;
+let homes = 0;
 const name = parseMachineName('gateway-1');
 
 before(async () => {
@@ -36,16 +36,15 @@ before(async () => {
 });
 after(() => rm(scratch, { recursive: true }));
 
-function newHome(): HomeLayout {
-  return { ...homeLayout(join(scratch, `h${++home}`)), keys };
+function newHome(): Home {
+  return { ...homeAt(join(scratch, `h${++homes}`)), keys };
 }
 
-function request(layout: HomeLayout, changes: Partial<DeployRequest> = {}): DeployRequest {
+function request(home: Home, changes: Partial<DeployRequest> = {}): DeployRequest {
   return {
-    name,
+    machine: new Machine(home, name),
     settings: defaults,
     release,
-    layout,
     progress: silent,
     signal: new AbortController().signal,
     ...changes,
@@ -65,8 +64,8 @@ function interruptAt(title: string): Pick<DeployRequest, 'progress' | 'signal'> 
 }
 
 /** What is left of machines and releases, locks aside: they hold nothing. */
-function leftIn(layout: HomeLayout): string[] {
-  return [layout.machines, layout.releases]
+function leftIn(home: Home): string[] {
+  return [home.machines, home.releases]
     .flatMap((directory) => (existsSync(directory) ? readdirSync(directory) : []))
     .filter((entry) => !entry.endsWith('.lock'));
 }
@@ -77,11 +76,11 @@ async function diskUse(directory: string): Promise<number> {
 }
 
 test('a machine has all its parts, private, and small', async () => {
-  const layout = newHome();
+  const home = newHome();
   const settings = { ...defaults, dataSize: (3 * GiB) as Bytes, transport: 'tcp' } as const;
-  const configuration = await createMachine(request(layout, { settings }));
-  assert.deepEqual(await readConfiguration(layout, name), configuration);
-  const files = machineLayout(layout, name);
+  const configuration = await createMachine(request(home, { settings }));
+  assert.deepEqual(await new Machine(home, name).configuration(), configuration);
+  const files = machinePaths(home, name);
   const hardware = machineHardware(files, configuration);
   for (const path of [hardware.disk, hardware.variables, ...Object.values(hardware.credentials)])
     assert.ok(existsSync(path), path);
@@ -91,7 +90,7 @@ test('a machine has all its parts, private, and small', async () => {
     hardware.credentials['holdfast.host-key'] ?? '',
   ])
     assert.equal(statSync(path).mode & 0o777, 0o600, path);
-  for (const path of [files.directory, files.secrets, layout.machines])
+  for (const path of [files.directory, files.secrets, home.machines])
     assert.equal(statSync(path).mode & 0o777, 0o700, path);
   assert.equal(readFileSync(hardware.credentials['system.hostname'] ?? '', 'utf8'), name);
   assert.match(readFileSync(hardware.credentials['system.machine_id'] ?? '', 'utf8'), /^[0-9a-f]{32}$/);
@@ -103,53 +102,53 @@ test('a machine has all its parts, private, and small', async () => {
 });
 
 test('a second machine of a release has its own keys and shares the release', async () => {
-  const layout = newHome();
-  await createMachine(request(layout));
+  const home = newHome();
+  await createMachine(request(home));
   const started = performance.now();
   const second = parseMachineName('gateway-2');
-  await createMachine(request(layout, { name: second }));
+  await createMachine(request(home, { machine: new Machine(home, second) }));
   assert.ok(performance.now() - started < 5000); // 2 seconds is what bench/deploy holds us to; here others run too
-  const secrets = [name, second].map((each) => machineLayout(layout, each).secrets);
+  const secrets = [name, second].map((each) => machinePaths(home, each).secrets);
   for (const file of ['identity', 'guest-host-key', 'machine-id'])
     assert.notDeepEqual(
       ...(secrets.map((directory) => readFileSync(join(directory, file))) as [Buffer, Buffer]),
     );
-  assert.equal(readdirSync(layout.releases).filter((entry) => entry !== '.lock').length, 1);
+  assert.equal(readdirSync(home.releases).filter((entry) => entry !== '.lock').length, 1);
 });
 
 test('with vsock the guest is not told to listen on TCP', async () => {
-  const layout = newHome();
-  const configuration = await createMachine(request(layout));
-  const { credentials } = machineHardware(machineLayout(layout, name), configuration);
+  const home = newHome();
+  const configuration = await createMachine(request(home));
+  const { credentials } = machineHardware(machinePaths(home, name), configuration);
   assert.equal(credentials['holdfast.tcp'], undefined);
 });
 
 test('a machine that exists is left alone', async () => {
-  const layout = newHome();
-  await createMachine(request(layout));
-  const before = readFileSync(machineLayout(layout, name).configuration);
-  await assert.rejects(createMachine(request(layout)), { code: 'machine.exists', exitCode: 1 });
-  assert.deepEqual(readFileSync(machineLayout(layout, name).configuration), before);
+  const home = newHome();
+  await createMachine(request(home));
+  const before = readFileSync(machinePaths(home, name).configuration);
+  await assert.rejects(createMachine(request(home)), { code: 'machine.exists', exitCode: 1 });
+  assert.deepEqual(readFileSync(machinePaths(home, name).configuration), before);
 });
 
 test('settings out of range are all told before anything is made', async () => {
-  const layout = newHome();
+  const home = newHome();
   const settings = { ...defaults, cpus: 0, dataSize: GiB };
-  await assert.rejects(createMachine(request(layout, { settings })), AggregateError);
-  assert.equal(existsSync(layout.home), false);
+  await assert.rejects(createMachine(request(home, { settings })), AggregateError);
+  assert.equal(existsSync(home.directory), false);
 });
 
 test('a home with a path too long for sockets is refused', async () => {
-  const layout = homeLayout(join(scratch, 'x'.repeat(100)));
-  await assert.rejects(createMachine(request(layout)), { code: 'home.too-long', exitCode: 2 });
-  assert.equal(existsSync(layout.home), false);
+  const home = homeAt(join(scratch, 'x'.repeat(100)));
+  await assert.rejects(createMachine(request(home)), { code: 'home.too-long', exitCode: 2 });
+  assert.equal(existsSync(home.directory), false);
 });
 
 test('a second command on the machine is told of the first', async () => {
-  const layout = newHome();
-  mkdirSync(layout.machines, { recursive: true });
-  const lock = await takeLock(machineLayout(layout, name).lock, 'deploy');
-  await assert.rejects(createMachine(request(layout)), {
+  const home = newHome();
+  mkdirSync(home.machines, { recursive: true });
+  const lock = await takeLock(machinePaths(home, name).lock, 'deploy');
+  await assert.rejects(createMachine(request(home)), {
     code: 'lock.held',
     why: new RegExp(`holdfast deploy \\(process ${process.pid}\\)`),
   });
@@ -158,23 +157,26 @@ test('a second command on the machine is told of the first', async () => {
 
 for (const step of ['Checking the release', 'Importing the release', 'Creating the machine'])
   test(`Ctrl-C at '${step}' leaves nothing, and the next deployment works`, async () => {
-    const layout = newHome();
-    await assert.rejects(createMachine(request(layout, interruptAt(step))));
-    assert.deepEqual(leftIn(layout), []);
-    await createMachine(request(layout));
+    const home = newHome();
+    await assert.rejects(createMachine(request(home, interruptAt(step))));
+    assert.deepEqual(leftIn(home), []);
+    await createMachine(request(home));
   });
 
 test('an interruption keeps the release that another machine runs from', async () => {
-  const layout = newHome();
-  await createMachine(request(layout));
-  const before = leftIn(layout);
-  const interrupted = { name: parseMachineName('gateway-2'), ...interruptAt('Creating the machine') };
-  await assert.rejects(createMachine(request(layout, interrupted)), /interrupted/);
-  assert.deepEqual(leftIn(layout), before);
+  const home = newHome();
+  await createMachine(request(home));
+  const before = leftIn(home);
+  const interrupted = {
+    machine: new Machine(home, parseMachineName('gateway-2')),
+    ...interruptAt('Creating the machine'),
+  };
+  await assert.rejects(createMachine(request(home, interrupted)), /interrupted/);
+  assert.deepEqual(leftIn(home), before);
 });
 
 test('what a killed deployment left is gone after the next', async () => {
-  const layout = newHome();
+  const home = newHome();
   const script = `
     import { createMachine } from '${join(import.meta.dirname, '../../src/lifecycle/create.ts')}';
     const progress = { step: (title, work) => {
@@ -183,16 +185,16 @@ test('what a killed deployment left is gone after the next', async () => {
     } };
     await createMachine({ ...JSON.parse(process.argv[1]), progress, signal: new AbortController().signal });
   `;
-  const parts = JSON.stringify(request(layout));
+  const parts = JSON.stringify(request(home));
   const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', script, parts], {
     stdio: 'inherit',
   });
   const [, signal] = await once(child, 'close');
   assert.equal(signal, 'SIGKILL');
-  assert.ok(leftIn(layout).includes(`.${name}`), 'it was killed too early to leave anything');
-  await createMachine(request(layout));
+  assert.ok(leftIn(home).includes(`.${name}`), 'it was killed too early to leave anything');
+  await createMachine(request(home));
   assert.deepEqual(
-    leftIn(layout).filter((entry) => entry.startsWith('.')),
+    leftIn(home).filter((entry) => entry.startsWith('.')),
     [],
   );
 });
@@ -208,20 +210,23 @@ test('a damaged release and one by another key leave nothing', async () => {
     [foreign, 'release.signature'],
     [scratch, 'release.none'],
   ] as const) {
-    const layout = newHome();
-    await assert.rejects(createMachine(request(layout, { release: directory })), { code, exitCode: 1 });
-    assert.deepEqual(leftIn(layout), []);
+    const home = newHome();
+    await assert.rejects(createMachine(request(home, { release: directory })), { code, exitCode: 1 });
+    assert.deepEqual(leftIn(home), []);
   }
 });
 
 test('a machine whose configuration is damaged keeps all releases', async () => {
-  const layout = newHome();
-  await createMachine(request(layout));
-  writeFileSync(machineLayout(layout, name).configuration, 'x');
-  const releases = readdirSync(layout.releases);
-  const interrupted = { name: parseMachineName('gateway-2'), ...interruptAt('Creating the machine') };
-  await assert.rejects(createMachine(request(layout, interrupted)), /interrupted/);
-  assert.deepEqual(readdirSync(layout.releases), releases);
+  const home = newHome();
+  await createMachine(request(home));
+  writeFileSync(machinePaths(home, name).configuration, 'x');
+  const releases = readdirSync(home.releases);
+  const interrupted = {
+    machine: new Machine(home, parseMachineName('gateway-2')),
+    ...interruptAt('Creating the machine'),
+  };
+  await assert.rejects(createMachine(request(home, interrupted)), /interrupted/);
+  assert.deepEqual(readdirSync(home.releases), releases);
 });
 
 /**
@@ -229,31 +234,31 @@ test('a machine whose configuration is damaged keeps all releases', async () => 
  * namespace, where it may mount without root.
  * @returns the error's code and texts, and what is left of machines and releases.
  */
-async function deployIn(layout: HomeLayout, wrap: string) {
+async function deployIn(home: Home, wrap: string) {
   const script = `
     import { readdirSync } from 'node:fs';
     import { createMachine } from '${join(import.meta.dirname, '../../src/lifecycle/create.ts')}';
     const request = JSON.parse(process.argv[1]);
     const progress = { step: (title, work) => work({ update() {}, note() {} }) };
     await createMachine({ ...request, progress, signal: new AbortController().signal }).catch((error) => {
-      const { machines, releases } = request.layout;
+      const { machines, releases } = request.machine.home;
       const left = [machines, releases].flatMap((directory) => readdirSync(directory)).filter((name) => !name.endsWith('.lock'));
       console.log(JSON.stringify({ code: error.code, text: [error.message, error.why].join(': '), left }));
     });
   `;
-  mkdirSync(layout.home, { recursive: true });
+  mkdirSync(home.directory, { recursive: true });
   const command = [process.execPath, '--input-type=module-typescript', '--eval', script];
   const { stdout } = await run('unshare', [
     ...['--map-root-user', '--mount', 'sh', '-c', wrap, 'sh'],
-    ...[...command, JSON.stringify(request(layout))],
+    ...[...command, JSON.stringify(request(home))],
   ]);
   return JSON.parse(stdout.toString());
 }
 
 test('without QEMU the missing program is named, and nothing is left', async () => {
-  const layout = newHome();
+  const home = newHome();
   // a private mount of an empty file over qemu-img: a host without it, for this process alone
-  const result = await deployIn(layout, 'mount --bind /dev/null "$(command -v qemu-img)" && exec "$@"');
+  const result = await deployIn(home, 'mount --bind /dev/null "$(command -v qemu-img)" && exec "$@"');
   assert.match(result.text, /qemu-img/);
   assert.deepEqual(result.left, []);
 });
@@ -263,17 +268,17 @@ for (const [size, purpose] of [
   ['30m', 'the machine'],
 ])
   test(`a disk too small for ${purpose} is told before it is filled`, async () => {
-    const layout = newHome();
-    const wrap = `mount -t tmpfs -o size=${size},mode=0700 tmpfs '${layout.home}' && exec "$@"`;
-    const result = await deployIn(layout, wrap);
+    const home = newHome();
+    const wrap = `mount -t tmpfs -o size=${size},mode=0700 tmpfs '${home.directory}' && exec "$@"`;
+    const result = await deployIn(home, wrap);
     assert.equal(result.code, 'disk.full');
-    assert.match(result.text, new RegExp(`not enough room for ${purpose}`));
+    assert.match(result.text, new RegExp(`not enough disk space for ${purpose}`));
     assert.deepEqual(result.left, []);
   });
 
 test('a write that fails half-way leaves nothing', async () => {
-  const layout = newHome();
-  const result = await deployIn(layout, 'ulimit -f 4096 && exec "$@"');
+  const home = newHome();
+  const result = await deployIn(home, 'ulimit -f 4096 && exec "$@"');
   assert.match(result.text, /EFBIG|SIGXFSZ|too large/i);
   assert.deepEqual(result.left, []);
 });

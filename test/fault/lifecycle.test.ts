@@ -12,7 +12,8 @@ import { findProcesses } from '../../src/base/process-table.ts';
 import { isQemuOf } from '../../src/hypervisor/qemu/arguments.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import { switchAutostart } from '../../src/lifecycle/autostart.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { homeAt, machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import type { ServiceManager } from '../../src/supervisor/systemd/autostart.ts';
 import { unitName } from '../../src/supervisor/systemd/unit.ts';
@@ -27,13 +28,12 @@ const program = resolve(import.meta.dirname, '../../bin/holdfast');
 // other machines of this host must not be taken for ours
 const name = parseMachineName(`life-${process.pid}`);
 let home: string;
-let files: ReturnType<typeof machineLayout>;
+let files: ReturnType<typeof machinePaths>;
 
 before(async () => {
   home = await mkdtemp(join(tmpdir(), 'holdfast-life-'));
-  const layout = homeLayout(home);
-  files = machineLayout(layout, name);
-  await makeFakeRelease(join(home, 'build'), await keyPair(layout.keys, 'release'));
+  files = machinePaths(homeAt(home), name);
+  await makeFakeRelease(join(home, 'build'), await keyPair(homeAt(home).keys, 'release'));
 });
 after(async () => {
   await holdfast('remove');
@@ -321,16 +321,16 @@ test("a machine that runs goes on when its supervisor becomes systemd's, and whe
       spawn(node, args, { env, detached: true, stdio: 'ignore' }).unref();
     },
   };
-  const layout = homeLayout(home);
-  assert.equal(await switchAutostart(layout, name, true, systemd), true);
+  const machine = new Machine(homeAt(home), name);
+  assert.equal(await switchAutostart(machine, true, systemd), true);
   assert.equal(commands.at(-1), `start ${unitName(name)}`);
   assert.equal(await onlyProcess('qemu'), qemu);
   const systemds = await onlyProcess('supervisor');
   assert.notEqual(systemds, own);
-  assert.equal(await switchAutostart(layout, name, true, systemd), false);
+  assert.equal(await switchAutostart(machine, true, systemd), false);
   assert.equal(await onlyProcess('supervisor'), systemds);
 
-  assert.equal(await switchAutostart(layout, name, false, systemd), true);
+  assert.equal(await switchAutostart(machine, false, systemd), true);
   assert.equal(commands.at(-1), 'daemon-reload');
   assert.equal(await onlyProcess('qemu'), qemu);
   assert.notEqual(await onlyProcess('supervisor'), systemds);

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Progress } from '../../src/base/progress.ts';
 import { silent } from '../../src/base/progress.ts';
-import { homeLayout } from '../../src/machine/paths.ts';
+import { homeAt } from '../../src/machine/paths.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
 import { sha256 } from '../../src/release/manifest.ts';
 import {
@@ -35,7 +35,7 @@ after(() => rm(scratch, { recursive: true }));
 
 /** A store of its own that trusts our key. */
 function newStore() {
-  return { ...homeLayout(join(scratch, `home-${++home}`)), keys: join(scratch, 'keys') };
+  return { ...homeAt(join(scratch, `home-${++home}`)), keys: join(scratch, 'keys') };
 }
 
 function titles(): { seen: string[]; progress: Progress } {

@@ -15,10 +15,12 @@ import { withImage } from '../../src/hypervisor/qemu/image-device.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
 import { machineStatus } from '../../src/lifecycle/status.ts';
 import { defaults } from '../../src/machine/limits.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { homeAt, type machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
+import { type UpdateContext, updateContext } from '../../src/update/context.ts';
 import { keptReleases } from '../../src/update/kept-releases.ts';
-import { type Machine, observeSlots } from '../../src/update/observe.ts';
+import { observeSlots } from '../../src/update/observe.ts';
 import { isLost, rescue } from '../../src/update/rescue.ts';
 import { slotProblem, withBase } from '../../src/update/slot-content.ts';
 import { formatImage } from '../../src/verity/format.ts';
@@ -29,14 +31,16 @@ import { makeFakeRelease, signRelease } from '../support/fake-release.ts';
  */
 
 let machine: Machine;
-let files: ReturnType<typeof machineLayout>;
+let update: UpdateContext;
+let files: ReturnType<typeof machinePaths>;
 let home: string;
 
 before(async () => {
   home = await mkdtemp(join(tmpdir(), 'holdfast-rescue-'));
-  const [layout, name] = [homeLayout(home), parseMachineName('wreck')];
-  files = machineLayout(layout, name);
-  const [key] = await Promise.all([keyPair(layout.keys, 'release'), keyPair(layout.keys, 'platform')]);
+  machine = new Machine(homeAt(home), parseMachineName('wreck'));
+  files = machine.paths;
+  const { keys } = machine.home;
+  const [key] = await Promise.all([keyPair(keys, 'release'), keyPair(keys, 'platform')]);
   const release = join(home, 'release');
   const fake = await makeFakeRelease(release, key);
   const path = join(release, 'root.img');
@@ -47,12 +51,11 @@ before(async () => {
   const root = { ...fake.root, ...formatted, size: (await stat(path)).size, sha256 };
   await signRelease(release, { ...fake, root }, key);
   const { signal } = new AbortController();
-  machine = { layout, name, progress: silent, signal };
+  update = updateContext({ machine, progress: silent, signal });
   await createMachine({
-    name,
+    machine,
     settings: defaults,
     release,
-    layout,
     progress: silent,
     signal,
   });
@@ -76,8 +79,8 @@ test('variables that a loss of power tore are not in the way of an update: what 
   const whole = await readFile(files.variables);
   await saveVariableStore(files.variables);
   await writeFile(files.variables, Buffer.from(whole).fill(0, 0, 4096));
-  assert.deepEqual((await observeSlots(machine)).order, ['A']);
-  const { slot, phase } = await machineStatus(machine.layout, machine.name);
+  assert.deepEqual((await observeSlots(update)).order, ['A']);
+  const { slot, phase } = await machineStatus(machine);
   assert.deepEqual([slot, phase], ['A', 'committed']);
   await writeFile(files.variables, whole);
 });
@@ -110,17 +113,17 @@ test('a lost machine has a release written into the slot that is not committed, 
   const before = await untouched();
 
   const cut = new AbortController();
-  const progress: Machine['progress'] = {
+  const progress: UpdateContext['progress'] = {
     step: (title, work) => {
       if (title === 'Writing the release') cut.abort(new Error('cut'));
       return silent.step(title, work);
     },
   };
-  await assert.rejects(rescue({ ...machine, progress, signal: cut.signal }, await release()), /cut/);
+  await assert.rejects(rescue({ ...update, progress, signal: cut.signal }, await release()), /cut/);
   assert.deepEqual(await bootState(), { order: ['A'], next: undefined });
   assert.equal(await isLost(machine), true);
 
-  const { steps, written } = await rescue(machine, await release());
+  const { steps, written } = await rescue(update, await release());
   assert.deepEqual(steps, ['retire', 'stage', 'finalize']);
   assert.ok(written > 0);
   assert.deepEqual(await bootState(), { order: ['A'], next: 'B' });

@@ -6,8 +6,8 @@ import { Duplex } from 'node:stream';
 import { after, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2 from 'ssh2';
+import type { GuestCommand } from '../../src/channel/guest.ts';
 import { makeChannelKeys, readIdentity } from '../../src/channel/keys.ts';
-import type { GuestCommand } from '../../src/channel/session.ts';
 import { openSession } from '../../src/channel/ssh.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 

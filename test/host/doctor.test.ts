@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hostChecks } from '../../src/host/checks.ts';
 import { examineHost } from '../../src/host/doctor.ts';
-import { homeLayout } from '../../src/machine/paths.ts';
+import { homeAt } from '../../src/machine/paths.ts';
 
 test('a home whose sockets would have too long a path is reported', async () => {
   const socketPaths = (home: string) =>
-    examineHost(hostChecks(homeLayout(home)).filter(({ name }) => name === 'socket paths'));
+    examineHost(hostChecks(homeAt(home)).filter(({ name }) => name === 'socket paths'));
   const [long] = await socketPaths(`/${'x'.repeat(70)}`);
   assert.equal(long?.verdict, 'missing');
   assert.match(long?.remedy ?? '', /HOLDFAST_HOME/);

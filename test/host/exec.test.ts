@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { openSession } from '../../src/channel/ssh.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { homeAt, machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { executeFor } from '../../src/supervisor/exec.ts';
 import { serve } from '../../src/supervisor/protocol/server.ts';
 import { startSshServer } from '../support/ssh-server.ts';
@@ -16,7 +16,7 @@ const main = join(import.meta.dirname, '../../src/cli/main.ts');
 const sshd = await startSshServer();
 let session = await openSession(await sshd.connect(), sshd.identity);
 const home = join(sshd.directory, 'holdfast');
-const { supervisorSocket } = machineLayout(homeLayout(home), parseMachineName('default'));
+const { supervisorSocket } = machinePaths(homeAt(home), parseMachineName('default'));
 await mkdir(dirname(supervisorSocket), { recursive: true });
 const supervisor = await serve(supervisorSocket, { exec: executeFor(async () => session) });
 after(async () => {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { exampleImage } from '../../scripts/example-image.ts';
 import { run } from '../../src/base/process.ts';
-import { layout } from '../support/vm/machine.ts';
+import { home } from '../support/vm/machine.ts';
 
 /*
  * The initrd's part for the overlays, run by busybox as it is run at boot, in a root and a mount namespace of its own. Data
@@ -18,7 +18,7 @@ let scratch: string;
 
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'holdfast-overlays-'));
-  const image = await exampleImage(layout);
+  const image = await exampleImage(home);
   await run('tar', ['--extract', '--file', image, '--directory', scratch, './bin/busybox']);
   busybox = join(scratch, 'bin/busybox');
 });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
-import { builtRelease, type CommandResult, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
+import { builtRelease, type CommandResult, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
@@ -14,7 +14,7 @@ import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
  */
 
 const name = parseMachineName('attested');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const word = ['--machine', name];
 const asked = 'c0ffee'.repeat(10);
 /** What the other host has: evidence, what it trusts, and a home without machines. */

@@ -11,16 +11,16 @@ import { attributes, vendors } from '../../src/firmware/names.ts';
 import type { Variable } from '../../src/firmware/record.ts';
 import { findVariable, setVariables } from '../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../src/firmware/store-file.ts';
-import { machineLayout } from '../../src/machine/paths.ts';
+import { machinePaths } from '../../src/machine/paths.ts';
 import { asRoot } from '../support/vm/guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 import { inGuest, onHost } from '../support/vm/sabotages.ts';
 
 /*
  * The audit of a machine that runs, as it is and sabotaged. Each sabotage is undone: the machine is shared.
  */
 
-const files = machineLayout(layout, sharedName);
+const files = machinePaths(home, sharedName);
 const report = z.object({
   machine: z.string(),
   release: z.string(),

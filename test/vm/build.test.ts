@@ -11,7 +11,7 @@ import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.
  * Whole builds from Debian's packages.
  */
 
-const again = join(home, 'build-again');
+const again = join(home.directory, 'build-again');
 after(() => rm(again, { recursive: true, force: true }));
 
 test('an unchanged rebuild says so, without building', async () => {
@@ -37,7 +37,7 @@ test('the same package lock gives the same bytes', async () => {
 test('a release says what its image has in the overlays', async () => {
   const release = await builtRelease();
   const content = overlayContent.parse(JSON.parse(await readFile(join(release, 'overlays.json'), 'utf8')));
-  const root = join(home, 'extracted');
+  const root = join(home.directory, 'extracted');
   try {
     await run('fsck.erofs', [`--extract=${root}`, '--preserve', '--overwrite', join(release, 'root.img')]);
     assert.deepEqual(await listOverlayContent(root), content);
@@ -49,8 +49,8 @@ test('a release says what its image has in the overlays', async () => {
 
 test('a directory with something else is not replaced, and a file that is no lock not built from', async () => {
   for (const [words, message] of [
-    [['--out', home], /holds something else than a release/],
-    [['--out', join(home, 'none'), '--lock', import.meta.filename], /is not a package lock/],
+    [['--out', home.directory], /holds something else than a release/],
+    [['--out', join(home.directory, 'none'), '--lock', import.meta.filename], /is not a package lock/],
   ] as const) {
     const { code, stderr } = await holdfast(['build', ...words]);
     assert.equal(code, 2);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { exampleImage } from '../../scripts/example-image.ts';
 import { asRoot } from '../support/vm/guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Containers without any network to fetch from: an image is copied in, as a user would. Podman takes seconds for each
@@ -10,7 +10,7 @@ import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../supp
  */
 
 before(async () => {
-  const image = await exampleImage(layout);
+  const image = await exampleImage(home);
   await sharedMachine();
   await expectDone(['copy', image, ':/tmp/example.tar']);
   await asRoot(sharedName, 'podman import --quiet /tmp/example.tar example; rm /tmp/example.tar');

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inGuest } from '../support/vm/guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Files in and out of a machine: what tar, sh and cp of the guest make of it. The rest is in the unit tests.
@@ -26,7 +26,7 @@ let directory: string;
 
 before(async () => {
   await sharedMachine();
-  directory = await mkdtemp(join(layout.home, 'copy-'));
+  directory = await mkdtemp(join(home.directory, 'copy-'));
   await inGuest(sharedName, ['mkdir', inside]);
 });
 after(async () => {

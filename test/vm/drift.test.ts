@@ -7,9 +7,9 @@ import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
 import { layout, partitionNamed } from '../../src/disk/layout.ts';
 import { writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { asRoot } from '../support/vm/guest.ts';
-import { builtRelease, expectDone, holdfast, layout as home } from '../support/vm/machine.ts';
+import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 
 /*
  * What a machine of its own changes against its release, what gives it back, and how it comes up when Data or Log are not
@@ -205,7 +205,7 @@ test('a Log and a Data that cannot be mended: the machine is reached, and says s
   for (const part of ['Log', 'Data'] as const) {
     const { offset, size } = partitionNamed(layout(sizes), part);
     for (let at = 0; at < size; at += 128 * MiB)
-      await writeImage(machineLayout(home, name).disk, offset + at, Buffer.alloc(MiB));
+      await writeImage(machinePaths(home, name).disk, offset + at, Buffer.alloc(MiB));
   }
   await expectDone(['start', ...word]);
   assert.deepEqual((await status()).guest?.degraded, [

@@ -6,11 +6,11 @@ import { GiB, MiB } from '../../src/base/size.ts';
 import { layout as diskLayout, partitionNamed } from '../../src/disk/layout.ts';
 import { readImage, writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
-import { readConfiguration } from '../../src/machine/configuration.ts';
 import { forgetKeys, keepDataKeys, keptKeys, makeDataKeys } from '../../src/machine/data-keys.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { asRoot } from '../support/vm/guest.ts';
-import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { tamperingWith } from '../support/vm/tampering.ts';
 
 /*
@@ -19,7 +19,7 @@ import { tamperingWith } from '../support/vm/tampering.ts';
  */
 
 const name = parseMachineName('encrypted');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const word = ['--machine', name];
 const kept = `${files.disk}.kept`;
 const marker = 'a secret that nobody may find';
@@ -37,7 +37,7 @@ after(async () => {
 });
 
 async function offsetOf(partition: 'Data' | 'Log'): Promise<number> {
-  return partitionNamed(diskLayout(await readConfiguration(layout, name)), partition).offset;
+  return partitionNamed(diskLayout(await new Machine(home, name).configuration()), partition).offset;
 }
 
 async function dataIsThere(): Promise<void> {

@@ -4,15 +4,15 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { exampleImage } from '../../scripts/example-image.ts';
 import { verdicts } from '../../src/audit/claim.ts';
-import { runToEnd } from '../../src/channel/run.ts';
 import { readAllowed, replaceAllowed } from '../../src/guest/firewall.ts';
 import { chainLines } from '../../src/guest/firewall-file.ts';
 import { describeRule, ruleLimit } from '../../src/guest/firewall-rule.ts';
-import { startIn } from '../../src/supervisor/guest.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { guestOf } from '../../src/supervisor/guest.ts';
 import { firewallRules } from '../support/firewall-rules.ts';
 import { greet, stopGreeting } from '../support/vm/greeters.ts';
 import { askGuest, asRoot } from '../support/vm/guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 import { connectFrom, neighbour } from '../support/vm/neighbours.ts';
 
 /*
@@ -29,7 +29,7 @@ function firewall(...words: readonly string[]): Promise<string> {
 }
 
 before(async () => {
-  const image = await exampleImage(layout);
+  const image = await exampleImage(home);
   await sharedMachine();
   await firewall('reset');
   await greet(sharedName, [near, far]);
@@ -208,8 +208,7 @@ test('changes at the same time do not undo one another', async () => {
   for (const service of wanted) await firewall('remove', service);
 });
 
-const start = startIn(layout, sharedName);
-const guest: Parameters<typeof readAllowed>[0] = { run: (argv, options) => runToEnd(start, argv, options) };
+const guest = guestOf(new Machine(home, sharedName));
 
 test('as many rules as there can be, of every kind, come into force as they are written', async () => {
   const rules = await readAllowed(guest);

@@ -7,10 +7,10 @@ import { readIdentity } from '../../src/channel/keys.ts';
 import { openSession } from '../../src/channel/ssh.ts';
 import { connectVsock } from '../../src/channel/vsock.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
-import { machineLayout } from '../../src/machine/paths.ts';
+import { machinePaths } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
 import { askGuest } from '../support/vm/guest.ts';
-import { builtRelease, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { builtRelease, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * What the running machine itself says about how it is locked down. All is asked at once; each test reads its answers.
@@ -82,7 +82,7 @@ const questions = {
   identity: 'hostname; cat /etc/machine-id',
 } as const;
 
-const files = machineLayout(layout, sharedName);
+const files = machinePaths(home, sharedName);
 let answers: Record<keyof typeof questions, string>;
 
 before(async () => {

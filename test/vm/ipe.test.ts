@@ -9,7 +9,7 @@ import { signRootHash } from '../../src/release/build/uki.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import { formatImage } from '../../src/verity/format.ts';
 import { askGuest, asRoot } from '../support/vm/guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * Programs that the release key did not sign: audit lets them run and tells, enforce refuses, and a signed volume of
@@ -22,7 +22,7 @@ let scratch: string;
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'holdfast-ipe-'));
   await sharedMachine();
-  const image = await exampleImage(layout);
+  const image = await exampleImage(home);
   await run('tar', ['--extract', '--file', image, '--directory', scratch, './bin/busybox']);
   for (const directory of ['/home/holdfast', '/var/tmp'])
     await expectDone(['copy', join(scratch, 'bin/busybox'), `:${directory}/sh`]);
@@ -137,7 +137,7 @@ async function sealedVolume() {
   await run('mkfs.erofs', ['-zlz4hc', '--quiet', path, tree]);
   await truncate(path, Math.ceil((await stat(path)).size / blockSize) * blockSize);
   const { dataSize, rootHash } = await formatImage(path, '7c84f3e1-ae68-870b-946a-cbb1f90f8821');
-  await writeFile(signature, await signRootHash(rootHash, await keyPair(layout.keys, 'release')));
+  await writeFile(signature, await signRootHash(rootHash, await keyPair(home.keys, 'release')));
   assert.ok((await readFile(signature)).length > 0);
   return { path, signature, dataSize, rootHash };
 }

@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run, start } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
 import { asRoot } from '../support/vm/guest.ts';
-import { builtRelease, environment, expectDone, holdfast, layout, program } from '../support/vm/machine.ts';
+import { builtRelease, environment, expectDone, holdfast, home, program } from '../support/vm/machine.ts';
 
 /*
  * One machine of its own through all that can happen to it, in order: each test finds it running and leaves it running,
@@ -18,7 +18,7 @@ import { builtRelease, environment, expectDone, holdfast, layout, program } from
  */
 
 const name = parseMachineName('lifecycle');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const kept = '/var/kept';
 const bootId = 'cat /proc/sys/kernel/random/boot_id';
 
@@ -108,7 +108,7 @@ test('logs shows the journal, follows it, and archives it without secrets', asyn
   child.kill('SIGINT');
   assert.deepEqual(await closed, [130, null]);
 
-  const archive = join(layout.cache, 'lifecycle-logs.tar.gz');
+  const archive = join(home.cache, 'lifecycle-logs.tar.gz');
   await expectDone(['logs', '--archive', archive, '--machine', name]);
   const { stdout } = await run('tar', ['--extract', '--to-stdout', '--file', archive]);
   const content = stdout.toString();

@@ -17,17 +17,17 @@ import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
 import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual/virtual-tpm.ts';
-import { layout } from '../support/vm/machine.ts';
+import { home } from '../support/vm/machine.ts';
 
 /*
  * Machines with an empty disk: their firmware runs and finds nothing to boot. That is enough to see processes come and
  * go, and takes a second per machine instead of a boot.
  */
 
-await makePrivateDirectory(layout.home);
-const directory = await mkdtemp(join(layout.home, 'qemu-'));
+await makePrivateDirectory(home.directory);
+const directory = await mkdtemp(join(home.directory, 'qemu-'));
 const hypervisor = qemuHypervisor({
-  tools: layout.tools,
+  tools: home.tools,
   acceleratorMemory: join(directory, 'accelerator.json'),
   distribution: debian,
 });
@@ -71,7 +71,7 @@ async function processesOf(hardware: MachineHardware): Promise<string[]> {
 async function startByAnother(hardware: MachineHardware): Promise<void> {
   const source = `
     import { qemuHypervisor } from ${JSON.stringify(join(import.meta.dirname, '../../src/hypervisor/qemu/qemu.ts'))};
-    await qemuHypervisor(${JSON.stringify({ tools: layout.tools, acceleratorMemory: join(directory, 'accelerator.json') })})
+    await qemuHypervisor(${JSON.stringify({ tools: home.tools, acceleratorMemory: join(directory, 'accelerator.json') })})
       .start(${JSON.stringify(hardware)});
     process.kill(process.pid, 'SIGKILL');`;
   const child = start(process.execPath, ['--input-type=module-typescript', '--eval', source], {

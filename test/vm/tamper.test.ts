@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
-import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
+import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
@@ -12,7 +12,7 @@ import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
  */
 
 const name = parseMachineName('tampered');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const word = ['--machine', name];
 
 /**

@@ -6,14 +6,14 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { findProcesses, readProcess } from '../../src/base/process-table.ts';
-import { runToEnd } from '../../src/channel/run.ts';
 import { replaceAllowed } from '../../src/guest/firewall.ts';
 import { parseService } from '../../src/guest/firewall-rule.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
-import { startIn } from '../../src/supervisor/guest.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
+import { guestOf } from '../../src/supervisor/guest.ts';
 import { askGuest, asRoot } from '../support/vm/guest.ts';
-import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { addNeighbours, connectFrom, neighbour, removeNeighbours } from '../support/vm/neighbours.ts';
 
 /*
@@ -22,7 +22,7 @@ import { addNeighbours, connectFrom, neighbour, removeNeighbours } from '../supp
  */
 
 const name = parseMachineName('tcp');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const sizes = ['--cpus', '2', '--memory', '1200MB', '--data-size', '3GB', '--log-size', 'large'];
 
 before(async () => {
@@ -109,9 +109,8 @@ test('the fourth connection is refused to one address and not to others, for a m
   const { code, stderr } = await holdfast(['firewall', 'allow', '--machine', name, 'tcp/1-1024']);
   assert.equal(code, 2);
   assert.match(stderr, /TCP port 22 is the channel/);
-  const start = startIn(layout, name);
   const rule = { service: parseService('tcp/22'), from: undefined, comment: undefined };
-  await replaceAllowed({ run: (argv, options) => runToEnd(start, argv, options) }, [rule]);
+  await replaceAllowed(guestOf(new Machine(home, name)), [rule]);
 
   const [one, other] = [neighbour(1), neighbour(2)];
   await addNeighbours(name, [one, other]);

@@ -4,10 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findProcesses, killProcess } from '../../src/base/process-table.ts';
-import { machineLayout } from '../../src/machine/paths.ts';
+import { machinePaths } from '../../src/machine/paths.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { asRoot } from '../support/vm/guest.ts';
-import { expectDone, holdfast, layout, sharedMachine, sharedName } from '../support/vm/machine.ts';
+import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
  * The host's TPM, which is one in software here, and the machine's own, as the guest and its stock tools see them.
@@ -90,7 +90,7 @@ test('an NV index that the host wrote is read in the guest, and not written', as
   assert.match(wrong.stderr, /0x98E/i);
   const write = await guest('sh', '-c', `echo -n from-the | tpm2_nvwrite ${index} -C o -i -`);
   assert.match(write.stderr, /0x00000143/);
-  const log = await readFile(machineLayout(layout, sharedName).supervisorLog, 'utf8');
+  const log = await readFile(machinePaths(home, sharedName).supervisorLog, 'utf8');
   assert.match(log, /refused: NV_Write/);
   assert.ok(!log.includes('not in argv'));
 });
@@ -116,7 +116,7 @@ test('the machine has a TPM of its own, which tools must name; killed, it is the
     `export TPM2TOOLS_TCTI=device:/dev/tpmrm0
     tpm2_nvdefine 0x1500001 -C o -s 4 >&2; printf kept | tpm2_nvwrite 0x1500001 -C o -i -`,
   );
-  const { run } = machineLayout(layout, sharedName);
+  const { run } = machinePaths(home, sharedName);
   const [swtpm] = await findProcesses(
     (argv) => argv[0] === 'swtpm' && argv.some((word) => word.includes(run)),
   );
@@ -145,6 +145,6 @@ test('the access is there again after a restart, is seen by containers, and goes
 
 /** The supervisor's process, as its lock names it. */
 async function supervisorProcess(): Promise<number> {
-  const lock = await readFile(machineLayout(layout, sharedName).supervisorLock, 'utf8');
+  const lock = await readFile(machinePaths(home, sharedName).supervisorLock, 'utf8');
   return Number(/process (\d+)/.exec(lock)?.[1]);
 }

@@ -11,7 +11,7 @@ import { slotPartition } from '../../src/disk/layout.ts';
 import { writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machineConfiguration } from '../../src/machine/configuration.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
 import type { UpdateStatus } from '../../src/update/update.ts';
@@ -24,7 +24,6 @@ import {
   expectDone,
   holdfast,
   home,
-  layout,
   program,
   successorMark,
 } from '../support/vm/machine.ts';
@@ -35,10 +34,10 @@ import {
  */
 
 const name = parseMachineName('update');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const word = ['--machine', name] as const;
-const repository = join(home, 'repository-of-tests');
-const bundle = join(home, 'latest.holdfast');
+const repository = join(home.directory, 'repository-of-tests');
+const bundle = join(home.directory, 'latest.holdfast');
 let [first, successor, latest] = ['', '', ''];
 
 /** What must be the same whatever happens to the slots. */
@@ -46,7 +45,7 @@ const data = 'cat /var/precious /etc/precious /home/holdfast/precious; tail -n 1
 
 before(async () => {
   // a publisher's keys, and what this host has seen of its repository: those of an earlier run
-  for (const path of [repository, join(layout.keys, 'repository'), join(home, 'repository')])
+  for (const path of [repository, join(home.keys, 'repository'), join(home.directory, 'repository')])
     await rm(path, { recursive: true, force: true });
   first = await builtRelease();
   successor = await builtSuccessor();
@@ -204,11 +203,11 @@ test('who goes back has the other release again, after a trial', async () => {
 
 /** The successor once more, of the next epoch: nothing else differs, so that no start is needed. */
 async function nextEpoch(): Promise<string> {
-  const directory = join(home, 'build-next-epoch');
+  const directory = join(home.directory, 'build-next-epoch');
   await rm(directory, { recursive: true, force: true });
   await cp(successor, directory, { recursive: true });
   const manifest: ReleaseManifest = JSON.parse(await readFile(join(directory, 'release.json'), 'utf8'));
-  const key = await keyPair(layout.keys, 'release');
+  const key = await keyPair(home.keys, 'release');
   await signRelease(directory, { ...manifest, epoch: manifest.epoch + 1 }, key);
   return directory;
 }

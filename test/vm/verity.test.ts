@@ -5,9 +5,9 @@ import { verdicts } from '../../src/audit/claim.ts';
 import { ukiPaths } from '../../src/disk/layout.ts';
 import { readBootState } from '../../src/firmware/boot.ts';
 import { readVariableStore } from '../../src/firmware/store-file.ts';
-import { machineLayout, parseMachineName } from '../../src/machine/paths.ts';
+import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { askGuest } from '../support/vm/guest.ts';
-import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machine.ts';
+import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 
 /*
  * One machine whose user switches verity off and on again: what runs, what the audit says of it, and that a switch waits
@@ -15,7 +15,7 @@ import { builtRelease, expectDone, holdfast, layout } from '../support/vm/machin
  */
 
 const name = parseMachineName('unverified');
-const files = machineLayout(layout, name);
+const files = machinePaths(home, name);
 const word = ['--machine', name];
 const audited = z.object({ results: z.array(z.object({ id: z.string(), verdict: z.enum(verdicts) })) });
 

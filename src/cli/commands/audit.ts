@@ -24,8 +24,8 @@ export const auditCommand = defineCommand({
     ['holdfast audit --html audit.html', 'Also write a report for an auditor'],
     ['holdfast audit --json', 'Print JSON; the exit code is 1 when a claim fails'],
   ],
-  async run({ machine, layout, flags, output, progress, signal, streams }) {
-    const report = await progress.step('Auditing the machine', () => auditMachine(layout, machine, signal));
+  async run({ machine, flags, output, progress, signal, streams }) {
+    const report = await progress.step('Auditing the machine', () => auditMachine(machine, signal));
     if (flags.html !== undefined) await writeFileAtomic(resolve(flags.html), auditPage(report), 0o600);
     output.result(report, auditText(report, streams.stdout));
     const failed = report.results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);

@@ -2,7 +2,7 @@ import { misuse } from '../../base/errors.ts';
 import { copyIn } from '../../channel/copy-in.ts';
 import { copyOut } from '../../channel/copy-out.ts';
 import { parsePlace } from '../../channel/copy-paths.ts';
-import { startIn } from '../../supervisor/guest.ts';
+import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand, required } from '../framework/command.ts';
 
 export const copyCommand = defineCommand({
@@ -16,7 +16,7 @@ export const copyCommand = defineCommand({
     ['holdfast copy ./images :images', 'Copy a directory recursively, with modes and symbolic links'],
     ['holdfast copy :/var/log/app.log .', 'Copy a file from the guest to the current directory'],
   ],
-  async run({ arguments: { source, destination }, machine, layout, progress, signal, output }) {
+  async run({ arguments: { source, destination }, machine, progress, signal, output }) {
     if (source.side === destination.side) {
       throw misuse(
         'copy.sides',
@@ -30,9 +30,9 @@ export const copyCommand = defineCommand({
         },
       );
     }
-    const start = startIn(layout, machine);
+    const start = guestOf(machine).start;
     const copy = destination.side === 'guest' ? copyIn : copyOut;
     await copy(start, source.path, destination.path, progress, signal);
-    output.result({ machine, source, destination }, '');
+    output.result({ machine: machine.name, source, destination }, '');
   },
 });

@@ -14,7 +14,6 @@ import {
   logSizes,
   transports,
 } from '../../machine/limits.ts';
-import { machineLayout } from '../../machine/paths.ts';
 import { startMachine } from '../../supervisor/power.ts';
 import { anyText, defineCommand, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
 import { forgetShown } from './recovery/shown-key.ts';
@@ -55,10 +54,10 @@ export const deployCommand = defineCommand({
     ],
     ['holdfast deploy --encrypt-data', 'Protect the data of a stolen disk'],
   ],
-  async run({ machine, layout, flags, progress, signal, output }) {
+  async run({ machine, home, flags, progress, signal, output }) {
     const { release } = flags;
     const configuration = await createMachine({
-      name: machine,
+      machine,
       settings: {
         cpus: flags.cpus ?? defaults.cpus,
         memory: flags.memory ?? defaults.memory,
@@ -67,25 +66,24 @@ export const deployCommand = defineCommand({
         transport: flags.transport ?? defaults.transport,
       },
       encryptData: flags.encryptData,
-      release: release === undefined ? join(layout.home, 'build') : resolve(release),
-      layout,
+      release: release === undefined ? join(home.directory, 'build') : resolve(release),
       progress,
       signal,
     });
     let boot: BootState;
     try {
-      await startMachine(layout, machine);
-      boot = await waitUntilReady(layout, machine, progress, signal);
+      await startMachine(machine);
+      boot = await waitUntilReady(machine, progress, signal);
     } catch (error) {
       // an interrupted deployment leaves nothing; a failed one leaves the machine for diagnosis
-      if (signal.aborted) await removeMachine(layout, machine);
+      if (signal.aborted) await removeMachine(machine);
       throw error;
     }
-    const { secrets } = machineLayout(layout, machine);
+    const { secrets } = machine.paths;
     const recoveryKey = await unshownRecoveryKey(secrets);
-    const ready = readyText(machine, boot, true);
+    const ready = readyText(machine.name, boot, true);
     output.result(
-      { machine, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
+      { machine: machine.name, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
       recoveryKey === undefined ? ready : `${ready}\n\n${recoveryKeyText(recoveryKey)}`,
     );
     if (recoveryKey !== undefined) await forgetShown(secrets, output, signal);

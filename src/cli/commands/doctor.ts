@@ -17,8 +17,8 @@ export const doctorCommand = defineCommand({
     ['holdfast doctor', 'Check this host; the exit code is 1 when machines cannot run'],
     ['holdfast doctor --json', 'Print the checks as JSON'],
   ],
-  async run({ layout, progress, output, exitWith }) {
-    const checks = await progress.step('Examining this host', () => examineHost(hostChecks(layout)));
+  async run({ home, progress, output, exitWith }) {
+    const checks = await progress.step('Examining this host', () => examineHost(hostChecks(home)));
     const ready = !checks.some(({ verdict }) => verdict === 'missing');
     output.result({ ready, checks }, `${checks.map(line).join('\n')}\n\n${summary(checks)}`);
     if (!ready) exitWith(1);

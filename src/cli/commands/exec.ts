@@ -1,4 +1,4 @@
-import { startIn } from '../../supervisor/guest.ts';
+import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand, rest } from '../framework/command.ts';
 import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
@@ -17,8 +17,8 @@ export const execCommand = defineCommand({
     ['holdfast --json exec -- id', 'Print exit code, stdout and stderr as one JSON object'],
   ],
   async run({ arguments: { command }, ...context }) {
-    const { layout, machine, streams } = context;
+    const { machine, streams } = context;
     const isTerminal = streams.stdin.isTTY && streams.stdout.isTTY;
-    await attach(context, startIn(layout, machine), command, isTerminal ? terminalOf(streams) : undefined);
+    await attach(context, guestOf(machine).start, command, isTerminal ? terminalOf(streams) : undefined);
   },
 });

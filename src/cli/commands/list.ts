@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../base/errors.ts';
 import { machineStatus } from '../../lifecycle/status.ts';
-import { machineNames } from '../../machine/configuration.ts';
+import { machineNames } from '../../machine/list.ts';
+import { Machine } from '../../machine/machine.ts';
 import { defineCommand, throwAll } from '../framework/command.ts';
 import { listText } from './status/text.ts';
 
@@ -8,9 +9,9 @@ export const listCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast list', 'List all machines of this user']],
-  async run({ layout, output }) {
-    const names = await machineNames(layout);
-    const results = await Promise.allSettled(names.map((name) => machineStatus(layout, name)));
+  async run({ home, output }) {
+    const names = await machineNames(home);
+    const results = await Promise.allSettled(names.map((name) => machineStatus(new Machine(home, name))));
     const machines = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     output.result({ machines }, listText(machines));
     // a damaged machine does not hide the others

@@ -4,11 +4,9 @@ import { failure, misuse } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
 import { journalCommand } from '../../guest/journal.ts';
 import { archiveLogs } from '../../lifecycle/log-archive.ts';
-import { readConfiguration } from '../../machine/configuration.ts';
-import { machineLayout } from '../../machine/paths.ts';
 import { readConsole } from '../../supervisor/console-log.ts';
+import { guestOf } from '../../supervisor/guest.ts';
 import { powerState } from '../../supervisor/power.ts';
-import { startThrough } from '../../supervisor/protocol/client.ts';
 import type { MachineState } from '../../supervisor/state.ts';
 import { isOff } from '../../supervisor/state.ts';
 import { anyText, type Context, defineCommand, setting, toggle } from '../framework/command.ts';
@@ -45,34 +43,35 @@ export const logsCommand = defineCommand({
   },
 });
 
-async function writeArchiveTo(path: string, { machine, layout, progress, signal, output }: Context) {
+async function writeArchiveTo(path: string, { machine, progress, signal, output }: Context) {
   // fails when there is no machine; a damaged one is archived all the same
-  if (!(await exists(machineLayout(layout, machine).directory))) await readConfiguration(layout, machine);
-  const contents = await archiveLogs(layout, machine, path, progress, signal);
+  if (!(await exists(machine.paths.directory))) await machine.configuration();
+  const contents = await archiveLogs(machine, path, progress, signal);
   const lines = contents.map(({ name, outcome }) => `  ${name.padEnd(24)} ${outcome}`);
   output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));
 }
 
 /** The journal of a guest that did not come up is out of reach, so its console must explain why. */
-async function showConsole({ machine, layout, streams, output }: Context, state: MachineState) {
-  streams.stderr.write(`${machine} is ${state} and does not answer; console output since its last start:\n`);
-  const lines = (await readConsole(machineLayout(layout, machine).consoleLog)).split('\n').slice(0, -1);
+async function showConsole({ machine, streams, output }: Context, state: MachineState) {
+  streams.stderr.write(
+    `${machine.name} is ${state} and does not answer; console output since its last start:\n`,
+  );
+  const lines = (await readConsole(machine.paths.consoleLog)).split('\n').slice(0, -1);
   for (const line of lines.slice(-consoleLines)) output.result({ console: line }, line);
 }
 
 async function showJournal(context: Context, follow: boolean): Promise<void> {
-  const { machine, layout, json, streams, signal } = context;
-  const power = await powerState(layout, machine);
+  const { machine, json, streams, signal } = context;
+  const power = await powerState(machine);
   if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))
     return showConsole(context, power.state);
   if (isOff(power)) {
-    throw failure('machine.off', `cannot read the journal of '${machine}'`, {
+    throw failure('machine.off', `cannot read the journal of '${machine.name}'`, {
       why: `the machine is ${power.state}, and its journal is on its own disk`,
       next: 'run `holdfast start`, or collect the logs on the host with `holdfast logs --archive FILE`',
     });
   }
-  const start = startThrough(machineLayout(layout, machine).supervisorSocket);
-  const command = await start(journalCommand(json ? 'json' : 'text', follow));
+  const command = await guestOf(machine).start(journalCommand(json ? 'json' : 'text', follow));
   const hangUp = () => command.hangUp();
   signal.addEventListener('abort', hangUp);
   try {

@@ -10,11 +10,11 @@ export const removeCommand = defineCommand({
       'Power off a machine and delete its disk, keys and settings for good',
     ],
   ],
-  async run({ machine, layout, progress, output }) {
-    const changed = await progress.step('Removing the machine', () => removeMachine(layout, machine));
+  async run({ machine, progress, output }) {
+    const changed = await progress.step('Removing the machine', () => removeMachine(machine));
     output.result(
-      { machine, changed },
-      changed ? `${machine} was removed` : `there was no machine '${machine}'`,
+      { machine: machine.name, changed },
+      changed ? `${machine.name} was removed` : `there was no machine '${machine.name}'`,
     );
   },
 });

@@ -7,10 +7,13 @@ export const restartCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast restart', 'Restart the machine and wait until it is ready']],
-  async run({ machine, layout, progress, signal, output }) {
-    await progress.step('Stopping the machine', () => stopMachine(layout, machine, false, signal));
-    await startMachine(layout, machine);
-    const boot = await waitUntilReady(layout, machine, progress, signal);
-    output.result({ machine, state: 'running', boot, changed: true }, readyText(machine, boot, true));
+  async run({ machine, progress, signal, output }) {
+    await progress.step('Stopping the machine', () => stopMachine(machine, { signal }));
+    await startMachine(machine);
+    const boot = await waitUntilReady(machine, progress, signal);
+    output.result(
+      { machine: machine.name, state: 'running', boot, changed: true },
+      readyText(machine.name, boot, true),
+    );
   },
 });

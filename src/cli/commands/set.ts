@@ -27,7 +27,7 @@ export const setCommand = defineCommand({
     ['holdfast set --data-size 20GB', 'Grow the data partition; the guest uses it after its next start'],
     ['holdfast set --repository https://updates.example/', 'Let `holdfast update` use this repository'],
   ],
-  async run({ machine, layout, flags, output }) {
+  async run({ machine, flags, output }) {
     const { cpus, memory, dataSize, repository, forgetRepository } = flags;
     if (repository !== undefined && forgetRepository) {
       throw misuse('usage', '--repository and --forget-repository are mutually exclusive', {
@@ -46,7 +46,7 @@ export const setCommand = defineCommand({
         next: 'give --cpus, --memory, --data-size or --repository',
       });
     }
-    const { configuration, changed } = await changeSettings(layout, machine, change);
+    const { configuration, changed } = await changeSettings(machine, change);
     const now = [
       `${configuration.cpus} ${configuration.cpus === 1 ? 'CPU' : 'CPUs'}`,
       `${formatSize(configuration.memory)} of memory`,
@@ -55,14 +55,14 @@ export const setCommand = defineCommand({
     ].join(', ');
     output.result(
       {
-        machine,
+        machine: machine.name,
         changed,
         cpus: configuration.cpus,
         memory: configuration.memory,
         dataSize: configuration.dataSize,
         repository: configuration.repository,
       },
-      `${machine} ${changed ? 'now has' : 'already has'} ${now}`,
+      `${machine.name} ${changed ? 'now has' : 'already has'} ${now}`,
     );
   },
 });

@@ -1,4 +1,4 @@
-import { startIn } from '../../supervisor/guest.ts';
+import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand } from '../framework/command.ts';
 import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
@@ -11,10 +11,10 @@ export const shellCommand = defineCommand({
     ['holdfast shell < script.sh', 'Run commands from a file'],
   ],
   async run(context) {
-    const { layout, machine, streams } = context;
+    const { machine, streams } = context;
     await attach(
       context,
-      startIn(layout, machine),
+      guestOf(machine).start,
       undefined,
       streams.stdin.isTTY ? terminalOf(streams) : undefined,
     );

@@ -7,9 +7,12 @@ export const startCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast start', 'Start the machine and wait until it is ready']],
-  async run({ machine, layout, progress, signal, output }) {
-    const changed = await startMachine(layout, machine);
-    const boot = await waitUntilReady(layout, machine, progress, signal);
-    output.result({ machine, state: 'running', boot, changed }, readyText(machine, boot, changed));
+  async run({ machine, progress, signal, output }) {
+    const changed = await startMachine(machine);
+    const boot = await waitUntilReady(machine, progress, signal);
+    output.result(
+      { machine: machine.name, state: 'running', boot, changed },
+      readyText(machine.name, boot, changed),
+    );
   },
 });

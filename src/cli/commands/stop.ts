@@ -8,13 +8,13 @@ export const stopCommand = defineCommand({
     ['holdfast stop', 'Shut down and wait until the machine is off, at most 90 seconds'],
     ['holdfast stop --force', 'Power off a machine that hangs'],
   ],
-  async run({ machine, layout, flags, progress, signal, output }) {
+  async run({ machine, flags, progress, signal, output }) {
     const changed = await progress.step('Stopping the machine', () =>
-      stopMachine(layout, machine, flags.force, signal),
+      stopMachine(machine, { force: flags.force, signal }),
     );
     output.result(
-      { machine, state: 'stopped', changed },
-      `${machine} ${changed ? 'is off' : 'was already off'}`,
+      { machine: machine.name, state: 'stopped', changed },
+      `${machine.name} ${changed ? 'is off' : 'was already off'}`,
     );
   },
 });

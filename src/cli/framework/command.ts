@@ -1,7 +1,8 @@
 import type { ZodType } from 'zod';
 import { HoldfastError, misuse } from '../../base/errors.ts';
 import type { Progress } from '../../base/progress.ts';
-import type { HomeLayout, MachineName } from '../../machine/paths.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { Home } from '../../machine/paths.ts';
 import type { CommandTable } from './command-table.ts';
 import type { Output } from './output.ts';
 
@@ -37,11 +38,11 @@ type Values<Table> = {
 
 /** What every command is called with. */
 export interface Context {
-  /** `--machine NAME`. */
-  readonly machine: MachineName;
+  /** The machine of `--machine NAME`, which need not exist. */
+  readonly machine: Machine;
   /** `--json`: `output.result` heeds it already. */
   readonly json: boolean;
-  readonly layout: HomeLayout;
+  readonly home: Home;
   /** All commands, for those that describe the others. */
   readonly commands: CommandTable;
   readonly progress: Progress;

@@ -28,7 +28,7 @@ interface Place {
   readonly definition: CommandDefinition | undefined;
 }
 
-/** Lists the machines' names, in POSIX sh: the directories that `homeDirectory` and `homeLayout` name. */
+/** Lists the machines' names, in POSIX sh: the directories that `homeDirectory` and `homeAt` name. */
 const listMachines = [
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a shell's
   'cd "${HOLDFAST_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/holdfast}/machines" 2>/dev/null &&',

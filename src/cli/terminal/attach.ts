@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { failure, isFailure } from '../../base/errors.ts';
-import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../../channel/session.ts';
+import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../../channel/guest.ts';
 import type { Context } from '../framework/command.ts';
 import { report } from '../framework/report.ts';
 import { terminalOf } from './terminal.ts';

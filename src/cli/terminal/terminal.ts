@@ -1,4 +1,4 @@
-import type { Terminal } from '../../channel/session.ts';
+import type { Terminal } from '../../channel/guest.ts';
 import type { Context } from '../framework/command.ts';
 
 /** The terminal that the user sits at, for the guest. */

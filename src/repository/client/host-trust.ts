@@ -8,11 +8,11 @@ export function repositoryKeys(directories: StoreDirectories): string {
   return join(directories.keys, 'repository');
 }
 
-/** Returns the certificate and root metadata that this host trusts. @param home HOLDFAST_HOME. */
-export function hostTrust(directories: StoreDirectories & { readonly home: string }): RepositoryTrust {
+/** Returns the certificate and root metadata that this host trusts. @param directories of HOLDFAST_HOME, which is `directory`. */
+export function hostTrust(directories: StoreDirectories & { readonly directory: string }): RepositoryTrust {
   return {
     certificate: trustedCertificate(directories),
     firstRoot: trustedRootPath(repositoryKeys(directories)),
-    metadata: join(directories.home, 'repository'),
+    metadata: join(directories.directory, 'repository'),
   };
 }

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { isErrorCode } from '../../base/error-codes.ts';
 import { describe, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
-import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/session.ts';
+import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/guest.ts';
 import {
   decodeEnd,
   decodeJson,

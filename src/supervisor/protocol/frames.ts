@@ -1,5 +1,5 @@
 import { failure, type HoldfastError } from '../../base/errors.ts';
-import { type CommandEnd, type GuestSignal, guestSignals, isSignalName } from '../../channel/session.ts';
+import { type CommandEnd, type GuestSignal, guestSignals, isSignalName } from '../../channel/guest.ts';
 
 /**
  * The language of the supervisor's local socket. A connection carries one request. Both sides send frames: type (one

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { failure, isSystemError } from '../../base/errors.ts';
 import { exists, writeFileAtomic } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
-import type { HomeLayout, MachineName } from '../../machine/paths.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { MachineName } from '../../machine/paths.ts';
 import { homeLine, type UnitParts, unitName, unitText } from './unit.ts';
 
 /** The service manager of this host: root's, or the user's own. */
@@ -47,13 +48,9 @@ export function supervisorCommand(name: MachineName, mode: 'start' | 'adopt'): r
 }
 
 /** Whether the machine comes up with the host. Derived from the unit file, as systemd itself does. */
-export async function isAutostarted(
-  layout: HomeLayout,
-  name: MachineName,
-  manager: ServiceManager,
-): Promise<boolean> {
-  const text = await unitFile(name, manager);
-  return text?.split('\n').includes(homeLine(layout.home)) ?? false;
+export async function isAutostarted(machine: Machine, manager: ServiceManager): Promise<boolean> {
+  const text = await unitFile(machine.name, manager);
+  return text?.split('\n').includes(homeLine(machine.home.directory)) ?? false;
 }
 
 /**
@@ -61,11 +58,7 @@ export async function isAutostarted(
  * @returns false when it did already.
  * @throws HoldfastError `autostart.systemd`, `autostart.linger`, `autostart.taken`.
  */
-export async function enableAutostart(
-  layout: HomeLayout,
-  name: MachineName,
-  manager: ServiceManager,
-): Promise<boolean> {
+export async function enableAutostart(machine: Machine, manager: ServiceManager): Promise<boolean> {
   await requireSystemd(manager);
   if (!(await manager.isLingering())) {
     throw failure('autostart.linger', 'your services do not run before you log in', {
@@ -73,25 +66,25 @@ export async function enableAutostart(
       next: `run \`sudo loginctl enable-linger ${userInfo().username}\`, and try again`,
     });
   }
-  const path = join(manager.unitDirectory, unitName(name));
-  const existing = await unitFile(name, manager);
-  if (existing !== undefined && !(await isAutostarted(layout, name, manager))) {
-    throw failure('autostart.taken', `${unitName(name)} belongs to another machine`, {
+  const path = join(manager.unitDirectory, unitName(machine.name));
+  const existing = await unitFile(machine.name, manager);
+  if (existing !== undefined && !(await isAutostarted(machine, manager))) {
+    throw failure('autostart.taken', `${unitName(machine.name)} belongs to another machine`, {
       why: `${path} names another HOLDFAST_HOME`,
       next: 'use another machine name, or disable autostart of the other machine',
     });
   }
   const text = unitText({
-    name,
-    home: layout.home,
-    command: supervisorCommand(name, 'start'),
+    name: machine.name,
+    home: machine.home.directory,
+    command: supervisorCommand(machine.name, 'start'),
     path: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     scope: manager.scope,
   });
   await mkdir(manager.unitDirectory, { recursive: true });
   if (existing !== text) await writeFileAtomic(path, text);
   await manager.systemctl('daemon-reload');
-  await manager.systemctl('enable', unitName(name));
+  await manager.systemctl('enable', unitName(machine.name));
   return existing !== text;
 }
 
@@ -99,14 +92,10 @@ export async function enableAutostart(
  * The machine no longer comes up with the host. Does not stop it. Works without systemd, where nothing is to be told.
  * @returns false when it did not anyway.
  */
-export async function disableAutostart(
-  layout: HomeLayout,
-  name: MachineName,
-  manager: ServiceManager,
-): Promise<boolean> {
-  if (!(await isAutostarted(layout, name, manager))) return false;
-  await manager.systemctl('disable', unitName(name));
-  await rm(join(manager.unitDirectory, unitName(name)), { force: true });
+export async function disableAutostart(machine: Machine, manager: ServiceManager): Promise<boolean> {
+  if (!(await isAutostarted(machine, manager))) return false;
+  await manager.systemctl('disable', unitName(machine.name));
+  await rm(join(manager.unitDirectory, unitName(machine.name)), { force: true });
   if (await manager.isRunning()) await manager.systemctl('daemon-reload');
   return true;
 }

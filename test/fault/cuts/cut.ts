@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../../../src/base/process.ts';
-import type { MachineLayout } from '../../../src/machine/paths.ts';
+import type { MachinePaths } from '../../../src/machine/paths.ts';
 import { program } from '../../support/vm/machine.ts';
 import type { House } from './house.ts';
 import type { Moment } from './moments.ts';
@@ -27,7 +27,7 @@ const patience = 240_000;
 export async function runAndCut(
   words: readonly string[],
   { moment, victim, depth }: Cut,
-  files: MachineLayout,
+  files: MachinePaths,
   house: House,
 ): Promise<{ readonly said: string; readonly code: number | null } | undefined> {
   const child = start(program, words, {

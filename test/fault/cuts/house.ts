@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { exists } from '../../../src/base/files.ts';
 import { run } from '../../../src/base/process.ts';
 import { MiB } from '../../../src/base/size.ts';
-import { homeLayout } from '../../../src/machine/paths.ts';
-import { program, layout as shared } from '../../support/vm/machine.ts';
+import { homeAt } from '../../../src/machine/paths.ts';
+import { program, home as shared } from '../../support/vm/machine.ts';
 
 const roomy = 6144 * MiB;
 
@@ -32,10 +32,10 @@ export class House {
   }
 
   async #furnish(): Promise<void> {
-    const layout = homeLayout(this.home);
-    await cp(join(shared.keys, 'release'), join(layout.keys, 'release'), { recursive: true });
+    const home = homeAt(this.home);
+    await cp(join(shared.keys, 'release'), join(home.keys, 'release'), { recursive: true });
     // what another test had fetched is not fetched again
-    if (await exists(shared.tools)) await cp(shared.tools, layout.tools, { recursive: true });
+    if (await exists(shared.tools)) await cp(shared.tools, home.tools, { recursive: true });
   }
 
   /** Runs `holdfast`; it must succeed unless `accept` has its code. @returns what it said, or what it complained of. */

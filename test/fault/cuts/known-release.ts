@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { silent } from '../../../src/base/progress.ts';
 import { importRelease, type StoredRelease, withReleaseStore } from '../../../src/release/store.ts';
-import { builtRelease, builtSuccessor, builtVariant, layout } from '../../support/vm/machine.ts';
+import { builtRelease, builtSuccessor, builtVariant, home } from '../../support/vm/machine.ts';
 import { ballast } from './ballast.ts';
 
 /** A release that a machine is brought to. */
@@ -18,7 +18,7 @@ export async function knownReleases(): Promise<KnownRelease[]> {
     second: await builtSuccessor(),
     third: await builtVariant('third', { [ballast.path]: ballast.content() }),
   };
-  const store = { ...layout, releases: join(layout.cache, 'known-releases') };
+  const store = { ...home, releases: join(home.cache, 'known-releases') };
   const signal = new AbortController().signal;
   return withReleaseStore(store, 'faults', async () => {
     const known: KnownRelease[] = [];

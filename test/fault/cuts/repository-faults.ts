@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { homeLayout } from '../../../src/machine/paths.ts';
+import { homeAt } from '../../../src/machine/paths.ts';
 import type { WebServer } from '../../support/repository.ts';
 import type { House } from './house.ts';
 import type { Random } from './random.ts';
@@ -42,7 +42,7 @@ const cutServer: RepositoryFault = async ({ subject, web, random }) => {
 /** The server goes, and what came before is changed by one bit. */
 const flipDownloaded: RepositoryFault = async (parts) => {
   await cutServer(parts);
-  const fetched = join(homeLayout(parts.house.home).cache, 'fetched');
+  const fetched = join(homeAt(parts.house.home).cache, 'fetched');
   const files: string[] = [];
   for (const entry of await readdir(fetched, { recursive: true, withFileTypes: true }))
     if (entry.isFile() && entry.name !== '.lock') files.push(join(entry.parentPath, entry.name));

@@ -4,7 +4,7 @@ import type { Slot } from '../../../src/disk/layout.ts';
 import { readBootState } from '../../../src/firmware/boot.ts';
 import { readSoundStore } from '../../../src/firmware/saved-store.ts';
 import { withImage } from '../../../src/hypervisor/qemu/image-device.ts';
-import { homeLayout, machineLayout, type parseMachineName } from '../../../src/machine/paths.ts';
+import { homeAt, machinePaths, type parseMachineName } from '../../../src/machine/paths.ts';
 import { slotProblem } from '../../../src/update/slot-content.ts';
 import type { House } from './house.ts';
 import type { KnownRelease } from './known-release.ts';
@@ -21,14 +21,14 @@ export interface Committed {
 /** The machine that all cuts hit. */
 export class Subject {
   readonly name: ReturnType<typeof parseMachineName>;
-  readonly files: ReturnType<typeof machineLayout>;
+  readonly files: ReturnType<typeof machinePaths>;
   readonly #house: House;
   readonly #releases: readonly KnownRelease[];
   #data = '';
 
   constructor(house: House, name: ReturnType<typeof parseMachineName>, releases: readonly KnownRelease[]) {
     this.name = name;
-    this.files = machineLayout(homeLayout(house.home), name);
+    this.files = machinePaths(homeAt(house.home), name);
     this.#house = house;
     this.#releases = releases;
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProcesses } from '../../../src/base/process-table.ts';
-import type { MachineLayout } from '../../../src/machine/paths.ts';
+import type { MachinePaths } from '../../../src/machine/paths.ts';
 import type { House } from './house.ts';
 
 /** What a cut hits. */
@@ -16,7 +16,7 @@ const fullFor = 15_000;
 export async function strike(
   victim: Victim,
   command: number,
-  { run, directory }: MachineLayout,
+  { run, directory }: MachinePaths,
   house: House,
 ): Promise<void> {
   if (victim === 'disk') {

@@ -5,7 +5,7 @@ import { isFailure } from '../../../src/base/errors.ts';
 import { exists, makePrivateDirectory } from '../../../src/base/files.ts';
 import { type Lock, takeLock } from '../../../src/base/lock.ts';
 import { run } from '../../../src/base/process.ts';
-import { homeLayout, type MachineName, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
+import { homeAt, type MachineName, machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
 
 /**
  * The HOLDFAST_HOMEs of the tests with machines: two files of tests run at a time, and each may change the machine that is
@@ -23,10 +23,10 @@ export async function lockHome(directory: string): Promise<Lock> {
 }
 
 /** The first that nobody uses: ours until this process ends. */
-async function freeHome(): Promise<{ readonly home: string; readonly lock: Lock }> {
-  for (const home of homes) {
+async function freeHome(): Promise<{ readonly directory: string; readonly lock: Lock }> {
+  for (const directory of homes) {
     try {
-      return { home, lock: await lockHome(home) };
+      return { directory, lock: await lockHome(directory) };
     } catch (error) {
       if (!isFailure(error, 'lock.held')) throw error;
     }
@@ -34,8 +34,10 @@ async function freeHome(): Promise<{ readonly home: string; readonly lock: Lock 
   throw new Error(`other tests use ${homes.join(' and ')}`);
 }
 
-export const { home, lock } = await freeHome();
-export const layout = homeLayout(home);
+const { directory, lock } = await freeHome();
+
+export { lock };
+export const home = homeAt(directory);
 
 /** The machine that tests share which leave it as they found it. */
 export const sharedName: MachineName = parseMachineName('default');
@@ -56,7 +58,7 @@ interface CommandOptions {
 
 /** For tests that need more of a process than its end. */
 export const program = resolve(import.meta.dirname, '../../../bin/holdfast');
-export const environment: NodeJS.ProcessEnv = { ...process.env, HOLDFAST_HOME: home };
+export const environment: NodeJS.ProcessEnv = { ...process.env, HOLDFAST_HOME: directory };
 
 const anyCode = Array.from({ length: 256 }, (_, code) => code);
 
@@ -83,15 +85,15 @@ export async function expectDone(words: readonly string[], options: CommandOptio
 
 /** Builds the release unless it stands; answers its directory. Takes minutes the first time. */
 export async function builtRelease(): Promise<string> {
-  await makePrivateDirectory(home);
-  const release = join(home, 'build');
+  await makePrivateDirectory(directory);
+  const release = join(directory, 'build');
   await expectDone(['build', '--out', release], { timeoutMs: 1_200_000 });
   return release;
 }
 
 /** Makes sure that the shared machine runs and has booted. Tests that change or break a machine deploy their own. */
 export async function sharedMachine(): Promise<MachineName> {
-  if (await exists(machineLayout(layout, sharedName).configuration)) {
+  if (await exists(machinePaths(home, sharedName).configuration)) {
     await expectDone(['start', '--machine', sharedName]);
   } else {
     await expectDone(['deploy', '--machine', sharedName, '--release', await builtRelease()]);
@@ -107,7 +109,7 @@ export async function builtVariant(
   name: string,
   files: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<string> {
-  const project = join(home, name);
+  const project = join(directory, name);
   await rm(project, { recursive: true, force: true });
   await mkdir(project, { recursive: true });
   const ours = resolve(import.meta.dirname, '../../..');
@@ -116,7 +118,7 @@ export async function builtVariant(
   await symlink(join(ours, 'node_modules'), join(project, 'node_modules'));
   for (const [path, content] of Object.entries(files))
     await writeFile(join(project, 'image/rootfs', path), content);
-  const release = join(home, `build-${name}`);
+  const release = join(directory, `build-${name}`);
   const lock = join(await builtRelease(), 'packages.json');
   await run(join(project, 'bin/holdfast'), ['build', '--out', release, '--lock', lock], {
     env: environment,

@@ -3,8 +3,8 @@ import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { channelKeyFiles } from '../../../src/channel/keys.ts';
 import { vendors } from '../../../src/firmware/names.ts';
-import { machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
-import { layout, sharedName } from './machine.ts';
+import { machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
+import { home, sharedName } from './machine.ts';
 
 /*
  * What is done to the shared machine so that its audit fails, and how it is undone.
@@ -27,7 +27,7 @@ export interface HostSabotage extends Sabotage {
   sabotage(): Promise<() => Promise<void>>;
 }
 
-const files = machineLayout(layout, sharedName);
+const files = machinePaths(home, sharedName);
 
 /** Shell lines that put a file of `printf`'s making over another. */
 function instead(path: string, content: string): string {
@@ -174,7 +174,7 @@ export const onHost: readonly HostSabotage[] = [
     what: 'another machine with the same keys',
     fails: ['ssh-keys-unique'],
     sabotage: async () => {
-      const { directory, secrets } = machineLayout(layout, parseMachineName('audit-twin'));
+      const { directory, secrets } = machinePaths(home, parseMachineName('audit-twin'));
       await mkdir(directory, { mode: 0o700 });
       await cp(files.secrets, secrets, { recursive: true });
       return () => rm(directory, { recursive: true });
@@ -183,8 +183,8 @@ export const onHost: readonly HostSabotage[] = [
   {
     what: 'another platform key than the machine was deployed with',
     fails: ['secure-boot-keys'],
-    sabotage: rewritten(join(layout.keys, 'platform', 'certificate.pem'), () =>
-      readFile(join(layout.keys, 'release', 'certificate.pem'), 'utf8'),
+    sabotage: rewritten(join(home.keys, 'platform', 'certificate.pem'), () =>
+      readFile(join(home.keys, 'release', 'certificate.pem'), 'utf8'),
     ),
   },
   {

@@ -4,7 +4,7 @@ import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError } from '../../../src/base/errors.ts';
 import { makePrivateDirectory } from '../../../src/base/files.ts';
-import { homeLayout } from '../../../src/machine/paths.ts';
+import { homeAt } from '../../../src/machine/paths.ts';
 import {
   builtRelease,
   environment,
@@ -22,7 +22,7 @@ import {
  * (`--test-force-exit`).
  */
 export async function globalSetup(): Promise<void> {
-  const others = homes.filter((each) => each !== ours);
+  const others = homes.filter((each) => each !== ours.directory);
   const locks = [lock, ...(await Promise.all(others.map(lockHome)))];
   for (const home of homes) await removeMachines(home);
   process.once('exit', () => {
@@ -40,7 +40,7 @@ async function shareRelease(home: string): Promise<void> {
   await rm(home, { recursive: true, force: true });
   await makePrivateDirectory(home);
   for (const part of ['keys', 'build'])
-    await cp(join(ours, part), join(home, part), { recursive: true, verbatimSymlinks: true });
+    await cp(join(ours.directory, part), join(home, part), { recursive: true, verbatimSymlinks: true });
 }
 
 async function removeMachines(home: string): Promise<void> {
@@ -49,7 +49,7 @@ async function removeMachines(home: string): Promise<void> {
 }
 
 function removeMachinesNow(home: string): void {
-  const { machines } = homeLayout(home);
+  const { machines } = homeAt(home);
   if (!existsSync(machines)) return;
   for (const { name } of readdirSync(machines, { withFileTypes: true }).filter(isMachine)) {
     spawnSync(program, ['remove', '--machine', name], {
@@ -61,7 +61,7 @@ function removeMachinesNow(home: string): void {
 
 async function machineNames(home: string): Promise<string[]> {
   try {
-    const entries = await readdir(homeLayout(home).machines, { withFileTypes: true });
+    const entries = await readdir(homeAt(home).machines, { withFileTypes: true });
     return entries.filter(isMachine).map(({ name }) => name);
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return [];

@@ -15,10 +15,10 @@ import {
 } from '../../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../../src/firmware/store-file.ts';
 import { imageSize, readImage, writeImage } from '../../../src/hypervisor/qemu/disk-image.ts';
-import type { MachineFiles } from '../../../src/machine/paths.ts';
+import type { MachinePaths } from '../../../src/machine/paths.ts';
 import { keyPair } from '../../../src/release/keys.ts';
 import { releaseManifest } from '../../../src/release/manifest.ts';
-import { layout } from './machine.ts';
+import { home } from './machine.ts';
 
 /** Puts back what was changed. */
 export type Undo = () => Promise<void>;
@@ -26,7 +26,7 @@ export type Undo = () => Promise<void>;
 const block = 4096;
 
 /** Ways to change what a machine that is off would start. */
-export function tamperingWith(files: MachineFiles, release: string) {
+export function tamperingWith(files: MachinePaths, release: string) {
   const uki = { on: join(release, 'holdfast.efi'), off: join(release, 'unverified.efi') };
   const { offset: boot, size: bootSize } = slotPartition('A', 'boot');
   const { offset: root } = slotPartition('A', 'root');
@@ -170,7 +170,7 @@ async function signedAgain(path: string, from: string, to: string): Promise<Buff
     const [changed, signed] = [join(scratch, 'changed.efi'), join(scratch, 'signed.efi')];
     await writeFile(changed, bytes);
     await run('sbattach', ['--remove', changed]);
-    const { privateKey, certificate } = await keyPair(layout.keys, 'release');
+    const { privateKey, certificate } = await keyPair(home.keys, 'release');
     await run('sbsign', ['--key', privateKey, '--cert', certificate, '--output', signed, changed]);
     return await readFile(signed);
   } finally {

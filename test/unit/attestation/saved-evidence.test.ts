@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { serialiseEvidence } from '../../../src/attestation/evidence.ts';
 import { judgeKept } from '../../../src/attestation/saved-evidence.ts';
-import { homeLayout, parseMachineName } from '../../../src/machine/paths.ts';
+import { Machine } from '../../../src/machine/machine.ts';
+import { homeAt, parseMachineName } from '../../../src/machine/paths.ts';
 import { real } from '../../support/start-evidence.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
 after(() => rmSync(directory, { recursive: true }));
-const layout = homeLayout(join(directory, 'home'));
-const name = parseMachineName('default');
+const machine = new Machine(homeAt(join(directory, 'home')), parseMachineName('default'));
 const [file, trustFile] = [join(directory, 'evidence'), join(directory, 'trust')];
 writeFileSync(trustFile, JSON.stringify(real.trust));
-const judge = () => judgeKept(layout, name, file, trustFile, real.evidence.nonce);
+const judge = () => judgeKept(machine, file, trustFile, real.evidence.nonce);
 
 test('evidence is of the machine that is asked about, and of no other', async () => {
   writeFileSync(file, serialiseEvidence(real.evidence));
@@ -25,5 +25,5 @@ test('evidence is of the machine that is asked about, and of no other', async ()
 
 test('of a machine that this home does not have, nothing is known', async () => {
   writeFileSync(file, serialiseEvidence(real.evidence));
-  await assert.rejects(judgeKept(layout, name, file, undefined, undefined), { code: 'attest.trust' });
+  await assert.rejects(judgeKept(machine, file, undefined, undefined), { code: 'attest.trust' });
 });

@@ -4,6 +4,7 @@ import { unlessAborted } from '../../../src/base/abort.ts';
 import { readyText } from '../../../src/cli/commands/status/text.ts';
 import { waitForBoot } from '../../../src/guest/boot.ts';
 import { parseMachineName } from '../../../src/machine/paths.ts';
+import { guestThat } from '../../support/guest.ts';
 
 function answering(stdout: string) {
   const asked: unknown[] = [];
@@ -11,20 +12,20 @@ function answering(stdout: string) {
     asked.push(call);
     return { code: 0, stdout: Buffer.from(stdout), stderr: '' };
   };
-  return { asked, session: { run } };
+  return { asked, guest: guestThat(run) };
 }
 
 test('the guest itself says when it has booted; systemctl ends with 1 when something failed', async () => {
-  const { asked, session } = answering('degraded\n');
-  assert.equal(await waitForBoot(session, 1000), 'degraded');
-  assert.equal(await waitForBoot(answering('running\n').session, 1000), 'running');
+  const { asked, guest } = answering('degraded\n');
+  assert.equal(await waitForBoot(guest, 1000), 'degraded');
+  assert.equal(await waitForBoot(answering('running\n').guest, 1000), 'running');
   const command = ['sudo', '-n', 'systemctl', 'is-system-running', '--wait'];
   assert.deepEqual(asked, [[command, { timeoutMs: 1000, accept: [0, 1] }]]);
 });
 
 for (const text of ['', 'starting\n', 'stopping\n', 'maintenance\n', 'running\nrunning\n'])
   test(`${JSON.stringify(text)} is no answer`, async () => {
-    assert.equal(await waitForBoot(answering(text).session, 1000), undefined);
+    assert.equal(await waitForBoot(answering(text).guest, 1000), undefined);
   });
 
 test('who starts a machine is told when not all of it started', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { CommandResult, Session } from '../../../src/channel/session.ts';
+import type { CommandResult } from '../../../src/channel/guest.ts';
+import type { Session } from '../../../src/channel/session.ts';
 import { hasJumped, judge, nextCheck, synchronizeClock } from '../../../src/guest/clock.ts';
 import { keepClock } from '../../../src/guest/clock-keeper.ts';
 

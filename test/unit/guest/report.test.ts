@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { askGuest, parseReport, reportScript } from '../../../src/guest/report.ts';
+import { guestThat } from '../../support/guest.ts';
 
 const answers = {
   release: 'IMAGE_VERSION="13.2.20261122"',
@@ -91,7 +92,7 @@ test('one command is asked with a time limit', async () => {
     asked.push(call);
     return { code: 0, stdout: Buffer.from(output()), stderr: '' };
   };
-  assert.equal((await askGuest({ run })).slot, 'A');
+  assert.equal((await askGuest(guestThat(run))).slot, 'A');
   assert.deepEqual(asked, [
     [['sudo', '-n', 'setarch', '--addr-no-randomize', 'sh', '-c', reportScript], { timeoutMs: 30_000 }],
   ]);

@@ -6,12 +6,7 @@ import { debian } from '../../../src/debian/debian.ts';
 import type { HostPackage } from '../../../src/distribution/distribution.ts';
 import { memoryFinding, packageFinding, socketPathFinding, spaceFinding } from '../../../src/host/checks.ts';
 import { checkSocketPaths } from '../../../src/hypervisor/socket-paths.ts';
-import {
-  homeLayout,
-  longestMachineName,
-  machineLayout,
-  parseMachineName,
-} from '../../../src/machine/paths.ts';
+import { homeAt, longestMachineName, machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
 
 test('a missing package for machines is an error; one for builds is a warning', () => {
   const wanted: HostPackage = { package: 'ovmf', provides: '/firmware', for: 'run', why: 'is firmware' };
@@ -36,10 +31,10 @@ test('memory and disk space have limits', () => {
 test('doctor and deploy agree on the names of machines that a home has room for', () => {
   const seen = new Set<string>();
   for (let length = 1; length <= 107; length++) {
-    const layout = homeLayout(`/${'h'.repeat(length)}`);
+    const home = homeAt(`/${'h'.repeat(length)}`);
     const canDeploy = (characters: number) => {
       try {
-        checkSocketPaths(machineLayout(layout, parseMachineName('x'.repeat(characters))).run);
+        checkSocketPaths(machinePaths(home, parseMachineName('x'.repeat(characters))).run);
         return true;
       } catch (error) {
         assert.ok(error instanceof HoldfastError);
@@ -49,7 +44,7 @@ test('doctor and deploy agree on the names of machines that a home has room for'
     };
     const names = Array.from({ length: longestMachineName }, (_, index) => index + 1);
     const room = names.filter(canDeploy).length;
-    const { verdict, found, remedy } = socketPathFinding(layout);
+    const { verdict, found, remedy } = socketPathFinding(home);
     seen.add(verdict);
     assert.equal(verdict === 'ok', room === longestMachineName, `a home of ${length + 1} bytes`);
     assert.equal(verdict === 'missing', !canDeploy('default'.length), `a home of ${length + 1} bytes`);

@@ -11,8 +11,9 @@ import { createVariableStore } from '../../../src/firmware/create.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../../src/firmware/store-file.ts';
 import { chooseNextStart } from '../../../src/lifecycle/boot-options.ts';
-import { readConfiguration, writeConfiguration } from '../../../src/machine/configuration.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
+import { writeConfiguration } from '../../../src/machine/configuration.ts';
+import { Machine } from '../../../src/machine/machine.ts';
+import { homeAt, parseMachineName } from '../../../src/machine/paths.ts';
 import { prepareStart } from '../../../src/supervisor/prepare-start.ts';
 import { goodFacts } from '../../support/audit-evidence.ts';
 import { certificate } from '../../support/certificate.ts';
@@ -21,11 +22,10 @@ import { storeFile } from '../../support/variable-store-file.ts';
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-verity-'));
 after(() => rmSync(directory, { recursive: true }));
 
-const layout = homeLayout(directory);
-const name = parseMachineName('default');
-const files = machineLayout(layout, name);
+const machine = new Machine(homeAt(directory), parseMachineName('default'));
+const files = machine.paths;
 const lines: string[] = [];
-const prepare = () => prepareStart(layout, name, (line) => lines.push(line));
+const prepare = () => prepareStart(machine, (line) => lines.push(line));
 
 /** Puts the machine back to its first state. */
 async function reset(): Promise<void> {
@@ -45,15 +45,15 @@ async function bootedFile(): Promise<string | undefined> {
 
 test('a switch takes effect with the next start, and only then', async () => {
   await reset();
-  assert.equal(await chooseNextStart(layout, name, { verity: 'off' }), true);
-  assert.equal((await readConfiguration(layout, name)).verity, 'off');
+  assert.equal(await chooseNextStart(machine, { verity: 'off' }), true);
+  assert.equal((await machine.configuration()).verity, 'off');
   assert.equal(await bootedFile(), ukiPaths.on);
   const off = await prepare();
   assert.equal(await bootedFile(), ukiPaths.off);
   assert.ok(off.credentials['holdfast.verity'], 'the host says so too');
   assert.deepEqual(lines, ['UEFI variables written: verity is off']);
 
-  assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), true);
+  assert.equal(await chooseNextStart(machine, { verity: 'on' }), true);
   const on = await prepare();
   assert.equal(await bootedFile(), ukiPaths.on);
   assert.equal(on.credentials['holdfast.verity'], undefined);
@@ -62,7 +62,7 @@ test('a switch takes effect with the next start, and only then', async () => {
 test('what is so already is left alone', async () => {
   await reset();
   const before = readFileSync(files.configuration);
-  assert.equal(await chooseNextStart(layout, name, { verity: 'on' }), false);
+  assert.equal(await chooseNextStart(machine, { verity: 'on' }), false);
   assert.deepEqual(readFileSync(files.configuration), before);
   await prepare();
   assert.deepEqual(lines, []);
@@ -99,9 +99,12 @@ test('a damaged variable store starts nothing', async () => {
 });
 
 test('no machine, no switch', async () => {
-  await assert.rejects(chooseNextStart(layout, parseMachineName('other'), { verity: 'off' }), {
-    code: 'machine.none',
-  });
+  await assert.rejects(
+    chooseNextStart(new Machine(machine.home, parseMachineName('other')), { verity: 'off' }),
+    {
+      code: 'machine.none',
+    },
+  );
 });
 
 /** A terminal on which this is typed. */

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { GiB } from '../../../src/base/size.ts';
 import {
-  machineNames,
   parseConfiguration,
   readConfiguration,
   writeConfiguration,
 } from '../../../src/machine/configuration.ts';
-import { homeLayout, machineLayout, parseMachineName } from '../../../src/machine/paths.ts';
+import { homeAt, machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'holdfast-configuration-'));
 after(() => rmSync(home, { recursive: true }));
@@ -28,21 +27,23 @@ const stored = {
 };
 
 test('a configuration is read back as it was written, and is private', async () => {
-  const layout = homeLayout(join(home, 'a'));
-  const name = parseMachineName('gateway-1');
-  const { directory, configuration: path } = machineLayout(layout, name);
+  const paths = machinePaths(homeAt(join(home, 'a')), parseMachineName('gateway-1'));
+  const { directory, configuration: path } = paths;
   mkdirSync(directory, { recursive: true });
   const configuration = parseConfiguration(JSON.stringify(stored), 'x');
   await writeConfiguration(path, configuration);
-  assert.deepEqual(await readConfiguration(layout, name), configuration);
+  assert.deepEqual(await readConfiguration(paths), configuration);
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
 test('a machine that does not exist is named', async () => {
-  await assert.rejects(readConfiguration(homeLayout(join(home, 'none')), parseMachineName('gateway-1')), {
-    code: 'machine.none',
-    message: "there is no machine 'gateway-1'",
-  });
+  await assert.rejects(
+    readConfiguration(machinePaths(homeAt(join(home, 'none')), parseMachineName('gateway-1'))),
+    {
+      code: 'machine.none',
+      message: "there is no machine 'gateway-1'",
+    },
+  );
 });
 
 test('a newer format is told from damage', () => {
@@ -75,13 +76,4 @@ for (const [what, value] of Object.entries(damaged))
 
 test('what is not JSON is refused', () => {
   assert.throws(() => parseConfiguration('{"format": 1', 'machine.json'), { code: 'machine.damaged' });
-});
-
-test('machines are listed in order; locks and deployments under way are none', async () => {
-  const layout = homeLayout(join(home, 'b'));
-  assert.deepEqual(await machineNames(layout), []);
-  for (const directory of ['zebra', 'a1', '.a1.new', 'UPPER'])
-    mkdirSync(join(layout.machines, directory), { recursive: true });
-  writeFileSync(join(layout.machines, 'a1.lock'), '');
-  assert.deepEqual(await machineNames(layout), ['a1', 'zebra']);
 });

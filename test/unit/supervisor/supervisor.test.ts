@@ -3,7 +3,8 @@ import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GiB } from '../../../src/base/size.ts';
-import type { CommandResult, Session } from '../../../src/channel/session.ts';
+import type { CommandResult } from '../../../src/channel/guest.ts';
+import type { Session } from '../../../src/channel/session.ts';
 import type {
   MachineEnd,
   MachineHardware,

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claims } from '../../../src/audit/claims.ts';
 import { failure } from '../../../src/base/errors.ts';
-import type { CommandResult } from '../../../src/channel/session.ts';
+import type { CommandResult } from '../../../src/channel/guest.ts';
 import { coreClaims, problemsOf } from '../../../src/update/health.ts';
 import { rootHash } from '../../../src/verity/root-hash.ts';
+import { guestThat } from '../../support/guest.ts';
 
 const hash = 'ab'.repeat(32);
 const expected = { slot: 'B', rootHash: rootHash.parse(hash) } as const;
@@ -17,23 +18,20 @@ function guest(answers: {
   container?: string;
   command?: string | undefined;
 }) {
-  return {
-    run: async (argv: readonly string[]): Promise<CommandResult> => {
-      const line = argv.join(' ');
-      const text = line.includes('is-system-running')
-        ? (answers.state ?? 'running')
-        : line.includes('list-units')
-          ? 'gateway.service loaded failed failed Gateway\n\u001b[31mnoise'
-          : line.includes('podman')
-            ? (answers.container ?? 'true')
-            : argv[0] === 'check'
-              ? answers.command
-              : (answers.running ?? asExpected);
-      if (text === undefined)
-        throw failure('guest.command', 'check in the guest failed', { why: 'no route' });
-      return { code: 0, stdout: Buffer.from(text), stderr: '' };
-    },
-  };
+  return guestThat(async (argv): Promise<CommandResult> => {
+    const line = argv.join(' ');
+    const text = line.includes('is-system-running')
+      ? (answers.state ?? 'running')
+      : line.includes('list-units')
+        ? 'gateway.service loaded failed failed Gateway\n\u001b[31mnoise'
+        : line.includes('podman')
+          ? (answers.container ?? 'true')
+          : argv[0] === 'check'
+            ? answers.command
+            : (answers.running ?? asExpected);
+    if (text === undefined) throw failure('guest.command', 'check in the guest failed', { why: 'no route' });
+    return { code: 0, stdout: Buffer.from(text), stderr: '' };
+  });
 }
 
 const health = { commands: [{ argv: ['check'], seconds: 1 }], containers: ['gateway'] };

@@ -18,9 +18,9 @@ export const attestCommand = defineCommand({
     ['holdfast attest --nonce "$asked" --out gateway.evidence', 'Answer the challenge of another host'],
   ],
   async run({ flags, ...context }) {
-    const { machine, layout, progress } = context;
+    const { machine, progress } = context;
     const { evidence, judgement } = await progress.step("Requesting a quote from the machine's TPM", () =>
-      attestMachine(layout, machine, flags.nonce),
+      attestMachine(machine, flags.nonce),
     );
     if (flags.out !== undefined) await writeFileAtomic(resolve(flags.out), serialiseEvidence(evidence));
     printVerdict(context, evidence, judgement, true);

@@ -6,8 +6,8 @@ export const attestTrustCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast attest trust >gateway.trust', 'Save what another host needs for `attest verify`']],
-  async run({ machine, layout, output }) {
-    const trust = await machineTrust(layout, machine);
+  async run({ machine, output }) {
+    const trust = await machineTrust(machine);
     output.result(trust, JSON.stringify(trust, null, 1));
   },
 });

@@ -19,9 +19,9 @@ export const attestVerifyCommand = defineCommand({
     ],
   ],
   async run({ arguments: { file }, flags, ...context }) {
-    const { machine, layout } = context;
+    const { machine } = context;
     const trust = flags.trust === undefined ? undefined : resolve(flags.trust);
-    const { evidence, judgement } = await judgeKept(layout, machine, resolve(file), trust, flags.nonce);
+    const { evidence, judgement } = await judgeKept(machine, resolve(file), trust, flags.nonce);
     printVerdict(context, evidence, judgement, flags.nonce !== undefined);
   },
 });

@@ -2,8 +2,8 @@ import { switchAutostart } from '../../../lifecycle/autostart.ts';
 import type { Context } from '../../framework/command.ts';
 
 /** Sets whether the machine starts with the host, and prints that. */
-export async function setAutostart({ layout, machine, output }: Context, autostart: boolean): Promise<void> {
-  const changed = await switchAutostart(layout, machine, autostart);
+export async function setAutostart({ machine, output }: Context, autostart: boolean): Promise<void> {
+  const changed = await switchAutostart(machine, autostart);
   const state = autostart ? 'starts when this host boots' : 'does not start when this host boots';
-  output.result({ machine, autostart, changed }, `${machine} ${state}`);
+  output.result({ machine: machine.name, autostart, changed }, `${machine.name} ${state}`);
 }

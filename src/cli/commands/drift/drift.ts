@@ -1,6 +1,7 @@
 import { misuse } from '../../../base/errors.ts';
 import { findDrift, type MachineDrift, resetDrift } from '../../../guest/drift-report.ts';
 import { parseOverlayPath, showPath } from '../../../guest/overlay-path.ts';
+import { guestOf } from '../../../supervisor/guest.ts';
 import { defineCommand, optional, toggle } from '../../framework/command.ts';
 import { confirm } from '../../terminal/confirm.ts';
 import { driftJson, driftText } from './text.ts';
@@ -21,11 +22,11 @@ export const driftCommand = defineCommand({
     ['holdfast drift --reset /etc/hosts', 'Restore a file of the release at the next start'],
   ],
   async run({ arguments: { path }, flags: { reset, yes }, ...context }) {
-    const { machine, layout, progress, signal, output } = context;
+    const { machine, progress, signal, output } = context;
     if (!reset) {
-      const drift = await progress.step(comparing, () => findDrift(layout, machine, path, signal));
+      const drift = await progress.step(comparing, () => findDrift(guestOf(machine), path, signal));
       output.result(
-        { machine, drift: drift.map(driftJson) },
+        { machine: machine.name, drift: drift.map(driftJson) },
         driftText(drift) || `${path ? showPath(path) : 'everything'} matches the release`,
       );
       return;
@@ -40,11 +41,11 @@ export const driftCommand = defineCommand({
       const what = `${lost.length} ${lost.length === 1 ? 'change' : 'changes'} at ${showPath(path)}`;
       await confirm(context, `The next start discards ${what}.`);
     };
-    const { drift, changed } = await resetDrift(layout, machine, path, agree, signal);
+    const { drift, changed } = await resetDrift(guestOf(machine), path, agree, signal);
     const text =
       drift.length === 0
         ? `${showPath(path)} matches the release`
         : `${driftText(drift)}\n\nThese changes are discarded at the next start; run \`holdfast restart\` to restart now`;
-    output.result({ machine, changed, drift: drift.map(driftJson) }, text);
+    output.result({ machine: machine.name, changed, drift: drift.map(driftJson) }, text);
   },
 });

@@ -1,5 +1,6 @@
-import { allowIn } from '../../../guest/firewall-changes.ts';
+import { allowService } from '../../../guest/firewall-changes.ts';
 import { describeRule, type FirewallRule, parseComment } from '../../../guest/firewall-rule.ts';
+import { guestOf } from '../../../supervisor/guest.ts';
 import { defineCommand, setting } from '../../framework/command.ts';
 import { ruleFromFlag, ruleJson, serviceArgument } from './rule.ts';
 
@@ -18,12 +19,13 @@ export const firewallAllowCommand = defineCommand({
       'Allow ports from a network',
     ],
   ],
-  async run({ arguments: { service }, flags, machine, layout, output }) {
+  async run({ arguments: { service }, flags, machine, output }) {
     const rule: FirewallRule = { service, from: flags.from, comment: flags.comment };
-    const changed = await allowIn(layout, machine, rule);
+    const { transport } = await machine.configuration();
+    const changed = await allowService(guestOf(machine), transport, rule);
     output.result(
-      { machine, ...ruleJson(rule), allowed: true, changed },
-      `${machine} ${changed ? 'allows' : 'already allows'} ${describeRule(rule)}`,
+      { machine: machine.name, ...ruleJson(rule), allowed: true, changed },
+      `${machine.name} ${changed ? 'allows' : 'already allows'} ${describeRule(rule)}`,
     );
   },
 });

@@ -1,5 +1,6 @@
-import { allowedIn } from '../../../guest/firewall-changes.ts';
+import { readAllowed } from '../../../guest/firewall.ts';
 import { describeService } from '../../../guest/firewall-rule.ts';
+import { guestOf } from '../../../supervisor/guest.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { columns } from '../../terminal/columns.ts';
 import { ruleJson } from './rule.ts';
@@ -8,14 +9,14 @@ export const firewallListCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast firewall list', 'List the connections that the guest accepts']],
-  async run({ machine, layout, output }) {
-    const rules = await allowedIn(layout, machine);
+  async run({ machine, output }) {
+    const rules = await readAllowed(guestOf(machine));
     const rows = rules.map(({ service, from, comment }) => [
       describeService(service),
       from ?? 'everywhere',
       comment ?? '',
     ]);
     const text = rules.length === 0 ? 'nothing is allowed' : columns(['SERVICE', 'FROM', 'COMMENT'], rows);
-    output.result({ machine, rules: rules.map(ruleJson) }, text);
+    output.result({ machine: machine.name, rules: rules.map(ruleJson) }, text);
   },
 });

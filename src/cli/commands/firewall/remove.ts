@@ -1,5 +1,6 @@
-import { disallowIn } from '../../../guest/firewall-changes.ts';
+import { disallowService } from '../../../guest/firewall-changes.ts';
 import { describeRule, type FirewallRule } from '../../../guest/firewall-rule.ts';
+import { guestOf } from '../../../supervisor/guest.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { ruleFromFlag, ruleJson, serviceArgument } from './rule.ts';
 
@@ -11,13 +12,13 @@ export const firewallRemoveCommand = defineCommand({
     ['holdfast firewall remove tcp/8080', 'Remove the rule for a port'],
     ['holdfast firewall remove udp/5000-5010 --from 192.0.2.0/24', 'Remove the rule for one network'],
   ],
-  async run({ arguments: { service: given }, flags, machine, layout, output }) {
+  async run({ arguments: { service: given }, flags, machine, output }) {
     const rule: FirewallRule = { service: given, from: flags.from, comment: undefined };
-    await disallowIn(layout, machine, rule);
+    await disallowService(guestOf(machine), rule);
     const { service, from } = ruleJson(rule);
     output.result(
-      { machine, service, from, allowed: false, changed: true },
-      `${machine} no longer has a rule that allows ${describeRule(rule)}`,
+      { machine: machine.name, service, from, allowed: false, changed: true },
+      `${machine.name} no longer has a rule that allows ${describeRule(rule)}`,
     );
   },
 });

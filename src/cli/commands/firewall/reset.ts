@@ -1,12 +1,13 @@
 import { resetFirewall } from '../../../guest/firewall-changes.ts';
+import { guestOf } from '../../../supervisor/guest.ts';
 import { defineCommand } from '../../framework/command.ts';
 
 export const firewallResetCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast firewall reset', 'Accept no new incoming connections']],
-  async run({ machine, layout, output }) {
-    await resetFirewall(layout, machine);
-    output.result({ machine, rules: [] }, `${machine} no longer has any rules`);
+  async run({ machine, output }) {
+    await resetFirewall(guestOf(machine));
+    output.result({ machine: machine.name, rules: [] }, `${machine.name} no longer has any rules`);
   },
 });

@@ -5,17 +5,20 @@ import type { Context } from '../../framework/command.ts';
 
 /** Prints what runs and what is configured. */
 export async function printIpe(
-  { layout, machine, output }: Pick<Context, 'layout' | 'machine' | 'output'>,
+  { machine, output }: Pick<Context, 'machine' | 'output'>,
   changed: boolean,
 ): Promise<void> {
-  const state = await ipeState(layout, machine);
+  const state = await ipeState(machine);
   const { configured, runs } = state;
-  output.result({ machine, configured, runs: runs ?? null, changed }, ipeText(machine, state));
+  output.result(
+    { machine: machine.name, configured, runs: runs ?? null, changed },
+    ipeText(machine.name, state),
+  );
 }
 
 /** Sets the mode from the next start and prints the result. */
 export async function setIpe(context: Context, mode: 'audit' | 'enforce'): Promise<void> {
-  await printIpe(context, await chooseNextStart(context.layout, context.machine, { ipe: mode }));
+  await printIpe(context, await chooseNextStart(context.machine, { ipe: mode }));
 }
 
 const meanings = {

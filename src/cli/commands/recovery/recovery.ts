@@ -1,8 +1,6 @@
 import { waitUntilReady } from '../../../lifecycle/readiness.ts';
 import { encryptionOf, isLockedNextTime, startWithKey, unshownKey } from '../../../lifecycle/recovery.ts';
-import { readConfiguration } from '../../../machine/configuration.ts';
 import { parseRecoveryKey } from '../../../machine/data-keys.ts';
-import { machineLayout } from '../../../machine/paths.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { askSecret } from '../../terminal/secret.ts';
 import { readyText, recoveryKeyText } from '../status/text.ts';
@@ -21,23 +19,23 @@ export const recoveryCommand = defineCommand({
     ['holdfast recovery', 'Show the key if nobody has seen it, else ask for it and start the machine'],
     ['holdfast recovery <key', 'Read the key from a file'],
   ],
-  async run({ machine, layout, progress, signal, output, streams }) {
-    await encryptionOf(layout, machine);
-    const recoveryKey = await unshownKey(layout, machine);
+  async run({ machine, progress, signal, output, streams }) {
+    await encryptionOf(machine);
+    const recoveryKey = await unshownKey(machine);
     if (recoveryKey !== undefined) {
-      output.result({ machine, recoveryKey }, recoveryKeyText(recoveryKey));
-      await forgetShown(machineLayout(layout, machine).secrets, output, signal);
+      output.result({ machine: machine.name, recoveryKey }, recoveryKeyText(recoveryKey));
+      await forgetShown(machine.paths.secrets, output, signal);
       return;
     }
-    const key = parseRecoveryKey(await askSecret(streams, `recovery key of ${machine}: `, signal));
-    await startWithKey(layout, machine, key);
-    const boot = await waitUntilReady(layout, machine, progress, signal);
-    const { verity } = await readConfiguration(layout, machine);
-    const tpmOpens = verity === 'on' && !(await isLockedNextTime(layout, machine));
+    const key = parseRecoveryKey(await askSecret(streams, `recovery key of ${machine.name}: `, signal));
+    await startWithKey(machine, key);
+    const boot = await waitUntilReady(machine, progress, signal);
+    const { verity } = await machine.configuration();
+    const tpmOpens = verity === 'on' && !(await isLockedNextTime(machine));
     const next = tpmOpens ? 'its TPM unlocks the data again from now on' : whyLocked[verity];
     output.result(
-      { machine, state: 'running', boot, tpmOpens },
-      `${readyText(machine, boot, true)}; ${next}`,
+      { machine: machine.name, state: 'running', boot, tpmOpens },
+      `${readyText(machine.name, boot, true)}; ${next}`,
     );
   },
 });

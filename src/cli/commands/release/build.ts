@@ -14,13 +14,13 @@ export const buildCommand = defineCommand({
     ['holdfast build', 'Build a release from the newest packages, if anything changed'],
     ['holdfast build --out ./release --lock ./packages.json', 'Rebuild a release, byte for byte'],
   ],
-  run: async ({ flags, layout, progress, signal, output }) => {
+  run: async ({ flags, home, progress, signal, output }) => {
     const { buildRelease } = await import('../../../release/build/build.ts');
-    const out = flags.out === undefined ? join(layout.home, 'build') : resolve(flags.out);
+    const out = flags.out === undefined ? join(home.directory, 'build') : resolve(flags.out);
     const { manifest, built } = await buildRelease({
       out,
-      keys: layout.keys,
-      cache: layout.cache,
+      keys: home.keys,
+      cache: home.cache,
       project,
       mirror: flags.mirror,
       lock: flags.lock === undefined ? undefined : resolve(flags.lock),

@@ -18,7 +18,7 @@ export const releaseBundleCommand = defineCommand({
       'Pack a release for a host without a network',
     ],
   ],
-  async run({ arguments: { release }, flags, layout, progress, signal, output }) {
+  async run({ arguments: { release }, flags, home, progress, signal, output }) {
     if (flags.out === undefined)
       throw misuse('usage.out', '--out is missing', { next: 'name the bundle with --out FILE' });
     const out = resolve(flags.out);
@@ -26,8 +26,8 @@ export const releaseBundleCommand = defineCommand({
       {
         release: resolve(release),
         from: [],
-        certificate: trustedCertificate(layout),
-        keys: repositoryKeys(layout),
+        certificate: trustedCertificate(home),
+        keys: repositoryKeys(home),
         ...{ progress, signal },
       },
       out,

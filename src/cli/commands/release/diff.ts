@@ -14,8 +14,8 @@ export const releaseDiffCommand = defineCommand({
   examples: [
     ['holdfast release diff ./old ./new', 'Show changed packages and files, and the size of an update'],
   ],
-  async run({ arguments: { older, newer }, layout, progress, signal, output }) {
-    const certificate = trustedCertificate(layout);
+  async run({ arguments: { older, newer }, home, progress, signal, output }) {
+    const certificate = trustedCertificate(home);
     const diff = await diffReleases([resolve(older), resolve(newer)], certificate, progress, signal);
     const text = [
       ...packageLines(diff.packages),

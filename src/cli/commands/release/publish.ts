@@ -28,7 +28,7 @@ export const releasePublishCommand = defineCommand({
       'Also make a pack from a release that was never published',
     ],
   ],
-  async run({ arguments: { release }, flags, layout, progress, signal, output }) {
+  async run({ arguments: { release }, flags, home, progress, signal, output }) {
     if (flags.repository === undefined)
       throw misuse('usage.repository', '--repository is missing', {
         next: 'name the directory of the repository with --repository DIR',
@@ -37,8 +37,8 @@ export const releasePublishCommand = defineCommand({
       release: resolve(release),
       repository: resolve(flags.repository),
       from: flags.from ?? [],
-      certificate: trustedCertificate(layout),
-      keys: repositoryKeys(layout),
+      certificate: trustedCertificate(home),
+      keys: repositoryKeys(home),
       ...{ progress, signal },
     });
     const lines = [

@@ -9,8 +9,8 @@ export const statusCommand = defineCommand({
     ['holdfast status', 'Show power state, release, slot, verified boot, address, uptime and usage'],
     ['holdfast status --machine gateway-1 --json', 'Print the state of another machine as JSON'],
   ],
-  async run({ machine, layout, output }) {
-    const status = await machineStatus(layout, machine);
+  async run({ machine, output }) {
+    const status = await machineStatus(machine);
     output.result(status, statusText(status));
   },
 });

@@ -7,7 +7,7 @@ export const tpmDisableCommand = defineCommand({
   flags: {},
   examples: [['holdfast tpm disable', 'Revoke access at once and discard what the machine has in the TPM']],
   async run(context) {
-    const changed = await setTpmAccess(context.layout, context.machine, undefined);
+    const changed = await setTpmAccess(context.machine, undefined);
     const { value, text } = await hostTpmStatus(context);
     context.output.result({ ...value, changed }, text);
   },

@@ -23,7 +23,7 @@ export const tpmEnableCommand = defineCommand({
   ],
   async run({ flags, ...context }) {
     if (!flags.yes) await confirm(context, risk);
-    const changed = await setTpmAccess(context.layout, context.machine, flags.device ?? defaultHostTpm);
+    const changed = await setTpmAccess(context.machine, flags.device ?? defaultHostTpm);
     const { value, text } = await hostTpmStatus(context);
     context.output.result({ ...value, changed }, text);
   },

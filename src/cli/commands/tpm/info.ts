@@ -9,8 +9,8 @@ export const tpmInfoCommand = defineCommand({
     ['holdfast tpm info', 'Show what a provisioning service needs'],
     ['holdfast tpm info --json', 'Print the same as JSON'],
   ],
-  async run({ layout, machine, output }) {
-    const information = await tpmInformation(layout, machine);
+  async run({ machine, output }) {
+    const information = await tpmInformation(machine);
     const { endorsementKey, ...identity } = information;
     const { registrationId, pem, tpm2b } = endorsementKey;
     const result = { registrationId, ...identity, endorsementKey: { pem, tpm2b: tpm2b.toString('base64') } };

@@ -15,10 +15,10 @@ export const tpmNvReadCommand = defineCommand({
     ['holdfast tpm nv-read 0x1500001', 'Read an NV index of the host TPM from within the machine'],
     ['holdfast tpm nv-read 3001 --auth secret --size 8', 'Read an index that needs an authorization'],
   ],
-  async run({ layout, machine, output, streams, json, arguments: { index }, flags }) {
+  async run({ machine, output, streams, json, arguments: { index }, flags }) {
     const { auth, size, offset } = flags;
     const authorization = auth === undefined ? undefined : await readSecret(auth, streams.stdin);
-    const data = await readNvInGuest(layout, machine, { index, authorization, size, offset });
+    const data = await readNvInGuest(machine, { index, authorization, size, offset });
     if (json) output.result({ index, data: data.toString('base64') }, '');
     else streams.stdout.write(data);
   },

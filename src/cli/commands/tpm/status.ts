@@ -23,9 +23,9 @@ export const tpmStatusCommand = defineCommand({
   },
 });
 
-async function askOwn({ layout, machine }: Context): Promise<Own> {
+async function askOwn({ machine }: Context): Promise<Own> {
   try {
-    return (await attestMachine(layout, machine)).judgement;
+    return (await attestMachine(machine)).judgement;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { problem: describe(error) };

@@ -1,7 +1,8 @@
+import { updateContext } from '../../../update/context.ts';
 import { applyUpdate } from '../../../update/update.ts';
 import { defineCommand, toggle } from '../../framework/command.ts';
 import { printPreview, printResult } from './result.ts';
-import { fromFlag, updatedMachine, updateSource } from './update-options.ts';
+import { fromFlag, updateSource } from './update-options.ts';
 
 export const updateApplyCommand = defineCommand({
   description:
@@ -21,6 +22,6 @@ export const updateApplyCommand = defineCommand({
   async run({ flags: { from: given, dryRun, acceptDrift }, ...context }) {
     const from = await updateSource(context, 'apply', given);
     if (dryRun) await printPreview(context, 'apply', from);
-    else printResult(context, 'apply', await applyUpdate(updatedMachine(context), from, acceptDrift));
+    else printResult(context, 'apply', await applyUpdate(updateContext(context), from, acceptDrift));
   },
 });

@@ -1,7 +1,8 @@
 import { checkForUpdate } from '../../../update/check.ts';
+import { updateContext } from '../../../update/context.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { checkText } from './text.ts';
-import { fromFlag, updatedMachine, updateSource } from './update-options.ts';
+import { fromFlag, updateSource } from './update-options.ts';
 
 export const updateCheckCommand = defineCommand({
   arguments: {},
@@ -12,7 +13,7 @@ export const updateCheckCommand = defineCommand({
   ],
   async run({ flags: { from: given }, ...context }) {
     const from = await updateSource(context, 'check', given);
-    const check = await checkForUpdate(updatedMachine(context), from);
-    context.output.result({ machine: context.machine, ...check }, checkText(check));
+    const check = await checkForUpdate(updateContext(context), from);
+    context.output.result({ machine: context.machine.name, ...check }, checkText(check));
   },
 });

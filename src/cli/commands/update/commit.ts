@@ -1,7 +1,7 @@
+import { updateContext } from '../../../update/context.ts';
 import { commitTrial } from '../../../update/update.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { resultText } from './text.ts';
-import { updatedMachine } from './update-options.ts';
 
 export const updateCommitCommand = defineCommand({
   description:
@@ -10,10 +10,10 @@ export const updateCommitCommand = defineCommand({
   flags: {},
   examples: [['holdfast update commit', 'Keep the release that is on trial']],
   async run(context) {
-    const result = await commitTrial(updatedMachine(context));
+    const result = await commitTrial(updateContext(context));
     const changed = result !== undefined && result.steps.length > 0;
     context.output.result(
-      { machine: context.machine, action: 'commit', changed, ...result },
+      { machine: context.machine.name, action: 'commit', changed, ...result },
       resultText('commit', result),
     );
   },

@@ -1,15 +1,18 @@
+import { updateContext } from '../../../update/context.ts';
 import { previewUpdate } from '../../../update/preview.ts';
 import type { UpdateResult } from '../../../update/update.ts';
 import type { Context } from '../../framework/command.ts';
 import { conflictJson, previewText, resultText } from './text.ts';
-import { updatedMachine } from './update-options.ts';
 
 /** Prints what a stage or an update would do. */
 export async function printPreview(context: Context, action: 'stage' | 'apply', from: string): Promise<void> {
-  const preview = await previewUpdate(updatedMachine(context), from);
+  const preview = await previewUpdate(updateContext(context), from);
   const conflicts = preview.conflicts?.map(conflictJson);
   const { machine, output } = context;
-  output.result({ machine, action, changed: false, ...preview, conflicts }, previewText(preview));
+  output.result(
+    { machine: machine.name, action, changed: false, ...preview, conflicts },
+    previewText(preview),
+  );
 }
 
 /** Prints what a stage or an update did. */
@@ -19,5 +22,5 @@ export function printResult(
   result: UpdateResult,
 ): void {
   const changed = result.steps.length > 0;
-  output.result({ machine, action, changed, ...result }, resultText(action, result));
+  output.result({ machine: machine.name, action, changed, ...result }, resultText(action, result));
 }

@@ -1,7 +1,8 @@
+import { updateContext } from '../../../update/context.ts';
 import { stageUpdate } from '../../../update/update.ts';
 import { defineCommand, toggle } from '../../framework/command.ts';
 import { printPreview, printResult } from './result.ts';
-import { fromFlag, updatedMachine, updateSource } from './update-options.ts';
+import { fromFlag, updateSource } from './update-options.ts';
 
 export const updateStageCommand = defineCommand({
   description:
@@ -18,6 +19,6 @@ export const updateStageCommand = defineCommand({
   async run({ flags: { from: given, dryRun }, ...context }) {
     const from = await updateSource(context, 'stage', given);
     if (dryRun) await printPreview(context, 'stage', from);
-    else printResult(context, 'stage', await stageUpdate(updatedMachine(context), from));
+    else printResult(context, 'stage', await stageUpdate(updateContext(context), from));
   },
 });

@@ -16,10 +16,10 @@ export const verityDisableCommand = defineCommand({
   flags: { yes: toggle('Do not ask for confirmation') },
   examples: [['holdfast verity disable', 'Start the release without verification from the next start']],
   async run({ flags, ...context }) {
-    const { layout, machine } = context;
-    const before = await machineStatus(layout, machine); // fails when there is no such machine
+    const { machine } = context;
+    const before = await machineStatus(machine); // fails when there is no such machine
     const risks = before.dataEncrypted ? `${risk} ${lockedRisk}` : risk;
     if (before.verity === 'on' && !flags.yes) await confirm(context, risks);
-    await printVerity(context, await chooseNextStart(layout, machine, { verity: 'off' }));
+    await printVerity(context, await chooseNextStart(machine, { verity: 'off' }));
   },
 });

@@ -8,8 +8,8 @@ export const verityEnableCommand = defineCommand({
   flags: {},
   examples: [['holdfast verity enable', 'Verify every block of the root again, from the next start']],
   async run(context) {
-    const { layout, machine } = context;
-    await machineStatus(layout, machine); // fails when there is no such machine
-    await printVerity(context, await chooseNextStart(layout, machine, { verity: 'on' }));
+    const { machine } = context;
+    await machineStatus(machine); // fails when there is no such machine
+    await printVerity(context, await chooseNextStart(machine, { verity: 'on' }));
   },
 });

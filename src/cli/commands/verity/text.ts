@@ -4,12 +4,15 @@ import type { Context } from '../../framework/command.ts';
 
 /** Prints what runs and what is configured. */
 export async function printVerity(
-  { layout, machine, output }: Pick<Context, 'layout' | 'machine' | 'output'>,
+  { machine, output }: Pick<Context, 'machine' | 'output'>,
   changed: boolean,
 ): Promise<void> {
-  const status = await machineStatus(layout, machine);
+  const status = await machineStatus(machine);
   const { verity: configured } = status;
-  output.result({ machine, configured, runs: runningVerity(status) ?? null, changed }, verityText(status));
+  output.result(
+    { machine: machine.name, configured, runs: runningVerity(status) ?? null, changed },
+    verityText(status),
+  );
 }
 
 /** Undefined while the guest does not answer. */

@@ -17,12 +17,13 @@ import {
   toggle,
   wholeNumber,
 } from '../../../../src/cli/framework/command.ts';
-import { homeLayout, parseMachineName } from '../../../../src/machine/paths.ts';
+import { Machine } from '../../../../src/machine/machine.ts';
+import { homeAt, parseMachineName } from '../../../../src/machine/paths.ts';
 
 const context: Context = {
-  machine: parseMachineName('default'),
+  machine: new Machine(homeAt('/nowhere'), parseMachineName('default')),
   json: false,
-  layout: homeLayout('/nowhere'),
+  home: homeAt('/nowhere'),
   commands: {},
   progress: silent,
   output: { result: () => {}, printed: async () => {} },

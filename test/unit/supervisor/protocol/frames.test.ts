@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { guestSignals } from '../../../../src/channel/session.ts';
+import { guestSignals } from '../../../../src/channel/guest.ts';
 import {
   decodeEnd,
   decodeJson,

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { homeLayout, parseMachineName } from '../../../../src/machine/paths.ts';
+import { Machine } from '../../../../src/machine/machine.ts';
+import { homeAt, parseMachineName } from '../../../../src/machine/paths.ts';
 import {
   disableAutostart,
   enableAutostart,
@@ -16,7 +17,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'holdfast-autostart-'));
 after(() => rmSync(scratch, { recursive: true }));
 
 const name = parseMachineName('gateway-1');
-const layout = homeLayout('/srv/holdfast');
+const machine = new Machine(homeAt('/srv/holdfast'), name);
 
 function fakeManager(changes: Partial<ServiceManager> = {}) {
   const unitDirectory = mkdtempSync(join(scratch, 'units-'));
@@ -34,11 +35,11 @@ function fakeManager(changes: Partial<ServiceManager> = {}) {
 
 test('enable writes the unit and enables it; disable takes both back', async () => {
   const { manager, commands, unit } = fakeManager();
-  assert.equal(await isAutostarted(layout, name, manager), false);
-  assert.equal(await enableAutostart(layout, name, manager), true);
-  assert.equal(await isAutostarted(layout, name, manager), true);
+  assert.equal(await isAutostarted(machine, manager), false);
+  assert.equal(await enableAutostart(machine, manager), true);
+  assert.equal(await isAutostarted(machine, manager), true);
   assert.match(readFileSync(unit, 'utf8'), /supervisor\/main\.ts" "start" "gateway-1"/);
-  assert.equal(await disableAutostart(layout, name, manager), true);
+  assert.equal(await disableAutostart(machine, manager), true);
   assert.equal(existsSync(unit), false);
   assert.deepEqual(commands, [
     'daemon-reload',
@@ -50,33 +51,33 @@ test('enable writes the unit and enables it; disable takes both back', async () 
 
 test('what is already so stays so', async () => {
   const { manager, commands } = fakeManager();
-  assert.equal(await disableAutostart(layout, name, manager), false);
+  assert.equal(await disableAutostart(machine, manager), false);
   assert.deepEqual(commands, []);
-  await enableAutostart(layout, name, manager);
-  assert.equal(await enableAutostart(layout, name, manager), false);
+  await enableAutostart(machine, manager);
+  assert.equal(await enableAutostart(machine, manager), false);
 });
 
 test('a machine of the same name in another home is left alone', async () => {
   const { manager, unit } = fakeManager();
-  await enableAutostart(layout, name, manager);
-  const other = homeLayout('/srv/other');
-  assert.equal(await isAutostarted(other, name, manager), false);
-  assert.equal(await disableAutostart(other, name, manager), false);
-  await assert.rejects(enableAutostart(other, name, manager), { code: 'autostart.taken', exitCode: 1 });
-  assert.equal(await isAutostarted(layout, name, manager), true);
+  await enableAutostart(machine, manager);
+  const other = new Machine(homeAt('/srv/other'), name);
+  assert.equal(await isAutostarted(other, manager), false);
+  assert.equal(await disableAutostart(other, manager), false);
+  await assert.rejects(enableAutostart(other, manager), { code: 'autostart.taken', exitCode: 1 });
+  assert.equal(await isAutostarted(machine, manager), true);
   assert.ok(existsSync(unit));
 });
 
 test('a host without systemd says so', async () => {
   const { manager, unit } = fakeManager({ isRunning: async () => false });
-  await assert.rejects(enableAutostart(layout, name, manager), { code: 'autostart.systemd', exitCode: 1 });
+  await assert.rejects(enableAutostart(machine, manager), { code: 'autostart.systemd', exitCode: 1 });
   assert.equal(existsSync(unit), false);
-  assert.equal(await disableAutostart(layout, name, manager), false);
+  assert.equal(await disableAutostart(machine, manager), false);
 });
 
 test('a user whose services end with the session is told how to change that', async () => {
   const { manager, unit } = fakeManager({ scope: 'user', isLingering: async () => false });
-  await assert.rejects(enableAutostart(layout, name, manager), {
+  await assert.rejects(enableAutostart(machine, manager), {
     code: 'autostart.linger',
     next: /loginctl enable-linger/,
   });
@@ -87,7 +88,7 @@ test('a unit directory that does not exist yet is made', async () => {
   const { manager } = fakeManager();
   const unitDirectory = join(scratch, 'deep/systemd/user');
   mkdirSync(join(scratch, 'deep'));
-  await enableAutostart(layout, name, { ...manager, unitDirectory });
+  await enableAutostart(machine, { ...manager, unitDirectory });
   assert.ok(existsSync(join(unitDirectory, 'holdfast@gateway-1.service')));
 });
 

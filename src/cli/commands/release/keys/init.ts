@@ -16,8 +16,8 @@ export const releaseKeysInitCommand = defineCommand({
       'Keep the root keys offline',
     ],
   ],
-  async run({ flags, layout, output }) {
-    const { keys, trusted } = keyDirectories(layout, flags.offline);
+  async run({ flags, home, output }) {
+    const { keys, trusted } = keyDirectories(home, flags.offline);
     await initKeys(keys, flags.rootKeys ?? 1, flags.threshold ?? 1);
     output.result(
       { rootVersion: 1, trusted },

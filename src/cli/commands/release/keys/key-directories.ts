@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { HomeLayout } from '../../../../machine/paths.ts';
+import type { Home } from '../../../../machine/paths.ts';
 import { repositoryKeys } from '../../../../repository/client/host-trust.ts';
 import { trustedRootPath } from '../../../../repository/root-metadata.ts';
 import { anyText, setting } from '../../../framework/command.ts';
@@ -11,8 +11,8 @@ export const offlineFlag = setting(
 );
 
 /** Where the keys are, and the root metadata that other hosts are to trust. */
-export function keyDirectories(layout: HomeLayout, offline: string | undefined) {
-  const directory = repositoryKeys(layout);
+export function keyDirectories(home: Home, offline: string | undefined) {
+  const directory = repositoryKeys(home);
   return {
     keys: { directory, rootKeys: offline === undefined ? directory : resolve(offline) },
     trusted: trustedRootPath(directory),

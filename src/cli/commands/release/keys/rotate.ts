@@ -10,8 +10,8 @@ export const releaseKeysRotateCommand = defineCommand({
     role: setting('ROLE', 'Role to replace (default: targets, snapshot and timestamp)', oneOf(...roles)),
   },
   examples: [['holdfast release keys rotate --role targets', 'Replace keys that were lost or disclosed']],
-  async run({ flags, layout, output }) {
-    const { keys, trusted } = keyDirectories(layout, flags.offline);
+  async run({ flags, home, output }) {
+    const { keys, trusted } = keyDirectories(home, flags.offline);
     const rotated = flags.role === undefined ? (['targets', 'snapshot', 'timestamp'] as const) : [flags.role];
     const rootVersion = await rotateKeys(keys, rotated);
     output.result(
