@@ -4,6 +4,8 @@ export interface MarkdownPage {
   readonly lines: readonly string[];
   /** Targets of links and images. */
   readonly targets: readonly string[];
+  /** Content of code spans. */
+  readonly codeSpans: readonly string[];
   /** Anchors of the headings, as GitHub makes them. */
   readonly anchors: ReadonlySet<string>;
 }
@@ -11,6 +13,7 @@ export interface MarkdownPage {
 /** Reads the parts of Markdown that the project's pages use: headings, links, code blocks and code spans. */
 export function parseMarkdown(text: string): MarkdownPage {
   const lines: string[] = [];
+  const codeSpans: string[] = [];
   const anchors = new Set<string>();
   let inCode = false;
   for (const line of text.split('\n')) {
@@ -19,10 +22,12 @@ export function parseMarkdown(text: string): MarkdownPage {
     if (isFence) inCode = !inCode;
     const heading = isProse ? /^#+ (.*)$/.exec(line)?.[1] : undefined;
     if (heading !== undefined) anchors.add(unused(anchorOf(heading), anchors));
+    const spans = isProse ? [...line.matchAll(/(`+)(.*?)\1/g)] : [];
+    codeSpans.push(...spans.map(([, , code = '']) => code));
     lines.push(isProse ? line.replace(/(`+).*?\1/g, '``') : '');
   }
   const targets = [...lines.join('\n').matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
-  return { lines, targets, anchors };
+  return { lines, targets, codeSpans, anchors };
 }
 
 function anchorOf(heading: string): string {

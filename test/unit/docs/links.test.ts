@@ -53,6 +53,19 @@ test('every relative link leads to a file, and every anchor to a heading', () =>
   assert.deepEqual(broken, []);
 });
 
+/** Directories whose files pages name in code spans. */
+const named = /^(?:bench|bin|conformance|image|scripts|src|test)\/[\w@/.-]+$/;
+
+test('every file of the repository that a page names exists', () => {
+  const missing = [...pages].flatMap(([page, { codeSpans }]) =>
+    codeSpans
+      .filter((path) => named.test(path) && !/[A-Z]{4}/.test(path))
+      .filter((path) => statSync(join(root, path), { throwIfNoEntry: false }) === undefined)
+      .map((path) => `${page}: ${path}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
 test('links lead from README.md to every page', () => {
   const reached = new Set(standalone);
   for (const page of reached) {
@@ -93,6 +106,7 @@ test('links, anchors and sentences are recognized', () => {
       '\n',
     ),
   );
+  assert.deepEqual(page.codeSpans, ['b', '[no](no)']);
   assert.deepEqual(page.targets, ['y.md#z', 'i.svg']);
   assert.deepEqual([...page.anchors], ['a-b-c', 'a-b-c-1']);
   assert.deepEqual(
