@@ -22,6 +22,7 @@ const formatted = 0x5a;
 const healthy = 0xfe;
 
 const recordsStart = volume.length + store.length;
+const erasedArea = Buffer.alloc(geometry.variables.end, erased);
 
 /**
  * Parses the variable store file of OVMF's 4 MB build, also one with an incomplete write of the firmware.
@@ -142,7 +143,7 @@ function parseRecords(area: Buffer): Variable[] {
 /** Checks that nothing follows the last record but the first byte of an interrupted start mark (0x55AA). */
 function checkErased(rest: Buffer): void {
   const unused = rest.subarray(rest[0] === 0xaa ? 1 : 0);
-  if (!unused.equals(Buffer.alloc(unused.length, erased))) {
+  if (!unused.equals(erasedArea.subarray(0, unused.length))) {
     throw malformed('there is unknown data after the last variable');
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -9,6 +9,8 @@ import { channelKeyFiles, makeChannelKeys, parsePublicKey, readIdentity } from '
 
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
 after(() => rm(directory, { recursive: true }));
+const made = join(directory, 'made');
+await makeChannelKeys(made);
 
 function publicKey(bytes: Uint8Array, type = 'ssh-ed25519'): string {
   const prefix = Buffer.from(`\0\0\0\x0b${type}\0\0\0\x20`, 'latin1');
@@ -16,10 +18,8 @@ function publicKey(bytes: Uint8Array, type = 'ssh-ed25519'): string {
 }
 
 test('both ends get keys of their own, for their owner only', async () => {
-  const secrets = join(directory, 'made');
-  await makeChannelKeys(secrets);
-  const files = channelKeyFiles(secrets);
-  assert.equal((await stat(secrets)).mode & 0o777, 0o700);
+  const files = channelKeyFiles(made);
+  assert.equal((await stat(made)).mode & 0o777, 0o700);
   assert.equal((await stat(files.identity)).mode & 0o777, 0o600);
   assert.equal((await stat(files.hostKey)).mode & 0o777, 0o600);
   for (const [secret, open] of [
@@ -29,7 +29,7 @@ test('both ends get keys of their own, for their owner only', async () => {
     const { stdout } = await run('ssh-keygen', ['-y', '-f', secret]);
     assert.equal(stdout.toString(), await readFile(open, 'utf8'));
   }
-  const identity = await readIdentity(secrets, 'holdfast');
+  const identity = await readIdentity(made, 'holdfast');
   assert.equal(identity.user, 'holdfast');
   assert.match(identity.privateKey, /^-----BEGIN OPENSSH PRIVATE KEY-----\n/);
   assert.equal(identity.hostKey, await readFile(files.hostKeyPublic, 'utf8'));
@@ -37,16 +37,14 @@ test('both ends get keys of their own, for their owner only', async () => {
 });
 
 test('keys that exist are never replaced', async () => {
-  const secrets = join(directory, 'kept');
-  await makeChannelKeys(secrets);
-  const before = await readIdentity(secrets, 'holdfast');
-  await assert.rejects(makeChannelKeys(secrets), { code: 'process.failed' });
-  assert.deepEqual(await readIdentity(secrets, 'holdfast'), before);
+  const before = await readIdentity(made, 'holdfast');
+  await assert.rejects(makeChannelKeys(made), { code: 'process.failed' });
+  assert.deepEqual(await readIdentity(made, 'holdfast'), before);
 });
 
 test('a damaged host key is refused before anything is connected', async () => {
   const secrets = join(directory, 'damaged');
-  await makeChannelKeys(secrets);
+  await cp(made, secrets, { recursive: true });
   await writeFile(channelKeyFiles(secrets).hostKeyPublic, 'ssh-ed25519 AAAA\n');
   await assert.rejects(readIdentity(secrets, 'holdfast'), { code: 'channel.key' });
 });
