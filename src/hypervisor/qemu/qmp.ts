@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { z } from 'zod';
 import { describe, failure } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
@@ -30,6 +30,8 @@ export interface QmpOptions {
   readonly timeoutMs?: number;
 }
 
+type QmpAnswer = Extract<QmpMessage, { kind: 'return' | 'error' }>;
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -40,79 +42,118 @@ interface Waiting {
  * @throws HoldfastError `qmp.unreachable`, `qmp.timeout` (QEMU hangs, or serves somebody else), `qmp.malformed`.
  */
 export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp> {
-  const timeoutMs = options.timeoutMs ?? 10_000;
-  const socket = connect(path);
-  const splitter = new LineSplitter();
-  const waiting = new Map<number, Waiting>();
-  const greeting = Promise.withResolvers<string>();
-  const closed = Promise.withResolvers<void>();
-  let lastId = 0;
-
-  const receive = (message: QmpMessage) => {
-    if (message.kind === 'greeting') return greeting.resolve(message.version);
-    if (message.kind === 'event') {
-      debug('qemu', `event ${message.name} ${JSON.stringify(message.data)}`);
-      return options.onEvent(message);
-    }
-    const id = message.id ?? lastId;
-    const request = waiting.get(id);
-    waiting.delete(id);
-    if (message.kind === 'return') request?.resolve(message.value);
-    else request?.reject(refusal(message.class, message.reason));
-  };
-  socket.on('data', (chunk) => {
-    try {
-      for (const line of splitter.push(chunk)) receive(parseMessage(line));
-    } catch (error) {
-      socket.destroy(error instanceof Error ? error : new Error(String(error)));
-    }
-  });
-  let reason = 'QEMU closed it';
-  socket.on('error', (error) => {
-    reason = describe(error);
-  });
-  socket.on('close', () => {
-    const error = failure('qmp.closed', "QEMU's control socket is closed", { why: reason });
-    greeting.reject(error);
-    for (const request of waiting.values()) request.reject(error);
-    waiting.clear();
-    closed.resolve();
-  });
-  greeting.promise.catch(() => {}); // awaited below, unless connecting fails first
-
-  const ask = (command: string, argument: Readonly<Record<string, unknown>>): Promise<unknown> => {
-    const id = ++lastId;
-    debug('qemu', `command ${command}`); // without its arguments: they may hold secrets
-    const answer = new Promise<unknown>((resolve, reject) => {
-      if (socket.destroyed) reject(failure('qmp.closed', "QEMU's control socket is closed", { why: reason }));
-      waiting.set(id, { resolve, reject });
-      socket.write(`${JSON.stringify({ execute: command, arguments: argument, id })}\n`);
-    });
-    return withTimeout(answer, timeoutMs, command).finally(() => waiting.delete(id));
-  };
-
+  const connection = new Connection(path, options);
   try {
-    await once(socket, 'connect').catch((error: unknown) => {
+    const version = await connection.negotiate();
+    return {
+      version,
+      execute: async (command, argument, answer) => {
+        const parsed = answer.safeParse(await connection.ask(command, argument));
+        if (parsed.success) return parsed.data;
+        throw failure('qmp.malformed', `QEMU answered ${command} in an unknown way`, { cause: parsed.error });
+      },
+      closed: connection.closed,
+      close: () => connection.close(),
+    };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** Matches answers to commands by their numbers, and fails the commands that wait when the socket closes. */
+class Connection {
+  readonly #socket: Socket;
+  readonly #options: QmpOptions;
+  readonly #timeoutMs: number;
+  readonly #splitter = new LineSplitter();
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #greeting = Promise.withResolvers<string>();
+  readonly #closed = Promise.withResolvers<void>();
+  #lastId = 0;
+  #reason = 'QEMU closed it';
+
+  constructor(path: string, options: QmpOptions) {
+    this.#options = options;
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#greeting.promise.catch(() => {}); // awaited by negotiate(), unless connecting fails first
+    this.#socket = connect(path);
+    this.#socket.on('data', (chunk) => this.#read(chunk));
+    this.#socket.on('error', (error) => {
+      this.#reason = describe(error);
+    });
+    this.#socket.on('close', () => this.#end());
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Returns QEMU's version once it accepts commands. */
+  async negotiate(): Promise<string> {
+    await once(this.#socket, 'connect').catch((error: unknown) => {
       throw failure('qmp.unreachable', "QEMU's control socket cannot be reached", {
         why: describe(error),
         cause: error,
       });
     });
-    const version = await withTimeout(greeting.promise, timeoutMs, 'the greeting');
-    await ask('qmp_capabilities', {});
-    return {
-      version,
-      execute: async (command, argument, answer) => {
-        const parsed = answer.safeParse(await ask(command, argument));
-        if (parsed.success) return parsed.data;
-        throw failure('qmp.malformed', `QEMU answered ${command} in an unknown way`, { cause: parsed.error });
-      },
-      closed: closed.promise,
-      close: () => socket.destroy(),
-    };
-  } catch (error) {
-    socket.destroy();
-    throw error;
+    const version = await withTimeout(this.#greeting.promise, this.#timeoutMs, 'the greeting');
+    await this.ask('qmp_capabilities', {});
+    return version;
+  }
+
+  ask(command: string, argument: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const id = ++this.#lastId;
+    debug('qemu', `command ${command}`); // without its arguments: they may hold secrets
+    const answer = new Promise<unknown>((resolve, reject) => {
+      if (this.#socket.destroyed) reject(this.#closedError());
+      this.#waiting.set(id, { resolve, reject });
+      this.#socket.write(`${JSON.stringify({ execute: command, arguments: argument, id })}\n`);
+    });
+    return withTimeout(answer, this.#timeoutMs, command).finally(() => this.#waiting.delete(id));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #read(chunk: Buffer): void {
+    try {
+      for (const line of this.#splitter.push(chunk)) this.#receive(parseMessage(line));
+    } catch (error) {
+      this.#socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #receive(message: QmpMessage): void {
+    if (message.kind === 'greeting') this.#greeting.resolve(message.version);
+    else if (message.kind === 'event') this.#announce(message);
+    else this.#answer(message);
+  }
+
+  #announce({ name, data }: QmpEvent): void {
+    debug('qemu', `event ${name} ${JSON.stringify(data)}`);
+    this.#options.onEvent({ name, data });
+  }
+
+  #answer(message: QmpAnswer): void {
+    const id = message.id ?? this.#lastId;
+    const request = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (message.kind === 'return') request?.resolve(message.value);
+    else request?.reject(refusal(message.class, message.reason));
+  }
+
+  #end(): void {
+    const error = this.#closedError();
+    this.#greeting.reject(error);
+    for (const request of this.#waiting.values()) request.reject(error);
+    this.#waiting.clear();
+    this.#closed.resolve();
+  }
+
+  #closedError() {
+    return failure('qmp.closed', "QEMU's control socket is closed", { why: this.#reason });
   }
 }
 

@@ -103,8 +103,8 @@ test('what is not a QEMU is not taken for one', async () => {
   };
   for (const [name, hello] of Object.entries(cases)) {
     const qemu = await fakeQemu(name, hello, () => '');
-    const code = name === 'silent' ? 'qmp.timeout' : 'qmp.closed';
-    await assert.rejects(connectQmp(qemu.path, { onEvent: ignore, timeoutMs: 200 }), { code }, name);
+    const [code, timeoutMs] = name === 'silent' ? ['qmp.timeout', 20] : ['qmp.closed', 10_000];
+    await assert.rejects(connectQmp(qemu.path, { onEvent: ignore, timeoutMs }), { code }, name);
     qemu.stop();
   }
 });
