@@ -1,0 +1,3 @@
+import { importHalf } from '../support/unit-tests.ts';
+
+await importHalf(1);
