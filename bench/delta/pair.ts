@@ -5,7 +5,7 @@ import { run } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
 import { hostMirrors } from '../../src/debian/mirror.ts';
 import { suite } from '../../src/debian/recipe.ts';
-import { packageLock } from '../../src/release/build/packages.ts';
+import { packageLock } from '../../src/release/package-lock.ts';
 import { builtRelease, cache, holdfast, home } from '../support/home.ts';
 
 /** Source packages of the security update that is measured. */

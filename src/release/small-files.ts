@@ -4,9 +4,9 @@ import type { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import { MiB } from '../base/size.ts';
-import { packageLock } from './build/packages.ts';
 import type { ReleaseManifest } from './manifest.ts';
 import { overlayContent } from './overlay-content.ts';
+import { packageLock } from './package-lock.ts';
 
 /** The parts of a release that tell of it, and are read whole. */
 export const smallFiles = { packages: packageLock, overlays: overlayContent } as const;

@@ -1,4 +1,4 @@
-import type { PackageLock } from '../release/build/packages.ts';
+import type { PackageLock } from '../release/package-lock.ts';
 
 /** A package that differs between two releases. */
 export interface PackageChange {

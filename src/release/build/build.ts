@@ -9,13 +9,13 @@ import type { Progress } from '../../base/progress.ts';
 import { type Bytes, GiB, MiB } from '../../base/size.ts';
 import { requireSpace } from '../../base/space.ts';
 import type { PackageSources } from '../../distribution/distribution.ts';
+import { guestDistribution } from '../distribution.ts';
 import { keyPair } from '../keys.ts';
 import { type ReleaseManifest, releaseManifest } from '../manifest.ts';
+import { type PackageLock, packageLock } from '../package-lock.ts';
+import { digestInputs } from '../tree.ts';
 import { releaseFiles } from '../verify.ts';
 import { assembleRelease } from './assemble.ts';
-import { guestDistribution } from './distribution.ts';
-import { type PackageLock, packageLock } from './packages.ts';
-import { digestInputs } from './tree.ts';
 
 /** A package lock of thousands of packages is smaller. */
 const lockLimit = 16 * MiB;

@@ -2,9 +2,9 @@ import { copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import { hostArchitecture } from '../../base/architecture.ts';
 import { run } from '../../base/process.ts';
-import { guestDistribution } from './distribution.ts';
+import { guestDistribution } from '../distribution.ts';
+import { treePaths } from '../tree.ts';
 import { initrdModules } from './recipe.ts';
-import { treePaths } from './tree.ts';
 
 /** What busybox is asked to be: each is a link to it. */
 const applets =

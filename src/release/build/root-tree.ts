@@ -1,7 +1,7 @@
 import { chmod, cp, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../base/process.ts';
-import { guestDistribution } from './distribution.ts';
+import { guestDistribution } from '../distribution.ts';
 import { privatePaths, user } from './recipe.ts';
 
 /** Directories that the root must have: it is read-only, so they cannot be made later. */

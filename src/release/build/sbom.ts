@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { InstalledPackage } from '../../distribution/distribution.ts';
-import { guestDistribution } from './distribution.ts';
-import type { PackageLock } from './packages.ts';
+import { guestDistribution } from '../distribution.ts';
+import type { PackageLock } from '../package-lock.ts';
 
 /**
  * Returns a software bill of materials, SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/), of the root: packages whose files

@@ -8,10 +8,10 @@ import { GiB } from '../../../../src/base/size.ts';
 import { parsePackages } from '../../../../src/debian/package-list.ts';
 import { layout, slotPartitions } from '../../../../src/disk/layout.ts';
 import { moduleOrder } from '../../../../src/release/build/initrd.ts';
-import { checkAgainstLock, type PackageLock } from '../../../../src/release/build/packages.ts';
 import { spdxDocument } from '../../../../src/release/build/sbom.ts';
-import { digestTree } from '../../../../src/release/build/tree.ts';
 import { freeAddress } from '../../../../src/release/build/uki.ts';
+import { checkAgainstLock, type PackageLock } from '../../../../src/release/package-lock.ts';
+import { digestTree } from '../../../../src/release/tree.ts';
 
 const listed = [
   'zlib1g\t1:1.3.dfsg+really1.3.1-1\tamd64\tzlib\t1:1.3.dfsg+really1.3.1-1\tinstalled',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { failure } from '../../base/errors.ts';
-import type { InstalledPackage } from '../../distribution/distribution.ts';
+import { failure } from '../base/errors.ts';
+import type { InstalledPackage } from '../distribution/distribution.ts';
 import { guestDistribution } from './distribution.ts';
 
 /** `packages.json`: together with the recipe it determines the content of a root. */
