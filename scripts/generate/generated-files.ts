@@ -1,3 +1,5 @@
+import { cliPage } from './cli-reference.ts';
+import { manualPages } from './manual.ts';
 import { brokerPage, claimsPage } from './tables.ts';
 
 /** A file of the repository that is made from the sources, whole or in part. */
@@ -12,4 +14,4 @@ export interface GeneratedFile {
 }
 
 /** Every generated file. `npm run generate` writes them, and a test fails when one is stale. */
-export const generatedFiles: readonly GeneratedFile[] = [brokerPage, claimsPage];
+export const generatedFiles: readonly GeneratedFile[] = [brokerPage, claimsPage, cliPage, ...manualPages];

@@ -15,6 +15,8 @@ const colours: Readonly<Record<Verdict, 'green' | 'red' | 'yellow' | 'gray'>> = 
 };
 
 export const auditCommand = defineCommand({
+  description:
+    'Prints a verdict and the evidence for each claim. The exit code is 1 when a claim does not hold.',
   arguments: {},
   flags: {
     html: setting('FILE', 'Write the report as an HTML page', anyText),

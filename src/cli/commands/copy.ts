@@ -6,6 +6,8 @@ import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand, required } from '../framework/command.ts';
 
 export const copyCommand = defineCommand({
+  description:
+    'Directories are copied recursively, with modes and symbolic links. Exactly one of SRC and DST is in the guest: a colon marks its path, which is relative to the home directory there.',
   arguments: {
     source: required('SRC', 'File or directory to copy; :PATH is in the guest', parsePlace),
     destination: required('DST', 'Directory to copy into, or a new name; :PATH is in the guest', parsePlace),

@@ -20,6 +20,8 @@ import { forgetShown } from './recovery/shown-key.ts';
 import { readyText, recoveryKeyText } from './status/text.ts';
 
 export const deployCommand = defineCommand({
+  description:
+    'Creates a machine from a release, starts it and waits until it is ready. With --encrypt-data, prints the recovery key once: store it off this host. An interrupted deployment leaves nothing behind; a failed one leaves the machine for diagnosis.',
   arguments: {},
   flags: {
     release: setting('DIR', 'Release directory (default: output of `holdfast build`)', anyText),

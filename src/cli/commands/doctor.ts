@@ -11,6 +11,7 @@ const colours: Readonly<Record<HostVerdict, 'green' | 'yellow' | 'red'>> = {
 };
 
 export const doctorCommand = defineCommand({
+  description: 'Prints each check with its remedy. The exit code is 1 when machines cannot run on this host.',
   arguments: {},
   flags: {},
   examples: [

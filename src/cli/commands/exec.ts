@@ -4,6 +4,8 @@ import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
 
 export const execCommand = defineCommand({
+  description:
+    'Standard streams, signals, the terminal and the exit code pass through. Flags of holdfast stand in front of the command, and -- may separate them from it.',
   arguments: { command: rest('COMMAND', 'Command and its arguments; no shell interprets them') },
   flags: {},
   passThrough: true,

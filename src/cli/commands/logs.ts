@@ -15,6 +15,8 @@ import { anyText, type Context, defineCommand, setting, toggle } from '../framew
 const consoleLines = 200;
 
 export const logsCommand = defineCommand({
+  description:
+    'Prints the journal of a running guest. For a guest that does not come up, prints the end of its console instead.',
   arguments: {},
   flags: {
     follow: toggle('Wait for new entries until interrupted'),

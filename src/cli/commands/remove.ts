@@ -2,6 +2,7 @@ import { removeMachine } from '../../lifecycle/remove.ts';
 import { defineCommand } from '../framework/command.ts';
 
 export const removeCommand = defineCommand({
+  description: 'Does nothing when there is no such machine.',
   arguments: {},
   flags: {},
   examples: [

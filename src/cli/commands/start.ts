@@ -4,6 +4,7 @@ import { defineCommand } from '../framework/command.ts';
 import { readyText } from './status/text.ts';
 
 export const startCommand = defineCommand({
+  description: 'Does nothing when the machine is already running.',
   arguments: {},
   flags: {},
   examples: [['holdfast start', 'Start the machine and wait until it is ready']],

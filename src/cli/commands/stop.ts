@@ -2,6 +2,7 @@ import { stopMachine } from '../../supervisor/power.ts';
 import { defineCommand, toggle } from '../framework/command.ts';
 
 export const stopCommand = defineCommand({
+  description: 'Does nothing when the machine is already off.',
   arguments: {},
   flags: { force: toggle('Power off at once; unwritten data is lost') },
   examples: [

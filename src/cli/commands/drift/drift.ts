@@ -9,6 +9,8 @@ import { driftJson, driftText } from './text.ts';
 const comparing = 'Comparing the machine with its release';
 
 export const driftCommand = defineCommand({
+  description:
+    'Compares the files that the machine can change with those of its release. With --reset, the next start restores PATH and everything below it.',
   arguments: {
     path: optional('PATH', 'File or directory (default: everything that can change)', parseOverlayPath),
   },

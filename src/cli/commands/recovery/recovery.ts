@@ -13,6 +13,8 @@ const whyLocked = {
 } as const;
 
 export const recoveryCommand = defineCommand({
+  description:
+    'If the recovery key of a machine with encrypted data was never shown, prints it once. Otherwise reads the key, without echo from a terminal or else from standard input, and starts the machine with it.',
   arguments: {},
   flags: {},
   examples: [

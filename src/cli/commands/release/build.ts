@@ -4,6 +4,7 @@ import { anyText, defineCommand, setting } from '../../framework/command.ts';
 const project = resolve(import.meta.dirname, '../../../..');
 
 export const buildCommand = defineCommand({
+  description: 'Does nothing when neither the packages nor the recipe have changed.',
   arguments: {},
   flags: {
     out: setting('DIR', 'Output directory (default: build in HOLDFAST_HOME)', anyText),

@@ -7,13 +7,15 @@ import { publishRelease } from '../../../repository/publisher/publish.ts';
 import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
 
 export const releasePublishCommand = defineCommand({
+  description:
+    'Adds the release and packs from older releases to the repository, and signs its metadata. For a release that is already published, only renews the signatures.',
   arguments: {
     release: required('RELEASE_DIR', 'Release directory, as `holdfast build` writes it', anyText),
   },
   flags: {
     repository: setting('DIR', 'Repository, a directory that any web server can serve (required)', anyText),
     from: setting(
-      'DIR,…',
+      'DIR,...',
       'Older releases to make packs from, in addition to the newest four in the repository',
       directories,
     ),
