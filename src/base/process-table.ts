@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { failure, isSystemError } from './errors.ts';
+import { until } from './until.ts';
 
 /** A process of this user. The start time distinguishes it from a later process with the same PID. */
 export interface ProcessEntry {
@@ -76,10 +76,6 @@ export async function killProcess(entry: ProcessEntry): Promise<void> {
 
 /** Waits until a process has ended. @returns false when it still runs after `timeoutMs`. */
 export async function isGone(entry: ProcessEntry, timeoutMs: number): Promise<boolean> {
-  const giveUpAt = performance.now() + timeoutMs;
-  for (let wait = 5; await isRunning(entry); wait = Math.min(wait * 2, 200)) {
-    if (performance.now() > giveUpAt) return false;
-    await sleep(wait);
-  }
-  return true;
+  const deadline = { within: timeoutMs, every: (asked: number) => Math.min(2.5 * 2 ** asked, 200) };
+  return (await until(deadline, async () => !(await isRunning(entry)))) ?? false;
 }

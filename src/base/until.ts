@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Deadline {
   /** How long to go on asking: milliseconds of real time, that of the questions included. Infinity: without end. */
   readonly within: number;
-  /** The pause between two questions: milliseconds. */
-  readonly every: number;
+  /** The pause after a question, or the one after so many of them: milliseconds. */
+  readonly every: number | ((asked: number) => number);
   /** Ends the waiting. A question that is under way is not interrupted: see `unlessAborted`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -20,13 +20,13 @@ export async function until<Answer>(
   ask: (left: number) => Answer | undefined | false | Promise<Answer | undefined | false>,
 ): Promise<Answer | undefined> {
   const end = performance.now() + within;
-  for (;;) {
+  for (let asked = 1; ; asked++) {
     signal?.throwIfAborted();
     const answer = await ask(Math.max(0, end - performance.now()));
     if (answer !== undefined && answer !== false) return answer;
     const left = end - performance.now();
     if (left <= 0) return undefined;
-    await pause(Math.min(every, left), signal);
+    await pause(Math.min(typeof every === 'number' ? every : every(asked), left), signal);
   }
 }
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
+import { until } from '../base/until.ts';
 import { saveVariableStore } from '../firmware/saved-store.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { changesBetween } from '../firmware/store.ts';
@@ -10,8 +10,7 @@ import type { Machine } from '../machine/machine.ts';
 import type { UpdateContext } from './context.ts';
 
 /** How long the firmware may take to write the variables, and how often they are read: milliseconds. */
-const writtenWithin = 10_000;
-const lookEvery = 100;
+const written = { within: 10_000, every: 100 };
 
 /**
  * Changes the UEFI variables of a running machine: the guest's firmware writes them, the host checks that it has. They are on
@@ -28,14 +27,11 @@ export async function changeVariables(
     return changesBetween(store, change(store));
   };
   await writeVariables(guest, await changes());
-  for (let waited = 0; (await changes()).length > 0; waited += lookEvery) {
-    if (waited >= writtenWithin) {
-      throw failure('update.variables', 'the firmware did not store the boot variables', {
-        why: `they differ ${writtenWithin / 1000} seconds after they were written`,
-        next: 'run the update again; it resumes where it stopped',
-      });
-    }
-    await sleep(lookEvery);
+  if (!(await until(written, async () => (await changes()).length === 0))) {
+    throw failure('update.variables', 'the firmware did not store the boot variables', {
+      why: `they differ ${written.within / 1000} seconds after they were written`,
+      next: 'run the update again; it resumes where it stopped',
+    });
   }
   await settleVariables(machine);
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { start, started } from '../../base/process.ts';
+import { until } from '../../base/until.ts';
 import type { BlockDevice } from '../../disk/block-device.ts';
 import type { ImageAccess } from '../../disk/image.ts';
 import { connectNbd } from '../../disk/nbd.ts';
@@ -9,9 +9,8 @@ import { nbdError } from '../../disk/nbd-messages.ts';
 import { withScratch } from '../../disk/scratch.ts';
 import { optionList } from './arguments.ts';
 
-/** Time limit for qemu-nbd to start serving, and the interval between attempts to connect, in milliseconds. */
-const servesWithin = 10_000;
-const lookEvery = 20;
+/** How long qemu-nbd may take until it serves, and the pause between two attempts to connect: milliseconds. */
+const served = { within: 10_000, every: 20 };
 
 /**
 /**
@@ -71,13 +70,16 @@ async function connectWhenServed(
   hasEnded: () => boolean,
   said: () => string,
 ): Promise<BlockDevice> {
-  for (let waited = 0; ; waited += lookEvery) {
+  let reason: unknown;
+  const disk = await until(served, async () => {
     try {
       return await connectNbd(socket, exportName);
     } catch (error) {
       if (hasEnded()) throw nbdError(said().trim().replaceAll('\n', '; ') || 'qemu-nbd ended');
-      if (waited >= servesWithin) throw error;
+      reason = error;
+      return undefined;
     }
-    await sleep(lookEvery);
-  }
+  });
+  if (disk) return disk;
+  throw reason;
 }

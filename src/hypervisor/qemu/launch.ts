@@ -2,12 +2,12 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode } from '../../base/error-codes.ts';
 import { type ErrorParts, failure, type HoldfastError, isFailure } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
 import { start, started } from '../../base/process.ts';
 import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
+import { until } from '../../base/until.ts';
 import { swtpmArguments, swtpmProgram, type TpmState } from '../../tpm/virtual/swtpm.ts';
 import { platform } from './platforms.ts';
 import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
@@ -71,22 +71,22 @@ async function startDetached(program: string, args: readonly string[], log: stri
   }
 }
 
-/** Asks until the process is ready, has ended, or took too long; ends it in the latter cases. */
+/** Asks until the process is ready. Ends it when it is not in time. @throws HoldfastError why it is not ready. */
 async function whenReady<T>(
   child: ChildProcess,
   log: string,
   what: string,
   ask: () => Promise<T | undefined>,
 ): Promise<{ entry: ProcessEntry; ready: T }> {
-  const exit = once(child, 'exit').then(() => true);
-  const giveUpAt = performance.now() + readyLimitMs;
   try {
-    while (performance.now() < giveUpAt) {
+    const answer = await until({ within: readyLimitMs, every: 20 }, async () => {
       const ready = await ask();
       const entry = child.pid === undefined ? undefined : await readProcess(child.pid);
       if (ready !== undefined && entry) return { entry, ready };
-      if (await Promise.race([exit, sleep(20, false)])) throw await startFailure(what, log);
-    }
+      if (child.exitCode !== null || child.signalCode !== null) throw await startFailure(what, log);
+      return undefined;
+    });
+    if (answer) return answer;
     throw failure('hypervisor.start', what, { why: `it was not ready within ${readyLimitMs / 1000} s` });
   } catch (error) {
     child.kill('SIGKILL');

@@ -43,6 +43,16 @@ test('no pause goes beyond the deadline, and the question at the deadline may be
   assert.ok(performance.now() - began < 5000);
 });
 
+test('pauses may grow', async () => {
+  const counts: number[] = [];
+  const every = (asked: number) => {
+    counts.push(asked);
+    return 1;
+  };
+  await until({ within: 60_000, every }, () => counts.length === 3);
+  assert.deepEqual(counts, [1, 2, 3]);
+});
+
 test('a question learns how much time is left', async () => {
   const lefts: number[] = [];
   await until({ within: 40, every: 10 }, (left) => {
