@@ -6,9 +6,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
+import { until } from '../../src/base/until.ts';
 import { isQemuOf } from '../../src/hypervisor/qemu/arguments.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
 import { switchAutostart } from '../../src/lifecycle/autostart.ts';
@@ -17,6 +17,7 @@ import { homeAt, machinePaths, parseMachineName } from '../../src/machine/paths.
 import { keyPair } from '../../src/release/keys.ts';
 import type { ServiceManager } from '../../src/supervisor/systemd/autostart.ts';
 import { unitName } from '../../src/supervisor/systemd/unit.ts';
+import { eventually } from '../support/eventually.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
 
 /*
@@ -81,21 +82,18 @@ async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]>
 
 /** The one process; a second supervisor that found the first in charge may still be on its way out. */
 async function onlyProcess(what: 'qemu' | 'supervisor'): Promise<number> {
-  for (let waited = 0; ; waited += 100) {
-    const [pid, ...more] = await processes(what);
-    if (pid !== undefined && more.length === 0) return pid;
-    assert.ok(waited < 10_000, `${more.length + (pid ? 1 : 0)} processes`);
-    await sleep(100);
-  }
+  const pid = await until({ within: 10_000, every: 100 }, async () => {
+    const [first, ...more] = await processes(what);
+    return more.length === 0 && first;
+  });
+  return pid ?? assert.fail(`not one process: ${what}`);
 }
 
 async function kill(what: 'qemu' | 'supervisor', signal: NodeJS.Signals): Promise<void> {
   const pid = await onlyProcess(what);
   process.kill(pid, signal);
-  for (let waited = 0; (await processes(what)).includes(pid); waited += 20) {
-    assert.ok(waited < 10_000, `process ${pid} lives on`);
-    await sleep(20);
-  }
+  const isGone = async () => !(await processes(what)).includes(pid);
+  await eventually(isGone, { within: 10_000, every: 20, what: `the end of process ${pid}` });
 }
 
 /** Creates the machine and starts its processes; what waits for its guest is interrupted, which `start` allows. */
@@ -128,12 +126,13 @@ function command(...words: string[]) {
 }
 
 async function stateBecomes(state: string): Promise<void> {
-  for (let waited = 0; ; waited += 100) {
+  let seen = '';
+  const isSo = async () => {
     const { code, stdout } = await holdfast('--json', 'status');
-    if (code === 0 && JSON.parse(stdout).state === state) return;
-    assert.ok(waited < 30_000, `it did not become ${state}: ${stdout}`);
-    await sleep(100);
-  }
+    seen = stdout;
+    return code === 0 && JSON.parse(stdout).state === state;
+  };
+  await eventually(isSo, { within: 30_000, every: 100, what: () => `${state}, but ${seen}` });
 }
 
 beforeEach(async () => {

@@ -9,6 +9,7 @@ import ssh2 from 'ssh2';
 import type { GuestCommand } from '../../src/channel/guest.ts';
 import { makeChannelKeys, readIdentity } from '../../src/channel/keys.ts';
 import { openSession } from '../../src/channel/ssh.ts';
+import { eventually } from '../support/eventually.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 const MiB = 1024 * 1024;
@@ -24,13 +25,6 @@ async function outcome(command: GuestCommand) {
     command.ended,
   ]);
   return { stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString(), end };
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; !(await condition()); waited += 10) {
-    assert.ok(waited < 5000, 'it did not happen');
-    await sleep(10);
-  }
 }
 
 /** Both ends of a connection in memory. */
@@ -126,7 +120,7 @@ test('input may be made from what the command prints first', async () => {
     }),
     none,
   );
-  await until(() => existsSync(mark));
+  await eventually(() => existsSync(mark));
 });
 
 test('signals reach the command, also when its input has ended, and end it by name', async () => {
@@ -154,7 +148,7 @@ test('a terminal has its size, and learns of a new one', async () => {
   command.stdout.on('data', (chunk: Buffer) => {
     seen.text += chunk;
   });
-  await until(() => seen.text.includes('vt220'));
+  await eventually(() => seen.text.includes('vt220'));
   command.resize(77, 22);
   command.stdin.write('\n');
   const end = await command.ended;
@@ -228,7 +222,7 @@ test('who hangs up leaves nothing behind', async () => {
   const script = `trap "touch ${mark}; exit" HUP; exec 2>/dev/null; echo ready; while :; do sleep 0.05; done`;
   const command = await session.start(['sh', '-c', script]);
   command.stdout.once('data', () => command.hangUp());
-  await until(() => existsSync(mark));
+  await eventually(() => existsSync(mark));
   command.hangUp();
 });
 
@@ -274,7 +268,7 @@ test('a host with another key gets nothing from us', async () => {
     code: 'channel.host-key',
     exitCode: 1,
   });
-  await until(() => server.connections() === 1);
+  await eventually(() => server.connections() === 1);
   assert.doesNotMatch((await server.log()).slice(before), /publickey|Accepted/);
 });
 
@@ -286,7 +280,7 @@ test('one key is offered, and nothing else is tried', async () => {
   await assert.rejects(openSession(await server.connect(), { ...server.identity, privateKey }), {
     code: 'channel.identity',
   });
-  await until(() => server.connections() === 1);
+  await eventually(() => server.connections() === 1);
   const said = (await server.log()).slice(before);
   assert.equal(said.match(/Failed publickey/g)?.length, 1);
   assert.doesNotMatch(said, /Failed (none|password|keyboard)/);
@@ -368,5 +362,5 @@ test('a closed session leaves no connection behind', async () => {
   await closing.run(['true']);
   await closing.close();
   await closing.close();
-  await until(() => server.connections() === 0);
+  await eventually(() => server.connections() === 0);
 });

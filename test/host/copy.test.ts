@@ -15,13 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/base/process.ts';
 import { type Progress, silent } from '../../src/base/progress.ts';
 import { copyIn } from '../../src/channel/copy-in.ts';
 import { copyOut } from '../../src/channel/copy-out.ts';
 import { parsePlace, sourceOf } from '../../src/channel/copy-paths.ts';
 import { openSession } from '../../src/channel/ssh.ts';
+import { eventually } from '../support/eventually.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 const server = await startSshServer();
@@ -54,8 +54,11 @@ const toHost = (from: string, to: string, progress: Progress = silent, signal = 
 async function cleanly(): Promise<void> {
   const find = async () =>
     (await run('find', [host, server.home, '-name', '.holdfast-copy*'])).stdout.toString();
-  for (let waited = 0; waited < 2000 && (await find()) !== ''; waited += 20) await sleep(20);
-  assert.equal(await find(), '');
+  await eventually(async () => (await find()) === '', {
+    within: 2000,
+    every: 20,
+    what: 'no staging directory',
+  });
 }
 
 /** Everything below a path: modes, targets of links, contents. */

@@ -5,11 +5,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { exists } from '../../src/base/files.ts';
 import { run, start } from '../../src/base/process.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 import { withImage } from '../../src/hypervisor/qemu/image-device.ts';
+import { eventually } from '../support/eventually.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
 after(() => rm(directory, { recursive: true }));
@@ -23,7 +23,7 @@ async function served(work: (socket: string, file: string, stop: () => void) => 
   const server = start('qemu-nbd', ['-t', '-f', 'raw', '-k', socket, '-x', 'disk', file], {});
   const ended = once(server, 'exit');
   try {
-    while (!(await exists(socket))) await sleep(20);
+    await eventually(() => exists(socket), { within: 30_000 });
     await work(socket, file, () => server.kill());
   } finally {
     server.kill();
@@ -60,7 +60,7 @@ test('read access works also while the file is locked by a writer, and rejects w
   assert.equal(await read(), 'at rest');
   const writer = start('qemu-nbd', ['-t', '-f', 'qcow2', '-k', join(directory, 'writer.sock'), path], {});
   const ended = once(writer, 'exit');
-  while (!(await exists(join(directory, 'writer.sock')))) await sleep(20);
+  await eventually(() => exists(join(directory, 'writer.sock')), { within: 30_000 });
   assert.equal(await read(), 'at rest');
   writer.kill();
   await ended;

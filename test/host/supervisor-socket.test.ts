@@ -22,6 +22,7 @@ import {
   inputWindow,
 } from '../../src/supervisor/protocol/frames.ts';
 import { answer, serve } from '../../src/supervisor/protocol/server.ts';
+import { eventually } from '../support/eventually.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 const MiB = 1024 * 1024;
@@ -56,13 +57,6 @@ async function outcome(command: GuestCommand) {
     command.ended,
   ]);
   return { stdout, stderr, end };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waited = 0; !condition(); waited += 10) {
-    assert.ok(waited < 5000, 'it did not happen');
-    await sleep(10);
-  }
 }
 
 /** What the server answers to these bytes: the code of its error. */
@@ -153,7 +147,7 @@ test('a terminal, its size and the login shell come through', async () => {
   });
   command.stderr.resume();
   command.stdin.write('stty size; echo "$TERM"\n');
-  await until(() => /17 91\r\n[\s\S]*vt100\r/.test(seen));
+  await eventually(() => /17 91\r\n[\s\S]*vt100\r/.test(seen));
   command.resize(33, 44);
   command.stdin.write('stty size; exit 4\n');
   assert.deepEqual(await command.ended, { code: 4 });
@@ -201,7 +195,7 @@ test('a client that sends more input than was granted is cut off, and its comman
     const refusal = received.find(({ type }) => type === frameTypes.error);
     if (refusal) assert.equal(JSON.parse(refusal.payload.toString()).code, 'supervisor.protocol');
   }
-  await until(() => existsSync(mark));
+  await eventually(() => existsSync(mark));
 });
 
 test('a client that does not read makes its command wait', async () => {
@@ -231,7 +225,7 @@ test('a client that goes leaves no command behind', async () => {
   const command = await start(['sh', '-c', script]);
   await once(command.stdout, 'data');
   command.hangUp();
-  await until(() => existsSync(mark));
+  await eventually(() => existsSync(mark));
   await assert.rejects(command.ended, { code: 'supervisor.lost' });
   assert.equal(await ask(path, { verb: 'add', a: 1, b: 1 }), 2);
 });

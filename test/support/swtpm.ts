@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunResult, run, start } from '../../src/base/process.ts';
 import { listenVsock } from '../../src/channel/vsock.ts';
 import { Broker, type BrokerOptions } from '../../src/tpm/broker/broker.ts';
 import { hostTpm } from '../../src/tpm/host/host-tpm.ts';
+import { eventually } from './eventually.ts';
 
 /** A TPM in software, as the host's. */
 export interface Swtpm {
@@ -39,7 +39,7 @@ export async function startSwtpm(): Promise<Swtpm> {
       const state = ['--tpmstate', `dir=${join(directory, 'state')}`];
       const flags = ['--flags', 'not-need-init,startup-clear'];
       child = start('swtpm', ['socket', '--tpm2', ...state, ...server, ...flags], { stdio: 'ignore' });
-      while (!existsSync(socket)) await sleep(10);
+      await eventually(() => existsSync(socket), { within: 30_000, what: 'the socket of swtpm' });
     },
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),

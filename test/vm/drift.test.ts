@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { verdicts } from '../../src/audit/claim.ts';
 import { type Bytes, GiB, MiB } from '../../src/base/size.ts';
@@ -8,6 +7,7 @@ import { layout, partitionNamed } from '../../src/disk/layout.ts';
 import { writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
+import { eventually } from '../support/eventually.ts';
 import { asRoot } from '../support/vm/guest.ts';
 import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 
@@ -145,7 +145,7 @@ test('what is given back is as in the release from the next start on, even if th
   assert.equal(await asRoot(name, 'grep other /etc/hosts'), '192.0.2.1 other', 'not yet');
 
   process.kill((await status()).pid ?? Number.NaN, 'SIGKILL');
-  while ((await status()).state !== 'failed') await sleep(200);
+  await eventually(async () => (await status()).state === 'failed', { within: 60_000, every: 200 });
   await expectDone(['start', ...word]);
   const isKept = (line: string) => !given.some((path) => line.includes(` ${path}`));
   assert.deepEqual(await changes(), drifted.filter(isKept));

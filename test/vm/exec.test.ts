@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { run, start } from '../../src/base/process.ts';
+import { eventually } from '../support/eventually.ts';
 import { inGuest } from '../support/vm/guest.ts';
 import { environment, holdfast, program, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
@@ -200,10 +200,11 @@ async function onTerminal(
 async function endsInGuest(text: string): Promise<void> {
   // the brackets keep the search from finding itself
   const pattern = `[${text[0]}]${text.slice(1)}`;
-  for (let tries = 0; ; tries++) {
+  let found = '';
+  const isGone = async () => {
     const { code, stdout } = await holdfast(['exec', '--', 'pgrep', '--full', '--list-full', pattern]);
-    if (code === 1) return;
-    assert.ok(tries < 20, `still there: ${stdout}`);
-    await sleep(250);
-  }
+    found = stdout;
+    return code === 1;
+  };
+  await eventually(isGone, { within: 30_000, every: 250, what: () => `the end of ${found}` });
 }

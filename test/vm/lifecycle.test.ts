@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { run, start } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
+import { eventually } from '../support/eventually.ts';
 import { asRoot } from '../support/vm/guest.ts';
 import { builtRelease, environment, expectDone, holdfast, home, program } from '../support/vm/machine.ts';
 
@@ -39,11 +39,7 @@ async function supervisorLog(): Promise<string> {
 }
 
 async function until(what: string, condition: () => Promise<boolean>, seconds = 300): Promise<void> {
-  const giveUpAt = performance.now() + seconds * 1000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < giveUpAt, `not within ${seconds} seconds: ${what}`);
-    await sleep(500);
-  }
+  await eventually(condition, { within: seconds * 1000, every: 500, what });
 }
 
 /** Has root run a command that ends this boot, and waits for the next. */

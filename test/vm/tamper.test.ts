@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
+import { eventually } from '../support/eventually.ts';
 import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
@@ -176,9 +176,5 @@ async function status(): Promise<MachineStatus | undefined> {
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + 400_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < giveUpAt, `it did not come to this: ${what}`);
-    await sleep(500);
-  }
+  await eventually(condition, { within: 400_000, every: 500, what });
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GiB } from '../../../src/base/size.ts';
 import type { CommandResult } from '../../../src/channel/guest.ts';
 import type { Session } from '../../../src/channel/session.ts';
@@ -16,6 +15,7 @@ import { keepConnected, retryDelay } from '../../../src/supervisor/guest-connect
 import { failedStarts, pauseAfter } from '../../../src/supervisor/restart-policy.ts';
 import { type MachineEvent, type MachineState, next } from '../../../src/supervisor/state.ts';
 import { supervise } from '../../../src/supervisor/supervisor.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const hardware: MachineHardware = {
   name: 'fake',
@@ -121,13 +121,6 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
   return { parts, events, guest, end: (how: MachineEnd) => ended.resolve(how) };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let waited = 0; !condition(); waited += 10) {
-    assert.ok(waited < 5000, 'it did not happen');
-    await sleep(10);
-  }
-}
-
 test('a machine starts, boots, runs, and comes back when the channel was lost', async () => {
   const { parts, events, guest, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
@@ -135,15 +128,15 @@ test('a machine starts, boots, runs, and comes back when the channel was lost', 
   await supervisor.started;
   const { state, pid, startedAt, accelerator } = supervisor.status();
   assert.deepEqual([state, pid, startedAt, accelerator], ['booting', 4711, new Date(0), 'fake']);
-  await until(() => supervisor.status().channelProblem === 'nobody listens');
+  await eventually(() => supervisor.status().channelProblem === 'nobody listens');
   guest.listens = true;
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   guest.listens = false;
   guest.drop();
-  await until(() => supervisor.status().state === 'booting');
+  await eventually(() => supervisor.status().state === 'booting');
   assert.equal(supervisor.session(), undefined);
   guest.listens = true;
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   assert.ok(supervisor.session());
   assert.equal(supervisor.status().channelProblem, undefined);
   assert.deepEqual(events, ['start']);
@@ -156,12 +149,12 @@ test('a guest that reboots is started again, as often as it likes', async () => 
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
   for (let boots = 1; boots <= 3; boots++) {
-    await until(() => supervisor.status().state === 'running');
+    await eventually(() => supervisor.status().state === 'running');
     assert.equal(events.length, boots);
     end('reboot');
-    await until(() => events.length === boots + 1);
+    await eventually(() => events.length === boots + 1);
   }
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   end('shutdown');
   assert.equal(await supervisor.ended, 'stopped');
   assert.deepEqual(events, ['start', 'start', 'start', 'start']);
@@ -175,8 +168,8 @@ test('a guest that ends again and again before it answers is given up, and said 
   await supervisor.started;
   guest.problem = panic;
   for (let starts = 1; starts <= 3; starts++) {
-    await until(() => events.length === starts && supervisor.status().state === 'booting');
-    await until(() => supervisor.status().problem === panic.text);
+    await eventually(() => events.length === starts && supervisor.status().state === 'booting');
+    await eventually(() => supervisor.status().problem === panic.text);
     end('reboot');
   }
   assert.equal(await supervisor.ended, 'failed');
@@ -193,7 +186,7 @@ test('a guest that cannot open its data is given up at once, and no slot is blam
   guest.hasOtherSlot = true;
   guest.problem = locked;
   const supervisor = supervise(parts(), 'start');
-  await until(() => supervisor.status().state === 'booting');
+  await eventually(() => supervisor.status().state === 'booting');
   end('reboot');
   assert.equal(await supervisor.ended, 'failed');
   assert.equal(supervisor.status().problem, locked.text);
@@ -205,12 +198,12 @@ test('a trial that cannot open the data gives way to the committed release, whic
   guest.problem = locked;
   guest.isSingleStart = true;
   const supervisor = supervise(parts(), 'start');
-  await until(() => events.length === 1 && supervisor.status().state === 'booting');
+  await eventually(() => events.length === 1 && supervisor.status().state === 'booting');
   end('reboot');
-  await until(() => events.length === 2);
+  await eventually(() => events.length === 2);
   delete guest.problem;
   guest.listens = true;
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   end('shutdown');
   assert.equal(await supervisor.ended, 'stopped');
 });
@@ -221,18 +214,18 @@ test('a committed slot that does not come up gives way to the other, which has o
     guest.hasOtherSlot = true;
     const supervisor = supervise(parts(), 'start');
     for (let starts = 1; starts <= 3; starts++) {
-      await until(() => events.filter((event) => event === 'start').length === starts);
-      await until(() => supervisor.status().state === 'booting');
+      await eventually(() => events.filter((event) => event === 'start').length === starts);
+      await eventually(() => supervisor.status().state === 'booting');
       end('reboot');
     }
-    await until(() => events.join() === 'start,start,start,fall back,start');
+    await eventually(() => events.join() === 'start,start,start,fall back,start');
     if (comesUp) {
       guest.listens = true;
-      await until(() => supervisor.status().state === 'running');
+      await eventually(() => supervisor.status().state === 'running');
       end('shutdown');
       assert.equal(await supervisor.ended, 'stopped');
     } else {
-      await until(() => supervisor.status().state === 'booting');
+      await eventually(() => supervisor.status().state === 'booting');
       end('reboot');
       assert.equal(await supervisor.ended, 'failed');
       assert.match(supervisor.status().problem ?? '', /^it did not come up in 4 starts in a row/);
@@ -245,7 +238,7 @@ test('a guest that answers between two panics is given up as well, but not one t
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
   const start = async (count: number, problem?: ConsoleProblem) => {
-    await until(() => events.length === count && supervisor.status().state === 'running');
+    await eventually(() => events.length === count && supervisor.status().state === 'running');
     if (problem) guest.problem = problem;
     else delete guest.problem;
     end('reboot');
@@ -275,7 +268,7 @@ test('stop is heard between two starts', async () => {
     const supervisor = supervise({ ...parts(), pauseAfter: () => 60_000 }, 'start');
     await supervisor.started;
     end('reboot');
-    await until(() => supervisor.status().state === 'starting');
+    await eventually(() => supervisor.status().state === 'starting');
     await supervisor.stop({ force });
     assert.equal(supervisor.status().state, 'stopped');
     assert.equal(events.filter((event) => event === 'start').length, 1);
@@ -288,10 +281,12 @@ test('what went wrong in a start that came up is said, until the next', async ()
   guest.problem = notice;
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
-  await until(() => supervisor.status().state === 'running' && supervisor.status().problem === notice.text);
+  await eventually(
+    () => supervisor.status().state === 'running' && supervisor.status().problem === notice.text,
+  );
   delete guest.problem;
   end('reboot');
-  await until(() => events.length === 2 && supervisor.status().state === 'running');
+  await eventually(() => events.length === 2 && supervisor.status().state === 'running');
   assert.equal(supervisor.status().problem, undefined);
   end('shutdown');
   await supervisor.ended;
@@ -320,7 +315,7 @@ test('a guest that reboots while it is being stopped stays off', async () => {
   const { parts, events, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   const stopped = supervisor.stop({ force: false });
-  await until(() => events.includes('power button'));
+  await eventually(() => events.includes('power button'));
   end('reboot');
   await stopped;
   assert.equal(supervisor.status().state, 'stopped');
@@ -380,7 +375,7 @@ test('a guest that answers is asked to shut down through the channel', async () 
   const { parts, events, guest } = fakeMachine({ heedsPowerOff: true });
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   await supervisor.stop({ force: false });
   assert.equal(supervisor.status().state, 'stopped');
   assert.equal(await supervisor.ended, 'stopped');
@@ -391,7 +386,7 @@ test('a guest that boots is asked by the power button, again and again', async (
   const { parts, events, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   const stopped = supervisor.stop({ force: false });
-  await until(() => events.filter((event) => event === 'power button').length >= 3);
+  await eventually(() => events.filter((event) => event === 'power button').length >= 3);
   assert.equal(supervisor.status().state, 'stopping');
   end('shutdown');
   await stopped;
@@ -402,7 +397,7 @@ test('a guest that does not take the command gets the power button', async () =>
   const { parts, events, guest } = fakeMachine({ heedsPowerButton: true });
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   await supervisor.stop({ force: false });
   assert.deepEqual(events, ['start', 'poweroff', 'power button']);
 });
@@ -411,7 +406,7 @@ test('a guest that does not shut down in time is left running, and can be ended 
   const { parts, events, guest } = fakeMachine();
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   await assert.rejects(supervisor.stop({ force: false }), { code: 'machine.stop-timeout', exitCode: 1 });
   assert.equal(supervisor.status().state, 'running');
   assert.ok(!events.includes('kill'));
@@ -442,7 +437,7 @@ test('leaving lets the machine live', async () => {
   const { parts, events, guest } = fakeMachine();
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
-  await until(() => supervisor.status().state === 'running');
+  await eventually(() => supervisor.status().state === 'running');
   await supervisor.leave();
   assert.equal(await supervisor.ended, 'left');
   assert.deepEqual(events, ['start', 'release']);
