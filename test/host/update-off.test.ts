@@ -63,3 +63,14 @@ test('a release of an epoch that the machine has left is refused, and nothing is
   await machine.update('test', () => before);
   assert.equal((await keepRelease(machine, bring, unknown)).manifest.version, '13.2');
 });
+
+test('the configuration is read once, and once more under each lock', async (t) => {
+  const reads = t.mock.method(Machine.prototype, 'reload');
+  const fresh = new Machine(home, machine.name);
+  await updateStatus(updateContext({ machine: fresh, progress: silent, signal }));
+  assert.equal(reads.mock.callCount(), 1);
+  const bring = () => importRelease(newer.directory, home, silent, signal);
+  await keepRelease(fresh, bring, unknown);
+  // the other two: to change it, and to find the releases that the machines of this home use
+  assert.equal(reads.mock.callCount(), 3);
+});
