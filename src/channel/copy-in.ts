@@ -4,7 +4,7 @@ import { describe, failure } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { run } from '../base/process.ts';
 import type { Progress } from '../base/progress.ts';
-import { type Source, sourceOf } from './copy-paths.ts';
+import { type ArchiveSource, archiveSource } from './copy-paths.ts';
 import {
   copyError,
   isArchived,
@@ -18,13 +18,13 @@ import type { CommandEnd, StartCommand } from './guest.ts';
 import { readTail } from './run.ts';
 
 /**
- * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME. Unpacks beside the destination, then puts it in its
- * place as `cp -r` would; what fails or is interrupted leaves nothing.
+ * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME. Unpacks it next to the destination, then moves it into
+ * place as `cp -r` would. Failures and interruptions leave nothing behind.
  */
 const receive = `
-trap '' PIPE # who hangs up closes standard error too, and sh must not die of telling there
+trap '' PIPE # a hang-up also closes standard error, and sh must survive writing to it
 set -eu
-umask 0 # modes as they are
+umask 0 # preserve modes
 dst=$1
 if [ -d "$dst" ]; then
   dst=\${dst%/}/$2
@@ -42,7 +42,7 @@ if [ -d "$item" ] && [ -d "$dst" ]; then
   cp --archive --remove-destination --no-target-directory -- "$item" "$dst"
 elif [ -d "$item" ]; then
   mode=$(stat --format=%a -- "$item")
-  chmod u+w -- "$item" # or it could not be moved
+  chmod u+w -- "$item" # required for moving it
   mv --no-target-directory -- "$item" "$dst"
   chmod "$mode" -- "$dst"
 else
@@ -51,7 +51,7 @@ fi
 `;
 
 /**
- * Copies a file or directory of this host into the guest, as `cp -r` does: into a directory that exists, or to a new name.
+ * Copies a file or directory from this host to the guest as `cp -r` does: into an existing directory, or to a new name.
  * @throws HoldfastError `copy.source`, `copy.failed`, and what `start` throws; the signal's reason.
  */
 export async function copyIn(
@@ -61,9 +61,9 @@ export async function copyIn(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = sourceOf(hostPath);
+  const source = archiveSource(hostPath);
   await lstat(join(source.directory, source.name)).catch((error: unknown) => {
-    throw failure('copy.source', `${hostPath} cannot be copied`, { why: describe(error), cause: error });
+    throw failure('copy.source', `cannot copy ${hostPath}`, { why: describe(error), cause: error });
   });
   const measuring = new AbortController();
   const command = await start(['sh', '-c', receive, 'sh', guestPath, source.name]);
@@ -71,16 +71,16 @@ export async function copyIn(
   try {
     signal.throwIfAborted();
     const tar = await startArchive(source);
-    const said = readTail(command.stderr);
+    const errors = readTail(command.stderr);
     command.stdout.resume();
-    command.stdin.on('error', () => {}); // the guest tells by its exit code
+    command.stdin.on('error', () => {}); // the exit code reports failures
     const [hostCode, guestEnd] = await progress.step(`Copying ${hostPath}`, (step) => {
       meter(tar.output, step, hostSize(source, measuring.signal));
       tar.output.pipe(command.stdin, { end: false });
       return Promise.all([
         tar.ended.then((code) => {
           if (isArchived(code)) command.stdin.end();
-          else command.hangUp(); // the guest must not take half an archive for all of it
+          else command.hangUp(); // the guest must not accept a truncated archive
           return code;
         }),
         command.ended.catch((error: unknown) => ({ error })).finally(tar.kill),
@@ -89,9 +89,9 @@ export async function copyIn(
     signal.throwIfAborted();
     if ('error' in guestEnd) {
       if (hostCode === null || isArchived(hostCode)) throw guestEnd.error;
-      throw copyError(`${hostPath} could not be read`, await tar.said);
+      throw copyError(`cannot read ${hostPath}`, await tar.errors);
     }
-    if (!isDone(guestEnd)) throw copyError(`:${guestPath} could not be written in the guest`, await said);
+    if (!isDone(guestEnd)) throw copyError(`cannot write :${guestPath} in the guest`, await errors);
   } finally {
     measuring.abort();
     signal.removeEventListener('abort', command.hangUp);
@@ -103,7 +103,7 @@ function isDone(end: CommandEnd): boolean {
   return 'code' in end && end.code === 0;
 }
 
-async function hostSize(source: Source, signal: AbortSignal): Promise<number | undefined> {
+async function hostSize(source: ArchiveSource, signal: AbortSignal): Promise<number | undefined> {
   const [program, ...args] = sizeCommand(source);
   try {
     return parseSizeLine((await run(program, args, { accept: [0, 1], signal })).stdout.toString());

@@ -4,7 +4,7 @@ import { describe, failure, isSystemError } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { run } from '../base/process.ts';
 import type { Progress, ProgressStep } from '../base/progress.ts';
-import { type Source, sourceOf } from './copy-paths.ts';
+import { type ArchiveSource, archiveSource } from './copy-paths.ts';
 import {
   archiveArguments,
   copyError,
@@ -18,9 +18,9 @@ import type { StartCommand } from './guest.ts';
 import { readTail, runToEnd } from './run.ts';
 
 /**
- * Copies a file or directory of the guest to this host, as `cp -r` does: into a directory that exists, or to a new name. The
- * guest is not trusted: its archive is unpacked in a fresh directory that nobody else may enter, and only what is asked for,
- * and is a file, a directory or a symbolic link, moves from there to its place.
+ * Copies a file or directory from the guest to this host as `cp -r` does: into an existing directory, or to a new name. The
+ * guest is not trusted: its archive is unpacked in a new directory that no other user can enter. From there only the
+ * requested item is moved into place, and only if it consists of files, directories and symbolic links.
  * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.unsafe`, and what `start` throws; the signal's reason.
  */
 export async function copyOut(
@@ -30,7 +30,7 @@ export async function copyOut(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = sourceOf(guestPath);
+  const source = archiveSource(guestPath);
   const isInto = await isDirectory(hostPath);
   const target = isInto ? resolve(hostPath, source.name) : resolve(hostPath);
   const stage = await makeStage(dirname(target));
@@ -42,7 +42,7 @@ export async function copyOut(
     await checkKinds(item);
     if (!isInto && hostPath.endsWith('/') && !(await lstat(item)).isDirectory())
       throw notWritten(hostPath, 'it is not a directory');
-    // the dot has cp follow a link that the user named, but not one of the same name in there
+    // the dot makes cp follow a link that the user named, but not a link of that name inside the directory
     await moveInto(item, source.name === '.' && isInto ? `${target}/.` : target);
   } finally {
     await removeStage(stage);
@@ -51,7 +51,7 @@ export async function copyOut(
 
 async function unpack(
   start: StartCommand,
-  source: Source,
+  source: ArchiveSource,
   directory: string,
   step: ProgressStep,
   signal: AbortSignal,
@@ -62,11 +62,11 @@ async function unpack(
   try {
     signal.throwIfAborted();
     const tar = await startUnpack(directory);
-    const said = readTail(command.stderr);
+    const errors = readTail(command.stderr);
     if (command.stdin.writable) command.stdin.end(); // the guest's tar may have ended already
     command.stdout.pipe(tar.input);
-    command.stdout.once('close', () => tar.input.end()); // also when it was cut off
-    tar.input.once('close', () => command.stdout.resume()); // tar may end at the archive's end mark, before the stream's
+    command.stdout.once('close', () => tar.input.end()); // also after an interruption
+    tar.input.once('close', () => command.stdout.resume()); // tar may end at the archive's end mark, before the stream ends
     meter(command.stdout, step, guestSize(start, source, measuring.signal));
     let isFull = false;
     const [hostCode, guestEnd] = await Promise.all([
@@ -80,9 +80,9 @@ async function unpack(
     signal.throwIfAborted();
     if ('error' in guestEnd && !isFull) throw guestEnd.error;
     if ('signal' in guestEnd || ('code' in guestEnd && !isArchived(guestEnd.code))) {
-      throw copyError('the guest could not read what was to be copied', await said);
+      throw copyError('cannot read the files to copy in the guest', await errors);
     }
-    if (hostCode !== 0) throw copyError('what the guest sent could not be unpacked', await tar.said);
+    if (hostCode !== 0) throw copyError('cannot unpack the data from the guest', await tar.errors);
   } finally {
     measuring.abort();
     signal.removeEventListener('abort', command.hangUp);
@@ -92,7 +92,7 @@ async function unpack(
 
 async function guestSize(
   start: StartCommand,
-  source: Source,
+  source: ArchiveSource,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   try {
@@ -105,7 +105,7 @@ async function guestSize(
   }
 }
 
-/** A directory beside the destination, so that moving there is but a rename. mkdtemp gives it mode 0700. */
+/** Creates a directory next to the destination, so that moving is a rename. mkdtemp gives it mode 0700. */
 async function makeStage(parent: string): Promise<string> {
   try {
     return await mkdtemp(join(parent, '.holdfast-copy.'));
@@ -119,17 +119,17 @@ async function removeStage(stage: string): Promise<void> {
     await rm(stage, { recursive: true, force: true });
   } catch (error) {
     if (!isSystemError(error, 'EACCES')) throw error;
-    await run('chmod', ['-R', 'u+rwX', '--', stage]); // directories that came without the right to change them
+    await run('chmod', ['-R', 'u+rwX', '--', stage]); // copied directories can lack write permission
     await rm(stage, { recursive: true, force: true });
   }
 }
 
-/** A guest could have sent device files, which root would have made here. */
+/** Rejects device files, which tar creates if this process is root, sockets and pipes. */
 async function checkKinds(item: string): Promise<void> {
   const found = await lstat(item).catch(() => undefined);
-  if (!found) throw unsafe('it did not send what it was asked for');
+  if (!found) throw unsafe('the guest did not send the requested item');
   if (found.isFile() || found.isSymbolicLink()) return;
-  if (!found.isDirectory()) throw unsafe('it sent a device, socket or pipe');
+  if (!found.isDirectory()) throw unsafe('the guest sent a device, socket or pipe');
   for await (const entry of await opendir(item)) {
     if (entry.isFile() || entry.isSymbolicLink()) continue;
     await checkKinds(join(item, entry.name));
@@ -137,9 +137,9 @@ async function checkKinds(item: string): Promise<void> {
 }
 
 function unsafe(why: string) {
-  return failure('copy.unsafe', 'what the guest sent was not taken', {
+  return failure('copy.unsafe', 'rejected the data from the guest', {
     why,
-    next: 'copy files and directories; `holdfast exec -- tar -c …` prints an archive of anything',
+    next: 'copy only files and directories, or archive with `holdfast exec -- tar -c …`',
   });
 }
 
@@ -149,7 +149,7 @@ async function moveInto(item: string, target: string): Promise<void> {
     if (found.isDirectory() && (await isDirectory(target))) {
       await run('cp', ['--archive', '--remove-destination', '--no-target-directory', '--', item, target]);
     } else if (found.isDirectory()) {
-      await chmod(item, found.mode | 0o200); // or it could not be moved
+      await chmod(item, found.mode | 0o200); // required for moving it
       await rename(item, target);
       await chmod(target, found.mode);
     } else {
@@ -161,13 +161,13 @@ async function moveInto(item: string, target: string): Promise<void> {
 }
 
 function notWritten(path: string, why: string) {
-  return failure('copy.destination', `${path} cannot be written`, {
+  return failure('copy.destination', `cannot write ${path}`, {
     why,
-    next: 'choose a place on this host where you may write',
+    next: 'choose a destination on this host that you can write to',
   });
 }
 
-/** Also through a symbolic link. */
+/** Returns true for a directory or a symbolic link to one. */
 async function isDirectory(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() ?? false;

@@ -1,33 +1,33 @@
 import { posix } from 'node:path';
 import { misuse } from '../base/errors.ts';
 
-/** One end of a copy. `:PATH` is in the guest, and relative to the home of its user. */
-export interface Place {
+/** One end of a copy. `:PATH` is in the guest; relative paths start at the home of the guest's user. */
+export interface CopyPath {
   readonly side: 'host' | 'guest';
   readonly path: string;
 }
 
-/** What tar is told to archive. */
-export interface Source {
+/** The arguments that select what tar archives. */
+export interface ArchiveSource {
   readonly directory: string;
-  /** Of the file or directory in it; `.` stands for all that the directory has. */
+  /** Name of the item in the directory; `.` stands for the content of the directory. */
   readonly name: string;
 }
 
-/** @throws HoldfastError `copy.path` for an empty path, or one with a NUL. */
-export function parsePlace(word: string): Place {
+/** Parses an argument of `copy`. @throws HoldfastError `copy.path` for an empty path, or one with a NUL. */
+export function parseCopyPath(word: string): CopyPath {
   const isGuest = word.startsWith(':');
   const path = isGuest ? word.slice(1) || '.' : word;
   if (path === '' || path.includes('\0')) {
-    throw misuse('copy.path', `'${word}' is not a path`, {
-      next: 'write a path on this host, or one in the guest with a colon before it, such as :notes.txt',
+    throw misuse('copy.path', `invalid path '${word}'`, {
+      next: 'write a path on this host, or a path in the guest with a leading colon, such as :notes.txt',
     });
   }
   return { side: isGuest ? 'guest' : 'host', path };
 }
 
-/** As cp reads it: the last name, or for `/` and what ends in `.` or `..` all that is in there. */
-export function sourceOf(path: string): Source {
+/** Splits a path as cp does: its last name, or the content of the directory for `/` and paths ending in `.` or `..`. */
+export function archiveSource(path: string): ArchiveSource {
   const normal = posix.normalize(path).replace(/(?<=.)\/$/, '');
   if (normal === '/' || /(^|\/)\.\.?\/*$/.test(path)) return { directory: normal, name: '.' };
   return { directory: posix.dirname(normal), name: posix.basename(normal) };

@@ -5,28 +5,28 @@ import { makePrivateDirectory, readBounded, syncDirectory } from '../base/files.
 import { run } from '../base/process.ts';
 import type { Identity } from './session.ts';
 
-/** Far above what an Ed25519 key in OpenSSH's format takes (about 400 bytes). */
+/** Limit for a key file, far above the size of an Ed25519 key in OpenSSH's format (about 400 bytes). */
 const keyFileLimit = 4096;
 
-/** The algorithm's name and the key, each with its length before it (RFC 8709 section 4). */
+/** Prefix of an encoded public key: the name of the algorithm and the key, each preceded by its length (RFC 8709 section 4). */
 const publicKeyPrefix = Buffer.from('\0\0\0\x0bssh-ed25519\0\0\0\x20', 'latin1');
 const publicKeyLength = publicKeyPrefix.length + 32;
 
-/** The channel's keys of one machine, in its directory of secrets: private keys have mode 0600. */
+/** Returns the paths of a machine's channel keys in its secrets directory. Private keys have mode 0600. */
 export function channelKeyFiles(secrets: string) {
   return {
-    /** Who the host is to the guest: delivered there as an authorized key. */
+    /** Key of the host. The public half is delivered to the guest as an authorized key. */
     identity: join(secrets, 'identity'),
     identityPublic: join(secrets, 'identity.pub'),
-    /** Who the guest is to the host: the private half is delivered as a credential, the public half is pinned. */
+    /** Host key of the guest. The private half is delivered as a credential, the host pins the public half. */
     hostKey: join(secrets, 'guest-host-key'),
     hostKeyPublic: join(secrets, 'guest-host-key.pub'),
   } as const;
 }
 
 /**
- * Makes the Ed25519 key pairs of both ends, in OpenSSH's formats. Never replaces a key that is there.
- * ssh-keygen makes them: npm's ssh2 drops leading zero bytes and so breaks every 256th key (its issue 1513).
+ * Generates the Ed25519 key pairs of both ends in OpenSSH's formats. Never replaces an existing key.
+ * Uses ssh-keygen: npm's ssh2 drops leading zero bytes, which breaks every 256th key (its issue 1513).
  * @throws HoldfastError `process.failed` when a key exists already, `process.missing` without ssh-keygen.
  */
 export async function makeChannelKeys(secrets: string): Promise<void> {
@@ -52,7 +52,7 @@ async function syncFile(path: string): Promise<void> {
 }
 
 /**
- * Reads what a session needs to know of both ends.
+ * Reads the keys that a session needs.
  * @throws HoldfastError `channel.key` when a public key is malformed; Node's errors when a file cannot be read.
  */
 export async function readIdentity(secrets: string, user: string): Promise<Identity> {
@@ -76,7 +76,7 @@ export function parsePublicKey(text: string): Buffer {
   return key;
 }
 
-/** @param why never has anything of the key in it. */
+/** @param why reason, without any part of the key. */
 export function damagedKey(which: string, why: string): HoldfastError {
   return failure('channel.key', `${which} is damaged`, {
     why,

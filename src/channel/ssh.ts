@@ -10,19 +10,19 @@ import { damagedKey, parsePublicKey } from './keys.ts';
 import { runToEnd } from './run.ts';
 import type { Identity, OpenSession, Session } from './session.ts';
 
-/** A handshake takes under a second in an emulated guest; a busy host may need many times that. */
+/** A handshake takes under a second in an emulated guest, many times that on a busy host. */
 const handshakeMs = 30_000;
 const keepaliveMs = 20_000;
 const keepalivesMissed = 3;
-/** How long the guest may take to close its end. */
+/** Time limit for the guest to close its end. */
 const closeMs = 5_000;
-/** Linux refuses longer words (MAX_ARG_STRLEN), and the guest's shell gets the command as one word. */
+/** Linux's limit for one word (MAX_ARG_STRLEN); the guest's shell receives the command as one word. */
 const commandLimit = 128 * 1024 - 1;
 
 /**
- * One choice of each: both ends are ours. Processor time of sshd in an emulated guest for 40 MB down, net of the
- * handshake: AES-GCM 1.5 s and ChaCha20-Poly1305 1.0 s under QEMU 7.2, but 0.6 s and 1.1 s under QEMU 10, which uses the
- * host's AES instructions; the same for single keystrokes. On a real processor, and on our side, AES-GCM is the cheaper.
+ * One choice each, as Holdfast configures both ends. Processor time of sshd in an emulated guest for a download of 40 MB,
+ * without the handshake: AES-GCM 1.5 s and ChaCha20-Poly1305 1.0 s under QEMU 7.2, but 0.6 s and 1.1 s under QEMU 10, which
+ * uses the host's AES instructions. Single keystrokes compare alike. On a real processor, and on the host, AES-GCM is faster.
  */
 const algorithms = {
   kex: ['curve25519-sha256'],
@@ -33,8 +33,7 @@ const algorithms = {
 } satisfies ConnectConfig['algorithms'];
 
 /**
- * Opens a session: exactly one key is offered, exactly one host key accepted. The stream belongs to the session from
- * here on, also when this fails.
+ * Opens a session. Offers exactly one key and accepts exactly one host key. Takes ownership of the stream, also on failure.
  * @throws HoldfastError `channel.host-key`, `channel.identity`, `channel.timeout`, `channel.handshake`, `channel.key`.
  */
 export const openSession: OpenSession = async (stream, identity) => {
@@ -81,9 +80,9 @@ async function handshake(client: Client, stream: Duplex, identity: Identity): Pr
 }
 
 function otherHost(): HoldfastError {
-  return failure('channel.host-key', 'what answers is not this machine', {
-    why: 'its host key is not the one that was made when the machine was deployed',
-    next: 'do not trust it; stop the machine and find out what answers in its place',
+  return failure('channel.host-key', 'the SSH server is not this machine', {
+    why: 'its host key differs from the one that was created when the machine was deployed',
+    next: 'do not trust it; stop the machine and find out what responds in its place',
   });
 }
 
@@ -92,7 +91,7 @@ function handshakeError(error: Error & { level?: string }): HoldfastError {
   if (error.level === 'client-authentication') {
     return failure('channel.identity', 'the guest does not accept the key of this host', {
       ...parts,
-      next: 'look for sshd in the guest’s journal: `holdfast logs`',
+      next: 'check the messages of sshd in the guest’s journal: `holdfast logs`',
     });
   }
   if (error.level === 'client-timeout') {
@@ -103,7 +102,7 @@ function handshakeError(error: Error & { level?: string }): HoldfastError {
   }
   return failure('channel.handshake', 'the SSH handshake with the guest failed', {
     ...parts,
-    next: 'wait until the machine has booted and try again; `holdfast logs` shows what the guest says',
+    next: 'wait until the machine has booted and try again; `holdfast logs` shows the guest’s messages',
   });
 }
 
@@ -141,19 +140,19 @@ function sessionOver(client: Client, stream: Duplex, ended: Promise<void>): Sess
 }
 
 /**
- * The command for sshd, which has the login shell read it: `exec` keeps keywords and assignments from being more than
- * words.
+ * Quotes a command for sshd, which passes it to the login shell. `exec` keeps the shell from interpreting keywords and
+ * assignments.
  */
 function commandLine(argv: readonly string[]): string {
   if (argv.length === 0 || argv.some((word) => word.includes('\0'))) {
-    throw misuse('guest.command-malformed', 'this is not a command', {
-      why: 'a command has at least one word, and no word has a NUL',
+    throw misuse('guest.command-malformed', 'invalid command', {
+      why: 'a command has at least one word, and no word contains a NUL',
     });
   }
   const line = `exec ${argv.map(quoteWord).join(' ')}`;
   if (Buffer.byteLength(line) > commandLimit) {
     throw misuse('guest.command-long', 'the command is too long', {
-      why: `Linux takes at most ${commandLimit} bytes, quotes included`,
+      why: `Linux accepts at most ${commandLimit} bytes, including quotes`,
       next: 'pass the data on standard input, or copy a file into the guest',
     });
   }
@@ -165,7 +164,7 @@ function terminalRequest(terminal: Terminal) {
 }
 
 function startError(error: unknown): HoldfastError {
-  return failure('channel.start', 'the command could not be started in the guest', {
+  return failure('channel.start', 'cannot start the command in the guest', {
     why: describe(error),
     next: '`holdfast status` shows whether the machine still runs',
     cause: error,

@@ -4,18 +4,18 @@ import type { ErrorCode } from '../base/error-codes.ts';
 import { describe, failure, type HoldfastError } from '../base/errors.ts';
 import { listenPrivately } from '../base/private-socket.ts';
 
-/** `OK 4294967295\n` is the longest answer there is. */
+/** Length of the longest valid answer. */
 const answerLimit = 'OK 4294967295\n'.length;
 const newline = 0x0a;
 
 export interface ConnectOptions {
-  /** For the whole exchange; default 10 s. */
+  /** Time limit for the whole exchange; default 10 s. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Connects to a vsock port of the guest through the UNIX socket of vhost-device-vsock (the protocol is Firecracker's:
- * docs/vsock.md, "Host-Initiated Connections"). The stream may be destroyed at any time: see `Draining`.
+ * Connects to a vsock port of the guest through the UNIX socket of vhost-device-vsock (Firecracker's protocol:
+ * docs/vsock.md, "Host-Initiated Connections"). The stream can be destroyed at any time: see `Draining`.
  * @throws HoldfastError `channel.unreachable` (no such socket), `channel.refused` (nothing listens on the port yet),
  * `channel.timeout`, `channel.malformed`.
  */
@@ -30,13 +30,13 @@ export async function connectVsock(
   try {
     await new Promise<void>((resolve, reject) => {
       timer = setTimeout(() => {
-        reject(problem('channel.timeout', port, `the guest did not answer within ${timeoutMs} ms`));
+        reject(problem('channel.timeout', port, `the guest did not respond within ${timeoutMs} ms`));
       }, timeoutMs);
       socket.once('error', (error) => {
         reject(problem('channel.unreachable', port, describe(error)));
       });
       socket.once('end', () => {
-        reject(problem('channel.refused', port, 'nothing in the guest listens there yet'));
+        reject(problem('channel.refused', port, 'no program in the guest listens on it yet'));
       });
       readAnswer(socket, port, resolve, reject);
       socket.write(`CONNECT ${port}\n`);
@@ -50,15 +50,15 @@ export async function connectVsock(
   }
 }
 
-/** Where vhost-device-vsock looks for who serves a port of the host (docs/vsock.md, "Guest-Initiated Connections"). */
+/** Returns the socket to which vhost-device-vsock connects for a port of the host (docs/vsock.md, "Guest-Initiated Connections"). */
 export function hostPortSocket(socketPath: string, port: number): string {
   return `${socketPath}_${port}`;
 }
 
 /**
  * Serves a vsock port of the host to the guest behind the UNIX socket of vhost-device-vsock.
- * @param take gets each connection. The guest may end its half and still wait for answers: the stream ends with `destroy`.
- * @returns how to take no more connections; those that are there go on.
+ * @param take receives each connection. The guest can end its half and still wait for answers: end the stream with `destroy`.
+ * @returns a function that stops accepting connections; existing ones stay open.
  */
 export async function listenVsock(
   socketPath: string,
@@ -68,12 +68,12 @@ export async function listenVsock(
   const server = createServer({ allowHalfOpen: true }, (socket) => take(new Draining(socket, true)));
   await listenPrivately(server, hostPortSocket(socketPath, port));
   return {
-    // not waited for: connections may last, and Node removes the socket at once
+    // not awaited: connections may last, and Node removes the socket immediately
     close: async () => void server.close(),
   };
 }
 
-/** Reads `OK NUMBER\n`; what follows it stays in the socket. */
+/** Reads `OK NUMBER\n`; bytes after it stay in the socket. */
 function readAnswer(
   socket: Socket,
   port: number,
@@ -93,20 +93,20 @@ function readAnswer(
       if (end + 1 < answer.length) socket.unshift(answer.subarray(end + 1));
       resolve();
     } else {
-      reject(problem('channel.malformed', port, `the answer was ${JSON.stringify(line)}`));
+      reject(problem('channel.malformed', port, `the answer is ${JSON.stringify(line)}`));
     }
   };
   socket.on('data', onData);
 }
 
 function problem(code: ErrorCode, port: number, why: string): HoldfastError {
-  return failure(code, `port ${port} of the guest cannot be reached`, {
+  return failure(code, `cannot reach port ${port} of the guest`, {
     why,
     next: 'wait until the machine has booted; `holdfast status` shows its state',
   });
 }
 
-/** Ends our half and reads the other's until it ends, for as long as the process lives. */
+/** Ends this half and reads the other until it ends, for as long as the process lives. */
 function retire(socket: Socket): void {
   socket.on('error', () => {});
   socket.on('end', () => socket.end());
@@ -116,8 +116,8 @@ function retire(socket: Socket): void {
 }
 
 /**
- * A socket that does not vanish when it is destroyed. vhost-device-vsock 0.3.0 panics, and takes the machine's channel
- * with it, when it writes to a client that is gone: so our half is closed and the guest's is drained.
+ * A socket that is drained instead of closed when it is destroyed. vhost-device-vsock 0.3.0 panics when it writes to a closed
+ * client, which ends the machine's channel. Therefore only this half is closed, and the guest's is drained.
  */
 class Draining extends Duplex {
   readonly #socket: Socket;

@@ -13,7 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 const MiB = 1024 * 1024;
-// keys are exchanged anew all the time, so that every stream runs through it
+// constant key re-exchange, so that every stream goes through it
 const server = await startSshServer(['RekeyLimit 4M']);
 after(() => server.close());
 const session = await openSession(await server.connect(), server.identity);
@@ -27,7 +27,7 @@ async function outcome(command: GuestCommand) {
   return { stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString(), end };
 }
 
-/** Both ends of a connection in memory. */
+/** Creates both ends of a connection in memory. */
 function duplexPair(): [Duplex, Duplex] {
   const make = (other: () => Duplex) =>
     new Duplex({
@@ -46,12 +46,12 @@ function duplexPair(): [Duplex, Duplex] {
   return [one, two];
 }
 
-test('output, error output and the code come back', async () => {
+test('returns standard output, standard error and the exit code', async () => {
   const command = await session.start(['sh', '-c', 'echo out; echo err >&2; exit 42']);
   assert.deepEqual(await outcome(command), { stdout: 'out\n', stderr: 'err\n', end: { code: 42 } });
 });
 
-test('words arrive as they were given, and the shell sees none of them', async () => {
+test('passes words unchanged, without interpretation by the shell', async () => {
   const words = [
     '',
     ' ',
@@ -77,17 +77,17 @@ test('words arrive as they were given, and the shell sees none of them', async (
   }
 });
 
-test('every byte passes, both ways, while keys are exchanged anew', async () => {
+test('passes every byte in both directions during key re-exchange', async () => {
   const input = randomBytes(9 * MiB);
   const { stdout } = await session.run(['cat'], { input });
   assert.ok(stdout.equals(input));
 });
 
-test('input that ends after the command did is no error', async () => {
+test('accepts input that ends after the command has', async () => {
   const command = await session.start(['true']);
   const errors: unknown[] = [];
   command.stdin.on('error', (error) => errors.push(error));
-  await sleep(200); // ended, but what it printed was not read yet
+  await sleep(200); // ended, but its output is not read yet
   command.stdin.end();
   command.stdout.resume();
   command.stderr.resume();
@@ -95,7 +95,7 @@ test('input that ends after the command did is no error', async () => {
   assert.deepEqual(errors, []);
 });
 
-test('input may be made from what the command prints first', async () => {
+test('computes the input from the first output of the command', async () => {
   const script = `printf 'a\\nb'; sleep 0.1; printf 'c\\0d'; tr a-z A-Z`;
   const asked: string[] = [];
   const input = (printed: Buffer) => {
@@ -123,7 +123,7 @@ test('input may be made from what the command prints first', async () => {
   await eventually(() => existsSync(mark));
 });
 
-test('signals reach the command, also when its input has ended, and end it by name', async () => {
+test('delivers signals, also after the end of the input, and reports the signal that ended a command', async () => {
   const trapping = await session.start([
     'sh',
     '-c',
@@ -134,13 +134,13 @@ test('signals reach the command, also when its input has ended, and end it by na
   assert.deepEqual((await outcome(trapping)).end, { code: 3 });
   const sleeping = await session.start(['sh', '-c', 'echo ready; exec sleep 60']);
   sleeping.stdin.end();
-  sleeping.stdout.once('data', () => sleeping.signal('SIGTERM')); // sooner, sshd itself may miss it
+  sleeping.stdout.once('data', () => sleeping.signal('SIGTERM')); // earlier, sshd itself may miss it
   assert.deepEqual((await outcome(sleeping)).end, { signal: 'SIGTERM' });
-  sleeping.signal('SIGTERM'); // too late: nothing happens
+  sleeping.signal('SIGTERM'); // too late: no effect
   sleeping.resize(1, 1);
 });
 
-test('a terminal has its size, and learns of a new one', async () => {
+test('sets and updates the size of a terminal', async () => {
   const script = 'tty >/dev/null && stty size && echo $TERM; read _; stty size';
   const command = await session.start(['sh', '-c', script], { type: 'vt220', columns: 101, rows: 33 });
   command.stderr.resume();
@@ -156,7 +156,7 @@ test('a terminal has its size, and learns of a new one', async () => {
   assert.deepEqual(end, { code: 0 });
 });
 
-test('without words the login shell runs', async () => {
+test('starts the login shell without a command', async () => {
   const command = await session.start(undefined);
   command.stdin.end('echo "$0"; exit 5\n');
   const { stdout, end } = await outcome(command);
@@ -164,7 +164,7 @@ test('without words the login shell runs', async () => {
   assert.deepEqual(end, { code: 5 });
 });
 
-test('a command that closes its output goes on', async () => {
+test('a command that closes its output continues', async () => {
   const command = await session.start(['sh', '-c', 'exec >&- 2>&-; read line; exit $line']);
   assert.deepEqual(await command.stdout.toArray(), []);
   command.stdin.write('9\n');
@@ -172,7 +172,7 @@ test('a command that closes its output goes on', async () => {
   assert.deepEqual(await command.ended, { code: 9 });
 });
 
-test('input that is not read waits; the end of the command drops it', async () => {
+test('holds back input that the command does not read, and drops it when the command ends', async () => {
   const command = await session.start(['sleep', '0.3']);
   let written = 0;
   const pour = () => {
@@ -185,7 +185,7 @@ test('input that is not read waits; the end of the command drops it', async () =
   assert.ok(command.stdin.destroyed);
 });
 
-test('output that is not read makes the command wait', async () => {
+test('a command waits while its output is not read', async () => {
   const mark = join(server.home, 'written');
   const command = await session.start(['sh', '-c', `head -c ${8 * MiB} /dev/zero; touch ${mark}`]);
   await sleep(200);
@@ -195,7 +195,7 @@ test('output that is not read makes the command wait', async () => {
   assert.deepEqual(end, { code: 0 });
 });
 
-test('one output waits while the other is read, and memory stays bounded', async () => {
+test('one output waits while the other is read, with bounded memory', async () => {
   const mark = join(server.home, 'poured');
   const script = `while :; do echo chat >&2; done & head -c ${12 * MiB} /dev/zero; touch ${mark}; kill $!`;
   const command = await session.start(['sh', '-c', script]);
@@ -206,7 +206,7 @@ test('one output waits while the other is read, and memory stays bounded', async
   assert.deepEqual(await command.ended, { code: 0 });
 });
 
-test('many commands run at once over the one connection', async () => {
+test('runs many commands concurrently over one connection', async () => {
   const numbers = Array.from({ length: 30 }, (_, index) => String(index));
   const results = await Promise.all(numbers.map((number) => session.run(['echo', number])));
   assert.deepEqual(
@@ -216,9 +216,9 @@ test('many commands run at once over the one connection', async () => {
   assert.equal(server.connections(), 1);
 });
 
-test('who hangs up leaves nothing behind', async () => {
+test('hanging up ends the command and its streams', async () => {
   const mark = join(server.home, 'hung-up');
-  // standard error is closed before the shell tells there that its child was hung up
+  // standard error is closed before the shell reports there that its child was hung up
   const script = `trap "touch ${mark}; exit" HUP; exec 2>/dev/null; echo ready; while :; do sleep 0.05; done`;
   const command = await session.start(['sh', '-c', script]);
   command.stdout.once('data', () => command.hangUp());
@@ -226,9 +226,9 @@ test('who hangs up leaves nothing behind', async () => {
   command.hangUp();
 });
 
-test('a signal that comes after the end harms nobody', async () => {
+test('ignores a signal after the end of the command', async () => {
   const command = await session.start(['echo', 'unread']);
-  await sleep(50); // it has ended, and what it printed waits
+  await sleep(50); // it has ended, its output is pending
   command.signal('SIGTERM');
   command.resize(1, 1);
   command.hangUp();
@@ -236,7 +236,7 @@ test('a signal that comes after the end harms nobody', async () => {
   await session.run(['true']);
 });
 
-test('run tells failures with what the command said, and ends what takes too long', async () => {
+test('run reports failures with the standard error of the command, and enforces the time limit', async () => {
   await assert.rejects(session.run(['sh', '-c', 'echo "no space" >&2; exit 1']), {
     code: 'guest.command',
     message: 'sh in the guest failed (exit code 1)',
@@ -251,7 +251,7 @@ test('run tells failures with what the command said, and ends what takes too lon
   await assert.rejects(session.run(['sleep', '60'], { signal: AbortSignal.abort(reason) }), reason);
 });
 
-test('what cannot be a command is refused before it is sent', async () => {
+test('rejects invalid commands before sending them', async () => {
   await assert.rejects(session.run([]), { code: 'guest.command-malformed', exitCode: 2 });
   await assert.rejects(session.run(['echo', 'a\0b']), { code: 'guest.command-malformed' });
   await assert.rejects(session.run(['echo', 'x'.repeat(140_000)]), { code: 'guest.command-long' });
@@ -259,7 +259,7 @@ test('what cannot be a command is refused before it is sent', async () => {
   assert.equal((await session.run(['echo', long])).stdout.length, long.length + 1);
 });
 
-test('a host with another key gets nothing from us', async () => {
+test('sends no credentials to a server with another host key', async () => {
   const other = join(server.directory, 'other');
   await makeChannelKeys(other);
   const { hostKey } = await readIdentity(other, 'holdfast');
@@ -272,7 +272,7 @@ test('a host with another key gets nothing from us', async () => {
   assert.doesNotMatch((await server.log()).slice(before), /publickey|Accepted/);
 });
 
-test('one key is offered, and nothing else is tried', async () => {
+test('offers one key and tries no other authentication', async () => {
   const other = join(server.directory, 'stranger');
   await makeChannelKeys(other);
   const { privateKey } = await readIdentity(other, 'holdfast');
@@ -289,7 +289,7 @@ test('one key is offered, and nothing else is tried', async () => {
   });
 });
 
-test('what does not speak SSH, or does not speak at all, is told', async () => {
+test('reports servers that do not use SSH or do not respond', async () => {
   for (const nonsense of [
     'HTTP/1.1 400 Bad Request\r\n\r\n',
     '\0'.repeat(100_000),
@@ -316,7 +316,7 @@ test('what does not speak SSH, or does not speak at all, is told', async () => {
   }
 });
 
-test('a guest that sends more than the window allows is dropped', async () => {
+test('disconnects a guest that sends more than the window allows', async () => {
   const { privateKey } = await readIdentity(join(server.directory, 'secrets'), 'x');
   const hostile = new ssh2.Server({ hostKeys: [privateKey] }, (client) => {
     client.on('authentication', (attempt) => attempt.accept());
@@ -326,8 +326,8 @@ test('a guest that sends more than the window allows is dropped', async () => {
           outgoing: { window: number };
           write(data: Buffer): void;
         };
-        channel.outgoing.window = 2 ** 31; // it ignores ours
-        // an odd size: when packets fill our window exactly, ssh2 drops all that follow
+        channel.outgoing.window = 2 ** 31; // ignore the window of the host
+        // an odd size: when packets fill the window exactly, ssh2 drops all that follow
         for (let sent = 0; sent < 32; sent++) channel.write(Buffer.alloc(1_000_003));
       }),
     );
@@ -346,7 +346,7 @@ test('a guest that sends more than the window allows is dropped', async () => {
   theirs.destroy();
 });
 
-test('a guest that dies is noticed by all who wait for it', async () => {
+test('a lost guest fails all pending operations', async () => {
   const lost = await openSession(await server.connect(), server.identity);
   const command = await lost.start(['cat']);
   const waiting = assert.rejects(outcome(command), { code: 'channel.lost' });
@@ -357,7 +357,7 @@ test('a guest that dies is noticed by all who wait for it', async () => {
   await lost.close();
 });
 
-test('a closed session leaves no connection behind', async () => {
+test('closing a session closes its connection', async () => {
   const closing = await openSession(await server.connect(), server.identity);
   await closing.run(['true']);
   await closing.close();

@@ -9,7 +9,7 @@ import { openSession } from '../../src/channel/ssh.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 import { type TarEntry, tarOf } from '../support/tar-writer.ts';
 
-// the guest's tar is the attacker's: it prints what it likes, and says that all is well
+// the guest's tar is the attacker's: it prints arbitrary data and reports success
 const programs = await mkdtemp(join(tmpdir(), 'holdfast-attacker-'));
 const archive = join(programs, 'archive');
 await chmod(programs, 0o755);
@@ -30,7 +30,7 @@ let outside = '';
 let destination = '';
 beforeEach(makeVictim);
 
-/** A destination, and beside it what must not change. */
+/** Creates a destination, and files next to it that must not change. */
 async function makeVictim(): Promise<void> {
   directory = join(victims, String(count++));
   await mkdir(directory);
@@ -41,7 +41,7 @@ async function makeVictim(): Promise<void> {
   await writeFile(join(outside, 'precious'), 'precious');
 }
 
-/** Copies `wanted` from the attacker; whatever comes of it, nothing outside changes, and no staging directory stays. */
+/** Copies `wanted` from the attacker. Checks that nothing outside changes and no staging directory is left. */
 async function copyFrom(bytes: Buffer): Promise<unknown> {
   await writeFile(archive, bytes);
   const error = await copyOut(
@@ -108,21 +108,21 @@ const escapes: Readonly<Record<string, () => readonly TarEntry[]>> = {
 };
 
 for (const [name, entries] of Object.entries(escapes)) {
-  test(`nothing leaves the destination: ${name}`, async () => {
+  test(`writes nothing outside the destination: ${name}`, async () => {
     await copyFrom(tarOf(entries()));
   });
 }
 
-test('a link that leads elsewhere is copied as a link, and never read', async () => {
+test('copies a link that leads elsewhere as a link, and never reads it', async () => {
   await writeFile(archive, tarOf([{ name: 'wanted', type: '2', target: join(outside, 'precious') }]));
   await copyOut(session.start, 'wanted', destination, silent, new AbortController().signal);
   assert.ok((await lstat(join(destination, 'wanted'))).isSymbolicLink());
 });
 
-test('pipes and devices are refused', async () => {
+test('rejects pipes and devices', async () => {
   for (const type of ['3', '4', '6'] as const) {
     const error = await copyFrom(tarOf([{ name: 'wanted', type }]));
-    // without root, tar cannot even make a device
+    // without root, tar cannot create a device at all
     assert.match((error as { code: string }).code, /^copy\.(unsafe|failed)$/);
     await makeVictim();
   }
@@ -133,7 +133,7 @@ test('pipes and devices are refused', async () => {
   assert.equal(((await copyFrom(tarOf(within))) as { code: string }).code, 'copy.unsafe');
 });
 
-test('no file comes with the right to be another user', async () => {
+test('copies no set-user-id bits', async () => {
   await writeFile(archive, tarOf([{ name: 'wanted', content: '#!/bin/sh\n', mode: 0o6755 }]));
   await copyOut(session.start, 'wanted', destination, silent, new AbortController().signal);
   const { mode, uid } = await lstat(join(destination, 'wanted'));
@@ -141,12 +141,12 @@ test('no file comes with the right to be another user', async () => {
   assert.equal(uid, process.getuid?.());
 });
 
-test('what was not asked for is not taken', async () => {
+test('ignores items that were not requested', async () => {
   const error = await copyFrom(tarOf([{ name: '.bashrc', content: 'echo planted' }]));
   assert.equal((error as { code: string }).code, 'copy.unsafe');
 });
 
-test('nonsense, half an archive and nothing at all are told', async () => {
+test('reports malformed, truncated and empty archives', async () => {
   const whole = tarOf([{ name: 'wanted', content: 'x'.repeat(100_000) }]);
   for (const bytes of [Buffer.from('nonsense'.repeat(100)), whole.subarray(0, 50_000), Buffer.alloc(0)]) {
     assert.match(((await copyFrom(bytes)) as { code: string }).code, /^copy\.(failed|unsafe)$/);

@@ -19,7 +19,7 @@ import { run } from '../../src/base/process.ts';
 import { type Progress, silent } from '../../src/base/progress.ts';
 import { copyIn } from '../../src/channel/copy-in.ts';
 import { copyOut } from '../../src/channel/copy-out.ts';
-import { parsePlace, sourceOf } from '../../src/channel/copy-paths.ts';
+import { archiveSource, parseCopyPath } from '../../src/channel/copy-paths.ts';
 import { openSession } from '../../src/channel/ssh.ts';
 import { eventually } from '../support/eventually.ts';
 import { startSshServer } from '../support/ssh-server.ts';
@@ -50,7 +50,7 @@ const toGuest = (from: string, to: string, progress: Progress = silent, signal =
 const toHost = (from: string, to: string, progress: Progress = silent, signal = never) =>
   copyOut(session.start, from, `${host}/${to}`, progress, signal).finally(cleanly);
 
-/** Whatever happened, no staging directory stays. The guest's end cleans up by itself, a moment after we hung up. */
+/** Checks that no staging directory is left. The guest's end removes its own shortly after the hang-up. */
 async function cleanly(): Promise<void> {
   const find = async () =>
     (await run('find', [host, server.home, '-name', '.holdfast-copy*'])).stdout.toString();
@@ -61,7 +61,7 @@ async function cleanly(): Promise<void> {
   });
 }
 
-/** Everything below a path: modes, targets of links, contents. */
+/** Lists everything below a path with modes, link targets and contents. */
 async function tree(path: string): Promise<unknown> {
   const found = await lstat(path);
   if (found.isSymbolicLink()) return `-> ${await readlink(path)}`;
@@ -101,12 +101,12 @@ async function makeTree(path: string): Promise<void> {
   await chmod(path, 0o750);
 }
 
-test('words name places, and what is copied is named as cp names it', () => {
-  assert.deepEqual(parsePlace(':/etc/hosts'), { side: 'guest', path: '/etc/hosts' });
-  assert.deepEqual(parsePlace(':'), { side: 'guest', path: '.' });
-  assert.deepEqual(parsePlace('./:odd'), { side: 'host', path: './:odd' });
+test('parses the paths of either side, and splits sources as cp does', () => {
+  assert.deepEqual(parseCopyPath(':/etc/hosts'), { side: 'guest', path: '/etc/hosts' });
+  assert.deepEqual(parseCopyPath(':'), { side: 'guest', path: '.' });
+  assert.deepEqual(parseCopyPath('./:odd'), { side: 'host', path: './:odd' });
   for (const word of ['', 'a\0b', ':\0'])
-    assert.throws(() => parsePlace(word), { code: 'copy.path', exitCode: 2 });
+    assert.throws(() => parseCopyPath(word), { code: 'copy.path', exitCode: 2 });
   const sources: [path: string, directory: string, name: string][] = [
     ['a', '.', 'a'],
     ['a/', '.', 'a'],
@@ -120,10 +120,11 @@ test('words name places, and what is copied is named as cp names it', () => {
     ['/', '/', '.'],
     ['-x', '.', '-x'],
   ];
-  for (const [path, directory, name] of sources) assert.deepEqual(sourceOf(path), { directory, name }, path);
+  for (const [path, directory, name] of sources)
+    assert.deepEqual(archiveSource(path), { directory, name }, path);
 });
 
-test('a directory goes in and out with names, modes and links as they are', async () => {
+test('copies a directory in and out with names, modes and links unchanged', async () => {
   await makeTree(join(host, 'tree'));
   const before = await tree(join(host, 'tree'));
   await toGuest('tree', `${guest}/new`);
@@ -137,7 +138,7 @@ test('a directory goes in and out with names, modes and links as they are', asyn
   assert.deepEqual(await tree(join(host, 'into/tree')), before);
 });
 
-test('a large file arrives byte for byte, and progress tells how far it is', async () => {
+test('copies a large file byte for byte and reports progress', async () => {
   const bytes = randomBytes(3 * 1024 * 1024);
   await writeFile(join(host, 'large'), bytes);
   const seen: { done: number; total?: number }[] = [];
@@ -148,14 +149,14 @@ test('a large file arrives byte for byte, and progress tells how far it is', asy
   assert.deepEqual(seen.at(-1), { done: bytes.length, total: bytes.length, unit: 'bytes' });
   await toHost(`${guest}/large`, 'again', watching);
   assert.ok((await readFile(join(host, 'again'))).equals(bytes));
-  // the guest may have sent all before it has said how much it is
+  // the guest may have sent everything before it has reported the size
   assert.ok(
     seen.every(({ done, total }) => total === undefined || (total === bytes.length && done <= total)),
   );
   assert.ok((seen.at(-1)?.done ?? 0) >= bytes.length);
 });
 
-test('paths in the guest begin at the home of its user', async () => {
+test('relative paths in the guest start at the home of its user', async () => {
   await writeFile(join(host, 'file'), 'x');
   await toGuest('file', 'relative');
   assert.equal(await readFile(join(server.home, 'relative'), 'utf8'), 'x');
@@ -165,7 +166,7 @@ test('paths in the guest begin at the home of its user', async () => {
   assert.equal(await readFile(join(host, 'came'), 'utf8'), 'x');
 });
 
-test('files are replaced, directories are merged, and a dot stands for what is in a directory', async () => {
+test('replaces files, merges directories, and takes a dot as the content of a directory', async () => {
   for (const [name, text] of [
     ['old/same', 'old'],
     ['old/kept', 'kept'],
@@ -193,7 +194,7 @@ test('files are replaced, directories are merged, and a dot stands for what is i
   assert.deepEqual(await tree(join(host, 'contents')), merged);
 });
 
-test('a directory that may not be changed is copied all the same', async () => {
+test('copies a read-only directory', async () => {
   await mkdir(join(host, 'closed'));
   await writeFile(join(host, 'closed/file'), 'x');
   await chmod(join(host, 'closed'), 0o555);
@@ -203,7 +204,7 @@ test('a directory that may not be changed is copied all the same', async () => {
   assert.deepEqual(await tree(join(host, 'opened')), { '.': '555', file: '644 x' });
 });
 
-test('a link at the destination is replaced, not followed', async () => {
+test('replaces a link at the destination instead of following it', async () => {
   await writeFile(join(host, 'precious'), 'precious');
   await mkdir(join(host, 'into'));
   await symlink(join(host, 'precious'), join(host, 'into/file'));
@@ -225,7 +226,7 @@ test('a link at the destination is replaced, not followed', async () => {
   assert.deepEqual(await readdir(join(host, 'outside')), []);
 });
 
-test('what cannot be copied is told, and changes nothing', async () => {
+test('reports failed copies, which change nothing', async () => {
   await writeFile(join(host, 'file'), 'x');
   await mkdir(join(host, 'directory'));
   const failed = { code: 'copy.failed', exitCode: 1 };
@@ -269,7 +270,7 @@ test('what cannot be copied is told, and changes nothing', async () => {
   assert.deepEqual((await readdir(host)).sort(), ['directory', 'file']);
 });
 
-test('a full disk in the guest is told', {
+test('reports a full disk in the guest', {
   skip: !server.tiny && 'needs root to mount a tiny disk',
 }, async () => {
   await writeFile(join(host, 'large'), randomBytes(3_000_000));
@@ -280,7 +281,7 @@ test('a full disk in the guest is told', {
   assert.equal((await session.run(['ls', '-A', server.tiny ?? ''])).stdout.toString(), '');
 });
 
-test('a copy that is interrupted leaves nothing on either side', async () => {
+test('an interrupted copy leaves nothing on either side', async () => {
   await writeFile(join(host, 'large'), randomBytes(20_000_000));
   await session.run(['sh', '-c', `head -c 20000000 /dev/urandom > ${guest}/source`]);
   for (const copy of [

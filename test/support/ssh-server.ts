@@ -9,31 +9,31 @@ import { channelKeyFiles, makeChannelKeys, readIdentity } from '../../src/channe
 import type { Identity } from '../../src/channel/session.ts';
 import { connectVsock } from '../../src/channel/vsock.ts';
 
-/** A real OpenSSH server behind a UNIX socket that speaks like vhost-device-vsock. */
+/** An OpenSSH server behind a UNIX socket with the protocol of vhost-device-vsock. */
 export interface SshServer {
   readonly directory: string;
   /** The home of the user in this "guest". */
   readonly home: string;
   readonly secrets: string;
-  /** A file system of 1 MB in the "guest"; undefined unless root runs the test. */
+  /** A file system of 1 MB in the "guest"; undefined unless the test runs as root. */
   readonly tiny: string | undefined;
   readonly identity: Identity;
   readonly vsockSocket: string;
   connect(): Promise<Duplex>;
-  /** Kills the servers of all connections, as if the guest had died. */
+  /** Kills the servers of all connections, as when the guest is lost. */
   kill(): void;
-  /** How many connections live. */
+  /** Counts the open connections. */
   connections(): number;
   log(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** sshd refuses signals for root's own sessions, so root runs it as this user, who exists nowhere else; `tty` is for terminals. */
+/** sshd ignores signals for root's own sessions, so root runs it as this user, which exists only here; `tty` is for terminals. */
 const guest = { name: 'holdfast', id: 4711 };
 const mountAll =
   'mount --bind "$1" /etc/passwd && mount -t tmpfs -o size=1m,mode=777 none "$2" && shift 2 && exec "$@"';
 
-/** @param settings more lines for sshd_config. */
+/** @param settings additional lines for sshd_config. */
 export async function startSshServer(settings: readonly string[] = []): Promise<SshServer> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-ssh-'));
   const isRoot = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 import { misuse } from '../../base/errors.ts';
 import { copyIn } from '../../channel/copy-in.ts';
 import { copyOut } from '../../channel/copy-out.ts';
-import { parsePlace } from '../../channel/copy-paths.ts';
+import { parseCopyPath } from '../../channel/copy-paths.ts';
 import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand, required } from '../framework/command.ts';
 
@@ -9,8 +9,12 @@ export const copyCommand = defineCommand({
   description:
     'Directories are copied recursively, with modes and symbolic links. Exactly one of SRC and DST is in the guest: a colon marks its path, which is relative to the home directory there.',
   arguments: {
-    source: required('SRC', 'File or directory to copy; :PATH is in the guest', parsePlace),
-    destination: required('DST', 'Directory to copy into, or a new name; :PATH is in the guest', parsePlace),
+    source: required('SRC', 'File or directory to copy; :PATH is in the guest', parseCopyPath),
+    destination: required(
+      'DST',
+      'Directory to copy into, or a new name; :PATH is in the guest',
+      parseCopyPath,
+    ),
   },
   flags: {},
   examples: [

@@ -17,7 +17,7 @@ function publicKey(bytes: Uint8Array, type = 'ssh-ed25519'): string {
   return `${type} ${Buffer.concat([prefix, bytes]).toString('base64')}`;
 }
 
-test('both ends get keys of their own, for their owner only', async () => {
+test('generates a key pair for each end, readable by their owner only', async () => {
   const files = channelKeyFiles(made);
   assert.equal((await stat(made)).mode & 0o777, 0o700);
   assert.equal((await stat(files.identity)).mode & 0o777, 0o600);
@@ -36,20 +36,20 @@ test('both ends get keys of their own, for their owner only', async () => {
   assert.notEqual(await readFile(files.identityPublic, 'utf8'), identity.hostKey);
 });
 
-test('keys that exist are never replaced', async () => {
+test('never replaces existing keys', async () => {
   const before = await readIdentity(made, 'holdfast');
   await assert.rejects(makeChannelKeys(made), { code: 'process.failed' });
   assert.deepEqual(await readIdentity(made, 'holdfast'), before);
 });
 
-test('a damaged host key is refused before anything is connected', async () => {
+test('rejects a damaged host key before connecting', async () => {
   const secrets = join(directory, 'damaged');
   await cp(made, secrets, { recursive: true });
   await writeFile(channelKeyFiles(secrets).hostKeyPublic, 'ssh-ed25519 AAAA\n');
   await assert.rejects(readIdentity(secrets, 'holdfast'), { code: 'channel.key' });
 });
 
-test('public keys of any 32 bytes are read, also those with zeros at the front', () => {
+test('parses public keys of any 32 bytes, also with leading zeros', () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 32, maxLength: 32 }),
@@ -62,7 +62,7 @@ test('public keys of any 32 bytes are read, also those with zeros at the front',
   parsePublicKey(publicKey(new Uint8Array(32)));
 });
 
-test('anything else is no public key', () => {
+test('rejects everything that is not a public key', () => {
   const good = publicKey(new Uint8Array(32).fill(7));
   const bad = [
     '',

@@ -12,7 +12,7 @@ const directory = await mkdtemp(join(tmpdir(), 'holdfast-vsock-'));
 after(() => rm(directory, { recursive: true }));
 let count = 0;
 
-/** A front like vhost-device-vsock's, which the test plays. */
+/** Serves a socket as vhost-device-vsock does, with the answers of the test. */
 async function front(play: (socket: Socket) => void): Promise<string> {
   const path = join(directory, `${count++}.sock`);
   const server = createServer({ allowHalfOpen: true }, play);
@@ -22,7 +22,7 @@ async function front(play: (socket: Socket) => void): Promise<string> {
   return path;
 }
 
-test('the answer is read whatever pieces it comes in, and what follows it belongs to the stream', async () => {
+test('reads an answer split anywhere, and leaves the bytes after it in the stream', async () => {
   const answer = 'OK 1073741824\nSSH-2.0-x\r\n';
   for (const cut of [1, 3, 13, 14, 15, answer.length]) {
     const asked: Buffer[] = [];
@@ -38,7 +38,7 @@ test('the answer is read whatever pieces it comes in, and what follows it belong
   }
 });
 
-test('bytes flow both ways, and the end is told both ways', async () => {
+test('passes bytes and the end of data in both directions', async () => {
   const path = await front((socket) => {
     socket.once('data', () => {
       socket.write('OK 1\n');
@@ -51,7 +51,7 @@ test('bytes flow both ways, and the end is told both ways', async () => {
   assert.ok(Buffer.concat(await stream.toArray()).equals(sent));
 });
 
-test('failures tell apart: no daemon, nobody listening, nonsense, silence', async () => {
+test('distinguishes a missing daemon, a closed port, a malformed answer and a timeout', async () => {
   await assert.rejects(connectVsock(join(directory, 'absent'), 22), { code: 'channel.unreachable' });
   await assert.rejects(connectVsock(join(directory, 'x'.repeat(200)), 22), { code: 'channel.unreachable' });
   const closing = await front((socket) => socket.end());
@@ -73,7 +73,7 @@ test('failures tell apart: no daemon, nobody listening, nonsense, silence', asyn
   await assert.rejects(connectVsock(silent, 22, { timeoutMs: 30 }), { code: 'channel.timeout' });
 });
 
-test('a destroyed stream half-closes and drains: the daemon never writes to a client that is gone', async () => {
+test('destroying a stream half-closes and drains it, so that the daemon never writes to a closed client', async () => {
   const problems: unknown[] = [];
   let sent = 0;
   let heardEnd = false;
