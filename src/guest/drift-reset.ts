@@ -3,7 +3,7 @@ import { layersDirectory, type OverlayPath, type RawPath, rawPath } from './over
 import { rootScript } from './root-script.ts';
 
 /**
- * Adds lines to what an overlay is asked to give back, which the initrd reads before it mounts the overlay (`give_back` in
+ * Adds lines to what an overlay is asked to give back, which the initrd reads before it mounts the overlay (`reset_paths` in
  * image/initrd/overlays). The list is there whole or not at all, whenever the machine is cut off.
  */
 const script = `set -eu

@@ -167,7 +167,7 @@ test('overlays that are gone, damaged, or lead elsewhere: the machine is reached
   );
   await expectDone(['restart', ...word]);
   const said =
-    'what was changed in /home cannot be used: it is as released, and what changes in it is lost at the next start';
+    'cannot use the changes in /home: it is as released, and new changes are lost at the next start';
   assert.deepEqual((await status()).guest?.degraded, [said]);
   assert.match(await asRoot(name, 'dmesg'), new RegExp(`holdfast: ${said}`));
   assert.equal(
@@ -209,8 +209,8 @@ test('a Log and a Data that cannot be mended: the machine is reached, and says s
   }
   await expectDone(['start', ...word]);
   assert.deepEqual((await status()).guest?.degraded, [
-    'Data can neither be mounted nor mended: /var is in memory, and lost at the next start',
-    'Log can neither be mounted nor mended: /logs is in memory, and lost at the next start',
+    'cannot mount or repair Data: /var is in memory, and lost at the next start',
+    'cannot mount or repair Log: /logs is in memory, and lost at the next start',
   ]);
   assert.match(await expectDone(['status', ...word]), /^degraded +Data can neither/m);
   assert.deepEqual(await failedClaims(), [

@@ -85,7 +85,9 @@ test('the machine opens its data by itself, and its disk does not tell them', as
 
 test('a boot image that is not of a release does not get the data, though the firmware starts it', async () => {
   const undo = await tamperingWith(files, await builtRelease()).otherCommandLine();
-  await isLocked(/Data is locked: this TPM does not open it for this boot image; `holdfast recovery`/);
+  await isLocked(
+    /Data is locked: this TPM does not open it for this boot image; if the boot image is intended, run `holdfast recovery`/,
+  );
   await undo();
 });
 
@@ -110,7 +112,7 @@ test('an empty partition in the place of the data is not taken for them, and sta
 test('nor is a volume of somebody else that the machine’s TPM opens', async () => {
   // as somebody would make it who has the TPM: under the same policy, which is no secret
   await keepDataKeys(files.secrets, makeDataKeys());
-  await isLocked(/Data is locked: what was opened is not the volume of this machine/);
+  await isLocked(/Data is locked: the opened volume is not the one of this machine/);
   await forgetKeys(files.secrets);
   await rename(kept, files.disk);
 });

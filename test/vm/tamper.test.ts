@@ -85,7 +85,7 @@ const cases: readonly Case[] = [
     what: 'the boot image, replaced by the signed one without verity',
     change: 'ukiWithoutVerity',
     outcome: 'halts',
-    says: /holdfast: this boot image does not verify the root, and the host did not switch that off; Kernel panic/,
+    says: /holdfast: this boot image does not verify the root, and the host did not allow that; Kernel panic/,
     once: true,
   },
   {

@@ -1,3 +1,3 @@
-# A shell that nobody types into for an hour ends
+# Ends a shell after an hour without input
 readonly TMOUT=3600
 export TMOUT
