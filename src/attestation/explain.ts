@@ -7,7 +7,7 @@ import type { ExpectedEvent, JudgedPcr } from './expected-boot.ts';
  * @param logged what was measured into the register. @param expected what should have been.
  * @returns at least one reason: `logged` must not be what was expected.
  */
-export function differences(
+export function explainDifferences(
   pcr: JudgedPcr,
   logged: readonly MeasuredEvent[],
   expected: readonly ExpectedEvent[],

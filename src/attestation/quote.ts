@@ -39,7 +39,7 @@ export function readQuote(attest: Buffer, signature: Buffer, key: KeyObject): Qu
 }
 
 /** The digest that a quote has of these values. */
-export function digestOf(values: readonly Buffer[]): Buffer {
+export function digestOfPcrs(values: readonly Buffer[]): Buffer {
   return createHash('sha256').update(Buffer.concat(values)).digest();
 }
 

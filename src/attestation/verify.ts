@@ -8,8 +8,8 @@ import { parseManifest } from '../release/verify.ts';
 import { eventTypes, type MeasuredEvent, parseEventLog, replay } from './event-log.ts';
 import { type Evidence, loggedPcrs, quotedPcrs, type Trust } from './evidence.ts';
 import { type ExpectedStart, expectedEvents, judgedPcrs } from './expected-boot.ts';
-import { differences } from './explain.ts';
-import { digestOf, readQuote } from './quote.ts';
+import { explainDifferences } from './explain.ts';
+import { digestOfPcrs, readQuote } from './quote.ts';
 
 /** A register beside what it should hold: hex. */
 export interface Register {
@@ -79,7 +79,7 @@ function provenValues(
   if (!quote.nonce.equals(asked)) throw unproven('it was made for another question: it may be an old one');
   if (quote.pcrs.join() !== quotedPcrs.join())
     throw unproven(`it is about the registers ${quote.pcrs.join(', ')}`);
-  if (!quote.digest.equals(digestOf(values)))
+  if (!quote.digest.equals(digestOfPcrs(values)))
     throw unproven('the values beside it are not those that the TPM signed');
   return values;
 }
@@ -104,7 +104,7 @@ function judgeStart(
     log.filter((event) => event.pcr === pcr && event.type !== eventTypes.noAction);
   const reasons = registers
     .filter(({ pcr, value, expected: computed }) => value !== computed && !unexplained.includes(pcr))
-    .flatMap(({ pcr }) => differences(pcr, eventsOf(pcr), expected[pcr], start.release));
+    .flatMap(({ pcr }) => explainDifferences(pcr, eventsOf(pcr), expected[pcr], start.release));
   if (unexplained.length > 0)
     reasons.push(`the log of the start does not lead to PCR ${unexplained.join(', ')}`);
   return { passed: reasons.length === 0, reasons, release: start.release.version, registers };

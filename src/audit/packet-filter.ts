@@ -78,7 +78,7 @@ const podmansRules = [
 ];
 
 /** What a chain lets in that it should not, and the other way round. Podman's own is no difference. */
-export function differences(
+export function chainDifferences(
   rules: readonly string[],
   name: 'INPUT' | 'FORWARD',
   expected: readonly string[],

@@ -2,7 +2,7 @@
 export type HostVerdict = 'ok' | 'warning' | 'missing';
 
 /** The result of a check. */
-export interface Finding {
+export interface HostFinding {
   readonly verdict: HostVerdict;
   /** What was found, in one line. */
   readonly found: string;
@@ -13,5 +13,5 @@ export interface Finding {
 /** A check of one thing that Holdfast needs on the host. */
 export interface HostCheck {
   readonly name: string;
-  examine(): Promise<Finding>;
+  examine(): Promise<HostFinding>;
 }

@@ -12,7 +12,7 @@ const stderrLimit = 64 * 1024;
 /** Time between SIGTERM and SIGKILL. */
 const killAfterMs = 5000;
 
-export interface RunOptions {
+export interface ProcessOptions {
   readonly input?: string | Uint8Array;
   readonly cwd?: string;
   /** Replaces the environment of this process. */
@@ -38,7 +38,7 @@ export interface RunResult {
 export async function run(
   program: string,
   args: readonly string[],
-  options: RunOptions = {},
+  options: ProcessOptions = {},
 ): Promise<RunResult> {
   const child = start(program, args, {
     stdio: 'pipe',
@@ -101,7 +101,10 @@ function collectOutput(child: ChildProcess, onErrorLine?: (line: string) => void
 }
 
 /** Terminates a child when its time is up or the signal is aborted: SIGTERM, then SIGKILL. */
-function stopWhenDue(child: ChildProcess, { timeoutMs, signal }: Pick<RunOptions, 'timeoutMs' | 'signal'>) {
+function stopWhenDue(
+  child: ChildProcess,
+  { timeoutMs, signal }: Pick<ProcessOptions, 'timeoutMs' | 'signal'>,
+) {
   let stopped: 'timeout' | 'aborted' | undefined;
   const stop = (reason: 'timeout' | 'aborted') => {
     stopped ??= reason;

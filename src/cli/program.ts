@@ -9,7 +9,7 @@ import { checkOperands, wrongFlag } from './framework/usage-error.ts';
 import { commands, sections } from './registry.ts';
 
 /** A command line, understood: which command, and what was given to it. */
-export interface Request {
+export interface CommandLine {
   readonly command: CommandDefinition;
   readonly given: Given;
   readonly common: CommonGiven;
@@ -31,7 +31,7 @@ export async function understand(
   words: readonly string[],
   onCommon: (common: CommonGiven) => void,
   width = 80,
-): Promise<Request | Information> {
+): Promise<CommandLine | Information> {
   // what can be known of a command line that is wrong
   let common = commonOf(sortWords(words, {}).flags);
   try {

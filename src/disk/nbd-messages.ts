@@ -25,8 +25,8 @@ export const greetingLength = 18;
 export const optionReplyHeaderLength = 20;
 export const simpleReplyLength = 16;
 
-export const commands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
-export type NbdCommand = keyof typeof commands;
+export const nbdCommands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
+export type NbdCommand = keyof typeof nbdCommands;
 
 export function nbdError(why: string): HoldfastError {
   return failure('disk.device', 'cannot access the disk', {
@@ -91,7 +91,7 @@ export interface NbdRequest {
 export function encodeRequest({ command, cookie, offset, length }: NbdRequest): Buffer {
   const bytes = Buffer.alloc(28);
   bytes.writeUInt32BE(requestMagic, 0);
-  bytes.writeUInt16BE(commands[command], 6);
+  bytes.writeUInt16BE(nbdCommands[command], 6);
   bytes.writeBigUInt64BE(cookie, 8);
   bytes.writeBigUInt64BE(BigInt(offset), 16);
   bytes.writeUInt32BE(length, 24);

@@ -19,7 +19,7 @@ export interface Reading {
  * `after`, so the offset is known to half the round trip.
  * `unclear`: it may or may not be within the tolerance.
  */
-export function judge(reading: Reading): { offset: number; verdict: 'good' | 'off' | 'unclear' } {
+export function judgeReading(reading: Reading): { offset: number; verdict: 'good' | 'off' | 'unclear' } {
   const uncertainty = (reading.after - reading.before) / 2;
   const offset = reading.guest - (reading.before + uncertainty);
   if (Math.abs(offset) + uncertainty <= tolerance) return { offset, verdict: 'good' };
@@ -64,11 +64,11 @@ export interface ClockCheck {
  */
 export async function synchronizeClock(guest: Guest, now: () => number = Date.now): Promise<ClockCheck> {
   let best = await read(guest, now);
-  for (let count = 1; count < readings && judge(best).verdict === 'unclear'; count++) {
+  for (let count = 1; count < readings && judgeReading(best).verdict === 'unclear'; count++) {
     const next = await read(guest, now);
     if (next.after - next.before < best.after - best.before) best = next;
   }
-  const { offset, verdict } = judge(best);
+  const { offset, verdict } = judgeReading(best);
   if (verdict !== 'off') return { offset, corrected: false };
   // by how much, not to which time: sudo alone may take seconds to start on a busy host
   const change = `${offset < 0 ? '+' : '-'}${(Math.abs(offset) / 1000).toFixed(3)} seconds`;

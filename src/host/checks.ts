@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { exists } from '../base/files.ts';
 import { findProgram } from '../base/find-program.ts';
-import type { Finding, HostCheck } from '../base/host-check.ts';
+import type { HostCheck, HostFinding } from '../base/host-check.ts';
 import { type Bytes, formatSize, GiB } from '../base/size.ts';
 import type { Distribution, HostPackage } from '../distribution/distribution.ts';
 import { socketPathExcess } from '../hypervisor/socket-paths.ts';
@@ -41,7 +41,7 @@ export function hostChecks(home: Home): readonly HostCheck[] {
 }
 
 /** Judges whether the default machine fits into the memory that a new process can have. */
-export function memoryFinding(available: Bytes): Finding {
+export function memoryFinding(available: Bytes): HostFinding {
   const found = `${formatSize(available)} available`;
   if (available >= defaults.memory) return { verdict: 'ok', found };
   return {
@@ -51,14 +51,14 @@ export function memoryFinding(available: Bytes): Finding {
   };
 }
 
-async function examineSpace(home: string): Promise<Finding> {
+async function examineSpace(home: string): Promise<HostFinding> {
   let directory = home;
   while (!(await exists(directory)) && directory !== dirname(directory)) directory = dirname(directory);
   const { bavail, bsize } = await statfs(directory);
   return spaceFinding((bavail * bsize) as Bytes, home);
 }
 
-export function spaceFinding(free: Bytes, home: string): Finding {
+export function spaceFinding(free: Bytes, home: string): HostFinding {
   const found = `${formatSize(free)} free for ${home}`;
   if (free >= comfortableSpace) return { verdict: 'ok', found };
   return {
@@ -69,7 +69,7 @@ export function spaceFinding(free: Bytes, home: string): Finding {
 }
 
 /** Judges which names of machines leave room for the paths of their sockets. */
-export function socketPathFinding(home: Home): Finding {
+export function socketPathFinding(home: Home): HostFinding {
   const longest = parseMachineName('x'.repeat(longestMachineName));
   const room = longestMachineName - Math.max(0, socketPathExcess(machinePaths(home, longest).run));
   if (room >= longestMachineName) return { verdict: 'ok', found: 'short enough for every machine name' };
@@ -83,7 +83,7 @@ export function socketPathFinding(home: Home): Finding {
   };
 }
 
-async function examineServices(): Promise<Finding> {
+async function examineServices(): Promise<HostFinding> {
   const manager = hostServiceManager();
   if (!(await manager.isRunning())) {
     return {
@@ -100,7 +100,7 @@ async function examineServices(): Promise<Finding> {
   };
 }
 
-async function examineMirror({ name, host }: Distribution): Promise<Finding> {
+async function examineMirror({ name, host }: Distribution): Promise<HostFinding> {
   const mirrors = await host.findMirrors();
   if (mirrors) return { verdict: 'ok', found: mirrors.archive };
   return {
@@ -120,7 +120,7 @@ export function packageFinding(
   host: Pick<Distribution['host'], 'installCommand'>,
   isThere: boolean,
   version: string | undefined,
-): Finding {
+): HostFinding {
   if (isThere) return { verdict: 'ok', found: version ?? 'installed, but not as a package' };
   const forBuilds = wanted.for === 'build' ? 'needed for builds only; ' : '';
   return {

@@ -1,7 +1,7 @@
 import { describe } from '../base/errors.ts';
-import type { Finding, HostCheck } from '../base/host-check.ts';
+import type { HostCheck, HostFinding } from '../base/host-check.ts';
 
-export type CheckResult = Finding & { readonly name: string };
+export type CheckResult = HostFinding & { readonly name: string };
 
 /** Runs all checks at once; the results are in the order of the checks. A check that fails is a finding too. */
 export function examineHost(checks: readonly HostCheck[]): Promise<readonly CheckResult[]> {

@@ -11,7 +11,7 @@ export function retryDelay(away: number): number {
   return Math.min(away / 100, 5000);
 }
 
-export interface GuestEvents {
+export interface ConnectionEvents {
   connected(session: Session): void;
   disconnected(): void;
   /** An attempt failed; called when the reason differs from the one before. */
@@ -27,7 +27,7 @@ export interface GuestConnection {
 }
 
 /** Keeps a session open through reboots of the guest, until closed. */
-export function keepConnected(open: () => Promise<Session>, events: GuestEvents): GuestConnection {
+export function keepConnected(open: () => Promise<Session>, events: ConnectionEvents): GuestConnection {
   const closing = new AbortController();
   let session: Session | undefined;
 

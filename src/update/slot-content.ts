@@ -87,7 +87,7 @@ function readsOfDisk(disk: BlockDevice, base: number): ReadAt {
 }
 
 /** Whole blocks that differ, neighbours together. */
-export function differences(wanted: Buffer, present: Buffer): { start: number; end: number }[] {
+function differences(wanted: Buffer, present: Buffer): { start: number; end: number }[] {
   const runs: { start: number; end: number }[] = [];
   for (let start = 0; start < wanted.length; start += blockSize) {
     const end = Math.min(start + blockSize, wanted.length);

@@ -1,7 +1,7 @@
 import type { AdmittedCommand, HandleRole } from '../../src/tpm/broker/allowed-commands.ts';
 import { parseCommand } from '../../src/tpm/broker/command.ts';
 import { GuestSessions, OwnHandles } from '../../src/tpm/broker/ownership.ts';
-import { judge, type Verdict } from '../../src/tpm/broker/policy.ts';
+import { type CommandDecision, decideCommand } from '../../src/tpm/broker/policy.ts';
 import type { Handle } from '../../src/tpm/codec/handles.ts';
 import { message, tagged } from '../../src/tpm/codec/message.ts';
 import { Refusal } from '../../src/tpm/codec/response-codes.ts';
@@ -58,9 +58,9 @@ export function commandOf(
 export function outcomeOf(
   bytes: Buffer,
   own: OwnHandles = ownHandles(ownObject, ownSession),
-): Verdict | number {
+): CommandDecision | number {
   try {
-    return judge(parseCommand(bytes), own);
+    return decideCommand(parseCommand(bytes), own);
   } catch (error) {
     if (error instanceof Refusal) return error.code;
     throw error;

@@ -7,7 +7,7 @@ import {
   allowed,
   allowedDifferences,
   bruteForceRules,
-  differences,
+  chainDifferences,
   expectedForward,
   expectedInput,
   filters,
@@ -29,7 +29,7 @@ function inputClaim(family: Family): Claim {
     judge: ({ rules, allowed }, { configuration }) => {
       const expected = expectedInput(family, configuration.transport);
       const problems = [
-        ...differences(rules, 'INPUT', expected),
+        ...chainDifferences(rules, 'INPUT', expected),
         ...allowedDifferences(rules, allowed, family),
       ];
       return unless(
@@ -50,7 +50,7 @@ function forwardClaim(family: Family): Claim {
     host: [],
     judge: ({ rules }) =>
       unless(
-        differences(rules, 'FORWARD', expectedForward),
+        chainDifferences(rules, 'FORWARD', expectedForward),
         "policy DROP; published ports only as `firewall list` says; all else is Podman's, for its containers",
       ),
   });

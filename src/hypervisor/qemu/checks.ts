@@ -1,5 +1,5 @@
 import { isFailure } from '../../base/errors.ts';
-import type { Finding, HostCheck } from '../../base/host-check.ts';
+import type { HostCheck, HostFinding } from '../../base/host-check.ts';
 import type { Distribution } from '../../distribution/distribution.ts';
 import { kvmObstacle, probeAccelerator } from './accelerator.ts';
 import { findVsockDaemon } from './vsock-daemon.ts';
@@ -12,7 +12,7 @@ export function qemuChecks(tools: string, distribution: Distribution): readonly 
   ];
 }
 
-async function examineAccelerator(): Promise<Finding> {
+async function examineAccelerator(): Promise<HostFinding> {
   try {
     const obstacle = await kvmObstacle();
     const reason = obstacle?.reason ?? (await probeAccelerator('kvm'));
@@ -31,7 +31,7 @@ async function examineAccelerator(): Promise<Finding> {
   }
 }
 
-async function examineChannel(tools: string, { name, host }: Distribution): Promise<Finding> {
+async function examineChannel(tools: string, { name, host }: Distribution): Promise<HostFinding> {
   const daemon = await findVsockDaemon(tools);
   if (daemon !== undefined) return { verdict: 'ok', found: `vsock, through ${daemon}` };
   if (await host.findMirrors()) {

@@ -1,6 +1,6 @@
 import { formatHandle, type Handle } from '../codec/handles.ts';
 import { tags } from '../codec/message.ts';
-import { type Place, Refusal, type ResponseName, responseCode } from '../codec/response-codes.ts';
+import { type ErrorPosition, Refusal, type ResponseName, responseCode } from '../codec/response-codes.ts';
 import { Reader, Truncated } from '../codec/wire.ts';
 import { type AdmittedCommand, admittedCommands } from './allowed-commands.ts';
 import { refusedCommands } from './denied-commands.ts';
@@ -111,6 +111,6 @@ function readAuthorization(area: Reader, position: number): Authorization {
   }
 }
 
-function malformed(name: ResponseName, why: string, place?: Place): Refusal {
+function malformed(name: ResponseName, why: string, place?: ErrorPosition): Refusal {
   return new Refusal(responseCode(name, place), `authorizations: ${why}`);
 }

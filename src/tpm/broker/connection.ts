@@ -16,7 +16,7 @@ import { type Command, parseCommand } from './command.ts';
 import { examine } from './examination.ts';
 import { type GuestSessions, OwnHandles } from './ownership.ts';
 import { ParkedSessions } from './parked-sessions.ts';
-import { judge } from './policy.ts';
+import { decideCommand } from './policy.ts';
 
 /** How long the TPM may take: milliseconds. Making a key may take a slow TPM minutes (Linux gives it five). */
 export interface TimeLimits {
@@ -58,9 +58,9 @@ export class GuestTpm {
   async answer(bytes: Buffer): Promise<Answer> {
     try {
       const command = parseCommand(bytes);
-      const verdict = judge(command, this.#own);
-      if ('answer' in verdict) return { response: verdict.answer, isFull: false };
-      for (const handle of verdict.examine) await examine(handle, (request) => this.#ask(request));
+      const decision = decideCommand(command, this.#own);
+      if ('answer' in decision) return { response: decision.answer, isFull: false };
+      for (const handle of decision.examine) await examine(handle, (request) => this.#ask(request));
       const response = (await this.#restore(command)) ?? (await this.#pass(command));
       if (isFull(response)) await this.#makeRoom();
       return { response: response.bytes, isFull: isFull(response) };

@@ -15,17 +15,17 @@ import { listOwnHandles } from './handle-list.ts';
 import type { OwnHandles } from './ownership.ts';
 
 /** What becomes of a command that was not refused. */
-export type Verdict =
+export type CommandDecision =
   /** It is answered at once, and the TPM does not see it. */
   | { readonly answer: Buffer }
   /** It is passed on once these handles, whose authorization could be guessed at, were looked at. */
   | { readonly examine: readonly Handle[] };
 
 /**
- * Judges a command by what the table says of its handles, by what the guest owns, and for some commands by their parameters.
+ * Decides on a command by what the table says of its handles, by what the guest owns, and for some commands by their parameters.
  * @throws Refusal.
  */
-export function judge(command: Command, own: OwnHandles): Verdict {
+export function decideCommand(command: Command, own: OwnHandles): CommandDecision {
   const { spec, handles, authorizations } = command;
   for (const [index, handle] of handles.entries()) {
     const roles = spec.handles[index] ?? [];

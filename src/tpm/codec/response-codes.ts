@@ -28,13 +28,13 @@ export const responseCodes = {
 export type ResponseName = keyof typeof responseCodes;
 
 /** What a code of format one is about: Part 2, section 6.6.2. Numbers begin with 1. */
-export type Place =
+export type ErrorPosition =
   | { readonly handle: number }
   | { readonly parameter: number }
   | { readonly session: number };
 
 /** The code, with what it is about. Codes of format zero say that otherwise, or not at all: Part 2, section 6.6.3. */
-export function responseCode(name: ResponseName, place?: Place): ResponseCode {
+export function responseCode(name: ResponseName, place?: ErrorPosition): ResponseCode {
   const code = responseCodes[name];
   if (place === undefined) return code as ResponseCode;
   if (name === 'referenceHandle' && 'handle' in place) return (code + place.handle - 1) as ResponseCode;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listEntries, loadCommands } from '../../../src/cli/framework/command-table.ts';
 import type { CommonGiven } from '../../../src/cli/framework/common-flags.ts';
-import { type Request, understand } from '../../../src/cli/program.ts';
+import { type CommandLine, understand } from '../../../src/cli/program.ts';
 import { commands } from '../../../src/cli/registry.ts';
 
-async function requestOf(...words: string[]): Promise<Request> {
+async function requestOf(...words: string[]): Promise<CommandLine> {
   const understood = await understand(words, () => {});
   assert('command' in understood, 'expected a request');
   return understood;

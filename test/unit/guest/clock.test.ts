@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { CommandResult } from '../../../src/channel/guest.ts';
 import type { Session } from '../../../src/channel/session.ts';
-import { hasJumped, judge, nextCheck, synchronizeClock } from '../../../src/guest/clock.ts';
+import { hasJumped, judgeReading, nextCheck, synchronizeClock } from '../../../src/guest/clock.ts';
 import { keepClock } from '../../../src/guest/clock-keeper.ts';
 
 /** A guest whose clock is `offset` off; each command takes `trips[n]` ms. It reads its clock half-way. */
@@ -36,11 +36,20 @@ function simulate(offset: number, trips: readonly number[]) {
 }
 
 test('an offset within the tolerance is good, beyond it off, and a slow reading is unclear', () => {
-  assert.deepEqual(judge({ before: 1000, after: 1100, guest: 1200 }), { offset: 150, verdict: 'good' });
-  assert.deepEqual(judge({ before: 1000, after: 1100, guest: 1301 }), { offset: 251, verdict: 'off' });
-  assert.deepEqual(judge({ before: 1000, after: 1100, guest: 700 }), { offset: -350, verdict: 'off' });
-  assert.deepEqual(judge({ before: 1000, after: 2000, guest: 1500 }), { offset: 0, verdict: 'unclear' });
-  assert.deepEqual(judge({ before: 1000, after: 2000, guest: 9000 }), { offset: 7500, verdict: 'off' });
+  assert.deepEqual(judgeReading({ before: 1000, after: 1100, guest: 1200 }), {
+    offset: 150,
+    verdict: 'good',
+  });
+  assert.deepEqual(judgeReading({ before: 1000, after: 1100, guest: 1301 }), { offset: 251, verdict: 'off' });
+  assert.deepEqual(judgeReading({ before: 1000, after: 1100, guest: 700 }), { offset: -350, verdict: 'off' });
+  assert.deepEqual(judgeReading({ before: 1000, after: 2000, guest: 1500 }), {
+    offset: 0,
+    verdict: 'unclear',
+  });
+  assert.deepEqual(judgeReading({ before: 1000, after: 2000, guest: 9000 }), {
+    offset: 7500,
+    verdict: 'off',
+  });
 });
 
 test('a clock that is right costs one command', async () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Finding, HostCheck } from '../../../src/base/host-check.ts';
+import type { HostCheck, HostFinding } from '../../../src/base/host-check.ts';
 import { examineHost } from '../../../src/host/doctor.ts';
 
-const well: Finding = { verdict: 'ok', found: 'there' };
+const well: HostFinding = { verdict: 'ok', found: 'there' };
 
 test('checks run concurrently and report in order, and one that fails stops no other', async () => {
   let running = 0;

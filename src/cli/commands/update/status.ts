@@ -1,7 +1,7 @@
 import { updateContext } from '../../../update/context.ts';
 import { updateStatus } from '../../../update/update.ts';
 import { defineCommand } from '../../framework/command.ts';
-import { statusText } from './text.ts';
+import { updateStatusText } from './text.ts';
 
 export const updateStatusCommand = defineCommand({
   arguments: {},
@@ -9,6 +9,6 @@ export const updateStatusCommand = defineCommand({
   examples: [['holdfast update status', 'Show the release in each slot, and which slot is committed']],
   async run(context) {
     const status = await updateStatus(updateContext(context));
-    context.output.result({ machine: context.machine.name, ...status }, statusText(status));
+    context.output.result({ machine: context.machine.name, ...status }, updateStatusText(status));
   },
 });

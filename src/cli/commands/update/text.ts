@@ -34,7 +34,7 @@ export function checkText({ running, ageDays, offered, isNewer, packages }: Upda
   ].join('\n');
 }
 
-export function statusText({ phase, committed, running, slots }: UpdateStatus): string {
+export function updateStatusText({ phase, committed, running, slots }: UpdateStatus): string {
   const line = (slot: 'A' | 'B') => {
     const marks = [running === slot && 'active', committed === slot && 'committed'].filter((mark) => mark);
     return `slot ${slot}  ${slots[slot] ?? 'no release'}${marks.length > 0 ? `  (${marks.join(', ')})` : ''}`;
