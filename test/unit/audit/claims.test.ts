@@ -24,6 +24,14 @@ function failing(verdicts: ReadonlyMap<string, Verdict>): string[] {
 /** Nothing here that they could be true of: they cannot be sabotaged, and they must never pass. */
 const notTested = ['elevated-module'];
 
+test('every probe has the answer of a good machine in test/support/audit-evidence.ts', () => {
+  const probes = new Set(claims.flatMap((claim) => claim.probes.map(({ name }) => name)));
+  assert.deepEqual(
+    [...probes].filter((name) => goodAnswers[name] === undefined),
+    [],
+  );
+});
+
 test('a good machine passes every claim that applies to it', () => {
   const others = [...verdictsOf()].filter(([, verdict]) => verdict !== 'pass');
   assert.deepEqual(others, [
