@@ -2,18 +2,18 @@ import { failure } from '../base/errors.ts';
 import { extended } from '../firmware/measurement.ts';
 import { Reader, Truncated } from '../tpm/codec/wire.ts';
 
-/** One measurement, as firmware and stub noted it: TCG_PCR_EVENT2. */
+/** One measurement, as firmware and stub logged it: TCG_PCR_EVENT2. */
 export interface MeasuredEvent {
   readonly pcr: number;
-  /** `eventTypes`, among others. */
+  /** One of `eventTypes`, or another type. */
   readonly type: number;
-  /** What the register was extended with: SHA-256. */
+  /** SHA-256 digest with which the register was extended. */
   readonly digest: Buffer;
-  /** What was measured, or words about it: not covered by the digest for every type. */
+  /** The measured data, or a description: for some types the digest does not cover it. */
   readonly data: Buffer;
 }
 
-/** The types that attestation looks at: TCG PC Client Platform Firmware Profile, section 10.4.1. */
+/** Event types that attestation reads: TCG PC Client Platform Firmware Profile, section 10.4.1. */
 export const eventTypes = {
   noAction: 0x3,
   ipl: 0xd,
@@ -25,15 +25,15 @@ export const eventTypes = {
 const sha256Algorithm = 0x000b;
 const signature = 'Spec ID Event03\0';
 
-/** A start makes about 50 events. */
+/** A boot has about 50 events. */
 const mostEvents = 2000;
 const mostAlgorithms = 8;
 /** PCRs of the PC Client profile: section 3.3.4. */
 const pcrs = 24;
 
 /**
- * Reads the log that Linux shows as `binary_bios_measurements`: TCG PC Client Platform Firmware Profile, section 10.2. It is
- * evidence only once `replay` gives what a TPM signed.
+ * Parses the event log that Linux shows as `binary_bios_measurements`: TCG PC Client Platform Firmware Profile, section 10.2. It
+ * is evidence only if `replay` yields the values that a TPM signed.
  * @throws HoldfastError `tpm.log`.
  */
 export function parseEventLog(bytes: Buffer): readonly MeasuredEvent[] {
@@ -55,7 +55,7 @@ function readEvents(reader: LogReader): readonly MeasuredEvent[] {
   return events;
 }
 
-/** The values of the registers after these events; of a register that none names: zeros. */
+/** Returns the value of a register after these events; zeros for a register without events. */
 export function replay(events: readonly MeasuredEvent[], pcr: number): Buffer {
   return extended(
     events
@@ -71,12 +71,12 @@ function readHeader(reader: LogReader): ReadonlyMap<number, number> {
   reader.take(20); // a SHA-1 digest, of nothing
   const header = new LogReader(reader.take(reader.u32()));
   if (pcr !== 0 || type !== eventTypes.noAction || header.take(16).toString('latin1') !== signature)
-    throw malformed('it does not begin as a log of a TPM 2.0 does');
+    throw malformed('it has no header of a TPM 2.0 event log');
   header.take(8); // platform class, version of the specification, size of UINTN
   const count = header.u32();
   if (count > mostAlgorithms) throw malformed(`it names ${count} algorithms`);
   const sizes = new Map(Array.from({ length: count }, () => [header.u16(), header.u16()] as const));
-  if (sizes.get(sha256Algorithm) !== 32) throw malformed('it has no SHA-256');
+  if (sizes.get(sha256Algorithm) !== 32) throw malformed('it has no SHA-256 digests');
   return sizes;
 }
 
@@ -94,11 +94,11 @@ function readEvent(reader: LogReader, digestSizes: ReadonlyMap<number, number>):
     const taken = reader.take(size);
     if (algorithm === sha256Algorithm) digest = taken;
   }
-  if (digest === undefined) throw malformed('an event has no SHA-256');
+  if (digest === undefined) throw malformed('an event has no SHA-256 digest');
   return { pcr, type, digest, data: reader.take(reader.u32()) };
 }
 
-/** Numbers are little-endian here, unlike in what a TPM says. */
+/** Numbers are little-endian here, unlike in a TPM's messages. */
 class LogReader extends Reader {
   override u16(): number {
     return this.take(2).readUInt16LE();
@@ -110,8 +110,8 @@ class LogReader extends Reader {
 }
 
 function malformed(why: string) {
-  return failure('tpm.log', "the log of the machine's start cannot be read", {
+  return failure('tpm.log', "cannot read the machine's event log", {
     why,
-    next: 'take the machine for one that cannot prove its start, and see `holdfast logs`',
+    next: 'treat the boot as unproven, and see `holdfast logs`',
   });
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-/** The registers that a machine quotes: all that a start is measured into, and those that must be untouched. */
+/** Registers that a machine quotes: those of the boot, and those that must be unused. */
 export const quotedPcrs: readonly number[] = Array.from({ length: 16 }, (_, pcr) => pcr);
 
-/** The registers that firmware, stub and kernel log what they measure into; the others the system uses without the log. */
+/** Registers whose measurements firmware, stub and kernel log; the system uses the others without the log. */
 export const loggedPcrs: readonly number[] = quotedPcrs.filter((pcr) => ![8, 10, 15].includes(pcr));
 
 const bytes = (longest: number) =>
@@ -18,26 +18,26 @@ const hex = (pattern: RegExp) =>
     .transform((text): Buffer => Buffer.from(text, 'hex'));
 const pem = z.string().min(1).max(16_384);
 
-/** A number that nobody could know before it was asked with: 16 to 64 bytes in lower-case hex. */
+/** An unpredictable number that a verifier issued: 16 to 64 bytes in lower-case hex. */
 export const nonce = hex(/^(?:[0-9a-f]{2}){16,64}$/);
 
-/** What a machine's TPM says, and what is needed to understand it. */
+/** A quote of a machine's TPM, and the data needed to verify it. */
 export const statement = z.strictObject({
   /** TPMS_ATTEST and TPMT_SIGNATURE. */
   quote: bytes(1024),
   signature: bytes(1024),
-  /** The values of `quotedPcrs`, one after the other. */
+  /** The values of `quotedPcrs`, concatenated. */
   pcrs: hex(/^[0-9a-f]{1024}$/),
   /** Linux' `binary_bios_measurements`. */
   log: bytes(256 * 1024),
 });
 export type Statement = z.output<typeof statement>;
 
-/** What `attest --out` writes and `attest verify` reads: proves something to who has the `trust` of the machine. */
+/** Evidence as `attest --out` writes it and `attest verify` reads it. Verifying it needs the `trust` of the machine. */
 export const evidence = statement.extend({
   format: z.literal(1),
   machine: z.string().regex(/^[a-z0-9-]{1,32}$/),
-  /** When the host asked, by its own clock: signed by nobody. */
+  /** Time of the request, by the host's clock: not signed. */
   time: z.iso.datetime(),
   nonce,
   /** The release that the machine should run: `release.json`, and its signature. */
@@ -45,11 +45,11 @@ export const evidence = statement.extend({
 });
 export type Evidence = z.output<typeof evidence>;
 
-/** What must be known of a machine to judge its evidence; none of it is secret. Taken from its host, over a trusted way. */
+/** Facts about a machine that are needed to verify its evidence. Not secret; taken from its host over a trusted path. */
 export const trust = z.strictObject({
   format: z.literal(1),
   machine: z.string().regex(/^[a-z0-9-]{1,32}$/),
-  /** The public half of the key that its TPM quotes with. */
+  /** Public half of the attestation key of its TPM. */
   attestationKey: pem,
   /** Signs releases, and is Secure Boot's db. */
   releaseCertificate: pem,
@@ -58,7 +58,7 @@ export const trust = z.strictObject({
 });
 export type Trust = z.output<typeof trust>;
 
-/** Evidence as it is kept in a file. */
+/** Encodes evidence for a file. */
 export function serialiseEvidence(each: Evidence): string {
   const text = (content: Buffer) => content.toString('base64');
   const { quote, signature, pcrs, log, release, nonce: asked, ...rest } = each;

@@ -4,35 +4,35 @@ import { vendors } from '../firmware/names.ts';
 import { enrolSecureBoot, type SecureBootKeys, signatureOf } from '../firmware/secure-boot.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 
-/** What a start must be made of. */
+/** The release and the keys of a valid boot. */
 export interface ExpectedStart {
   readonly release: ReleaseManifest;
-  /** The keys that Secure Boot was turned on with when the machine was deployed. */
+  /** Keys with which Secure Boot was enabled at deployment. */
   readonly keys: SecureBootKeys;
 }
 
-/** One measurement that a start must make, and what it says when another is there. */
+/** One measurement that a boot must make. */
 export interface ExpectedEvent {
   readonly digest: Buffer;
-  /** What is measured, such as `the command line`. */
+  /** The measured object, such as `the command line`. */
   readonly what: string;
 }
 
 /**
- * The registers that follow from the release and the keys alone, in the order in which a difference says most.
+ * The registers that follow from the release and the keys alone, the most informative difference first.
  * Specifications: docs/reference/tpm.md.
  */
 export const judgedPcrs = [
-  { pcr: 7, holds: 'Secure Boot: that it is on, its keys, the one that vouched' },
-  { pcr: 4, holds: 'the programs that the firmware started' },
-  { pcr: 11, holds: "the UKI's parts" },
-  { pcr: 12, holds: 'what was added to the UKI: nothing' },
+  { pcr: 7, holds: 'Secure Boot: its state, its keys, the key that verified the boot' },
+  { pcr: 4, holds: 'programs started by the firmware' },
+  { pcr: 11, holds: 'sections of the UKI' },
+  { pcr: 12, holds: 'additions to the UKI: none' },
 ] as const;
 
 export type JudgedPcr = (typeof judgedPcrs)[number]['pcr'];
 
 /**
- * What a start measures into the judged registers, each in order.
+ * Returns the events that a boot measures into the judged registers, each in order.
  * @param throughLoader whether the release's loader found the UKI, because the boot entries were lost.
  */
 export function expectedEvents(
@@ -73,7 +73,7 @@ const sectionNames: Readonly<Record<string, string>> = {
   '.sbat': "the stub's generation",
 };
 
-/** The line between what the firmware did and what it started: EV_SEPARATOR, section 10.4.1. */
+/** Separates the firmware's own events from those of the programs that it started: EV_SEPARATOR, section 10.4.1. */
 const separator: ExpectedEvent = { what: 'the end of the firmware', digest: digestOf(Buffer.alloc(4)) };
 
 /** Section 3.3.4.8. The firmware measures an empty `dbx` although it has none. */
@@ -83,13 +83,13 @@ function secureBoot(keys: SecureBootKeys): ExpectedEvent[] {
     enrolled.find((variable) => variable.name === name)?.data ?? Buffer.alloc(0);
   const { global, imageSecurity } = vendors;
   return [
-    { what: 'whether Secure Boot is on', digest: variable('SecureBoot', global, Buffer.of(1)) },
+    { what: 'the state of Secure Boot', digest: variable('SecureBoot', global, Buffer.of(1)) },
     { what: 'the platform key', digest: variable('PK', global, contentOf('PK')) },
     { what: 'the key exchange key', digest: variable('KEK', global, contentOf('KEK')) },
     { what: 'the keys that may sign (db)', digest: variable('db', imageSecurity, contentOf('db')) },
-    { what: 'what is forbidden (dbx)', digest: variable('dbx', imageSecurity, Buffer.alloc(0)) },
+    { what: 'the denied signatures (dbx)', digest: variable('dbx', imageSecurity, Buffer.alloc(0)) },
     separator,
-    { what: 'the key that vouched', digest: variable('db', imageSecurity, signatureOf(keys.db)) },
+    { what: 'the key that verified the boot', digest: variable('db', imageSecurity, signatureOf(keys.db)) },
   ];
 }
 

@@ -3,9 +3,9 @@ import { eventTypes, type MeasuredEvent } from './event-log.ts';
 import type { ExpectedEvent, JudgedPcr } from './expected-boot.ts';
 
 /**
- * Says in words how a start differs from the one that was expected, by the log of one register.
- * @param logged what was measured into the register. @param expected what should have been.
- * @returns at least one reason: `logged` must not be what was expected.
+ * Describes how a boot differs from the expected one, by the events of one register.
+ * @param logged events that were measured into the register. @param expected events that should have been.
+ * @returns at least one reason: `logged` must differ from `expected`.
  */
 export function explainDifferences(
   pcr: JudgedPcr,
@@ -14,7 +14,7 @@ export function explainDifferences(
   release: ReleaseManifest,
 ): readonly string[] {
   const reasons = explain[pcr](logged, expected, release);
-  return reasons.length > 0 ? reasons : [`something else than expected was measured into PCR ${pcr}`];
+  return reasons.length > 0 ? reasons : [`PCR ${pcr} has an unexpected measurement`];
 }
 
 type Explain = (
@@ -27,7 +27,7 @@ const explain: Readonly<Record<JudgedPcr, Explain>> = {
   4: programs,
   7: secureBoot,
   11: parts,
-  12: () => ['the stub took a command line or credentials from beside the UKI (PCR 12)'],
+  12: () => ['the stub loaded a command line or credentials from outside the UKI (PCR 12)'],
 };
 
 function programs(
@@ -41,13 +41,13 @@ function programs(
     .filter(({ type }) => type === eventTypes.bootServicesApplication)
     .map(({ digest }) => digest.toString('hex'));
   const uses = `the UKI of release ${release.version}`;
-  // such as the kernel itself: without Secure Boot the stub has the firmware load it, which measures it
-  const word = started.includes(uki.authenticode) ? 'besides' : 'instead of';
+  // such as the kernel itself: without Secure Boot the stub lets the firmware load it, which measures it
+  const word = started.includes(uki.authenticode) ? 'in addition to' : 'instead of';
   return started
     .filter((digest) => !known.includes(digest))
     .map((digest) =>
       digest === unverifiedUki.authenticode
-        ? `verity is off: ${uses} that does not verify the root was started (PCR 4)`
+        ? `verity is disabled: ${uses} that does not verify the root was started (PCR 4)`
         : `another program was started ${word} ${uses} (PCR 4, Authenticode ${digest})`,
     );
 }
@@ -55,11 +55,11 @@ function programs(
 function secureBoot(logged: readonly MeasuredEvent[], expected: readonly ExpectedEvent[]) {
   const reasons = expected
     .filter(({ digest }, index) => !logged[index]?.digest.equals(digest))
-    .map(({ what }) => `another than at the deployment: ${what} (PCR 7)`);
-  return isOff(logged) ? ['Secure Boot was off (PCR 7)'] : reasons;
+    .map(({ what }) => `differs from the deployment: ${what} (PCR 7)`);
+  return isOff(logged) ? ['Secure Boot was disabled (PCR 7)'] : reasons;
 }
 
-/** The variable SecureBoot is the first that is measured; its last byte is its value: UEFI_VARIABLE_DATA. */
+/** The variable SecureBoot is measured first; its last byte is its value: UEFI_VARIABLE_DATA. */
 function isOff([first]: readonly MeasuredEvent[]): boolean {
   return first?.type === eventTypes.variableDriverConfig && first.data.at(-1) === 0;
 }
@@ -72,5 +72,5 @@ function parts(
   const measured = new Set(logged.map(({ digest }) => digest.toString('hex')));
   return expected
     .filter(({ digest }) => !measured.has(digest.toString('hex')))
-    .map(({ what }) => `another than in release ${release.version}: ${what} (PCR 11)`);
+    .map(({ what }) => `differs from release ${release.version}: ${what} (PCR 11)`);
 }

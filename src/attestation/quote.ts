@@ -2,13 +2,13 @@ import { createHash, type KeyObject, verify } from 'node:crypto';
 import { failure } from '../base/errors.ts';
 import { Reader, Truncated } from '../tpm/codec/wire.ts';
 
-/** What a TPM signed about its registers. */
+/** A TPM's signed statement of its registers. */
 export interface Quote {
-  /** What it was asked to put in: nobody could sign that before it was asked. */
+  /** Nonce of the request, which proves that the signature is newer than the request. */
   readonly nonce: Buffer;
   /** The registers, in order. */
   readonly pcrs: readonly number[];
-  /** SHA-256 of their values, one after the other. */
+  /** SHA-256 of their concatenated values. */
   readonly digest: Buffer;
 }
 
@@ -21,13 +21,14 @@ const algorithms = { sha256: 0x000b, ecdsa: 0x0018 } as const;
 const clockAndFirmware = 17 + 8;
 
 /**
- * Reads what a TPM says and checks that it is signed. What is not from within a TPM it does not sign with a restricted key, if
- * it begins with TPM_GENERATED_VALUE: Part 1, section "Restricted signing".
+ * Parses a quote and verifies its signature. A restricted key signs external data only if it does not begin with
+ * TPM_GENERATED_VALUE: Part 1, section "Restricted signing".
  * @param attest TPMS_ATTEST. @param signature TPMT_SIGNATURE.
  * @throws HoldfastError `tpm.quote` when it is no quote of SHA-256 registers, or another key signed it.
  */
 export function readQuote(attest: Buffer, signature: Buffer, key: KeyObject): Quote {
-  if (!isSigned(attest, signature, key)) throw unfit('it is not signed by the key of this machine');
+  if (!isSigned(attest, signature, key))
+    throw unfit('it is not signed by the attestation key of this machine');
   return whole(attest, (reader) => {
     if (reader.u32() !== generated || reader.u16() !== attestQuote)
       throw unfit('it is something else that a TPM signed');
@@ -38,7 +39,7 @@ export function readQuote(attest: Buffer, signature: Buffer, key: KeyObject): Qu
   });
 }
 
-/** The digest that a quote has of these values. */
+/** Returns the digest that a quote has of these values. */
 export function digestOfPcrs(values: readonly Buffer[]): Buffer {
   return createHash('sha256').update(Buffer.concat(values)).digest();
 }
@@ -81,5 +82,5 @@ function whole<T>(bytes: Buffer, work: (reader: Reader) => T): T {
 }
 
 function unfit(why: string) {
-  return failure('tpm.quote', 'the quote proves nothing', { why });
+  return failure('tpm.quote', 'cannot trust the quote', { why });
 }

@@ -11,7 +11,7 @@ import { type ExpectedStart, expectedEvents, judgedPcrs } from './expected-boot.
 import { explainDifferences } from './explain.ts';
 import { digestOfPcrs, readQuote } from './quote.ts';
 
-/** A register beside what it should hold: hex. */
+/** A register and its expected value: hex. */
 export interface Register {
   readonly pcr: number;
   readonly holds: string;
@@ -21,23 +21,23 @@ export interface Register {
 
 export interface Judgement {
   readonly passed: boolean;
-  /** Why not: the first says most. */
+  /** Reasons for the rejection, the most informative first. */
   readonly reasons: readonly string[];
-  /** Version of the release that the start was held against; unknown when nobody trusted signed it. */
+  /** Version of the release with which the boot was compared; undefined without a trusted signature. */
   readonly release: string | undefined;
-  /** Those that follow from the release; none when the evidence proves nothing. */
+  /** Registers that follow from the release; empty when the evidence cannot be trusted. */
   readonly registers: readonly Register[];
 }
 
 /**
- * Judges what a machine's TPM said of its start: who said it, when, that the log leads to what was said, and that the start
- * was one of the release with the keys of the deployment. Pure.
- * @param asked the nonce that the judge itself gave out; undefined: evidence of an unknown age, the nonce it names is taken.
+ * Verifies a machine's evidence about its boot: its signer, its age, that the event log matches the signed registers, and that
+ * the boot was one of the release with the keys of the deployment. Pure.
+ * @param asked nonce that the verifier issued; undefined accepts the nonce of the evidence, which then has an unknown age.
  */
 export function judgeEvidence(evidence: Evidence, trust: Trust, asked: Buffer | undefined): Judgement {
   const certificate = new X509Certificate(trust.releaseCertificate);
   if (!isManifestSigned(evidence.release.manifest, evidence.release.signature, certificate))
-    return failed(['the release that it names is not signed by the release key']);
+    return failed(['the named release is not signed by the release key']);
   try {
     const release = parseManifest(evidence.release.manifest, 'the evidence');
     const values = provenValues(evidence, trust, asked ?? evidence.nonce);
@@ -48,7 +48,7 @@ export function judgeEvidence(evidence: Evidence, trust: Trust, asked: Buffer | 
   }
 }
 
-/** The release of some whose UKI, of either kind, was started; the first when none was, or the log cannot be read. */
+/** Returns the release whose UKI, with or without verity, was started; the first when none was, or the log is unreadable. */
 export function releaseOf<T extends { readonly manifest: ReleaseManifest }>(
   log: Buffer,
   releases: readonly [T, ...T[]],
@@ -63,12 +63,12 @@ function startedIn(log: Buffer): ReadonlySet<string> {
   try {
     return new Set(parseEventLog(log).map(({ digest }) => digest.toString('hex')));
   } catch (error) {
-    if (error instanceof HoldfastError) return new Set(); // the judgement will say so
+    if (error instanceof HoldfastError) return new Set(); // the verification reports it
     throw error;
   }
 }
 
-/** The registers' values, when this machine's TPM has signed them for this nonce. @throws HoldfastError `tpm.quote`. */
+/** Returns the registers' values, if this machine's TPM signed them for this nonce. @throws HoldfastError `tpm.quote`. */
 function provenValues(
   { quote: attest, signature, pcrs }: Evidence,
   { attestationKey }: Trust,
@@ -76,11 +76,11 @@ function provenValues(
 ): Buffer[] {
   const quote = readQuote(attest, signature, createPublicKey(attestationKey));
   const values = quotedPcrs.map((_, index) => pcrs.subarray(index * 32, index * 32 + 32));
-  if (!quote.nonce.equals(asked)) throw unproven('it was made for another question: it may be an old one');
+  if (!quote.nonce.equals(asked)) throw unproven('it answers another nonce, and may be old');
   if (quote.pcrs.join() !== quotedPcrs.join())
-    throw unproven(`it is about the registers ${quote.pcrs.join(', ')}`);
+    throw unproven(`it covers the registers ${quote.pcrs.join(', ')}`);
   if (!quote.digest.equals(digestOfPcrs(values)))
-    throw unproven('the values beside it are not those that the TPM signed');
+    throw unproven('the register values differ from those that the TPM signed');
   return values;
 }
 
@@ -105,8 +105,7 @@ function judgeStart(
   const reasons = registers
     .filter(({ pcr, value, expected: computed }) => value !== computed && !unexplained.includes(pcr))
     .flatMap(({ pcr }) => explainDifferences(pcr, eventsOf(pcr), expected[pcr], start.release));
-  if (unexplained.length > 0)
-    reasons.push(`the log of the start does not lead to PCR ${unexplained.join(', ')}`);
+  if (unexplained.length > 0) reasons.push(`the event log does not match PCR ${unexplained.join(', ')}`);
   return { passed: reasons.length === 0, reasons, release: start.release.version, registers };
 }
 
@@ -120,5 +119,5 @@ function failed(reasons: readonly string[]): Judgement {
 }
 
 function unproven(why: string) {
-  return failure('tpm.quote', 'the quote proves nothing', { why });
+  return failure('tpm.quote', 'cannot trust the quote', { why });
 }

@@ -64,7 +64,7 @@ test('a machine as it was signed proves its start, to its own host and to anothe
   );
   const { passed, reasons } = await verify('--nonce', '00'.repeat(32));
   assert.equal(passed, false);
-  assert.match(reasons.join(), /made for another question/);
+  assert.match(reasons.join(), /answers another nonce/);
 });
 
 test('tpm status shows each register beside what follows from the release', async () => {
@@ -98,7 +98,7 @@ test('what root in the machine measures afterwards does not go unseen', async ()
   await expectDone(['exec', ...word, '--', 'sudo', 'sh', '-c', extend]);
   const { passed, reasons } = await attest();
   assert.equal(passed, false);
-  assert.match(reasons.join(), /does not lead to PCR 11/);
+  assert.match(reasons.join(), /does not match PCR 11/);
 });
 
 /** What a changed start says of itself. */
@@ -108,7 +108,7 @@ const changes = [
     what: 'another command line, signed with the release key',
     says: [
       /^another program was started instead of the UKI of release .*PCR 4/,
-      /^another than in release .*: the command line \(PCR 11\)$/,
+      /^differs from release .*: the command line \(PCR 11\)$/,
     ],
   },
   {
@@ -119,7 +119,7 @@ const changes = [
   {
     change: 'secureBootOff',
     what: 'Secure Boot off',
-    says: [/^Secure Boot was off/, /^another program was started besides the UKI/],
+    says: [/^Secure Boot was disabled/, /^another program was started in addition to the UKI/],
   },
 ] as const satisfies readonly { change: Tampering; what: string; says: readonly RegExp[] }[];
 
@@ -151,5 +151,5 @@ test('another TPM in the place of the machine’s: who trusted the first does no
   assert.equal((await attest('--out', kept)).passed, true, 'the host itself made the new one');
   const { passed, reasons } = verdictOf(await verifyElsewhere(kept, '--trust', trusted));
   assert.equal(passed, false);
-  assert.match(reasons.join(), /not signed by the key of this machine/);
+  assert.match(reasons.join(), /not signed by the attestation key of this machine/);
 });

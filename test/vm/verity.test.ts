@@ -80,7 +80,7 @@ test('switched off, it takes effect with the restart: the root is the partition 
   assert.deepEqual(failed, []);
   const attested = await holdfast(['attest', ...word]);
   assert.equal(attested.code, 1, 'a start that nothing verifies proves nothing');
-  assert.match(attested.stdout, /^ {2}verity is off: the UKI of release /m);
+  assert.match(attested.stdout, /^ {2}verity is disabled: the UKI of release /m);
 });
 
 test('switched on again, every block is verified after the restart', async () => {

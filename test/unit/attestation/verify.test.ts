@@ -39,7 +39,7 @@ test('what a real TPM said of a real start passes, also from a file', () => {
 test('an old answer is none to a new question', () => {
   const { passed, reasons } = judgeEvidence(real.evidence, real.trust, Buffer.alloc(32, 1));
   assert.equal(passed, false);
-  assert.match(reasons.join(), /another question/);
+  assert.match(reasons.join(), /another nonce/);
 });
 
 test('one bit changed in what is signed, or in the registers, and it proves nothing', () => {
@@ -80,7 +80,7 @@ test('something else that the TPM signed, or a quote of fewer registers, is no p
     trustInTests,
     undefined,
   );
-  assert.match(reasons.join(), /the values beside it are not those/);
+  assert.match(reasons.join(), /the register values differ from those/);
 });
 
 const differences: readonly (readonly [
@@ -94,7 +94,7 @@ const differences: readonly (readonly [
       digest: sha256('off'),
       data: Buffer.of(0),
     }),
-    [/^Secure Boot was off/],
+    [/^Secure Boot was disabled/],
   ],
   [
     'another db',
@@ -107,7 +107,7 @@ const differences: readonly (readonly [
         digest: sha256('db'),
       },
     ),
-    [/^another than at the deployment: the keys that may sign/],
+    [/^differs from the deployment: the keys that may sign/],
   ],
   [
     'another program',
@@ -117,12 +117,12 @@ const differences: readonly (readonly [
   [
     'the UKI without verity',
     changed(isProgram, { digest: Buffer.from(manifest.unverifiedUki.authenticode, 'hex') }),
-    [/^verity is off/],
+    [/^verity is disabled/],
   ],
   [
     'a program before the UKI',
     realEvents.flatMap((event) => (isProgram(event) ? [{ ...event, digest: sha256('x') }, event] : [event])),
-    [/^another program was started besides the UKI/],
+    [/^another program was started in addition to the UKI/],
   ],
   [
     'another command line',
@@ -134,7 +134,7 @@ const differences: readonly (readonly [
         digest: sha256('quiet'),
       },
     ),
-    [/^another than in release .*: the command line/],
+    [/^differs from release .*: the command line/],
   ],
   [
     'parts in another order',
@@ -142,12 +142,12 @@ const differences: readonly (readonly [
       ...realEvents.filter(({ pcr }) => pcr !== 11),
       ...realEvents.filter(({ pcr }) => pcr === 11).toReversed(),
     ],
-    [/^something else than expected was measured into PCR 11/],
+    [/^PCR 11 has an unexpected measurement/],
   ],
   [
     'credentials from the boot file system',
     [...realEvents, { pcr: 12, type: eventTypes.ipl, digest: sha256('c'), data: Buffer.alloc(0) }],
-    [/^the stub took a command line or credentials/],
+    [/^the stub loaded a command line or credentials/],
   ],
 ];
 
@@ -185,7 +185,7 @@ test('a register that the log does not explain is named', () => {
   const log = serialiseLog(realEvents.filter(({ pcr }) => pcr !== 5));
   const { passed, reasons } = judgeEvidence({ ...real.evidence, log }, real.trust, undefined);
   assert.equal(passed, false);
-  assert.deepEqual(reasons, ['the log of the start does not lead to PCR 5']);
+  assert.deepEqual(reasons, ['the event log does not match PCR 5']);
 });
 
 test('of several releases it is held against the one that was started', () => {
