@@ -7,9 +7,9 @@ import type { TpmState } from '../tpm/virtual/swtpm.ts';
 
 export type Transport = 'vsock' | 'tcp';
 
-/** What a hypervisor needs to run one machine. All paths are absolute. */
+/** The hardware of one machine, and its files. All paths are absolute. */
 export interface MachineHardware {
-  /** The machine's name: shown by process lists. */
+  /** Shown in process lists. */
   readonly name: string;
   readonly cpus: number;
   readonly memory: Bytes;
@@ -29,27 +29,26 @@ export interface MachineHardware {
 }
 
 /**
- * Why a machine's process is no more. `shutdown`: the guest powered off; `reboot`: the guest reset itself and wants to
- * be started again, which is the supervisor's to do; `hang`: the same, but by its watchdog; `killed`: the process went
- * without a word.
+ * Why a machine's process ended. `shutdown`: the guest powered off. `reboot`: the guest reset itself, and the supervisor
+ * must start it again. `hang`: the same, by its watchdog. `killed`: the process ended without a message.
  */
 export type MachineEnd = 'shutdown' | 'reboot' | 'hang' | 'killed';
 
 /** A port of the host that the guest may connect to. */
 export interface Listener {
-  /** Takes no more connections; those that are there go on. */
+  /** Accepts no more connections; open ones continue. */
   close(): Promise<void>;
 }
 
 /** An NBD server for a machine's disk. */
 export interface DiskExport {
-  /** UNIX socket, for its owner alone. */
+  /** UNIX socket, private to its owner. */
   readonly socket: string;
   readonly name: string;
   close(): Promise<void>;
 }
 
-/** A machine whose processes live on without us. */
+/** A machine whose processes outlive this one. */
 export interface RunningMachine {
   readonly pid: number;
   readonly startedAt: Date;
@@ -59,29 +58,29 @@ export interface RunningMachine {
   readonly port?: number | undefined;
   /** Resolves when the machine's process has ended. */
   readonly ended: Promise<MachineEnd>;
-  /** A stream to the guest's SSH server, over the transport. Rejects while the guest does not listen yet. */
+  /** Opens a stream to the guest's SSH server, over the transport. Rejects until the guest listens. */
   connect(): Promise<Duplex>;
   /**
    * Lets the guest connect to a vsock port of the host, until the listener is closed.
-   * @param take gets each connection. The guest may end its half and still wait for answers: it ends with `destroy`.
+   * @param take receives each connection. The guest may end its half and still wait for data: `destroy` ends it.
    * @throws HoldfastError `channel.no-vsock` when the machine has no vsock.
    */
   listen(port: number, take: (stream: Duplex) => void): Promise<Listener>;
   /** Asks the guest to shut down (ACPI power button). */
   powerDown(): Promise<void>;
-  /** Lets the host read and write the disk beside the guest, which goes on with it, until the export is closed. */
+  /** Lets the host read and write the disk while the guest uses it, until the export is closed. */
   exportDisk(): Promise<DiskExport>;
-  /** Ends the processes at once and waits until they are gone. */
+  /** Kills the processes and waits for their end. */
   kill(): Promise<void>;
-  /** Lets go without ending anything: the supervisor leaves, the machine stays. */
+  /** Releases the machine without ending it: the supervisor exits, the machine continues. */
   release(): void;
 }
 
 /** Starts machines and finds them again. */
 export interface MachineRunner {
-  /** Starts the machine in processes of their own session, which outlive the caller. */
+  /** Starts the machine in a session of its own: its processes outlive the caller. */
   start(hardware: MachineHardware): Promise<RunningMachine>;
-  /** Finds the machine that an earlier supervisor started; undefined when none runs. */
+  /** Returns the machine that an earlier supervisor started; undefined when none runs. */
   adopt(hardware: Pick<MachineHardware, 'run' | 'consoleLog'>): Promise<RunningMachine | undefined>;
 }
 
@@ -92,7 +91,7 @@ export interface Hypervisor extends MachineRunner {
   readonly packages: readonly HostPackage[];
   /** The other checks of the host. */
   readonly checks: readonly HostCheck[];
-  /** The empty UEFI variable store of its firmware: what a new machine's is made from. */
+  /** The empty UEFI variable store of its firmware, from which the store of a new machine is made. */
   readonly variablesTemplate: string;
   /** The format of its machines' disks. */
   readonly images: DiskImages;

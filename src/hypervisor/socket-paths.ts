@@ -4,10 +4,10 @@ import { misuse } from '../base/errors.ts';
 /** unix(7): `sun_path` has 108 bytes, the last of them NUL. */
 const longestSocketPath = 107;
 
-/** Sockets in a machine's run directory, whoever makes them, have names of at most this many bytes. */
+/** The limit for the name of any socket in a machine's run directory, in bytes. */
 export const longestSocketName = 24;
 
-/** Returns by how many bytes the path of a socket in this directory can exceed the limit; negative: bytes to spare. */
+/** Returns the bytes by which a socket path in this directory can exceed the limit; negative when there are bytes to spare. */
 export function socketPathExcess(directory: string): number {
   return Buffer.byteLength(join(directory, 'x'.repeat(longestSocketName))) - longestSocketPath;
 }

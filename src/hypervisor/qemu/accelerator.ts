@@ -12,7 +12,7 @@ import { platform } from './platforms.ts';
 import { probeExitCode, probePort, probeRom } from './probe-rom.ts';
 
 const kvmDevice = '/dev/kvm';
-/** A probe that works takes a tenth of this on a busy host. */
+/** A successful probe takes a tenth of this on a busy host. */
 const probeLimitMs = 5000;
 
 export interface AcceleratorChoice {
@@ -23,15 +23,15 @@ export interface AcceleratorChoice {
 
 const remembered = z.strictObject({
   format: z.literal(1),
-  /** What the answer depends on. */
+  /** What the result depends on. */
   host: z.array(z.string()),
   reason: z.string().optional(),
 });
 
 /**
- * Chooses KVM if a guest really runs under it, else emulation. The presence of /dev/kvm proves nothing: on some hosts
- * it is there and guests stop at their first instructions.
- * @param memory a file that keeps the answer for as long as QEMU, the kernel, the processor and /dev/kvm stay the same.
+ * Chooses KVM if a guest runs under it, else emulation. The presence of /dev/kvm proves nothing: on some hosts guests stop at
+ * their first instructions.
+ * @param memory a file that caches the result while QEMU, the kernel, the processor and /dev/kvm stay the same.
  * @throws HoldfastError `process.missing` when QEMU is not installed.
  */
 export async function chooseAccelerator(memory: string): Promise<AcceleratorChoice> {
@@ -52,8 +52,8 @@ function choice(reason: string | undefined): AcceleratorChoice {
 }
 
 /**
- * Runs a tiny guest on the machine that ours run on.
- * @returns why it did not run, or undefined when it did.
+ * Runs a tiny guest on the chipset of our machines.
+ * @returns why it failed; undefined on success.
  * @throws HoldfastError `process.missing` when QEMU is not installed.
  */
 export async function probeAccelerator(
@@ -67,7 +67,7 @@ export async function probeAccelerator(
     const device = `isa-debug-exit,iobase=${probePort},iosize=1`;
     const args = [...chipsetArguments(), ...processorArguments[accelerator], '-m', '16M', '-no-reboot'];
     await run(platform.program, [...args, '-bios', path, '-device', device], {
-      cwd: directory, // for the core of a QEMU that aborts
+      cwd: directory, // for the core dump of a QEMU that aborts
       timeoutMs: probeLimitMs,
       accept: [probeExitCode],
     });
@@ -81,13 +81,13 @@ export async function probeAccelerator(
   }
 }
 
-/** Why KVM cannot be tried. */
+/** A reason why KVM cannot be tried. */
 export interface Obstacle {
   readonly reason: string;
   readonly remedy: string;
 }
 
-/** What keeps this user from KVM; undefined when it can be tried. */
+/** Returns what prevents this user from using KVM; undefined when it can be tried. */
 export async function kvmObstacle(): Promise<Obstacle | undefined> {
   try {
     await access(kvmDevice, constants.R_OK | constants.W_OK);
@@ -106,7 +106,7 @@ export async function kvmObstacle(): Promise<Obstacle | undefined> {
   }
 }
 
-/** All that may change the answer. A virtual machine may wake up on another processor. */
+/** Returns all that can change the result. A virtual machine can resume on another processor. */
 async function describeHost(): Promise<string[]> {
   const [device, qemu] = await Promise.all([
     identity(kvmDevice),
@@ -125,6 +125,6 @@ async function recall(memory: string): Promise<z.output<typeof remembered> | und
   try {
     return remembered.parse(JSON.parse((await readBounded(memory, 64 * 1024)).toString()));
   } catch {
-    return undefined; // never asked, or not ours to understand: ask again
+    return undefined; // no result yet, or an unknown form
   }
 }

@@ -5,7 +5,7 @@ import type { RunFiles } from './run-directory.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
-/** What a machine is started with, apart from its hardware. */
+/** The parameters of a start, in addition to the hardware. */
 export interface Launch {
   readonly hardware: MachineHardware;
   readonly accelerator: Accelerator;
@@ -23,21 +23,21 @@ export const diskNode = 'disk';
 type Options = Readonly<Record<string, string | number>>;
 
 /**
- * `head,key=value,…`, the form that most of QEMU's options have. A comma in a value is doubled (qemu-options,
- * "Device properties"; QEMU's `QemuOpts` and keyval parsers agree on that).
+ * Returns `head,key=value,…`, the form of most QEMU options. A comma in a value is doubled: qemu(1), "Device properties";
+ * the `QemuOpts` and keyval parsers agree.
  */
 export function optionList(head: string, options: Options): string {
   const pairs = Object.entries(options).map(([key, value]) => `${key}=${value}`.replaceAll(',', ',,'));
   return [...(head === '' ? [] : [head.replaceAll(',', ',,')]), ...pairs].join(',');
 }
 
-/** Accelerator and CPU, which the probe of the accelerator tries as they are. */
+/** Accelerator and CPU. The probe of the accelerator uses the same. */
 export const processorArguments: Readonly<Record<Accelerator, readonly string[]>> = {
   kvm: ['-accel', 'kvm', '-cpu', 'host'],
   tcg: ['-accel', 'tcg,thread=multi', '-cpu', platform.emulatedProcessor],
 };
 
-/** The chipset, bare: no default devices, no display, no configuration files of the host. */
+/** The bare chipset: no default devices, no display, no configuration files of the host. */
 export function chipsetArguments(options: Options = {}): readonly string[] {
   return [
     ...['-machine', optionList(platform.machine, { ...platform.machineOptions, ...options })],
@@ -47,7 +47,7 @@ export function chipsetArguments(options: Options = {}): readonly string[] {
   ];
 }
 
-/** QEMU's argv for a machine, its own name left out. Holds no secret. */
+/** Returns QEMU's argv for a machine, without the program. Contains no secret. */
 export function qemuArguments(launch: Launch): readonly string[] {
   const { hardware, accelerator, files } = launch;
   const memory = `${hardware.memory / MiB}M`;
@@ -56,9 +56,9 @@ export function qemuArguments(launch: Launch): readonly string[] {
     ...chipsetArguments({ pflash0: 'firmware', pflash1: 'variables', 'memory-backend': 'memory' }),
     ...processorArguments[accelerator],
     ...['-smp', String(hardware.cpus), '-m', memory],
-    // shared, so that vhost-device-vsock can reach the guest's queues
+    // shared: vhost-device-vsock accesses the guest's queues
     ...['-object', optionList('memory-backend-memfd', { id: 'memory', size: memory, share: 'on' })],
-    // system calls that QEMU does not need once it runs: what breaks out of the guest cannot start programs
+    // denies system calls that a running QEMU does not need: code that escapes the guest cannot start programs
     ...[
       '-sandbox',
       optionList('on', {
@@ -69,14 +69,14 @@ export function qemuArguments(launch: Launch): readonly string[] {
       }),
     ],
     ...['-rtc', optionList('', { base: 'utc', clock: 'host' })],
-    // vhost-device-vsock 0.3.0 does not survive a reset of its device: the supervisor starts both anew
+    // vhost-device-vsock 0.3.0 does not survive a reset of its device: the supervisor restarts both
     ...['-action', optionList('', { reboot: 'shutdown' })],
     ...['-qmp', optionList(`unix:${files.qmp}`, { server: 'on', wait: 'off' })],
     ...firmwareArguments(launch),
     ...diskArguments(hardware.disk),
     ...consoleArguments(hardware.consoleLog),
     ...['-device', 'virtio-rng-pci'],
-    // systemd feeds it (image/rootfs/etc/systemd/system.conf.d/watchdog.conf); of what QEMU has, Debian's kernel knows this one
+    // fed by systemd (image/rootfs/etc/systemd/system.conf.d/watchdog.conf); the only watchdog of QEMU that Debian's kernel supports
     ...['-device', 'i6300esb'],
     ...networkArguments(launch.port),
     ...(hardware.transport === 'vsock' ? vsockDeviceArguments(files) : []),
@@ -87,10 +87,10 @@ export function qemuArguments(launch: Launch): readonly string[] {
 
 function firmwareArguments({ firmware, hardware }: Launch): readonly string[] {
   return [
-    // only code in System Management Mode may write UEFI variables
+    // only code in System Management Mode can write UEFI variables
     ...['-global', optionList('', { driver: 'cfi.pflash01', property: 'secure', value: 'on' })],
-    // the firmware has no network: when it refuses all that is on the disk, it says so at once, and asks nobody else
-    // (edk2: OvmfPkg/RUNTIME_CONFIG.md)
+    // no network in the firmware: it reports at once when it rejects everything on the disk (edk2:
+    // OvmfPkg/RUNTIME_CONFIG.md)
     ...['-fw_cfg', optionList('', { name: 'opt/org.tianocore/IPv4Support', string: 'no' })],
     ...['-fw_cfg', optionList('', { name: 'opt/org.tianocore/IPv6Support', string: 'no' })],
     ...platform.globals.flatMap((property) => ['-global', property]),
@@ -120,7 +120,7 @@ function diskArguments(disk: string): readonly string[] {
   const blockdev = {
     'node-name': diskNode,
     driver: 'qcow2',
-    // what the guest trims or zeroes becomes free on the host
+    // frees on the host what the guest trims or zeroes
     discard: 'unmap',
     'detect-zeroes': 'unmap',
     'file.driver': 'file',
@@ -128,7 +128,7 @@ function diskArguments(disk: string): readonly string[] {
     'file.aio': 'threads',
     'file.discard': 'unmap',
   };
-  // no bootindex: the order of boot is what the UEFI variables say
+  // no bootindex: the UEFI variables determine the boot order
   return [
     '-blockdev',
     optionList('', blockdev),
@@ -138,7 +138,7 @@ function diskArguments(disk: string): readonly string[] {
   ];
 }
 
-/** A serial port that the guest can only write to: there is nothing on a console to log in to. */
+/** An output-only serial port: there is no console to log in to. */
 function consoleArguments(log: string): readonly string[] {
   return [
     '-chardev',
@@ -148,14 +148,14 @@ function consoleArguments(log: string): readonly string[] {
   ];
 }
 
-/** The guest's way out is NAT in user space; the only way in is the SSH port, if there is one. */
+/** Outgoing connections use NAT in user space; the only incoming one is SSH, over transport `tcp`. */
 function networkArguments(port: number | undefined): readonly string[] {
   const forward = port === undefined ? {} : { hostfwd: hostForward(port) };
   return [
     '-netdev',
     optionList('user', { id: 'network', ...forward }),
     '-device',
-    // without its option ROM: nothing boots from the network
+    // no option ROM: no boot from the network
     optionList('virtio-net-pci', { id: networkDevice, netdev: 'network', romfile: '' }),
   ];
 }
@@ -177,7 +177,7 @@ function vsockDeviceArguments(files: RunFiles): readonly string[] {
   ];
 }
 
-/** The TPM of swtpm, with the interface that needs the fewest exits: TCG PC Client Platform TPM Profile, section 6.5. */
+/** swtpm's TPM, with the interface that needs the fewest VM exits: TCG PC Client Platform TPM Profile, section 6.5. */
 function tpmArguments(files: RunFiles): readonly string[] {
   return [
     '-chardev',
@@ -189,7 +189,7 @@ function tpmArguments(files: RunFiles): readonly string[] {
   ];
 }
 
-/** Reads what a running QEMU was started with, so that nothing need be written down beside it. */
+/** Reads the parameters of a running QEMU from its argv, so that no second record is needed. */
 export function readLaunch(argv: readonly string[]): { accelerator: string; port: number | undefined } {
   const after = (option: string) => argv[argv.indexOf(option) + 1] ?? '';
   const port = /(?:^|,)hostfwd=tcp:127\.0\.0\.1:(\d{1,5})-:22(?:,|$)/.exec(after('-netdev'))?.[1];
@@ -199,7 +199,7 @@ export function readLaunch(argv: readonly string[]): { accelerator: string; port
   };
 }
 
-/** Whether this argv is that of the QEMU whose control socket is `files.qmp`. */
+/** Returns whether this is the argv of the QEMU with the control socket `files.qmp`. */
 export function isQemuOf(argv: readonly string[], files: RunFiles): boolean {
   const socket = optionList(`unix:${files.qmp}`, { server: 'on', wait: 'off' });
   const at = argv.indexOf('-qmp');

@@ -6,8 +6,8 @@ const limit = 16 * MiB;
 const interval = 10_000;
 
 /**
- * Keeps a guest from filling the host's disk through its console: a log above the limit moves to `PATH.1` and begins
- * anew. QEMU has the file open for appending, so it is emptied, not replaced.
+ * Prevents a guest from filling the host's disk through its console: a log above the limit is copied to `PATH.1` and
+ * truncated. It is not replaced, because QEMU has it open for appending.
  */
 export async function boundConsoleLog(path: string, maximum: number = limit): Promise<void> {
   try {
@@ -16,11 +16,11 @@ export async function boundConsoleLog(path: string, maximum: number = limit): Pr
     await truncate(path);
   } catch (error) {
     if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'ENOSPC')) throw error;
-    if (isSystemError(error, 'ENOSPC')) await truncate(path); // the next words matter more than the last
+    if (isSystemError(error, 'ENOSPC')) await truncate(path); // new output matters more than old
   }
 }
 
-/** Bounds the log for as long as somebody looks after the machine. @returns what ends it. */
+/** Limits the log's size until the returned function is called. */
 export function watchConsoleLog(path: string): () => void {
   const timer = setInterval(() => void boundConsoleLog(path).catch(() => {}), interval);
   timer.unref();

@@ -3,22 +3,22 @@ import { join } from 'node:path';
 import { failure } from '../../base/errors.ts';
 import { makePrivateDirectory, readBounded } from '../../base/files.ts';
 
-/** SMBIOS 2.8's 32-bit entry point, QEMU's default, has 16 bits for the length of all tables: half of that is ours. */
+/** The 32-bit entry point of SMBIOS 2.8, QEMU's default, has 16 bits for the length of all tables: credentials use half. */
 const totalLimit = 32 * 1024;
 
 /**
- * A credential as an SMBIOS type 11 string: systemd.system-credentials(7), "SMBIOS OEM strings".
+ * Returns a credential as an SMBIOS type 11 string: systemd.system-credentials(7), "SMBIOS OEM strings".
  * @throws HoldfastError `credential.name`.
  */
 export function oemString(name: string, content: Buffer): string {
   if (!/^[A-Za-z0-9._@-]{1,255}$/.test(name))
-    throw failure('credential.name', `'${name}' cannot be a credential's name`);
+    throw failure('credential.name', `'${name}' is not a valid credential name`);
   return `io.systemd.credential.binary:${name}=${content.toString('base64')}`;
 }
 
 /**
- * Writes each credential as QEMU reads it, one file each: their content must not show in QEMU's argv.
- * @param directory is made, with mode 0700; the caller removes it when QEMU has started.
+ * Writes each credential to a file in QEMU's form: their content must not appear in QEMU's argv.
+ * @param directory is created with mode 0700; the caller removes it when QEMU has started.
  * @returns the files.
  * @throws HoldfastError `credential.name`, `credential.too-large`.
  */
@@ -33,8 +33,8 @@ export async function writeOemStrings(
     const text = oemString(name, await readBounded(source, totalLimit));
     total += text.length;
     if (total > totalLimit) {
-      throw failure('credential.too-large', 'the machine has too many credentials', {
-        why: `they have more than ${totalLimit} bytes, which firmware tables do not hold`,
+      throw failure('credential.too-large', 'cannot pass the credentials to the machine', {
+        why: `they exceed ${totalLimit} bytes, the limit of the firmware's tables`,
       });
     }
     const path = join(directory, String(paths.length));

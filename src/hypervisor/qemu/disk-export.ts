@@ -8,9 +8,9 @@ import type { Qmp } from './qmp.ts';
 const done = z.object({});
 
 /**
- * Has QEMU serve its machine's disk over NBD (QEMU, "block-export-add"). One at a time: what an earlier supervisor left
- * is ended first.
- * @param socket in a directory that only its owner may enter.
+ * Makes QEMU serve its machine's disk over NBD (QMP reference, `block-export-add`). One export at a time: one left by an
+ * earlier supervisor is ended first.
+ * @param socket in a private directory.
  * @throws HoldfastError those of `Qmp.execute`.
  */
 export async function exportDisk(qmp: Qmp, socket: string): Promise<DiskExport> {
@@ -29,7 +29,7 @@ export async function exportDisk(qmp: Qmp, socket: string): Promise<DiskExport> 
   return { socket, name, close: () => stopServer(qmp) };
 }
 
-/** Ends the server with its exports and clients; no-op when there is none, or no QEMU any more. */
+/** Stops the server with its exports and clients. No-op without a server, or when QEMU has ended. */
 async function stopServer(qmp: Qmp): Promise<void> {
   try {
     await qmp.execute('nbd-server-stop', {}, done);

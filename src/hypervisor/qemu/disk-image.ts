@@ -13,7 +13,7 @@ const imageInformation = z.object({ 'virtual-size': z.int().positive(), format: 
 
 /**
  * Returns the size of the disk in a qcow2 file.
- * @throws HoldfastError `disk.image` when it is no qcow2 file, `process.failed` when qemu-img cannot read it.
+ * @throws HoldfastError `disk.image` when it is not a qcow2 file, `process.failed` when qemu-img cannot read it.
  */
 export async function imageSize(path: string): Promise<Bytes> {
   const { stdout } = await run('qemu-img', [
@@ -26,8 +26,8 @@ export async function imageSize(path: string): Promise<Bytes> {
   ]);
   const parsed = imageInformation.safeParse(JSON.parse(stdout.toString()));
   if (!parsed.success) {
-    throw failure('disk.image', `${path} cannot be used as a disk`, {
-      why: 'qemu-img does not know its size',
+    throw failure('disk.image', `cannot use ${path} as a disk`, {
+      why: 'qemu-img reports no size',
     });
   }
   return parsed.data['virtual-size'] as Bytes;

@@ -13,7 +13,6 @@ import { optionList } from './arguments.ts';
 const served = { within: 10_000, every: 20 };
 
 /**
-/**
  * Runs `work` with the disk in a qcow2 file, served by qemu-nbd. The server exits with its only client, and is killed when
  * this process ends. Its lock on the file prevents a machine from starting while it writes.
  * @throws HoldfastError `disk.device`, and errors of `work`.

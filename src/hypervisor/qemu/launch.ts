@@ -14,14 +14,14 @@ import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
 import type { RunFiles } from './run-directory.ts';
 import { vsockArguments } from './vsock-daemon.ts';
 
-/** How long a process may take until it listens: a busy host starts QEMU in a second. */
+/** The time limit until a process listens. A busy host starts QEMU in a second. */
 const readyLimitMs = 20_000;
 
 /** Starts vhost-device-vsock and waits until QEMU can connect to it. */
 export async function startVsockDaemon(program: string, files: RunFiles): Promise<ProcessEntry> {
   const args = vsockArguments({ device: files.vsockDevice, host: files.vsockHost });
   const child = await startDetached(program, args, files.vsockLog);
-  return whenReady(child, files.vsockLog, 'the channel to the machine could not be opened', async () =>
+  return whenReady(child, files.vsockLog, 'cannot open the channel to the machine', async () =>
     (await exists(files.vsockDevice)) ? true : undefined,
   ).then(({ entry }) => entry);
 }
@@ -29,12 +29,12 @@ export async function startVsockDaemon(program: string, files: RunFiles): Promis
 /** Starts the machine's TPM and waits until QEMU can connect to it. */
 export async function startSwtpm(state: TpmState, files: RunFiles): Promise<ProcessEntry> {
   const child = await startDetached(swtpmProgram, swtpmArguments(state, files.tpm), files.tpmLog);
-  return whenReady(child, files.tpmLog, "the machine's TPM could not be started", async () =>
+  return whenReady(child, files.tpmLog, "cannot start the machine's TPM", async () =>
     (await exists(files.tpm)) ? true : undefined,
   ).then(({ entry }) => entry);
 }
 
-/** Starts QEMU and waits until it answers on its control socket. */
+/** Starts QEMU and waits until its control socket accepts commands. */
 export async function startQemu(
   args: readonly string[],
   files: RunFiles,
@@ -44,7 +44,7 @@ export async function startQemu(
   const { entry, ready: qmp } = await whenReady(
     child,
     files.qemuLog,
-    'QEMU could not start the machine',
+    'QEMU cannot start the machine',
     async () => {
       try {
         return await connectQmp(files.qmp, { onEvent });
@@ -57,7 +57,7 @@ export async function startQemu(
   return { entry, qmp };
 }
 
-/** In a session of its own, with its output in a file: it outlives us and our terminal. */
+/** Starts a program in a session of its own, with its output in a file: it outlives this process and its terminal. */
 async function startDetached(program: string, args: readonly string[], log: string): Promise<ChildProcess> {
   await rm(log, { force: true });
   const output = await open(log, 'a', 0o600);
@@ -71,7 +71,7 @@ async function startDetached(program: string, args: readonly string[], log: stri
   }
 }
 
-/** Asks until the process is ready. Ends it when it is not in time. @throws HoldfastError why it is not ready. */
+/** Waits until the process is ready. Kills it at the time limit. @throws HoldfastError why it is not ready. */
 async function whenReady<T>(
   child: ChildProcess,
   log: string,
@@ -94,7 +94,7 @@ async function whenReady<T>(
   }
 }
 
-/** What QEMU says in cases that a user can mend. */
+/** QEMU's messages in cases that a user can fix. */
 const knownFailures: readonly {
   readonly says: RegExp;
   readonly code: ErrorCode;
@@ -104,7 +104,7 @@ const knownFailures: readonly {
     says: /Failed to get .* lock/,
     code: 'hypervisor.disk-locked',
     parts: {
-      why: 'another program has its disk open, such as a QEMU that was started by hand',
+      why: 'another program has its disk open, such as a QEMU started by hand',
       next: 'end that program, and try again',
     },
   },
@@ -117,13 +117,13 @@ const knownFailures: readonly {
     says: /annot allocate memory/,
     code: 'hypervisor.memory',
     parts: {
-      why: 'the host has not enough memory',
-      next: 'end other programs, or give the machine less memory',
+      why: 'the host does not have enough memory',
+      next: 'end other programs, or reduce the memory of the machine',
     },
   },
 ];
 
-/** QEMU says its own name, then the option that it stumbled over, which may be longer than the reason. */
+/** QEMU prints its own name, then the option at fault, which can be longer than the reason. */
 const prefixes = /^(?:[\w-]+: )?(?:-\w+ \S+: )?/;
 
 async function startFailure(what: string, log: string): Promise<HoldfastError> {
@@ -133,11 +133,11 @@ async function startFailure(what: string, log: string): Promise<HoldfastError> {
   const lines = output.split('\n').slice(-3);
   return failure('hypervisor.start', what, {
     why: lines.map((line) => line.replace(prefixes, '')).join(' | ') || 'it printed no reason',
-    next: 'run `holdfast doctor`; what was started is shown by --debug',
+    next: 'run `holdfast doctor`; --debug shows the command line',
   });
 }
 
-/** A port on the loopback interface that is free at this moment. */
+/** Returns a port of the loopback interface that is free now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -5,7 +5,7 @@ interface Platform {
   readonly program: string;
   readonly package: string;
   readonly firmwarePackage: string;
-  /** UEFI firmware with Secure Boot, and the empty variable store that goes with it. */
+  /** UEFI firmware with Secure Boot, and its empty variable store. */
   readonly firmware: string;
   readonly variablesTemplate: string;
   readonly machine: string;
@@ -23,7 +23,7 @@ export const platforms: Readonly<Record<ArchitectureName, Platform>> = {
     firmwarePackage: 'ovmf',
     firmware: '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd',
     variablesTemplate: '/usr/share/OVMF/OVMF_VARS_4M.fd',
-    // OVMF with Secure Boot needs q35 with SMM: only then are UEFI variables out of the guest's reach
+    // OVMF with Secure Boot needs q35 with SMM: only then are UEFI variables protected from the guest
     machine: 'q35',
     machineOptions: { smm: 'on', vmport: 'off', hpet: 'off' },
     /*

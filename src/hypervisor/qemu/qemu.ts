@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { failure } from '../../base/errors.ts';
 import { exists, makePrivateDirectory } from '../../base/files.ts';
 import { findProcesses, killProcess, type ProcessEntry } from '../../base/process-table.ts';
@@ -24,17 +23,17 @@ import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 export interface QemuOptions {
   /** Directory for fetched programs. */
   readonly tools: string;
-  /** File that remembers which accelerator works. */
+  /** File that caches which accelerator works. */
   readonly acceleratorMemory: string;
-  /** The host's: programs that it does not have are fetched from there. */
+  /** The host's distribution: missing programs are fetched from it. */
   readonly distribution: Distribution;
   /** Mirror to fetch from. Default: the host's. */
   readonly mirror?: string;
 }
 
 /**
- * Machines under QEMU. What runs is read off the process table, never off a file: processes are known by their argv,
- * which names the machine's sockets.
+ * Returns QEMU as a hypervisor. Running machines are found in the process table, never in a file: the argv of a process names
+ * the machine's sockets.
  */
 export function qemuHypervisor(options: QemuOptions): Hypervisor {
   return {
@@ -49,7 +48,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
       const files = runFiles(hardware.run);
       const left = await findMachine(files);
       if (left.qemu) {
-        throw failure('hypervisor.running', `the machine '${hardware.name}' runs already`, {
+        throw failure('hypervisor.running', `the machine '${hardware.name}' is already running`, {
           why: `its QEMU is process ${left.qemu.pid}`,
         });
       }
@@ -84,7 +83,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     async adopt({ run, consoleLog }) {
       const files = runFiles(run);
       const { qemu, vsock, tpm } = await findMachine(files);
-      // a supervisor that was killed may have left them; a QEMU that answers has read them
+      // a killed supervisor may have left them; a QEMU that accepts commands has read them
       await rm(files.credentials, { recursive: true, force: true });
       if (!qemu) {
         await clear({ vsock, tpm }, files);
@@ -97,13 +96,13 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
   };
 }
 
-/** What runs beside QEMU. */
+/** The processes next to QEMU. */
 interface Helpers {
   readonly vsock: ProcessEntry | undefined;
   readonly tpm: ProcessEntry | undefined;
 }
 
-/** The processes whose argv name the machine's sockets. */
+/** Finds the processes whose argv name the machine's sockets. */
 async function findMachine(files: RunFiles): Promise<Helpers & { qemu: ProcessEntry | undefined }> {
   const isOurs = {
     qemu: (argv: readonly string[]) => isQemuOf(argv, files),
@@ -115,7 +114,7 @@ async function findMachine(files: RunFiles): Promise<Helpers & { qemu: ProcessEn
   return { qemu: process(isOurs.qemu), vsock: process(isOurs.vsock), tpm: process(isOurs.tpm) };
 }
 
-/** Removes what a machine left that went without a word. */
+/** Removes the remains of a machine whose processes ended unexpectedly. */
 async function clear({ vsock, tpm }: Helpers, files: RunFiles): Promise<void> {
   for (const helper of [vsock, tpm]) if (helper) await killProcess(helper);
   await removeSockets(files);
@@ -124,16 +123,20 @@ async function clear({ vsock, tpm }: Helpers, files: RunFiles): Promise<void> {
 async function checkHost(hardware: MachineHardware): Promise<void> {
   if (!(await exists(platform.firmware))) {
     throw failure('hypervisor.firmware-missing', 'the UEFI firmware is not installed', {
-      why: `${basename(platform.firmware)} is not in its place`,
-      next: 'install the package ovmf; `holdfast doctor` shows all that is missing',
+      why: `${platform.firmware} does not exist`,
+      next: `install the package ${platform.firmwarePackage}; \`holdfast doctor\` shows everything that is missing`,
     });
   }
-  // memory is taken as the guest uses it: without this check it would be the kernel that ends the machine, later
+  // memory is allocated as the guest uses it: without this check the kernel would kill the machine later
   const available = process.availableMemory();
   if (hardware.memory > available) {
-    throw failure('hypervisor.memory', `the host has not enough memory for the machine '${hardware.name}'`, {
-      why: `it needs ${formatSize(hardware.memory)}, and ${formatSize(available)} are available`,
-      next: 'end other programs, or give the machine less memory with `holdfast set --memory`',
-    });
+    throw failure(
+      'hypervisor.memory',
+      `cannot start the machine '${hardware.name}': the host does not have enough memory`,
+      {
+        why: `it needs ${formatSize(hardware.memory)}; ${formatSize(available)} are available`,
+        next: 'end other programs, or reduce its memory with `holdfast set --memory`',
+      },
+    );
   }
 }

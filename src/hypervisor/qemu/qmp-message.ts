@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { failure } from '../../base/errors.ts';
 
-/** QEMU's greeting and answers are a few kilobytes. What is longer is not from a QEMU that we started. */
+/** Greeting and responses have a few kilobytes. A longer line does not come from our QEMU. */
 const longestLine = 1024 * 1024;
 
-/** What QEMU says: QEMU Machine Protocol Specification, sections "Server Greeting", "Command Responses", "Asynchronous events". */
+/** QEMU's messages: QEMU Machine Protocol Specification, sections "Server Greeting", "Command Responses", "Asynchronous events". */
 export type QmpMessage =
   | { readonly kind: 'greeting'; readonly version: string }
   | { readonly kind: 'return'; readonly id: number; readonly value: unknown }
@@ -54,11 +54,11 @@ export function parseMessage(line: string): QmpMessage {
   return parsed.data;
 }
 
-/** Cuts a stream of bytes into lines. Keeps at most one unfinished line, and that bounded. */
+/** Splits a stream of bytes into lines. Buffers at most one incomplete line, of limited length. */
 export class LineSplitter {
   #rest = Buffer.alloc(0);
 
-  /** @throws HoldfastError `qmp.malformed` when a line is longer than any of QEMU's. */
+  /** @throws HoldfastError `qmp.malformed` when a line exceeds the limit. */
   push(chunk: Buffer): readonly string[] {
     const data = Buffer.concat([this.#rest, chunk]);
     const end = data.lastIndexOf('\n') + 1;
@@ -73,5 +73,5 @@ export class LineSplitter {
 }
 
 function malformed(why: string, cause?: unknown) {
-  return failure('qmp.malformed', "QEMU's control socket sent what cannot be understood", { why, cause });
+  return failure('qmp.malformed', "cannot read a message on QEMU's control socket", { why, cause });
 }

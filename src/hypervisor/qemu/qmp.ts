@@ -12,21 +12,21 @@ export interface QmpEvent {
 
 /** The control channel of one QEMU. QEMU serves one client at a time. */
 export interface Qmp {
-  /** Of QEMU, such as `7.2.22`. */
+  /** QEMU's version, such as `7.2.22`. */
   readonly version: string;
   /**
-   * Runs a command and checks its answer.
+   * Runs a command and validates the response.
    * @throws HoldfastError `qmp.refused` (QEMU's error), `qmp.malformed`, `qmp.timeout`, `qmp.closed`.
    */
   execute<T>(command: string, argument: Readonly<Record<string, unknown>>, answer: z.ZodType<T>): Promise<T>;
-  /** Resolves when the socket is gone, whatever the reason. */
+  /** Resolves when the socket is closed, for any reason. */
   readonly closed: Promise<void>;
   close(): void;
 }
 
 export interface QmpOptions {
   onEvent(event: QmpEvent): void;
-  /** For each answer, and for the greeting. Default 10 s. */
+  /** The time limit for each response and for the greeting. Default 10 s. */
   readonly timeoutMs?: number;
 }
 
@@ -39,7 +39,7 @@ interface Waiting {
 
 /**
  * Connects to QEMU and leaves the negotiation mode.
- * @throws HoldfastError `qmp.unreachable`, `qmp.timeout` (QEMU hangs, or serves somebody else), `qmp.malformed`.
+ * @throws HoldfastError `qmp.unreachable`, `qmp.timeout` (QEMU hangs, or serves another client), `qmp.malformed`.
  */
 export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp> {
   const connection = new Connection(path, options);
@@ -50,7 +50,7 @@ export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp
       execute: async (command, argument, answer) => {
         const parsed = answer.safeParse(await connection.ask(command, argument));
         if (parsed.success) return parsed.data;
-        throw failure('qmp.malformed', `QEMU answered ${command} in an unknown way`, { cause: parsed.error });
+        throw failure('qmp.malformed', `cannot read QEMU's response to ${command}`, { cause: parsed.error });
       },
       closed: connection.closed,
       close: () => connection.close(),
@@ -61,7 +61,7 @@ export async function connectQmp(path: string, options: QmpOptions): Promise<Qmp
   }
 }
 
-/** Matches answers to commands by their numbers, and fails the commands that wait when the socket closes. */
+/** Matches responses to commands by number. Pending commands fail when the socket closes. */
 class Connection {
   readonly #socket: Socket;
   readonly #options: QmpOptions;
@@ -92,7 +92,7 @@ class Connection {
   /** Returns QEMU's version once it accepts commands. */
   async negotiate(): Promise<string> {
     await once(this.#socket, 'connect').catch((error: unknown) => {
-      throw failure('qmp.unreachable', "QEMU's control socket cannot be reached", {
+      throw failure('qmp.unreachable', "cannot connect to QEMU's control socket", {
         why: describe(error),
         cause: error,
       });
@@ -104,7 +104,7 @@ class Connection {
 
   ask(command: string, argument: Readonly<Record<string, unknown>>): Promise<unknown> {
     const id = ++this.#lastId;
-    debug('qemu', `command ${command}`); // without its arguments: they may hold secrets
+    debug('qemu', `command ${command}`); // without its arguments, which may contain secrets
     const answer = new Promise<unknown>((resolve, reject) => {
       if (this.#socket.destroyed) reject(this.#closedError());
       this.#waiting.set(id, { resolve, reject });
@@ -158,7 +158,7 @@ class Connection {
 }
 
 function refusal(errorClass: string, why: string) {
-  return failure('qmp.refused', 'QEMU refused a command', { why, cause: errorClass });
+  return failure('qmp.refused', 'QEMU rejected a command', { why, cause: errorClass });
 }
 
 async function withTimeout<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
@@ -166,7 +166,7 @@ async function withTimeout<T>(work: Promise<T>, timeoutMs: number, what: string)
   const timer = setTimeout(() => {
     const why = `no answer to ${what} within ${timeoutMs} ms: it hangs, or serves another supervisor`;
     const next = 'try again; if that does not help, end the machine with `holdfast stop --force`';
-    expired.reject(failure('qmp.timeout', 'QEMU does not answer', { why, next }));
+    expired.reject(failure('qmp.timeout', 'QEMU does not respond', { why, next }));
   }, timeoutMs);
   try {
     return await Promise.race([work, expired.promise]);

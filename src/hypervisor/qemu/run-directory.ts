@@ -7,7 +7,7 @@ export interface RunFiles {
   readonly qmp: string;
   /** QEMU connects to vhost-device-vsock here. */
   readonly vsockDevice: string;
-  /** The host reads and writes the disk here while an update is staged. */
+  /** The host reads and writes the disk here during an update. */
   readonly disk: string;
   /** The host connects to the guest's vsock ports here. */
   readonly vsockHost: string;
@@ -16,11 +16,11 @@ export interface RunFiles {
   readonly qemuLog: string;
   readonly vsockLog: string;
   readonly tpmLog: string;
-  /** The credentials in QEMU's form: only there while QEMU starts. */
+  /** The credentials in QEMU's form. Exists only while QEMU starts. */
   readonly credentials: string;
 }
 
-/** @throws HoldfastError `home.too-long` (exit code 2). */
+/** Returns the files in a run directory. @throws HoldfastError `home.too-long` (exit code 2). */
 export function runFiles(directory: string): RunFiles {
   checkSocketPaths(directory);
   return filesIn(directory);

@@ -17,25 +17,25 @@ import { daemonState, notBooted, VsockChannel } from './vsock-channel.ts';
 /** The port of the guest's SSH server, over either transport. */
 const sshPort = 22;
 
-/** How long a TPM may take to end after QEMU: it has written what it keeps before it answered. Milliseconds. */
+/** The time limit for the TPM to end after QEMU, in milliseconds. It writes its state before each response, so nothing is lost. */
 const tpmLimit = 2000;
 
-/** What a running machine consists of. */
+/** The parts of a running machine. */
 export interface MachineParts {
   readonly qemu: ProcessEntry;
-  /** vhost-device-vsock; absent over TCP, and when it died. */
+  /** vhost-device-vsock; absent over TCP, and when it has ended. */
   readonly vsock: ProcessEntry | undefined;
-  /** The machine's TPM; absent when it has none, and when it died. */
+  /** The machine's TPM; absent when it has none, and when it has ended. */
   readonly tpm: ProcessEntry | undefined;
   readonly qmp: Qmp;
   readonly events: GuestEvents;
   readonly files: RunFiles;
   readonly consoleLog: string;
-  /** True when it was started just now: nothing runs in the guest that a restart could harm. */
+  /** True for a machine that was just started: a restart cannot harm anything in the guest. */
   readonly isNew: boolean;
 }
 
-/** A machine by its processes and the control socket of its QEMU. */
+/** Returns the machine with these processes and this control socket. */
 export async function runningMachine(parts: MachineParts): Promise<RunningMachine> {
   const { qemu, vsock, tpm, qmp, events, files } = parts;
   const { accelerator, port } = readLaunch(qemu.argv);
@@ -55,7 +55,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     ended.resolve(events.end);
   };
   watch().catch(ended.reject);
-  ended.promise.catch(() => {}); // for those who do not wait for the end
+  ended.promise.catch(() => {}); // not every caller awaits it
   await events.attend(qmp);
 
   return {
@@ -67,9 +67,9 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     connect,
     listen: async (guestPort, take) => {
       if (vsock) return listenVsock(files.vsockHost, guestPort, take);
-      throw failure('channel.no-vsock', 'the machine cannot connect to the host', {
+      throw failure('channel.no-vsock', 'the machine cannot open connections to the host', {
         why: 'it has no vsock',
-        next: 'deploy it without --transport tcp; one that has lost its vsock gets it back with `holdfast restart`',
+        next: 'deploy it without --transport tcp; if it has lost its vsock, run `holdfast restart`',
       });
     },
     powerDown: async () => {
@@ -87,7 +87,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
   };
 }
 
-/** Removes what processes left that are no more. */
+/** Removes the sockets of processes that have ended. */
 export async function removeSockets(files: RunFiles): Promise<void> {
   for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost, files.tpm])
     await rm(path, { force: true });
@@ -107,7 +107,7 @@ function vsockConnector({ qmp, vsock, events, files, isNew }: MachineParts): () 
       wasReached = true;
       return stream;
     } catch (error) {
-      // while it boots nobody uses it, and nobody ever could: start it anew
+      // during boot nothing uses it: start it again
       if (isFailure(error, 'vsock.gone') && !wasReached) events.restart();
       throw error;
     }
@@ -121,7 +121,7 @@ async function isVsockStarted(qmp: Qmp): Promise<boolean> {
   try {
     return (await qmp.execute('x-query-virtio-status', { path }, virtioStatus))['vhost-started'];
   } catch (error) {
-    // experimental, so a QEMU may have done away with it
+    // experimental: other versions of QEMU may lack it
     if (isFailure(error, 'qmp.refused')) return true;
     throw error;
   }
@@ -137,7 +137,7 @@ function tcpConnector(qmp: Qmp, port: number): () => Promise<Duplex> {
 
 const rxFilters = z.array(z.object({ 'multicast-table': z.array(z.string()) }));
 
-/** Whether the guest has brought its network up: it then listens for groups, which the firmware's driver does not. */
+/** Returns whether the guest's network is up: it then joins multicast groups, which the firmware's driver does not. */
 async function isInterfaceUp(qmp: Qmp): Promise<boolean> {
   const filters = await qmp.execute('query-rx-filter', { name: networkDevice }, rxFilters);
   return filters.some((filter) => filter['multicast-table'].length > 0);

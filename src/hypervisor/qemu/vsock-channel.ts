@@ -3,15 +3,15 @@ import type { Duplex } from 'node:stream';
 import { failure, type HoldfastError, isFailure, isSystemError } from '../../base/errors.ts';
 import { isRunning, type ProcessEntry } from '../../base/process-table.ts';
 
-/** How long vhost-device-vsock may lag behind QEMU in starting the device: some tens of milliseconds on a busy host. */
+/** The delay of vhost-device-vsock behind QEMU when a device starts: some tens of milliseconds on a busy host. */
 const settleMs = 500;
 
-/** Whether the daemon runs, and the thread in it that moves packets. */
+/** Whether the daemon runs, and its thread that moves packets. */
 export type DaemonState = 'gone' | 'idle' | 'working';
 
-/** What the channel works with: handed in, so that tests need no machine. */
+/** The channel's dependencies: parameters, so that tests need no machine. */
 export interface VsockParts {
-  /** Whether the guest has a driver, as QEMU sees it. */
+  /** Returns whether the guest has a driver, according to QEMU. */
   isStarted(): Promise<boolean>;
   daemon(): Promise<DaemonState>;
   /** Connects to the SSH server. */
@@ -20,9 +20,9 @@ export interface VsockParts {
 }
 
 /**
- * The way to the guest through vhost-device-vsock 0.3.0, which has a weakness: its only worker ends, for good and in
- * silence, when a client comes or goes while the device is stopped (`process_tx` fails on a queue that is not ready). So
- * nobody may connect before the device has started; and if it happened all the same, it must be noticed.
+ * The channel to the guest through vhost-device-vsock 0.3.0, which has a defect: its only worker ends silently when a client
+ * connects or disconnects while the device is stopped (`process_tx` fails on a queue that is not ready). So no client may
+ * connect before the device has started, and a worker that has ended must be detected.
  */
 export class VsockChannel {
   readonly #parts: VsockParts;
@@ -34,14 +34,14 @@ export class VsockChannel {
     this.#parts = parts;
   }
 
-  /** @throws HoldfastError `channel.refused`, `channel.timeout`; `vsock.gone` when no later try can succeed. */
+  /** @throws HoldfastError `channel.refused`, `channel.timeout`; `vsock.gone` when no later attempt can succeed. */
   async connect(): Promise<Duplex> {
     await this.#checkDaemon();
     if (!(await this.#isReady())) throw notBooted();
     try {
       return await this.#parts.open();
     } catch (error) {
-      // a guest that nobody serves is refused at once, however busy
+      // without a server in the guest the connection is refused at once, even on a busy host
       this.#wasSilent = isFailure(error, 'channel.timeout');
       throw error;
     }
@@ -50,7 +50,7 @@ export class VsockChannel {
   async #checkDaemon(): Promise<void> {
     const state = await this.#parts.daemon();
     if (state === 'working') this.#wasWorking = true;
-    // a later version may name its threads otherwise: then its silence must tell
+    // a later version may use other thread names: then only a timeout shows it
     else if (state === 'gone' || this.#wasWorking || this.#wasSilent) throw channelGone();
   }
 
@@ -61,7 +61,7 @@ export class VsockChannel {
   }
 }
 
-/** How the daemon is: proc_pid_task(5). */
+/** Returns the daemon's state: proc_pid_task(5). */
 export async function daemonState(daemon: ProcessEntry | undefined): Promise<DaemonState> {
   if (!daemon || !(await isRunning(daemon))) return 'gone';
   try {
@@ -75,15 +75,15 @@ export async function daemonState(daemon: ProcessEntry | undefined): Promise<Dae
 }
 
 export function notBooted(): HoldfastError {
-  return failure('channel.refused', 'the machine has not booted so far', {
-    why: 'its kernel does not serve the channel yet',
+  return failure('channel.refused', 'the machine has not booted yet', {
+    why: 'its kernel has not started the channel',
     next: 'wait; the console log shows what it is doing',
   });
 }
 
 function channelGone(): HoldfastError {
-  return failure('vsock.gone', 'the channel to the machine is lost until the machine is restarted', {
-    why: 'vhost-device-vsock has failed, and QEMU cannot be given another',
+  return failure('vsock.gone', 'the channel to the machine is lost until a restart', {
+    why: 'vhost-device-vsock has failed, and a running QEMU cannot use another',
     next: 'run `holdfast restart`',
   });
 }

@@ -4,7 +4,7 @@ import type { HostDistribution } from '../../distribution/distribution.ts';
 
 const program = 'vhost-device-vsock';
 
-/** Where the daemon is: installed on the host, or fetched into the directory `tools`. */
+/** Returns the daemon's path: installed on the host, or fetched into the directory `tools`. */
 export async function findVsockDaemon(tools: string): Promise<string | undefined> {
   return (await findProgram(program)) ?? (await findProgram(fetchedProgram(tools)));
 }
@@ -38,20 +38,20 @@ export interface VsockSockets {
 
 export function vsockArguments(sockets: VsockSockets): readonly string[] {
   return [
-    // A free choice: each daemon serves one guest, so that no other guest has an address in its network.
+    // any value: each daemon serves one guest, so no other guest has an address in its network
     ...['--guest-cid', '3'],
     ...['--socket', sockets.device],
     ...['--uds-path', sockets.host],
     /*
-     * The credit that the guest has for sending. vhost-device-vsock 0.3.0 drops packets that lie in more than one
-     * descriptor (`DescriptorLengthTooSmall`), which Linux makes of everything above 32 KiB less its own overhead
-     * (virtio_vsock.h, VIRTIO_VSOCK_MAX_PKT_BUF_SIZE; SKB_WITH_OVERHEAD). With less credit it never sends so much at once.
+     * The guest's credit for sending. vhost-device-vsock 0.3.0 drops packets in more than one descriptor
+     * (`DescriptorLengthTooSmall`), which Linux uses above 32 KiB minus its own overhead (virtio_vsock.h,
+     * VIRTIO_VSOCK_MAX_PKT_BUF_SIZE; SKB_WITH_OVERHEAD). With less credit it never sends that much at once.
      */
     ...['--tx-buffer-size', String(28 * 1024)],
   ];
 }
 
-/** Whether this argv is that of the daemon that serves QEMU on the socket `device`. */
+/** Returns whether this is the argv of the daemon that serves QEMU on the socket `device`. */
 export function isVsockDaemonOf(argv: readonly string[], device: string): boolean {
   return basename(argv[0] ?? '') === program && argv[argv.indexOf('--socket') + 1] === device;
 }
