@@ -17,13 +17,13 @@ import { type Bench, type Comparison, type Defer, median } from './measure.ts';
 import { builtRelease, cache, createBenchMachine, home } from './support/home.ts';
 
 const runs = 3;
-/** More, for a smaller difference. */
+/** More runs, because the difference is smaller. */
 const tpmRuns = 5;
 
 /**
- * A machine of ours against a plain Debian with the same packages and kernel, under the same QEMU with the same
- * hardware, both reached over vsock by the same client: from the start of QEMU to the end of the first command. The
- * first boot of each, which sets things up, is the one that is not counted.
+ * Compares a Holdfast machine with a plain Debian: same packages, kernel, QEMU and hardware, both reached over vsock by
+ * the same client. Measures from the start of QEMU to the end of the first command. The uncounted first run of each is
+ * the first boot, which sets the machine up.
  */
 export const bench: Bench = { name: 'boot', prepare };
 
@@ -37,7 +37,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   defer(() => rm(directory, { recursive: true }));
   const ours = machineHardware(files, configuration);
   const peerFiles = pathsIn(directory);
-  // what the supervisor does before a first start
+  // the supervisor does this before a first start
   for (const { tpm } of [files, sealed.files, peerFiles]) await makeVirtualTpm(tpm);
   const peer: MachineHardware = {
     ...machineHardware(peerFiles, configuration),
@@ -54,7 +54,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
     },
   };
   defer(async () => running?.kill());
-  // like ours: what the machine writes, over an image that is not written
+  // as for Holdfast: an overlay for the machine's writes on a read-only image
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
   await copyFile(debian.variables, peer.variables);
 
@@ -71,7 +71,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   };
   const ourIdentity = await readIdentity(files.secrets, user.name);
   const sealedIdentity = await readIdentity(sealed.files.secrets, user.name);
-  /** The first start, which encrypts, is the one that is not counted; from then on the TPM opens the data. */
+  /** The uncounted first run encrypts the data; in the others the TPM unlocks it. */
   const bootSealed = async () => {
     const { configuration: configured, files: own } = sealed;
     const hardware = machineHardware(own, configured, await keptKeys(own.secrets));

@@ -8,8 +8,8 @@ import { type Bench, type Comparison, type Defer, median, timed } from './measur
 import { cache, holdfast } from './support/home.ts';
 
 /**
- * `holdfast build` from nothing (no keys, no cache, no release) against mmdebstrap alone, with the same packages from
- * the same mirror and the same paths left out, into a directory; then `holdfast build` again, when nothing has changed.
+ * Compares `holdfast build` from nothing (no keys, no cache, no release) with mmdebstrap alone: same packages, mirror and
+ * excluded paths, into a directory. Then measures `holdfast build` without changes.
  */
 export const bench: Bench = { name: 'build', prepare };
 

@@ -19,8 +19,8 @@ import { cache, home } from './support/home.ts';
 const MB = 1_000_000;
 
 /**
- * Bytes that an update takes, for a security update of openssl, curl and tzdata. Ours counts everything that is read from
- * the repository, signed metadata, boot images and SBOM included; the peers' figures are for the root image alone.
+ * Compares the bytes of a security update of openssl, curl and tzdata. Holdfast's value counts everything read from the
+ * repository, including signed metadata, boot images and SBOM; the peers' values are for the root image only.
  */
 export const bench: Bench = { name: 'delta', prepare };
 
@@ -51,7 +51,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   for (const name of files.filter((each) => /\/from-[^/]*$/.test(each))) await rm(join(plain, name));
   const trust = { certificate, firstRoot: trustedRootPath(keys), metadata: join(directory, 'metadata') };
   const fetched = (repository: string) => update(repository, older, trust, join(directory, 'host'));
-  // without a pack: what an update costs from the fifth newest release on, or from one that was never published
+  // without a pack, as for updates from the fifth newest or older releases, or from an unpublished one
   const anyToAny = once(() => fetched(plain));
   const common = { unit: 'MB', runs: 1 };
   const against = { ...common, target: 0.5, ours: anyToAny };
@@ -78,7 +78,7 @@ async function dataOf({ directory, manifest: { root } }: SignedRelease, path: st
   return path;
 }
 
-/** Updates a host that has the older release and knows nothing of the repository; answers the bytes read. */
+/** Updates a host that has the older release and no metadata of the repository. @returns the megabytes read. */
 async function update(
   repository: string,
   older: SignedRelease,
@@ -100,7 +100,7 @@ async function update(
   return total() / MB;
 }
 
-/** Bytes do not vary: what is slow to find out is found out once. */
+/** Runs a slow measurement once, as the bytes do not vary. */
 function once(work: () => Promise<number>): () => Promise<number> {
   let result: Promise<number> | undefined;
   return () => {

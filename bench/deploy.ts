@@ -11,9 +11,9 @@ import { builtRelease, createBenchMachine, deployOnly, home } from './support/ho
 const runs = 7;
 
 /**
- * Another machine from a release that one runs from already, up to where it would start, against a copy of the
- * release's raw image by `cp`, which makes no keys, no file systems and no variable store. Ours is called inside a
- * program that runs already; disk use is what is allocated, below HOLDFAST_HOME and in the copy.
+ * Compares the deployment of a second machine from a release, without its start, with a copy of the release's raw image by
+ * `cp`, which creates no keys, file systems or variable store. Holdfast is called inside a running program. Disk use is the
+ * allocated size below HOLDFAST_HOME and of the copy.
  */
 export const bench: Bench = { name: 'deploy', prepare };
 
@@ -21,7 +21,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const release = await builtRelease();
   const { configuration } = await createBenchMachine('bench-deploy-1', release, defer);
   const second = new Machine(home, parseMachineName('bench-deploy-2'));
-  await removeMachine(second); // what a bench left that was killed
+  await removeMachine(second); // left by a killed benchmark
   defer(() => removeMachine(second).then(() => {}));
   const directory = await mkdtemp(join(home.machines, '.bench-'));
   defer(() => rm(directory, { recursive: true }));
@@ -49,7 +49,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   ];
 }
 
-/** Megabytes that are allocated below a directory after `work`, and were not after `clear`. */
+/** Returns the growth of the allocated size of a directory by `work`, after `clear`, in MB. */
 async function growth(
   directory: string,
   clear: () => Promise<unknown>,
@@ -61,7 +61,7 @@ async function growth(
   return ((await allocated(directory)) - before) / MiB;
 }
 
-/** Bytes, as the file system counts its blocks. */
+/** Returns the allocated bytes below a directory. */
 async function allocated(directory: string): Promise<number> {
   const { stdout } = await run('du', ['--summarize', '--block-size=1', directory]);
   return Number.parseInt(stdout.toString(), 10);

@@ -8,8 +8,8 @@ import { builtRelease, createBenchMachine, holdfast, home } from './support/home
 const runs = 40;
 
 /**
- * `holdfast exec -- true`, the whole process, against OpenSSH's client in the same guest over the same vsock: with a new
- * connection for each command, and over the socket of a ControlMaster.
+ * Compares the whole process of `holdfast exec -- true` with OpenSSH's client for the same guest and vsock: with a new
+ * connection for each command, and with a ControlMaster.
  */
 export const bench: Bench = { name: 'exec', prepare };
 

@@ -12,21 +12,21 @@ import { cache } from './support/home.ts';
 const sizes: readonly number[] = [256, 512, 1024, 2048].map((mib) => mib * MiB);
 const [smallest = 0] = sizes;
 
-/** The change: so many runs of blocks, evenly spread, 5 MB in all. */
+/** Number of changed runs of blocks, evenly spread, 5 MB in total. */
 const runsOfBlocks = 64;
 const blocksInRun = 20;
 
-/** What one update took. */
+/** The cost of one update. */
 interface Update {
-  /** Read from the repository. */
+  /** Bytes read from the repository. */
   readonly bytes: number;
-  /** From asking for it until it was put together and verified. */
+  /** Time from the request until the release is assembled and verified. */
   readonly milliseconds: number;
 }
 
 /**
- * The same change in releases of different sizes, from the release before, by its pack: the peer is the smallest. Of what is
- * read only a list with a line for each MiB grows; what the host does is to read, write and verify the whole release.
+ * Compares the same change in releases of different sizes, as a pack from the previous release; the peer is the smallest. Of
+ * the data read, only a list with an entry for each MiB grows. The host reads, writes and verifies the whole release.
  */
 export const bench: Bench = { name: 'growth', prepare };
 
@@ -50,7 +50,7 @@ async function prepare(): Promise<readonly Comparison[]> {
           peer: async () => (await update(smallest)).bytes / 1_000_000,
         },
         {
-          // linear: not more for each byte, but for noise
+          // linear: no more per byte, except for noise
           ...{ ...common, name: `work-${name}`, unit: 'ms per MiB', target: 1.25 },
           ours: async () => ((await update(size)).milliseconds * MiB) / size,
           peer: async () => ((await update(smallest)).milliseconds * MiB) / smallest,
@@ -72,7 +72,7 @@ async function updateOf(size: number): Promise<Update> {
     const { source, total } = counted(await openSource(workshop.repository));
     const milliseconds = await timed(async () => {
       const { road } = await workshop.fetch(source, [older]);
-      if (road !== 'pack') throw new Error(`it came by ${road}`);
+      if (road !== 'pack') throw new Error(`fetched by ${road} instead of a pack`);
     });
     return { bytes: total(), milliseconds };
   } finally {
@@ -103,7 +103,7 @@ async function change(path: string, size: number): Promise<void> {
   }
 }
 
-/** Bytes that nothing makes smaller; the same for the same number. */
+/** Returns incompressible bytes; the same for the same number. */
 function noise(number: number) {
   return createCipheriv('aes-128-ctr', Buffer.alloc(16, number), Buffer.alloc(16));
 }

@@ -2,7 +2,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { type Bench, measure } from './measure.ts';
 import { report } from './report.ts';
 
-/** Each bench is loaded only when it runs: what one lacks must not stop another. */
+/** Loads each benchmark only when it runs, so that a missing dependency of one does not stop the others. */
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   boot: () => import('./boot.ts'),
   build: () => import('./build.ts'),
@@ -15,10 +15,10 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   verity: () => import('./verity.ts'),
 };
 
-/** Comparisons with more runs than this are quick: nobody wants a line for each. */
+/** Comparisons with more runs than this do not print a line for each. */
 const chattyRuns = 5;
 
-/** Aborted when somebody stops us: no machine must stay behind. */
+/** Aborted by a signal, so that no machine is left behind. */
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM']) {
   process.once(name, () => interruption.abort(new Error(`stopped by ${name}`)));
@@ -42,7 +42,7 @@ if (unknown.length > 0) {
       console.error(`bench ${name} could not run:`, error);
       process.exitCode = 1;
     }
-    if (interruption.signal.aborted) process.exit(); // what was under way is given up
+    if (interruption.signal.aborted) process.exit(); // pending operations are abandoned
   }
 }
 

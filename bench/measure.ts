@@ -1,27 +1,27 @@
-/** One figure of ours beside the same figure of a peer. Smaller is better. */
+/** A value of Holdfast compared with the same value of a peer. Smaller is better. */
 export interface Comparison {
-  /** What is compared, such as `format`. */
+  /** The compared operation, such as `format`. */
   readonly name: string;
-  /** Who the peer is, as a reader would run it. */
+  /** The peer, as a reader would run it. */
   readonly peerName: string;
   readonly unit: string;
-  /** The largest value that meets the target. Without one the comparison is for information only. */
+  /** The largest value that meets the target. Without a target, the comparison is for information only. */
   readonly target?: number;
-  /** What `target` bounds: the ratio of ours to the peer's (default), or ours alone, in `unit`. */
+  /** The value that `target` bounds: the ratio of Holdfast's to the peer's (default), or Holdfast's own, in `unit`. */
   readonly targetOf?: 'ratio' | 'ours';
-  /** Measurements of each side. One more of each comes first and is not counted. */
+  /** Number of measurements of each side, after one that is not counted. */
   readonly runs: number;
-  /** Measures once, in `unit`. What must be prepared anew for each run is done here, outside the measured part. */
+  /** Measures once, in `unit`. Includes the preparation of each run, outside the measured part. */
   ours(): Promise<number>;
   peer(): Promise<number>;
-  /** Lines that say more about what was measured: printed under the figures. */
+  /** Returns details of the measurements, printed below the results. */
   notes?(): readonly string[];
 }
 
-/** Registers what must be undone after the bench, whatever happens; the last registered is undone first. */
+/** Registers a cleanup to run after the benchmark in any case. The last one registered runs first. */
 export type Defer = (undo: () => Promise<void>) => void;
 
-/** A bench: `bench/NAME.ts` exports one as `bench`. */
+/** A benchmark: `bench/NAME.ts` exports one as `bench`. */
 export interface Bench {
   readonly name: string;
   prepare(defer: Defer): Promise<readonly Comparison[]>;
@@ -34,8 +34,8 @@ export interface Measured {
 }
 
 /**
- * Measures both sides in turn, ours first, so that what else the host does meets both alike.
- * @param onPair sees both figures of each turn as they come; turn 0 is the one that is not counted.
+ * Measures both sides in turn, Holdfast first, so that other load of the host affects both alike.
+ * @param onPair receives both values of each turn; turn 0 is the one that is not counted.
  */
 export async function measure(
   comparison: Comparison,
@@ -51,14 +51,14 @@ export async function measure(
   return { comparison, ours: ours.slice(1), peer: peer.slice(1) };
 }
 
-/** Milliseconds that `work` takes. */
+/** Returns the duration of `work` in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** The middle of some numbers; the mean of the two in the middle when their count is even. */
+/** Returns the median; for an even count, the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length / 2;

@@ -1,6 +1,6 @@
 import { type Measured, median } from './measure.ts';
 
-/** The figures of one comparison. */
+/** The results of one comparison. */
 interface Result {
   readonly ours: number;
   readonly peer: number;
@@ -11,14 +11,14 @@ interface Result {
 
 interface Goal {
   readonly target: number;
-  /** The bounded figure as a part of its bound: above 1 the target is missed. */
+  /** The bounded value divided by its bound; above 1 the target is missed. */
   readonly strain: number;
   readonly text: string;
 }
 
 /**
- * What one bench prints: details and a result line for each comparison, and last `NAME ours=… peer=… ratio=… target=…`
- * with the figures of the comparison that is worst against its target.
+ * Formats the output of one benchmark: details and a result line for each comparison, then `NAME ours=… peer=… ratio=…
+ * target=…` with the results of the comparison that is worst against its target.
  */
 export function report(name: string, measured: readonly Measured[]): string[] {
   const results = measured.map((each) => ({ each, result: resultOf(each) }));
@@ -26,7 +26,7 @@ export function report(name: string, measured: readonly Measured[]): string[] {
     .map(({ result }) => result)
     .filter(({ goal }) => goal !== undefined)
     .toSorted((a, b) => (b.goal?.strain ?? 0) - (a.goal?.strain ?? 0))[0];
-  if (worst === undefined) throw new Error(`bench ${name} compared nothing that has a target`);
+  if (worst === undefined) throw new Error(`benchmark ${name} has no comparison with a target`);
   return [
     ...results.flatMap(({ each, result }) => [
       ...describe(each, result),
@@ -68,7 +68,7 @@ function resultLine(name: string, { ours, peer, ratio, goal }: Result): string {
   return `${name} ours=${round(ours)} peer=${round(peer)} ratio=${round(ratio)} target=${target}`;
 }
 
-/** Three significant digits, never in exponent form. */
+/** Formats three significant digits without an exponent. */
 function round(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }

@@ -9,15 +9,15 @@ import { hostTpm } from '../src/tpm/host/host-tpm.ts';
 import { type Swtpm, startSwtpm } from '../test/support/swtpm.ts';
 import { type Bench, type Comparison, type Defer, timed } from './measure.ts';
 
-/** Fewer than a guest may send at once: what is measured is the broker, not its rate. */
+/** Below the burst that a guest may send, so that the rate limit does not affect the measurement. */
 const runs = 150;
 
 /** TPM2_GetRandom of 16 bytes. */
 const getRandom = message(0x17b, u16(16));
 
 /**
- * One command through the broker against the same command at swtpm itself, each over a connection that is open already. The
- * guest's half of the way, vsock, is left out: it is the same with any broker.
+ * Compares a command through the broker with the same command sent to swtpm directly, each over an open connection. Leaves
+ * out vsock to the guest, which is the same with any broker.
  */
 export const bench: Bench = { name: 'tpm', prepare };
 
@@ -44,7 +44,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   ];
 }
 
-/** A guest's connection to a broker of its own. */
+/** Opens a guest's connection to a broker. */
 async function throughBroker(swtpm: Swtpm, name: string, defer: Defer): Promise<Socket> {
   const broker = new Broker({ tpm: hostTpm(swtpm.socket), log: console.error });
   defer(() => broker.close());
@@ -57,10 +57,10 @@ async function throughBroker(swtpm: Swtpm, name: string, defer: Defer): Promise<
   return socket;
 }
 
-/** swtpm serves one connection at a time, so this one does not stay. */
+/** Opens a connection to swtpm, which serves one at a time. */
 async function atTpm({ socket: path }: Swtpm): Promise<number> {
   const socket = connect(path);
-  await exchange(socket); // connected, and served
+  await exchange(socket); // wait until it is served
   const took = await timed(() => exchange(socket));
   socket.destroy();
   await once(socket, 'close');
@@ -71,5 +71,5 @@ async function exchange(socket: Socket): Promise<void> {
   socket.write(getRandom);
   const [response] = (await once(socket, 'data')) as [Buffer];
   if (response.readUInt32BE(6) !== 0)
-    throw new Error(`the TPM answered 0x${response.toString('hex', 6, 10)}`);
+    throw new Error(`the TPM returned response code 0x${response.toString('hex', 6, 10)}`);
 }

@@ -21,9 +21,9 @@ const name = 'bench-update';
 const machine = ['--machine', name];
 
 /**
- * A security update of openssl, curl and tzdata, from a repository in a directory, against `rauc install` of the same root image
- * from a bundle on the guest's own disk. Ours fetches the pack, puts the release together, verifies it, writes it into the
- * other slot and reads that back. Its slot is empty at first, so that both write the whole image.
+ * Compares a security update of openssl, curl and tzdata, from a repository in a directory, with `rauc install` of the same
+ * root image from a bundle on the guest's disk. Holdfast fetches the pack, assembles and verifies the release, writes it to
+ * the inactive slot and reads that back. The slot is empty at first, so that both write the whole image.
  */
 export const bench: Bench = { name: 'update', prepare };
 
@@ -40,7 +40,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const peerDirectory = await mkdtemp(join(home.machines, '.bench-'));
   defer(() => rm(peerDirectory, { recursive: true }));
   const peerFiles = pathsIn(peerDirectory);
-  await makeVirtualTpm(peerFiles.tpm); // what the supervisor does before a first start
+  await makeVirtualTpm(peerFiles.tpm); // the supervisor does this before a first start
   const hardware = machineHardware(peerFiles, configuration);
   const rauc = await startRauc(join(newer.directory, newer.manifest.root.name), hardware, kernel, defer);
 
@@ -53,7 +53,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       memory = Math.max(memory, await peakOfCommand('update', 'stage', ...machine, '--from', repository));
     });
   };
-  // to and fro: what is committed is as good a start as any
+  // alternate between the two releases, as either is a valid start
   let isOlder = true;
   const downtimeOfUpdate = async () => {
     const to = isOlder ? pair.newer : pair.older;
@@ -80,7 +80,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   ];
 }
 
-/** A repository of these releases, with a pack between them, that this home trusts. */
+/** Publishes these releases, with a pack between them, in a repository that this home trusts. */
 async function publish(releases: readonly string[], certificate: string, directory: string): Promise<string> {
   const keys = repositoryKeys(home);
   const repository = join(directory, 'repository');
@@ -92,7 +92,7 @@ async function publish(releases: readonly string[], certificate: string, directo
   return repository;
 }
 
-/** The most memory that a run of `holdfast` uses, in MB. @throws Error when it fails. */
+/** Returns the peak memory of a run of `holdfast` in MB. @throws Error when it fails. */
 async function peakOfCommand(...words: readonly string[]): Promise<number> {
   const child = start(program, words, {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -102,7 +102,7 @@ async function peakOfCommand(...words: readonly string[]): Promise<number> {
   const exit = once(child, 'exit');
   let peak = 0;
   while (child.exitCode === null && child.signalCode === null) {
-    // a process that has just ended has no memory left to tell of
+    // a process that has just ended has no memory
     const status = await readFile(`/proc/${child.pid}/status`, 'latin1').catch(() => '');
     if (status.includes('VmHWM')) peak = Math.max(peak, peakOf(status));
     await Promise.race([exit, sleep(20)]);
@@ -111,10 +111,10 @@ async function peakOfCommand(...words: readonly string[]): Promise<number> {
   return peak;
 }
 
-/** Milliseconds between the last sign of the guest and its next, while a command restarts it. */
+/** Returns the milliseconds between the last and the next output of the guest while a command restarts it. */
 async function downtime(words: readonly string[]): Promise<number> {
   const done = holdfast(home.directory, ...words);
-  done.catch(() => {}); // seen below
+  done.catch(() => {}); // handled below
   let last = 0;
   const child = start(program, ['exec', ...machine, '--', 'sh', '-c', 'while echo; do sleep 0.1; done'], {
     stdio: ['ignore', 'pipe', 'ignore'],

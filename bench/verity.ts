@@ -16,9 +16,9 @@ const runs = 15;
 const ourProgram = fileURLToPath(new URL('./verity/process.ts', import.meta.url));
 
 /**
- * Formatting and verifying an image against veritysetup, on two copies of it in the page cache; both flush the tree to
- * disk. Ours is called inside a program that runs already, as in holdfast, which would have to start veritysetup. The
- * last two, for information, start ours as a program as well, with Node's compile cache on as in `bin/holdfast`.
+ * Compares formatting and verifying an image with veritysetup, on two copies in the page cache; both flush the tree to disk.
+ * Holdfast's functions are called inside a running program, as in the product, which would have to start veritysetup. The
+ * last two comparisons, for information, also start a program, with Node's compile cache enabled as in `bin/holdfast`.
  */
 export const bench: Bench = { name: 'verity', prepare };
 
@@ -68,7 +68,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   ];
 }
 
-/** Pseudo-random bytes, the same each time: a key stream of AES-CTR. Incompressible, so that no file system saves work. */
+/** Writes the same pseudo-random bytes each time: a key stream of AES-CTR, incompressible for any file system. */
 async function generateImage(path: string): Promise<void> {
   const stream = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
   const zeros = Buffer.alloc(MiB);

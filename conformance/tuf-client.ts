@@ -7,7 +7,7 @@ import { refreshMetadata } from '../src/repository/client/trusted-metadata.ts';
 import { httpSource } from '../src/repository/source/http.ts';
 
 /**
- * The command line of theupdateframework/tuf-conformance over the product's own client:
+ * Implements the command line of theupdateframework/tuf-conformance with Holdfast's client:
  * `--metadata-dir D init ROOT`, `… --metadata-url U refresh`, `… --target-name P --target-base-url U --target-dir D download`.
  */
 const { values, positionals } = parseArgs({
@@ -27,7 +27,7 @@ function given(name: keyof typeof values): string {
   return value;
 }
 
-/** The suite names metadata and targets apart; a source has both below one address. */
+/** Returns a source for the suite's separate addresses of metadata and targets: a source has both below one address. */
 function sourceOf(metadata: string, targets: string | undefined) {
   const base = new URL(metadata);
   const relative = (address: string) => new URL(address).pathname.replace(/^\/|\/$/g, '');

@@ -14,19 +14,19 @@ import { setBootEntry, setBootOrder, setNoBootMenu } from '../../src/firmware/bo
 import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
 import { platform } from '../../src/hypervisor/qemu/platforms.ts';
 
-/** The peer of a boot: a machine that somebody makes who wants Debian and no more. */
+/** The peer of the boot benchmark: a plain installation of Debian. */
 export interface PlainDebian {
-  /** Raw, sparse; not to be written. */
+  /** Raw and sparse; must not be written. */
   readonly disk: string;
-  /** UEFI variable store; not to be written. */
+  /** UEFI variable store; must not be written. */
   readonly variables: string;
-  /** Keys of both ends, as a machine of ours has them: root may log in with this host's. */
+  /** Keys of both ends, as for a Holdfast machine; the host's key logs in as root. */
   readonly secrets: string;
 }
 
-/** Needed only by our boot image. */
+/** Packages that only Holdfast's boot image needs. */
 const notPlain: readonly string[] = ['busybox-static', 'keyutils'];
-/** What a plain Debian boots with. */
+/** Packages with which a plain Debian boots. */
 const plainBoot: readonly string[] = ['initramfs-tools', 'systemd-boot'];
 const peerPackages = [...packages.filter((name) => !notPlain.includes(name)), ...plainBoot];
 
@@ -46,7 +46,7 @@ const root: TableEntry = {
   offset: (esp.offset + esp.size) as Bytes,
   size: (8 * GiB) as Bytes,
 };
-/** Empty: for who updates one. */
+/** An empty slot, for the update benchmark. */
 const slot: TableEntry = {
   number: 3,
   name: 'slot',
@@ -60,14 +60,14 @@ const diskSize = (slot.offset + slot.size + MiB) as Bytes;
 
 const loaderPath = '\\EFI\\systemd\\systemd-bootx64.efi';
 
-/** What a bench adds to it. */
+/** Packages and files that a benchmark adds. */
 export interface Additions {
   readonly packages: readonly string[];
   /** Text by path in the root. */
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Files of the root, as an installation leaves them. */
+/** Files of the root, as after an installation. */
 const rootFiles: Readonly<Record<string, string>> = {
   'etc/fstab': `PARTUUID=${root.uuid} / ext4 defaults 0 1\n`,
   'etc/hostname': 'debian\n',
@@ -89,9 +89,10 @@ const espFiles: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes a plain Debian, or finds the one made before: the release's packages on ext4, started by systemd-boot and
+ * Creates a plain Debian, or returns the cached one: the packages of the release on ext4, with systemd-boot and
  * initramfs-tools, without Secure Boot. Needs root.
- * @param cache a directory that stays. @param kernel the kernel's version of the release it is compared with.
+ * @param cache a persistent directory.
+ * @param kernel kernel version of the compared release.
  */
 export async function plainDebian(
   cache: string,
@@ -168,7 +169,7 @@ async function makeDisk(disk: string, tree: string, scratch: string): Promise<vo
   } finally {
     await file.close();
   }
-  // as the kernel would find it in a fresh file: nothing is left for the guest to zero in the background
+  // a new file reads as zeros, so the guest need not zero anything in the background
   const place = `offset=${root.offset},assume_storage_prezeroed=1`;
   await run('mkfs.ext4', ['-q', '-F', '-d', tree, '-E', place, disk, `${root.size / KiB}k`]);
   await run('mkfs.fat', [
@@ -188,7 +189,7 @@ async function makeDisk(disk: string, tree: string, scratch: string): Promise<vo
   for (const [source, target] of copies) await run('mcopy', [...drive, source, `::${target}`]);
 }
 
-/** With the boot entry that `bootctl install` would make, and no waiting for a key. */
+/** Returns a variable store with the boot entry of `bootctl install` and no wait for a key. */
 async function variables(): Promise<Buffer> {
   const { number, offset, size, uuid } = esp;
   const store = setBootEntry(parseVariableStore(await readFile(platform.variablesTemplate)), 'A', {

@@ -9,7 +9,7 @@ import type { MachineHardware, MachineRunner, RunningMachine } from '../../src/h
 export interface Timeline {
   /** From the start of QEMU until a command has run in the guest over SSH. */
   readonly total: number;
-  /** Processor time of QEMU for that: less than the rest disturbed by what else the host does. */
+  /** Processor time of QEMU for that, which other load of the host disturbs least. */
   readonly processor: number;
   /** Firmware and boot loader: until the kernel's clock starts. */
   readonly firmware: number;
@@ -19,18 +19,18 @@ export interface Timeline {
   readonly userSpace: number;
 }
 
-/** As often as a supervisor of ours asks a booting guest. */
+/** The interval at which the supervisor polls a booting guest. */
 const pollMs = 200;
 const bootLimitMs = 300_000;
 const triesPerBoot = 3;
 const settleLimitMs = 120_000;
 
-/** As root, who reaches systemd before the message bus is up. */
+/** As root, which reaches systemd before the message bus is up. */
 const systemctl = ['sudo', 'systemctl'];
 
 /**
- * Starts a machine, waits until a command has run in it, and shuts it down again. When vhost-device-vsock 0.3.0 fails
- * meanwhile, which says nothing about the guest's boot, it is booted again.
+ * Starts a machine, waits until a command has run in it, and shuts it down. Repeats the boot if vhost-device-vsock 0.3.0
+ * fails meanwhile, as that is unrelated to the guest's boot.
  */
 export async function measureBoot(
   hypervisor: MachineRunner,
@@ -59,22 +59,22 @@ async function boot(
     const total = performance.now() - startedAt;
     const processor = await processorTime(machine.pid);
     const phases = await phasesOf(session, startedAt, total);
-    await shutDown(machine, session).catch(() => {}); // it was measured; the rest is done without the guest's help
+    await shutDown(machine, session).catch(() => {}); // the measurement is complete; the machine is killed below
     return { total, processor, ...phases };
   } finally {
-    await machine.kill(); // gone already, unless something failed
+    await machine.kill(); // has ended already, unless something failed
   }
 }
 
-/** Lets the boot come to its end, so that the next one finds nothing left to do, and shuts down. */
+/** Waits for the end of the boot, so that nothing is left for the next one, and shuts the machine down. */
 async function shutDown(machine: RunningMachine, session: Session): Promise<void> {
   const options = { accept: [0, 1], timeoutMs: settleLimitMs };
   await session.run([...systemctl, 'is-system-running', '--wait'], options);
-  await session.run([...systemctl, 'poweroff'], options).catch(() => {}); // the connection goes with the guest
+  await session.run([...systemctl, 'poweroff'], options).catch(() => {}); // the connection ends with the guest
   await Promise.race([machine.ended, sleep(settleLimitMs, undefined, { ref: false })]);
 }
 
-/** Asks again and again, until a command has run in the guest. */
+/** Retries until a command has run in the guest. */
 export async function firstCommand(machine: RunningMachine, identity: Identity): Promise<Session> {
   const giveUpAt = performance.now() + bootLimitMs;
   for (;;) {
@@ -89,13 +89,13 @@ export async function firstCommand(machine: RunningMachine, identity: Identity):
   }
 }
 
-/** Milliseconds of processor time that a process has used (proc_pid_stat(5): in hundredths of a second on Linux). */
+/** Returns the processor time of a process in milliseconds (proc_pid_stat(5): in hundredths of a second on Linux). */
 async function processorTime(pid: number): Promise<number> {
   const fields = (await readFile(`/proc/${pid}/stat`, 'latin1')).replace(/^.*\) /s, '').split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** The guest tells how long its kernel has run, and when systemd began, in microseconds of the kernel's clock. */
+/** Derives the phases from the guest's uptime and the start of systemd, in microseconds of the kernel's clock. */
 async function phasesOf(
   session: Session,
   startedAt: number,

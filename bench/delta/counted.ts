@@ -1,6 +1,6 @@
 import type { RepositorySource } from '../../src/repository/source/source.ts';
 
-/** A source that counts the bytes that are read from it. */
+/** Wraps a source to count the bytes read from it. */
 export function counted(source: RepositorySource): { source: RepositorySource; total: () => number } {
   let bytes = 0;
   return {

@@ -11,7 +11,7 @@ import { builtRelease, cache, holdfast, home } from '../support/home.ts';
 /** Source packages of the security update that is measured. */
 const updated: readonly string[] = ['openssl', 'curl', 'tzdata'];
 
-/** Two releases that differ by a security update: their directories, and the home whose key signed them. */
+/** The directories of two releases that differ by a security update, and of the keys that signed them. */
 export interface ReleasePair {
   readonly older: string;
   readonly newer: string;
@@ -19,8 +19,8 @@ export interface ReleasePair {
 }
 
 /**
- * The newest release, and one with openssl, curl and tzdata as the point release has them; or the two directories that
- * `HOLDFAST_BENCH_RELEASES` names, apart by a comma, signed by the keys of HOLDFAST_HOME.
+ * Returns the newest release and one with openssl, curl and tzdata of the point release; or the two directories in
+ * `HOLDFAST_BENCH_RELEASES`, separated by a comma, signed by the keys of HOLDFAST_HOME.
  */
 export async function releasePair(): Promise<ReleasePair> {
   const [givenOlder, givenNewer] = process.env.HOLDFAST_BENCH_RELEASES?.split(',') ?? [];
@@ -50,10 +50,10 @@ async function olderLock(release: string, scratch: string) {
   return { ...lock, sourceDateEpoch: lock.sourceDateEpoch - 14 * 86_400, packages };
 }
 
-/** What the main suite holds, without security and other updates: apt's own downloader heeds the host's proxy. */
+/** Reads the versions of the main suite, without updates. Uses apt's downloader, which respects the host's proxy. */
 async function pointReleaseVersions(scratch: string): Promise<Map<string, string>> {
   const archive = (await hostMirrors())?.archive;
-  if (archive === undefined) throw new Error("this host's apt knows no mirror of Debian");
+  if (archive === undefined) throw new Error('apt has no Debian mirror on this host');
   const path = join(scratch, 'Packages.xz');
   const address = `${archive}/dists/${suite}/main/binary-amd64/Packages.xz`;
   await run('/usr/lib/apt/apt-helper', ['download-file', address, path]);

@@ -8,25 +8,25 @@ import { countMissing, planRuns } from '../../src/delta/plan.ts';
 import { blockSize, digestSize } from '../../src/verity/geometry.ts';
 import { digestBlocks } from '../../src/verity/tree.ts';
 
-/** Two root images, without their verity trees, and a directory for what peers make of them. */
+/** Two root images without their verity trees, and a directory for the files of the peers. */
 export interface Images {
   readonly older: string;
   readonly newer: string;
   readonly scratch: string;
 }
 
-/** What zchunk says that it would download. */
+/** Returns the size of the download that zchunk reports. */
 export async function zchunk({ older, newer, scratch }: Images): Promise<number> {
   const [from, to] = [join(scratch, 'older.zck'), join(scratch, 'newer.zck')];
   await run('zck', ['-o', from, older]);
   await run('zck', ['-o', to, newer]);
   const { stdout, stderr } = await run('zck_delta_size', [from, to]);
   const bytes = /Would download (\d+) of/.exec(stdout.toString() + stderr)?.[1];
-  if (bytes === undefined) throw new Error('zck_delta_size says something new');
+  if (bytes === undefined) throw new Error('unexpected output of zck_delta_size');
   return Number(bytes);
 }
 
-/** casync's index of the newer image, and the chunks that only it has. */
+/** Returns the size of casync's index of the newer image and of the chunks that only it has. */
 export async function casync({ older, newer, scratch }: Images): Promise<number> {
   const make = async (image: string, store: string) => {
     await rm(store, { recursive: true, force: true });
@@ -47,10 +47,9 @@ export async function casync({ older, newer, scratch }: Images): Promise<number>
 }
 
 /**
- * The least that RAUC's adaptive mode (block-hash-index) can fetch: the index, and the 4 KiB blocks that are nowhere in the
- * older image. Its bundle compresses them no further in pieces of that size, as the image is compressed already; larger
- * pieces would bring blocks along that are not needed. RAUC itself streams through the kernel's NBD, which needs root and
- * a module.
+ * Returns the least that RAUC's adaptive mode (block-hash-index) can fetch: the index, and the 4 KiB blocks that the older
+ * image lacks. The bundle does not compress such pieces further, as the image is compressed already, and larger pieces
+ * would include unneeded blocks. RAUC itself streams through the kernel's NBD, which needs root and a module.
  */
 export async function rauc({ older, newer }: Images): Promise<number> {
   const [had, wanted] = [await digestsOf(older), await digestsOf(newer)];
@@ -60,7 +59,7 @@ export async function rauc({ older, newer }: Images): Promise<number> {
   return wanted.length + countMissing(planRuns(index, known)) * blockSize;
 }
 
-/** `zstd --patch-from` over the whole image, at its highest ordinary level. */
+/** Returns the size of `zstd --patch-from` for the whole image, at the highest regular level. */
 export async function zstdPatch({ older, newer, scratch }: Images): Promise<number> {
   const patch = join(scratch, 'patch.zst');
   await run('zstd', ['-19', '--long=27', '--quiet', '--force', `--patch-from=${older}`, newer, '-o', patch]);

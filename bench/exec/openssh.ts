@@ -15,18 +15,18 @@ import type { Defer } from '../measure.ts';
 const sshPort = 22;
 const masterLimitMs = 60_000;
 
-/** The program, as `holdfast exec` runs it: a bare `true` is a builtin of the guest's shell, and starts nothing. */
+/** The program that `holdfast exec` runs. A bare `true` would be a builtin of the guest's shell and start no process. */
 const command = 'exec true';
 
-/** The ways in which OpenSSH's client runs `true` in a guest. */
+/** Runs `true` in a guest with OpenSSH's client. */
 export interface OpenSsh {
   withNewConnection(): Promise<unknown>;
   overControlMaster(): Promise<unknown>;
 }
 
 /**
- * Sets OpenSSH's client up for a running machine, with the machine's own keys and nobody's configuration.
- * @param directory for its files; its path is short enough for a socket.
+ * Sets OpenSSH's client up for a running machine, with the machine's keys and without user configuration.
+ * @param directory directory for its files, with a path short enough for a socket.
  */
 export async function openSsh(files: MachinePaths, directory: string, defer: Defer): Promise<OpenSsh> {
   const port = await forward(runFiles(files.run).vsockHost, defer);
@@ -46,7 +46,7 @@ export async function openSsh(files: MachinePaths, directory: string, defer: Def
   };
 }
 
-/** A port that leads to the guest's SSH server: a ProxyCommand would add the start of a program to each connection. */
+/** Forwards a port to the guest's SSH server. A ProxyCommand would start a program for each connection. */
 async function forward(vsockSocket: string, defer: Defer): Promise<number> {
   const server = createServer({ noDelay: true }, (client) => {
     connectGuest(client, vsockSocket).catch(() => client.destroy());

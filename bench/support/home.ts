@@ -10,10 +10,10 @@ import { Machine } from '../../src/machine/machine.ts';
 import { homeAt, homeDirectory, parseMachineName } from '../../src/machine/paths.ts';
 import type { Defer } from '../measure.ts';
 
-/** What takes minutes to make, and stays between runs. Not in /tmp, which is memory on many hosts. */
+/** Directory of files that take minutes to create and stay between runs. Not in /tmp, which is memory on many hosts. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/bench');
 
-/** The HOLDFAST_HOME of benches, unless one is given: its release is built only when something changed. */
+/** The HOLDFAST_HOME of the benchmarks, unless one is set. Its release is built only after changes. */
 export const home = homeAt(process.env.HOLDFAST_HOME ? homeDirectory() : join(cache, 'home'));
 
 export const project = resolve(import.meta.dirname, '../..');
@@ -24,25 +24,25 @@ export function holdfast(home: string, ...words: string[]): Promise<RunResult> {
   return run(program, words, { env: { ...process.env, HOLDFAST_HOME: home } });
 }
 
-/** Builds the release unless it stands; answers its directory. */
+/** Builds the release if necessary. @returns its directory. */
 export async function builtRelease(): Promise<string> {
   await makePrivateDirectory(home.directory);
   const directory = join(home.directory, 'build');
-  console.log(`building the release in ${directory}, unless it stands`);
+  console.log(`building the release in ${directory} if necessary`);
   await holdfast(home.directory, 'build', '--out', directory);
   return directory;
 }
 
-/** Makes a machine as `holdfast deploy` does without further flags, but does not start it; it goes with the bench. */
+/** Deploys a machine as `holdfast deploy` does by default, without starting it. Removed at the end of the benchmark. */
 export async function createBenchMachine(name: string, release: string, defer: Defer, encryptData = false) {
   const machine = new Machine(home, parseMachineName(name));
-  await removeMachine(machine); // what a killed bench left
+  await removeMachine(machine); // left by a killed benchmark
   defer(() => removeMachine(machine).then(() => {}));
   const configuration = await deployOnly(machine, release, encryptData);
   return { machine, configuration, files: machine.paths };
 }
 
-/** What `holdfast deploy` does before it starts the machine. */
+/** Deploys a machine as `holdfast deploy` does before the start. */
 export function deployOnly(machine: Machine, release: string, encryptData = false) {
   const signal = new AbortController().signal;
   return createMachine({

@@ -10,7 +10,7 @@ import { firstCommand } from '../boot/timeline.ts';
 import type { Defer } from '../measure.ts';
 import { cache, home } from '../support/home.ts';
 
-/** The root runs from the first slot; the second is a partition of its own. No boot loader is told: that takes no time. */
+/** The first slot is active, the second is a separate partition. No boot loader is configured, which takes no time. */
 const systemConfiguration = `[system]
 compatible=bench
 bootloader=noop
@@ -47,17 +47,18 @@ const additions: Additions = {
 
 const installLimitMs = 900_000;
 
-/** RAUC in a guest that runs, with a bundle that is there already. */
+/** RAUC in a running guest that has the bundle. */
 export interface Rauc {
-  /** Writes the image into the other slot. */
+  /** Writes the image to the inactive slot. */
   install(): Promise<void>;
-  /** The most memory that RAUC's service has used so far, in MB. */
+  /** Returns the peak memory of RAUC's service in MB. */
   memory(): Promise<number>;
 }
 
 /**
- * Starts a plain Debian with RAUC on the same virtual hardware as a machine of ours, and puts a bundle into it.
- * @param image the whole root image, tree included. @param kernel version of the release's kernel.
+ * Starts a plain Debian with RAUC on the virtual hardware of a Holdfast machine and copies a bundle into it.
+ * @param image the whole root image, including the tree.
+ * @param kernel kernel version of the release.
  */
 export async function startRauc(
   image: string,
@@ -88,10 +89,10 @@ export async function startRauc(
   };
 }
 
-/** VmHWM of proc_pid_status(5), in MB. @throws Error when it is not there: the process has ended. */
+/** Parses VmHWM of proc_pid_status(5), in MB. @throws Error when it is missing, as for an ended process. */
 export function peakOf(status: string): number {
   const kib = /VmHWM:\s+(\d+) kB/.exec(status)?.[1];
-  if (kib === undefined) throw new Error('the process tells no peak of memory');
+  if (kib === undefined) throw new Error('the process status has no VmHWM');
   return (Number(kib) * 1024) / 1_000_000;
 }
 

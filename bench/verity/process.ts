@@ -1,4 +1,4 @@
-/** One verity operation as a program of its own, to be timed against veritysetup from start to exit. */
+/** Runs one verity operation as a program, for comparison with veritysetup from start to exit. */
 import { formatImage } from '../../src/verity/format.ts';
 import type { RootHash } from '../../src/verity/root-hash.ts';
 import { verifyImage } from '../../src/verity/verify.ts';
