@@ -8,7 +8,7 @@ import { run } from '../../src/base/process.ts';
 import { home } from '../support/vm/machine.ts';
 
 /*
- * The initrd's part for the overlays, run by busybox as it is run at boot, in a root and a mount namespace of its own. Data
+ * The initrd's script for the overlays, run by busybox as at boot, in a separate root and mount namespace. Data
  * is a small tmpfs. Needs root.
  */
 
@@ -27,16 +27,16 @@ after(async () => {
 });
 
 interface Boot {
-  /** What the last lines printed. */
+  /** Output of the lines after the mount. */
   readonly output: string;
-  /** What was said to be missing. */
+  /** The reported problems. */
   readonly degraded: readonly string[];
 }
 
 const upper = '/sysroot/var/.eflow/overlays/etc/upper';
 const reset = '/sysroot/var/.eflow/overlays/etc/reset';
 
-/** Boots: lines that make Data what it is, the overlay of /etc, then lines that look at what came of it. */
+/** Runs lines that prepare Data, mounts the overlay of /etc, then runs lines that examine the result. */
 async function boot(data: string, look: string, options = 'size=1m'): Promise<Boot> {
   const root = await mkdtemp(join(scratch, 'root-'));
   for (const directory of [
@@ -69,7 +69,7 @@ async function boot(data: string, look: string, options = 'size=1m'): Promise<Bo
   const said = await readFile(join(root, 'run/holdfast/degraded'), 'utf8').catch(() => '');
   const kernelLog = await readFile(join(root, 'dev/kmsg'), 'utf8');
   const degraded = said.split('\n').slice(0, -1);
-  assert.equal(kernelLog, degraded.length === 0 ? '' : `holdfast: ${degraded.at(-1)}\n`); // a file keeps the last
+  assert.equal(kernelLog, degraded.length === 0 ? '' : `holdfast: ${degraded.at(-1)}\n`); // the file has the last message only
   assert.equal(await readFile(join(root, 'elsewhere/file'), 'utf8'), 'elsewhere\n');
   assert.equal(await readFile(join(root, 'sysroot/etc/hosts'), 'utf8'), 'released\n');
   return { output: stdout.toString().trimEnd(), degraded };
@@ -77,20 +77,20 @@ async function boot(data: string, look: string, options = 'size=1m'): Promise<Bo
 
 const writes = 'echo new >/sysroot/etc/new; cat /sysroot/etc/new /sysroot/etc/hosts';
 
-test('an empty Data gets its directories, and keeps what is written', async () => {
+test('creates the directories on an empty Data, which stores changes', async () => {
   const { output, degraded } = await boot('', `${writes}; cat ${upper}/new`);
   assert.deepEqual([output, degraded], ['new\nreleased\nnew', []]);
 });
 
 for (const [what, data] of [
-  ['a file where the upper should be', `mkdir -p ${upper}; rm -r ${upper}; echo precious >${upper}`],
+  ['a file in place of the upper directory', `mkdir -p ${upper}; rm -r ${upper}; echo precious >${upper}`],
   ['a symbolic link to another directory', `mkdir -p ${upper}; rm -r ${upper}; ln -s /elsewhere ${upper}`],
   ['a symbolic link to nothing', `mkdir -p ${upper}; rm -r ${upper}; ln -s /nothing ${upper}`],
   ['a device', `mkdir -p ${upper}; rm -r ${upper}; mknod ${upper} c 1 3`],
   ['a link above it', 'ln -s /elsewhere /sysroot/var/.eflow'],
   ['a file above it', 'mkdir /sysroot/var/.eflow; echo precious >/sysroot/var/.eflow/overlays'],
 ] as const)
-  test(`${what}: /etc is as released, can be written, and nothing is removed`, async () => {
+  test(`with ${what}, /etc is as in the release and writable, and nothing is removed`, async () => {
     const before = `${data.replace(/\bln\b/g, 'busybox ln')}; busybox find /sysroot/var /elsewhere -exec busybox ls -ld {} + >/before`;
     const { output, degraded } = await boot(
       before,
@@ -113,25 +113,25 @@ for (const [what, data] of [
   ],
   ['marked as volatile by another kernel', `mkdir -p ${work}; (cd ${work}; mkdir -p work/incompat/volatile)`],
 ] as const)
-  test(`a work directory that is ${what} is made again; nothing is lost`, async () => {
+  test(`recreates a work directory that is ${what} without loss`, async () => {
     const { output, degraded } = await boot(`${kept}; ${data}`, `${writes}; cat /sysroot/etc/kept`);
     assert.deepEqual([output, degraded], ['new\nreleased\nkept', []]);
   });
 
-test('a full Data that has no directories: /etc is as released, and can be written', async () => {
+test('with a full Data without directories, /etc is as in the release and writable', async () => {
   const { output, degraded } = await boot('', writes, 'nr_inodes=2');
   assert.equal(output, 'new\nreleased');
   assert.match(degraded.join(), /^cannot use the changes in \/etc/);
 });
 
-test('a Data without room for the work directory: what was kept counts, and /etc can be written', async () => {
+test('with no space for the work directory, /etc has its changes and is writable', async () => {
   const full = `${kept}; echo changed >${upper}/hosts; i=0; while mkdir /sysroot/var/$i 2>/run/full; do i=$((i+1)); done`;
   const { output, degraded } = await boot(full, `${writes}; cat /sysroot/etc/kept`, 'nr_inodes=40');
   assert.equal(output, 'new\nchanged\nkept');
   assert.match(degraded.join(), /^cannot write \/etc on Data/);
 });
 
-test('a Data that can only be read: what was kept counts, deleted files stay deleted', async () => {
+test('with a read-only Data, /etc has its changes and deleted files stay deleted', async () => {
   const readOnly = `${kept}; mknod ${upper}/hosts c 0 0; mkdir ${work}; mount -o remount,ro /sysroot/var`;
   const look = 'echo new >/sysroot/etc/new; cat /sysroot/etc/kept; [ ! -e /sysroot/etc/hosts ]';
   const { output, degraded } = await boot(readOnly, look);
@@ -158,10 +158,10 @@ for (const [lines, look, rest] of [
     `busybox find ${upper}; cat /sysroot/etc/hosts /sysroot/etc/ssh/config`,
     `${upper}\nreleased\nreleased`,
   ],
-  // nothing is there any more, or it is behind something else: content
+  // missing paths, or paths below something that is not a directory, are no errors
   ['gone\ngone/further\nkept/below\nlink/file', count, '11'],
 ] as const)
-  test(`given back: ${JSON.stringify(lines)}`, async () => {
+  test(`resets ${JSON.stringify(lines)}`, async () => {
     const { output, degraded } = await boot(
       `${drifted}; busybox printf '%s\\n' '${lines.replaceAll("'", '')}' >${reset}`,
       `[ ! -e ${reset} ]; ${look}`,
@@ -169,7 +169,7 @@ for (const [lines, look, rest] of [
     assert.deepEqual([output, degraded], [rest, []]);
   });
 
-test('a list that leads out of the overlay removes nothing, is said, and is not tried again', async () => {
+test('a list that leads out of the overlay removes nothing, is reported, and is not retried', async () => {
   const evil = ['../other', 'more/../../other', '/etc/hosts', 'more//deep', '.', 'ssh/.'];
   const { output, degraded } = await boot(
     `${drifted}; mkdir ${upper}/../other; busybox printf '%s\\n' ${evil.join(' ')} >${reset}`,
@@ -179,7 +179,7 @@ test('a list that leads out of the overlay removes nothing, is said, and is not 
   assert.deepEqual(degraded, ['cannot reset all requested paths in /etc']);
 });
 
-test('a list that is a symbolic link is not read', async () => {
+test('ignores a list that is a symbolic link', async () => {
   const { output } = await boot(
     `${drifted}; echo kept >/elsewhere/list; busybox ln -s /elsewhere/list ${reset}`,
     'cat /sysroot/etc/kept; rm /elsewhere/list',
