@@ -7,10 +7,10 @@ import { sha256 } from '../release/manifest.ts';
 import { ipeModes, logSizes, transports, verities } from './limits.ts';
 import { isMachineName, type MachinePaths } from './paths.ts';
 
-/** The format that this program writes, and the only one it reads. */
+/** The only format that this program writes and reads. */
 const currentFormat = 1;
 
-/** Both slots may hold releases that came with updates. */
+/** Both slots may hold releases of updates. */
 const updatesKept = 2;
 
 const bytes = z
@@ -19,46 +19,46 @@ const bytes = z
   .transform((size) => size as Bytes);
 
 /**
- * `machine.json`: what the user chose for one machine. What can be found out elsewhere is not here: the slot follows
- * from the variable store, the power state from the processes, automatic start from the systemd unit.
+ * `machine.json`: the choices of the user for one machine. It holds nothing that can be derived: the slot follows from the variable
+ * store, the power state from the processes, automatic start from the systemd unit.
  */
 export const machineConfiguration = z.strictObject({
   format: z.literal(currentFormat),
   name: z.string().refine(isMachineName, 'is not a machine name'),
-  /** Digest of the `release.json` whose base image the machine's disk stands on. */
+  /** Digest of the `release.json` whose base image backs the machine's disk. */
   release: sha256,
   cpus: z.int().positive(),
   /** Bytes. */
   memory: bytes,
-  /** Bytes that the data partition shall have. */
+  /** Size of the data partition. */
   dataSize: bytes,
   logSize: z.enum(logSizes),
   transport: z.enum(transports),
-  /** Path of the host's TPM, when the guest may use it. */
+  /** Path of the host's TPM, if the guest may use it. */
   hostTpm: z.string().optional(),
-  /** Whether the root is verified. Heeded at each start. */
+  /** Whether the root is verified; applied at each start. */
   verity: z.enum(verities).default('on'),
-  /** Whether the kernel refuses what the integrity policy does not allow, or only tells. Heeded at each start. */
+  /** How the kernel enforces the integrity policy; applied at each start. */
   ipe: z.enum(ipeModes).default('audit'),
-  /** Other releases that its slots may hold, the newest last: what updates brought. Which slot holds which follows from the disk. */
+  /** Releases of updates that its slots may hold, the newest last. Which slot holds which follows from the disk. */
   updates: z.array(sha256).max(updatesKept).default([]),
-  /** Where updates come from: a URL, or the absolute path of a directory or a bundle. */
+  /** The source of updates: a URL, or the absolute path of a directory or a bundle. */
   repository: z.string().min(1).optional(),
-  /** Latest epoch of a release that was committed, by the deployment or an update: none of an earlier one runs again. */
+  /** Latest epoch of a committed release: no release of an earlier epoch is installed again. */
   epoch: z.int().nonnegative().default(0),
-  /** What must be well before an update is committed, beside what is always looked at. */
+  /** Health checks of an update, in addition to those that always run. */
   health: z
     .strictObject({
-      /** Each must end with 0 in the guest, as the user of the channel, within so many seconds. */
+      /** Each must exit with 0 in the guest within the given seconds. They run as the user of the channel. */
       commands: z
         .array(z.strictObject({ argv: z.array(z.string()).min(1), seconds: z.int().positive().max(3600) }))
         .default([]),
-      /** Names of containers of root's that must run. */
+      /** Names of root's containers that must be running. */
       containers: z.array(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/)).default([]),
     })
     .default({ commands: [], containers: [] }),
   /**
-   * Where Data and Log are encrypted: what tells the machine's own volume and recovery key from others, and opens neither
+   * Present if Data and Log are encrypted: identifies the machine's volume and recovery key, and opens neither
    * (data-keys.ts).
    */
   encryption: z.strictObject({ volume: sha256, recoveryKey: sha256 }).optional(),
@@ -68,8 +68,8 @@ export const machineConfiguration = z.strictObject({
 export type MachineConfiguration = z.infer<typeof machineConfiguration>;
 
 /**
- * Reads what `machine.json` holds.
- * @param path named in errors.
+ * Parses the content of `machine.json`.
+ * @param path is named in errors.
  * @throws HoldfastError `machine.format` when a newer program wrote it, `machine.damaged`.
  */
 export function parseConfiguration(text: string, path: string): MachineConfiguration {
@@ -82,8 +82,8 @@ export function parseConfiguration(text: string, path: string): MachineConfigura
   const version = z.object({ format: z.int() }).safeParse(value);
   if (version.success && version.data.format > currentFormat) {
     throw failure('machine.format', `${path} was written by a newer Holdfast`, {
-      why: `its format is ${version.data.format}; this program knows ${currentFormat}`,
-      next: 'use the newer program',
+      why: `its format is ${version.data.format}; this program supports ${currentFormat}`,
+      next: 'use the newer Holdfast',
     });
   }
   const parsed = machineConfiguration.safeParse(value);
@@ -94,9 +94,9 @@ export function parseConfiguration(text: string, path: string): MachineConfigura
 }
 
 function damaged(path: string, why: string) {
-  return failure('machine.damaged', `${path} cannot be read as a machine's configuration`, {
+  return failure('machine.damaged', `cannot read the machine configuration ${path}`, {
     why,
-    next: 'mend the file, or remove the machine and deploy it again',
+    next: 'repair the file, or remove the machine and deploy it again',
   });
 }
 

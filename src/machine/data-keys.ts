@@ -8,24 +8,24 @@ import { sha256 } from '../release/manifest.ts';
 import type { MachineConfiguration } from './configuration.ts';
 
 /*
- * The keys of a machine whose data are encrypted: docs/explanation/sealed-data.md. The host makes them, hands them to the first
- * start, and forgets them; what stays tells the right ones from others, and opens nothing.
+ * The keys of a machine whose data are encrypted: docs/explanation/sealed-data.md. The host creates them, passes them to the
+ * first start, and deletes them; the digests that remain identify the right keys, and open nothing.
  */
 
-/** Of every machine: image/initrd/unlock names it too. */
+/** The same for every machine: image/initrd/unlock has it too. */
 export const volumeId = '3e1f0c58-7a64-4d0e-9c8b-5d1b2f6a0d08';
 
-/** For AES-256 in XTS, which takes two keys. */
+/** AES-256 in XTS mode takes two keys. */
 const volumeKeySize = 64;
 const recoveryKeySize = 32;
 
-/** Digits that are in the same place on most keyboards: "modhex", as systemd-cryptenroll(1) has it. */
+/** "modhex" digits, which are in the same place on most keyboards: systemd-cryptenroll(1). */
 const digits = 'cbdefghijklnrtuv';
 const group = 8;
 
 export interface DataKeys {
   readonly volumeKey: Buffer;
-  /** As it is shown, and as the volume knows it. */
+  /** In the form in which it is shown, and which the volume takes. */
   readonly recoveryKey: string;
 }
 
@@ -37,7 +37,7 @@ export function makeDataKeys(): DataKeys {
   };
 }
 
-/** What `machine.json` keeps of them. */
+/** Returns what `machine.json` keeps of the keys. */
 export function describeKeys({ volumeKey, recoveryKey }: DataKeys): MachineConfiguration['encryption'] {
   return {
     volume: sha256.parse(measuredVolume(volumeKey).toString('hex')),
@@ -45,27 +45,27 @@ export function describeKeys({ volumeKey, recoveryKey }: DataKeys): MachineConfi
   };
 }
 
-/** PCR 15 when the volume of this key is open, and no other was before: `measure_volume_key` in systemd's cryptsetup.c. */
+/** Computes PCR 15 after the volume of this key, and no other, was opened: `measure_volume_key` in systemd's cryptsetup.c. */
 export function measuredVolume(volumeKey: Uint8Array): Buffer {
   const measurement = createHmac('sha256', volumeKey).update(`cryptsetup:Data:${volumeId}`).digest();
   return extended([measurement]);
 }
 
 /**
- * A recovery key as somebody typed it, in the form that the volume knows.
+ * Parses a typed recovery key into the form that the volume takes.
  * @throws HoldfastError `recovery.malformed` (exit code 2).
  */
 export function parseRecoveryKey(text: string): string {
   const plain = text.toLowerCase().replace(/[\s-]/g, '');
   if (plain.length === recoveryKeySize * 2 && [...plain].every((digit) => digits.includes(digit)))
     return grouped(plain);
-  throw misuse('recovery.malformed', 'this is no recovery key', {
-    why: `it has eight groups of eight letters, of ${digits} alone`,
-    next: 'type it as `holdfast deploy` showed it',
+  throw misuse('recovery.malformed', 'this is not a recovery key', {
+    why: `a recovery key has eight groups of eight letters, all from ${digits}`,
+    next: 'enter it as `holdfast deploy` showed it',
   });
 }
 
-/** Whether it is the recovery key of the machine. */
+/** Tells whether `key` has the expected digest. */
 export function isRecoveryKey(key: string, expected: string): boolean {
   return createHash('sha256').update(key).digest('hex') === expected;
 }
@@ -74,7 +74,7 @@ function grouped(plain: string): string {
   return plain.match(new RegExp(`.{${group}}`, 'g'))?.join('-') ?? '';
 }
 
-/** Files in the machine's directory of secrets, by the credential that hands them to the guest. */
+/** Returns the key files in the machine's secrets directory, by the credential that passes them to the guest. */
 function keyFiles(secrets: string) {
   return {
     'holdfast.recovery-key': join(secrets, 'recovery-key'),
@@ -82,26 +82,25 @@ function keyFiles(secrets: string) {
   } as const;
 }
 
-/** Keeps both for the first start. */
+/** Saves both keys for the first start. */
 export async function keepDataKeys(secrets: string, { volumeKey, recoveryKey }: DataKeys): Promise<void> {
   const files = keyFiles(secrets);
   await writeFile(files['holdfast.volume-key'], volumeKey, { mode: 0o600, flush: true });
   await keepRecoveryKey(secrets, recoveryKey);
 }
 
-/** Keeps the recovery key for one start. */
+/** Saves the recovery key for one start. */
 export async function keepRecoveryKey(secrets: string, key: string): Promise<void> {
   await writeFile(keyFiles(secrets)['holdfast.recovery-key'], key, { mode: 0o600, flush: true });
   await syncDirectory(secrets);
 }
 
-/** A recovery key alone is for the start that follows at once: milliseconds. */
+/** How long a recovery key alone is valid, as the start follows at once: milliseconds. */
 const recoveryWithin = 60_000;
 
 /**
- * The keys that are kept for the next start: name of the credential to file. The volume's alone is what a removal left that
- * was cut off, and an older recovery key alone what a recovery left that was killed: nobody
- * asks for it now. Both are removed.
+ * Returns the keys that are saved for the next start: credential name to file. Removes leftovers: a volume key alone, of an
+ * interrupted removal, or an expired recovery key alone, of a killed recovery.
  */
 export async function keptKeys(secrets: string): Promise<Readonly<Record<string, string>>> {
   const kept = await Promise.all(
@@ -118,12 +117,12 @@ export async function keptKeys(secrets: string): Promise<Readonly<Record<string,
   return {};
 }
 
-/** Removes a recovery key that was for one start, which it has had. Those of a first start stay until they were shown. */
+/** Removes a recovery key after its one start. The keys of a first start stay until they were shown. */
 export async function forgetRecovery(secrets: string): Promise<void> {
   if (!(await exists(keyFiles(secrets)['holdfast.volume-key']))) await forgetKeys(secrets);
 }
 
-/** The recovery key of a machine whose user was not shown it yet; undefined afterwards. */
+/** Returns the recovery key until it was shown to the user; then undefined. */
 export async function unshownRecoveryKey(secrets: string): Promise<string | undefined> {
   const kept = await keptKeys(secrets);
   const path = kept['holdfast.recovery-key'];
@@ -131,7 +130,7 @@ export async function unshownRecoveryKey(secrets: string): Promise<string | unde
   return readFile(path, 'utf8');
 }
 
-/** Removes what was kept. */
+/** Removes the saved keys. */
 export async function forgetKeys(secrets: string): Promise<void> {
   for (const path of Object.values(keyFiles(secrets))) {
     await rm(path, { force: true });

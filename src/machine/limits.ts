@@ -4,7 +4,7 @@ import { type Bytes, formatSize, GiB, MiB } from '../base/size.ts';
 import { dataSizeLimits, type LogSize, type Verity } from '../disk/layout.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 
-/** What a user chooses when deploying. */
+/** The settings of a deployment. */
 export interface MachineSettings {
   readonly cpus: number;
   readonly memory: Bytes;
@@ -21,7 +21,7 @@ export const verities = ['on', 'off'] as const satisfies readonly Verity[];
 export const ipeModes = ['audit', 'enforce'] as const;
 export type IpeMode = (typeof ipeModes)[number];
 
-/** As EFLOW's. */
+/** The same as in EFLOW. */
 export const defaults: MachineSettings = {
   cpus: 1,
   memory: GiB,
@@ -30,14 +30,14 @@ export const defaults: MachineSettings = {
   transport: 'vsock',
 };
 
-/** The host's resources that bound a machine's. */
+/** The resources of the host that limit those of a machine. */
 export interface HostResources {
   readonly cores: number;
-  /** Memory that a new process can have without swapping. */
+  /** Memory that is available without swapping. */
   readonly freeMemory: Bytes;
 }
 
-/** The resources of this host, now. */
+/** Returns the current resources of this host. */
 export function hostResources(): HostResources {
   return { cores: availableParallelism(), freeMemory: freemem() as Bytes };
 }
@@ -45,8 +45,8 @@ export function hostResources(): HostResources {
 /** @throws HoldfastError `limit.cpus` (exit code 2) unless 1 to the host's cores. */
 export function checkCpus(cpus: number, host: HostResources): number {
   if (Number.isSafeInteger(cpus) && cpus >= 1 && cpus <= host.cores) return cpus;
-  throw misuse('limit.cpus', `${cpus} CPUs cannot be given`, {
-    why: `a machine has 1 to ${host.cores}, the cores of this host`,
+  throw misuse('limit.cpus', `cannot assign ${cpus} CPUs`, {
+    why: `this host has ${host.cores} ${host.cores === 1 ? 'core' : 'cores'}`,
     next: `choose a whole number from 1 to ${host.cores}`,
   });
 }
@@ -58,21 +58,21 @@ export function checkCpus(cpus: number, host: HostResources): number {
 export function checkMemory(memory: Bytes, host: HostResources): Bytes {
   const size = `${memory / MiB} MB`;
   if (memory < GiB) {
-    throw misuse('limit.memory', `${size} of memory is too little`, {
+    throw misuse('limit.memory', `${size} of memory is not enough`, {
       why: 'a machine needs at least 1024 MB',
       next: 'choose 1024MB or more',
     });
   }
   if (memory % (2 * MiB) !== 0) {
-    throw misuse('limit.memory', `${size} of memory cannot be given`, {
-      why: 'memory comes in even numbers of megabytes',
+    throw misuse('limit.memory', `cannot assign ${size} of memory`, {
+      why: 'memory must be an even number of megabytes',
       next: `choose ${Math.ceil(memory / (2 * MiB)) * 2}MB`,
     });
   }
   if (memory > host.freeMemory) {
-    throw misuse('limit.memory', `${size} of memory is more than the host has free`, {
+    throw misuse('limit.memory', `${size} of memory exceeds the free memory of this host`, {
       why: `${Math.floor(host.freeMemory / MiB)} MB are free`,
-      next: 'choose less, or end other programs first',
+      next: 'choose less, or stop other programs first',
     });
   }
   return memory;
@@ -82,14 +82,14 @@ export function checkMemory(memory: Bytes, host: HostResources): Bytes {
 export function checkDataSize(dataSize: Bytes): Bytes {
   const { minimum, maximum } = dataSizeLimits;
   if (dataSize >= minimum && dataSize <= maximum && dataSize % MiB === 0) return dataSize;
-  throw misuse('limit.data-size', `${formatSize(dataSize)} cannot be the data partition's size`, {
-    why: `the data partition has ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
-    next: 'choose for example 10GB',
+  throw misuse('limit.data-size', `the data partition cannot have ${formatSize(dataSize)}`, {
+    why: `its size must be ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
+    next: 'choose a size such as 10GB',
   });
 }
 
 /**
- * Checks every setting that is there, so that all errors are reported at once.
+ * Checks all given settings, so that all errors are reported at once.
  * @throws AggregateError of HoldfastErrors, or the one HoldfastError.
  */
 export function checkSettings(settings: Partial<MachineSettings>, host: HostResources): void {
@@ -99,7 +99,7 @@ export function checkSettings(settings: Partial<MachineSettings>, host: HostReso
     memory === undefined ? undefined : errorOf(() => checkMemory(memory, host)),
     dataSize === undefined ? undefined : errorOf(() => checkDataSize(dataSize)),
   ].filter((error) => error !== undefined);
-  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} values cannot be used`);
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} values are invalid`);
   if (errors[0]) throw errors[0];
 }
 

@@ -13,19 +13,19 @@ import {
 } from './protocol/frames.ts';
 import { type Connection, type Handler, parseRequest } from './protocol/server.ts';
 
-/** Columns and rows are 32 bits in SSH; nobody has more than this. */
+/** Columns and rows have 32 bits in SSH; no terminal needs more than this. */
 const side = z.int().min(0).max(65_535);
 
 const execRequest = z.object({
-  /** Absent: the login shell. */
+  /** Default: the login shell. */
   argv: z.array(z.string()).optional(),
   terminal: z.object({ type: z.string().regex(/^[\w.+-]{1,64}$/), columns: side, rows: side }).optional(),
 });
 
 /**
- * The handler of `exec`: runs a command in the guest for a client, who has its streams. When the client goes away, the
- * command is hung up.
- * @param session the session to the guest; throws when there is none.
+ * Returns the handler of `exec`, which runs a command in the guest for a client and forwards its streams. The command is hung up
+ * when the client disconnects.
+ * @param session returns the session to the guest; throws when there is none.
  */
 export function executeFor(session: () => Promise<Session>): Handler {
   return async (request, connection) => {
@@ -36,11 +36,11 @@ export function executeFor(session: () => Promise<Session>): Handler {
     if (connection.gone.aborted) hangUp();
     try {
       let granted = inputWindow;
-      command.stdin.on('error', () => {}); // the command ended: what it did not read is dropped
+      command.stdin.on('error', () => {}); // the command ended: unread input is dropped
       connection.receive(({ type, payload }) => {
         if (type === frameTypes.input) {
           granted -= payload.length;
-          if (granted < 0) throw protocolError('more input came than was granted');
+          if (granted < 0) throw protocolError('the client sent more input than was granted');
           command.stdin.write(payload, () => {
             granted += payload.length;
             connection.send(frameTypes.grant, encodeNumbers(payload.length));
@@ -50,7 +50,7 @@ export function executeFor(session: () => Promise<Session>): Handler {
         else if (type === frameTypes.resize) {
           const { columns, rows } = decodeSize(payload);
           command.resize(columns, rows);
-        } else throw protocolError(`a frame of the type ${type} came`);
+        } else throw protocolError(`unexpected frame of type ${type}`);
       });
       connection.send(frameTypes.started);
       forward(command.stdout, frameTypes.output, connection);
@@ -62,7 +62,7 @@ export function executeFor(session: () => Promise<Session>): Handler {
   };
 }
 
-/** A slow client makes the command wait. */
+/** Forwards an output; a slow client makes the command wait. */
 function forward(source: Readable, type: FrameType, connection: Connection): void {
   source.on('data', (chunk: Buffer) => {
     if (connection.send(type, chunk)) return;

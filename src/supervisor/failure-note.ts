@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { isSystemError } from '../base/errors.ts';
 
 /*
- * Why a machine's supervisor had to end, for those who ask when it is gone: one line beside the sockets that it left. It goes
- * with them.
+ * The reason why a supervisor ended with a failure, for later commands: one line in the directory of the sockets that it left,
+ * removed with them.
  */
 
 /** @param run the machine's `run` directory. */
@@ -21,7 +21,7 @@ export async function readFailure(run: string): Promise<string | undefined> {
   }
 }
 
-/** A machine that is started has not failed. */
+/** Removes the note: the machine is started again. */
 export async function forgetFailure(run: string): Promise<void> {
   await rm(notePath(run), { force: true });
 }

@@ -2,9 +2,9 @@ import { readBootState, setBootNext } from '../firmware/boot.ts';
 import { readVariableStore, writeVariableStore } from '../firmware/store-file.ts';
 
 /**
- * Makes the next start of a machine that is off one of the slot after the committed one, which the firmware leaves alone as
- * long as it can load the committed one. What is committed stays so.
- * @returns false when the order of boot has no second slot.
+ * Makes the next start of a machine that is off a single start of the slot after the committed one. The firmware does not do that
+ * itself while it can load the committed slot, which stays committed.
+ * @returns false when the boot order has no second slot.
  * @throws HoldfastError `firmware.variables`.
  */
 export async function fallBack(variables: string, log: (line: string) => void): Promise<boolean> {

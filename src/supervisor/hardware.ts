@@ -8,10 +8,10 @@ import type { MachinePaths } from '../machine/paths.ts';
 import { virtualTpmState } from '../tpm/virtual/virtual-tpm.ts';
 
 /**
- * What makes one guest differ from another, delivered as systemd credentials (systemd.system-credentials(7)): name to
- * file. `system.…` are systemd's own; sshd of the image reads the keys; `holdfast.tcp` makes it listen on port 22; without
- * `holdfast.verity` the initrd starts no root that is not verified; with `holdfast.ipe` it enforces the integrity policy;
- * with `holdfast.volume` Data is encrypted, and no other volume than this is opened.
+ * Returns the systemd credentials that distinguish one guest from another (systemd.system-credentials(7)): name to file.
+ * systemd reads `system.…`; sshd of the image reads the keys; `holdfast.tcp` makes it listen on port 22; without
+ * `holdfast.verity` the initrd starts no unverified root; with `holdfast.ipe` it enforces the integrity policy; with
+ * `holdfast.volume` Data is encrypted, and only this volume is opened.
  */
 function credentialFiles(
   secrets: string,
@@ -35,7 +35,7 @@ function credentialFiles(
   };
 }
 
-/** Writes the credentials that are not keys. @param secrets a directory that holds the channel's keys already. */
+/** Writes the credentials that are not keys. @param secrets a directory that has the channel's keys already. */
 export async function writeCredentials(
   secrets: string,
   name: string,
@@ -48,10 +48,10 @@ export async function writeCredentials(
     'holdfast.tcp': 'yes',
     'holdfast.verity': 'off',
     'holdfast.ipe': 'enforce',
-    // in the form of the kernel's sysfs
+    // as the kernel's sysfs shows it
     ...(encryption && { 'holdfast.volume': encryption.volume.toUpperCase() }),
   };
-  // those too that no start needs so far
+  // also those that no start needs yet
   const files = credentialFiles(secrets, { transport: 'tcp', verity: 'off', ipe: 'enforce', encryption });
   for (const [credential, text] of Object.entries(texts)) {
     const path = files[credential];
@@ -60,8 +60,8 @@ export async function writeCredentials(
 }
 
 /**
- * What the hypervisor needs to run a machine.
- * @param keys further credentials of this one start: name to file.
+ * Returns what the hypervisor needs to run a machine.
+ * @param keys additional credentials of one start: name to file.
  */
 export function machineHardware(
   files: MachinePaths,

@@ -4,7 +4,7 @@ import { qemuHypervisor } from '../hypervisor/qemu/qemu.ts';
 import type { Home } from '../machine/paths.ts';
 import { hostDistribution } from './host-distribution.ts';
 
-/** The hypervisor that this host's machines run under. */
+/** Returns the hypervisor of this host. */
 export function hostHypervisor(home: Home): Hypervisor {
   return qemuHypervisor({
     tools: home.tools,

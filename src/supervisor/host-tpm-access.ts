@@ -3,7 +3,7 @@ import type { Listener, MachineRunner, RunningMachine } from '../hypervisor/hype
 import { Broker } from '../tpm/broker/broker.ts';
 import { hostTpm } from '../tpm/host/host-tpm.ts';
 
-/** The vsock port of the host where the guest finds its TPM. */
+/** The vsock port on which the host serves its TPM to the guest. */
 export const tpmPort = 2321;
 
 interface OpenDoor {
@@ -13,7 +13,7 @@ interface OpenDoor {
   readonly listener: Listener;
 }
 
-/** A running machine's access to the host's TPM: there while the machine runs and its configuration says so. */
+/** A running machine's access to the host's TPM: open while the machine runs and its configuration allows it. */
 export class TpmAccess {
   readonly #readPath: () => Promise<string | undefined>;
   readonly #log: (line: string) => void;
@@ -21,13 +21,13 @@ export class TpmAccess {
   #door: OpenDoor | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param readPath reads the configuration: the path of the host's TPM, or undefined when there is no access. */
+  /** @param readPath reads the path of the host's TPM from the configuration; undefined: no access. */
   constructor(readPath: () => Promise<string | undefined>, log: (line: string) => void) {
     this.#readPath = readPath;
     this.#log = log;
   }
 
-  /** The hypervisor whose machines have this access from their start or adoption to their end. */
+  /** Wraps a hypervisor: its machines have this access from their start or adoption to their end. */
   through(hypervisor: MachineRunner): MachineRunner {
     const attach = <Machine extends RunningMachine | undefined>(machine: Machine): Machine => {
       if (machine) this.#attach(machine);
@@ -39,14 +39,14 @@ export class TpmAccess {
     };
   }
 
-  /** Opens or closes what the configuration now says. @throws HoldfastError `channel.no-vsock`. */
+  /** Opens or closes the access as the configuration now says. @throws HoldfastError `channel.no-vsock`. */
   refresh(): Promise<void> {
     const done = this.#last.then(() => this.#settle());
     this.#last = done.catch((error: unknown) => this.#log(`not opened: ${describe(error)}`));
     return done;
   }
 
-  /** Ends the access, and forgets what the guest has in the TPM. */
+  /** Closes the access, and flushes the objects of the guest from the TPM. */
   async close(): Promise<void> {
     this.#machine = undefined;
     await this.refresh();
@@ -54,7 +54,7 @@ export class TpmAccess {
 
   #attach(machine: RunningMachine): void {
     this.#machine = machine;
-    void this.refresh().catch(() => {}); // told in the log
+    void this.refresh().catch(() => {}); // logged
     const detach = () => {
       if (this.#machine === machine) void this.close().catch(() => {});
     };

@@ -1,6 +1,6 @@
 /**
- * The supervisor's process: `supervisor/main.ts start|adopt NAME`, with HOLDFAST_HOME set. One lives for each running
- * machine. SIGTERM: it leaves, the machine lives on. SIGINT: it shuts the machine down first; systemd sends this one.
+ * The process of a supervisor: `supervisor/main.ts start|adopt NAME`, with HOLDFAST_HOME set. Each running machine has one.
+ * On SIGTERM it leaves the machine running; on SIGINT, which systemd sends, it shuts the machine down.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,7 +30,7 @@ import { supervise } from './supervisor.ts';
 /** The user whose keys the image accepts. */
 const guestUser = 'holdfast';
 
-/** How long a failed start can be asked about: milliseconds. Whoever started us asks within a fraction of it. */
+/** How long the supervisor answers after a failed start: milliseconds. The command that started it asks much earlier. */
 const askedWithin = 5000;
 
 const modes = z.enum(['start', 'adopt']);
@@ -93,14 +93,14 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   await server.close();
   log(`supervisor ends: ${end}`);
   if (end === 'failed') await noteFailure(paths.run, supervisor.status().problem);
-  // what stays there is the sign of a machine that runs, or that ended without a shutdown
+  // if the directory stays, the machine is running, or ended without a shutdown
   if (end === 'stopped' || (end === 'unstarted' && mode === 'start'))
     await rm(paths.run, { recursive: true });
   await lock.release();
   return end === 'stopped' || end === 'left' ? 0 : 1;
 }
 
-/** The lock that says we are in charge, or undefined when another supervisor is. One that is ending is waited for. */
+/** Takes the lock of the supervisor in charge; returns undefined when there is another one. Waits for one that is ending. */
 async function takeCharge(machine: Machine): Promise<Lock | undefined> {
   for (;;) {
     try {
@@ -113,5 +113,5 @@ async function takeCharge(machine: Machine): Promise<Lock | undefined> {
   }
 }
 
-// a connection to the guest that hangs must not keep us
+// a hanging connection to the guest must not keep the process alive
 process.exit(await main(process.argv[2], process.argv[3]));

@@ -9,12 +9,12 @@ import { answer, type Handler } from './protocol/server.ts';
 import { isOff } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** What a supervisor answers, and how to wait until it has. */
+/** The handlers of a supervisor, and how to wait for them. */
 export interface Requests {
   readonly handlers: Readonly<Record<string, Handler>>;
-  /** Resolves once somebody has asked whether the machine was started. */
+  /** Resolves when a client has asked whether the machine was started. */
   readonly startAsked: Promise<void>;
-  /** Resolves when all questions about the machine's power that came so far are answered. */
+  /** Resolves when all requests about the machine's power so far are answered. */
   answered(): Promise<void>;
 }
 
@@ -24,11 +24,11 @@ const nothing = z.object({});
 const sessionLimit = 30_000;
 const pollEvery = 50;
 
-/** The requests that a supervisor serves: see `supervisor-client.ts` for the other end. */
+/** Returns the requests that a supervisor serves; client.ts has the other end. */
 export function supervisorRequests(supervisor: Supervisor): Requests {
   const startAsked = Promise.withResolvers<void>();
   const pending = new Set<Promise<void>>();
-  /** The process may end only when it has told its client. */
+  /** Has `answered` wait for the handler: the process must not end before its client has the reply. */
   const told =
     (handler: Handler): Handler =>
     async (request, connection) => {
@@ -75,7 +75,7 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
 }
 
 /**
- * The session, once the guest answers: it does not for a moment when it reboots, or when a new supervisor takes charge.
+ * Returns the session, after a wait while the guest reboots or a new supervisor takes charge.
  * @throws HoldfastError `machine.not-ready`, `supervisor.absent`.
  */
 async function sessionOf(supervisor: Supervisor): Promise<Session> {
@@ -84,13 +84,13 @@ async function sessionOf(supervisor: Supervisor): Promise<Session> {
     if (session) return session;
     const { state, channelProblem } = supervisor.status();
     if (isOff({ state })) {
-      // we are ending: for the caller it is as if there were none of us
+      // this supervisor is ending: the caller proceeds as if there were none
       throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
     }
     if (waited >= sessionLimit || !['starting', 'booting'].includes(state)) {
       throw failure('machine.not-ready', 'the machine does not answer', {
         why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,
-        next: 'wait until `holdfast status` says that it is running, or see its console log',
+        next: 'wait until `holdfast status` shows it as running, or see `holdfast logs`',
       });
     }
     await sleep(pollEvery);

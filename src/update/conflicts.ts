@@ -5,19 +5,19 @@ import type { Sha256 } from '../release/manifest.ts';
 import type { ReleasedEntry } from '../release/overlay-content.ts';
 
 /*
- * What a machine changed and a new release changes too. An overlay has no say in this: whatever is in its upper layer is what
- * is seen, and hides what the new release has there. Pure.
+ * Paths that both a machine and a new release changed. An overlay always shows its upper layer, which hides what the new release
+ * has there. Pure.
  */
 
-/** What is wrong with a path, in the user's words. */
+/** The kinds of conflict, as users read them. */
 export const conflictKinds = {
   changed: 'changed here, and changed in the new release',
-  added: 'made here, and new in the new release',
-  kept: 'as in the old release, but kept here: it hides the change of the new one',
-  replaced: 'something else here than in the new release, which changes it',
+  added: 'added here, and new in the new release',
+  kept: 'copied here unchanged from the old release: hides the change of the new one',
+  replaced: 'another type here than in the new release, which changes it',
   deleted: 'deleted here, and new or changed in the new release',
-  opaque: 'made again here: it hides what is new or changed in it in the new release',
-  removed: 'kept here, and gone from the new release',
+  opaque: 'recreated here: hides new or changed content of the new release',
+  removed: 'kept here, and removed from the new release',
 } as const;
 export type ConflictKind = keyof typeof conflictKinds;
 
@@ -26,14 +26,14 @@ export interface Conflict {
   readonly kind: ConflictKind;
 }
 
-/** An overlay of a machine, and what the new release has below it. */
+/** The layers of an overlay, and the content of the new release below it. */
 export interface Contest extends Layers {
   readonly newer: ReadonlyMap<RawPath, ReleasedEntry>;
-  /** What is given back before the new release is started: it stands against nothing. */
+  /** Reset before the new release starts: in conflict with nothing. */
   readonly pending: readonly RawPath[];
 }
 
-/** What must be asked of the guest before `conflictsIn` can judge: contents that may differ, and directories that may hide. */
+/** Returns the questions to the guest that `conflictsIn` needs answered: contents that may differ, directories that may hide. */
 export function questionsOf(contest: Contest): LayerQuestion[] {
   const { lower, newer, opaque } = contest;
   const upper = upperAfterReset(contest);
@@ -55,7 +55,7 @@ export function questionsOf(contest: Contest): LayerQuestion[] {
   });
 }
 
-/** All conflicts, each directory ahead of what is in it. @param facts the answers to `questionsOf`. */
+/** Returns all conflicts, each directory before its content. @param facts the answers to `questionsOf`. */
 export function conflictsIn(contest: Contest, facts: LayerFacts): Conflict[] {
   const { lower, newer } = contest;
   const upper = upperAfterReset(contest);
@@ -100,7 +100,7 @@ function directoriesAbove(path: RawPath): RawPath[] {
   return ['' as RawPath, ...parts.map((_, index) => parts.slice(0, index + 1).join('/') as RawPath)];
 }
 
-/** @param digest of the first one's content. */
+/** @param digest of the content of `one`. */
 function isSame(one: LayerEntry | undefined, next: ReleasedEntry | undefined, digest: Sha256 | undefined) {
   if (one === undefined || next === undefined) return one === next;
   if (!hasSameAttributes(one, next)) return false;
@@ -108,14 +108,14 @@ function isSame(one: LayerEntry | undefined, next: ReleasedEntry | undefined, di
   return one.type === next.type && (next.type === 'directory' || one.target === next.target);
 }
 
-/** Whether only the content can tell two files apart. */
+/** Tells whether two files can differ only in their content. */
 function isAlike(one: LayerEntry | undefined, next: ReleasedEntry): boolean {
   return (
     one?.type === 'file' && next.type === 'file' && one.size === next.size && hasSameAttributes(one, next)
   );
 }
 
-/** Whether the machine has it as the release that runs has it. */
+/** Tells whether the machine has it unchanged from the running release. */
 function isKept({ same }: Contest, path: RawPath, own: LayerEntry, old: LayerEntry): boolean {
   if (own.type !== old.type || !hasSameAttributes(own, old)) return false;
   return own.type === 'file' ? same.has(path) : own.target === old.target;

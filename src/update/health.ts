@@ -7,15 +7,15 @@ import { askRunning } from '../guest/running.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
 import type { RootHash } from '../verity/root-hash.ts';
 
-/** What a trial must be. */
+/** The slot and root hash that a trial must run. */
 export interface Expected {
   readonly slot: Slot;
   readonly rootHash: RootHash;
 }
 
 /**
- * The claims of the audit that a release itself must make true. The others are about what the machine's users did, which was
- * so before; and that a trial is not committed is no surprise.
+ * The audit claims that depend on the release. The others depend on the users of the machine, or fail during any trial because it
+ * is not committed.
  */
 export const coreClaims: readonly string[] = [
   ...['no-package-manager', 'release-signed', 'root-read-only', 'root-verity', 'root-signature'],
@@ -29,9 +29,9 @@ const bootLimit = 300 * seconds;
 const containerLimit = 60 * seconds;
 
 /**
- * Everything that is wrong with a trial, in the user's words; empty when it is well. Checks do not stop at the first.
+ * Runs all health checks of a trial and returns the problems that they found.
  * @param audit audits the machine.
- * @throws what is no HoldfastError: a defect of ours.
+ * @throws any error that is no HoldfastError, which is a defect of Holdfast.
  */
 export async function problemsOf(
   guest: Guest,

@@ -1,30 +1,29 @@
 import type { Slot } from '../disk/layout.ts';
 import { otherSlot, phaseOf, type SlotsSeen } from '../firmware/slots.ts';
 
-/** What is known of a machine on its way to a release. */
+/** What is known of a machine during an update. */
 export interface Observed extends SlotsSeen {
-  /** Whether the slot that runs holds the release that is wanted. */
+  /** Whether the active slot holds the wanted release. */
   readonly runsTarget: boolean;
-  /** Whether the slot that does not run holds it, every byte checked. */
+  /** Whether the inactive slot holds it, every byte verified. */
   readonly holdsTarget: boolean;
-  /** Whether what the machine changed was compared with what it changes, or need not be. */
+  /** Whether the machine's own changes were compared with those of the release, or need not be. */
   readonly isCompared: boolean;
-  /** Whether the slot that does not run holds a release that must not run on this machine again. */
+  /** Whether the inactive slot holds a release of an earlier epoch, which must not run on this machine again. */
   readonly holdsPast: boolean;
 }
 
 /**
- * The steps of an update, each of which can be done again.
- * - `start`: the machine is off, or failed
- * - `retire`: take the slot that does not run out of the order of boot, and call off a trial of it, so that nothing boots it
- *   while it is written
+ * The steps of an update. Each is idempotent.
+ * - `start`: start a machine that is off or failed
+ * - `retire`: remove the inactive slot from the boot order and cancel its trial, so that nothing boots it while it is written
  * - `stage`: write the release into it
- * - `compare`: see that nothing of the machine's own hides what the release changes
+ * - `compare`: check that no file of the machine hides a change of the release
  * - `finalize`: make the next start a trial of it
  * - `restart`: begin the trial
- * - `judge`: check the health of the trial; then commit it, or leave it
- * - `abandon`: leave a trial of another release
- * - `expire`: make a release of an earlier epoch unfit to be started
+ * - `judge`: check the health of the trial; then commit it, or end it
+ * - `abandon`: end a trial of another release
+ * - `expire`: make a release of an earlier epoch unbootable
  */
 export type Step =
   | 'start'
@@ -38,9 +37,8 @@ export type Step =
   | 'expire';
 
 /**
- * The next step towards the release that is wanted; undefined when the machine is there. The slot that runs is never
- * written, and the slot that is written is never one that the firmware would boot: whenever this is cut off, it boots the
- * committed release.
+ * Returns the next step towards the wanted release; undefined when it is committed. The active slot is never written, and the
+ * slot that is written is never in the boot order: an interrupted update boots the committed release.
  */
 export function nextStep(seen: Observed): Step | undefined {
   const { running, order, next, runsTarget, holdsTarget, isCompared, holdsPast } = seen;

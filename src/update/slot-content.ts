@@ -11,18 +11,18 @@ import { blockSize } from '../verity/geometry.ts';
 import { verifyContent } from '../verity/verify.ts';
 
 /*
- * A release's base image holds the three partitions of slot A. Nothing in them says which slot they are for, so that the
- * same bytes serve either.
+ * The base image of a release holds the three partitions of slot A. Their content does not depend on the slot, so the same bytes
+ * serve both.
  */
 
-/** A part of a slot: where it is on the disk, and where its bytes are in the base image. */
+/** A partition of a slot: its place on the disk, and its bytes in the base image. */
 interface Part {
   readonly source: ReadAt;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Opens a release's base image for the time of `work`. */
+/** Opens the base image of a release while `work` runs. */
 export async function withBase<T>(
   { baseImage }: Pick<StoredRelease, 'baseImage'>,
   work: (base: FileHandle) => Promise<T>,
@@ -46,8 +46,8 @@ async function partsOf(base: FileHandle, slot: Slot): Promise<{ boot: readonly P
 }
 
 /**
- * Writes a release into a slot: only the blocks that differ, so that a cut costs nothing but the time. On the medium when
- * it resolves.
+ * Writes a release into a slot: only the blocks that differ, so that an interrupted write resumes. The data is on the medium when
+ * the promise resolves.
  * @param base the release's base image.
  * @returns how many bytes were written.
  * @throws HoldfastError `disk.device`; the signal's reason.
@@ -72,7 +72,7 @@ export async function writeSlot(
         await disk.write(offset + position + start, wanted.subarray(start, end));
         written += end - start;
       });
-      await Promise.all(writes); // a round trip for all, while the next chunk is read
+      await Promise.all(writes); // one round trip for all, while the next chunk is read
       done += wanted.length;
       step.update({ done, total, unit: 'bytes' });
     }
@@ -81,12 +81,12 @@ export async function writeSlot(
   return written as Bytes;
 }
 
-/** @param base where position 0 is on the disk. */
+/** @param base the offset of position 0 on the disk. */
 function readsOfDisk(disk: BlockDevice, base: number): ReadAt {
   return (target, position) => disk.read(target, base + position);
 }
 
-/** Whole blocks that differ, neighbours together. */
+/** Returns the ranges of whole blocks that differ. */
 function differences(wanted: Buffer, present: Buffer): { start: number; end: number }[] {
   const runs: { start: number; end: number }[] = [];
   for (let start = 0; start < wanted.length; start += blockSize) {
@@ -100,9 +100,9 @@ function differences(wanted: Buffer, present: Buffer): { start: number; end: num
 }
 
 /**
- * Reads a slot back: every byte of the root under the root hash that was signed, the boot partitions against the base
- * image, which was checked when it came into the store.
- * @returns what is wrong, or undefined when the slot holds the release.
+ * Reads a slot back: every byte of the root against the signed root hash, the boot partitions against the base image, which was
+ * verified when it was imported.
+ * @returns the difference, or undefined when the slot holds the release.
  * @throws HoldfastError `disk.device`.
  */
 export async function slotProblem(
@@ -123,7 +123,7 @@ export async function slotProblem(
   for (const { source, offset, length } of boot) {
     for await (const { position, bytes: present } of readAhead(readsOfDisk(disk, offset), length)) {
       if (!(await source(spare.subarray(0, present.length), position)).equals(present))
-        return `byte ${position} or one after it of a boot partition differs`;
+        return `a boot partition differs at byte ${position} or after it`;
     }
   }
   return undefined;

@@ -39,7 +39,7 @@ test('a mistake is exit code 2, told on standard error alone, without colours wh
 test("a machine's name with a slash is refused before anything is done", () => {
   const { status, stderr } = launch(launcher, 'status', '--machine', '../x');
   assert.equal(status, 2);
-  assert.match(stderr, /^error: '\.\.\/x' cannot be a machine's name\n/);
+  assert.match(stderr, /^error: '\.\.\/x' is not a valid machine name\n/);
 });
 
 test('without the pinned Node it says how to get it', () => {

@@ -96,7 +96,7 @@ test('with Secure Boot off nothing opens the data, and nobody is asked for the r
   await isLocked(/Data is locked: only `holdfast recovery` opens it while verity or Secure Boot is off/);
   const { code, stderr } = await holdfast(['recovery', ...word], { input: recoveryKey });
   assert.equal(code, 1);
-  assert.match(stderr, /would start what nobody signed\n.*: SecureBootEnable$/m);
+  assert.match(stderr, /would start unsigned software\n.*: SecureBootEnable$/m);
   assert.deepEqual(await keptKeys(files.secrets), {});
   await undo();
 });

@@ -104,7 +104,7 @@ test('what the machine and the release both changed is told, and is in the way',
   assert.deepEqual(await updateStatus(), before, 'a dry run changes nothing');
   const { code, stderr } = await holdfast(['update', 'apply', ...word, '--from', successor]);
   assert.equal(code, 1);
-  assert.match(stderr, /own files hide what release .* changes\n.*\/etc\/issue \(changed here/);
+  assert.match(stderr, /files of this machine hide changes of release .*\n.*\/etc\/issue \(changed here/);
   const { phase, committed, slots } = await updateStatus();
   assert.deepEqual([phase, committed], ['committed', 'A']);
   assert.ok(slots.B, 'it was written, and not tried');
@@ -131,7 +131,7 @@ test('a release whose service fails is tried once, and left for the one before',
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /is not well on this machine\n.*services failed: gateway\.service; test in the guest failed/,
+    /is unhealthy on this machine\n.*services failed: gateway\.service; test in the guest failed/,
   );
   const { phase, committed, running } = await updateStatus();
   assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);

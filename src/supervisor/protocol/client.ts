@@ -22,8 +22,8 @@ import {
 } from './frames.ts';
 
 /**
- * Asks the supervisor of a machine one thing; the caller knows the answer's form and checks it.
- * @throws HoldfastError what the supervisor threw, `supervisor.absent` when none answers, `supervisor.lost`.
+ * Sends one request to a supervisor and returns its reply, which the caller validates.
+ * @throws HoldfastError the error of the supervisor, `supervisor.absent` when there is none, `supervisor.lost`.
  */
 export async function ask(socketPath: string, request: Request): Promise<unknown> {
   const { reply, release } = await hold(socketPath, request);
@@ -31,7 +31,7 @@ export async function ask(socketPath: string, request: Request): Promise<unknown
   return reply;
 }
 
-/** As `ask`, for what the supervisor lends: it is given back by `release`, or when this process ends. */
+/** Asks as `ask` does, for a resource that the supervisor lends until `release` or the end of this process. */
 export async function hold(
   socketPath: string,
   request: Request,
@@ -42,7 +42,7 @@ export async function hold(
       receive(socket, reject, ({ type, payload }) => {
         if (type === frameTypes.reply) resolve(decodeJson(payload));
         else if (type === frameTypes.error) reject(decodeError(payload));
-        else reject(protocolError(`a frame of the type ${type} came instead of a reply`));
+        else reject(protocolError(`unexpected frame of type ${type} instead of a reply`));
       });
     });
     return { reply, release: () => socket.destroy() };
@@ -52,7 +52,7 @@ export async function hold(
   }
 }
 
-/** Starts commands in the guest through the supervisor's session. They throw as `ask` does, and as `Session.start`. */
+/** Returns a function that starts commands through the supervisor's session. It throws as `ask` and `Session.start` do. */
 export function startThrough(socketPath: string): StartCommand {
   return async (argv, terminal) => {
     const socket = await send(socketPath, { verb: 'exec', argv, terminal });
@@ -75,7 +75,7 @@ export function startThrough(socketPath: string): StartCommand {
 
 async function send(socketPath: string, request: Request): Promise<Socket> {
   const socket = connect(socketPath);
-  socket.on('error', () => {}); // told by `connect` before, by 'close' after
+  socket.on('error', () => {}); // reported by `connect`, later by 'close'
   socket.write(encodeFrame(frameTypes.request, encodeJson({ version: protocolVersion, ...request })));
   try {
     await once(socket, 'connect');
@@ -90,7 +90,7 @@ async function send(socketPath: string, request: Request): Promise<Socket> {
   return socket;
 }
 
-/** Hands over frame by frame; whatever goes wrong is told once, and the connection is gone then. */
+/** Passes on each frame. Any failure is reported once, and closes the connection. */
 function receive(socket: Socket, fail: (error: unknown) => void, take: (frame: Frame) => void): void {
   const decoder = new FrameDecoder();
   socket.on('data', (piece: Buffer) => {
@@ -104,14 +104,14 @@ function receive(socket: Socket, fail: (error: unknown) => void, take: (frame: F
   socket.on('close', () => {
     fail(
       failure('supervisor.lost', 'the connection to the supervisor was lost', {
-        why: 'it ended before the command did',
+        why: 'it was closed before the command ended',
         next: 'run `holdfast status` to see whether the machine still runs',
       }),
     );
   });
 }
 
-/** The command at our end of the socket. `take` gets its frames, `lose` ends it when there will be no more. */
+/** Returns a command over the socket; `take` gets its frames, `lose` ends it when no more will come. */
 function commandOver(socket: Socket) {
   const end = Promise.withResolvers<CommandEnd>();
   let over = false;
@@ -119,7 +119,7 @@ function commandOver(socket: Socket) {
   const stderr = outputOf(socket, () => stdout);
   const input = inputOver(socket);
   const ended = Promise.all([end.promise, once(stdout, 'close'), once(stderr, 'close')]).then(([how]) => how);
-  ended.catch(() => {}); // whoever waits for it sees it; nobody has to
+  ended.catch(() => {}); // reported to callers that wait for it
 
   const stop = () => {
     over = true;
@@ -140,7 +140,7 @@ function commandOver(socket: Socket) {
       end.resolve(decodeEnd(payload));
       stop();
     } else if (type === frameTypes.error) throw decodeError(payload);
-    else throw protocolError(`a frame of the type ${type} came`);
+    else throw protocolError(`unexpected frame of type ${type}`);
   };
   const lose = (error: unknown) => {
     end.reject(error);
@@ -159,7 +159,7 @@ function commandOver(socket: Socket) {
   return { command, take, lose };
 }
 
-/** Both outputs come over one socket: it is read on when this one is wanted and the other has room. */
+/** Both outputs share the socket, which is read when this one is wanted and the other has room. */
 function outputOf(socket: Socket, other: () => Readable): Readable {
   const flow = () => {
     if (!isFull(other())) socket.resume();
@@ -177,7 +177,7 @@ function isFull(output: Readable): boolean {
   return !output.destroyed && output.readableLength >= output.readableHighWaterMark;
 }
 
-/** Standard input: sends what was granted, and keeps the rest until more is. */
+/** Standard input: sends as much as was granted, and keeps the rest until more is granted. */
 function inputOver(socket: Socket) {
   let granted = inputWindow;
   let rest: Buffer = Buffer.alloc(0);
@@ -222,7 +222,7 @@ function decodeError(payload: Buffer): HoldfastError {
   return new HoldfastError(
     isErrorCode(code) ? code : 'supervisor.protocol',
     exitCode === 2 ? 2 : 1,
-    typeof message === 'string' && message !== '' ? message : 'the supervisor failed without a reason',
+    typeof message === 'string' && message !== '' ? message : 'the supervisor failed and gave no reason',
     { ...(typeof why === 'string' && { why }), ...(typeof next === 'string' && { next }) },
   );
 }

@@ -2,26 +2,26 @@ import { failure, type HoldfastError } from '../../base/errors.ts';
 import { type CommandEnd, type GuestSignal, guestSignals, isSignalName } from '../../channel/guest.ts';
 
 /**
- * The language of the supervisor's local socket. A connection carries one request. Both sides send frames: type (one
- * byte), length of the payload (four bytes, big-endian), payload. The command line loads this file and the client's half
- * at every `exec`: they import nothing that takes time to load.
+ * The protocol of the supervisor's local socket. A connection carries one request. Both sides send frames: type (one byte), length
+ * of the payload (four bytes, big-endian), payload. Every `exec` loads this file and the client, so they import nothing that
+ * takes time to load.
  */
 export const protocolVersion = 1;
 
 export const frameTypes = {
-  /** Client, first and once: JSON with `version`, `verb` and what the verb takes. */
+  /** Client, first and once: JSON with `version`, `verb` and the parameters of the verb. */
   request: 1,
-  /** Server, last: JSON, the answer. */
+  /** Server, last: the reply as JSON. */
   reply: 2,
-  /** Server, last: JSON, a HoldfastError. */
+  /** Server, last: a HoldfastError as JSON. */
   error: 3,
-  /** Server: the command runs; the frames below may follow. Empty. */
+  /** Server: the command is running; the frames below may follow. Empty. */
   started: 4,
-  /** Client: bytes for standard input, never more than was granted. */
+  /** Client: bytes of standard input, never more than was granted. */
   input: 5,
-  /** Client: the end of standard input. Empty. */
+  /** Client: end of standard input. Empty. */
   inputEnd: 6,
-  /** Client: a signal's name. */
+  /** Client: the name of a signal. */
   signal: 7,
   /** Client: columns and rows, four bytes each. */
   resize: 8,
@@ -29,7 +29,7 @@ export const frameTypes = {
   output: 9,
   /** Server: bytes of standard error. */
   errorOutput: 10,
-  /** Server: so many more bytes of input may be sent (four bytes). Signals never queue behind input that nobody reads. */
+  /** Server: how many more bytes of input may be sent (four bytes). Signals never queue behind unread input. */
   grant: 11,
   /** Server, last: how the command ended. */
   exit: 12,
@@ -42,11 +42,11 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** What a client asks for. */
+/** A request of a client. */
 export type Request = { readonly verb: string } & Readonly<Record<string, unknown>>;
 
 export const payloadLimit = 256 * 1024;
-/** So much input may be sent before the first grant. */
+/** Bytes of input that may be sent before the first grant. */
 export const inputWindow = 256 * 1024;
 
 const headerLength = 5;
@@ -60,9 +60,9 @@ export function protocolError(why: string): HoldfastError {
   });
 }
 
-/** One frame. @throws HoldfastError `supervisor.protocol` when the payload is too long. */
+/** Encodes a frame. @throws HoldfastError `supervisor.protocol` when the payload is too long. */
 export function encodeFrame(type: FrameType, payload: Uint8Array = empty): Buffer {
-  if (payload.length > payloadLimit) throw protocolError(`a frame of ${payload.length} bytes was to be sent`);
+  if (payload.length > payloadLimit) throw protocolError(`cannot send a frame of ${payload.length} bytes`);
   const frame = Buffer.allocUnsafe(headerLength + payload.length);
   frame.writeUInt8(type, 0);
   frame.writeUInt32BE(payload.length, 1);
@@ -70,7 +70,7 @@ export function encodeFrame(type: FrameType, payload: Uint8Array = empty): Buffe
   return frame;
 }
 
-/** Frames of bytes that may be longer than one takes. */
+/** Encodes data in as many frames as it takes. */
 export function encodeData(type: FrameType, data: Buffer): Buffer[] {
   const frames: Buffer[] = [];
   for (let at = 0; at < data.length; at += payloadLimit) {
@@ -79,12 +79,12 @@ export function encodeData(type: FrameType, data: Buffer): Buffer[] {
   return frames;
 }
 
-/** Cuts a stream of bytes into frames, whatever pieces it comes in. Holds at most one frame and one piece. */
+/** Decodes a stream of bytes into frames. Buffers at most one frame and one piece. */
 export class FrameDecoder {
   #pieces: Buffer[] = [];
   #length = 0;
 
-  /** The frames that this piece completes. @throws HoldfastError `supervisor.protocol`. */
+  /** Returns the frames that this piece completes. @throws HoldfastError `supervisor.protocol`. */
   decode(piece: Buffer): Frame[] {
     this.#pieces.push(piece);
     this.#length += piece.length;
@@ -94,8 +94,8 @@ export class FrameDecoder {
       const header = this.#joined(headerLength);
       const type = header.readUInt8(0);
       const length = header.readUInt32BE(1);
-      if (!isFrameType(type)) throw protocolError(`a frame of the unknown type ${type} came`);
-      if (length > payloadLimit) throw protocolError(`a frame of ${length} bytes came`);
+      if (!isFrameType(type)) throw protocolError(`unknown frame type ${type}`);
+      if (length > payloadLimit) throw protocolError(`received a frame of ${length} bytes`);
       const end = headerLength + length;
       if (this.#length < end) return frames;
       const bytes = this.#joined(end);
@@ -105,7 +105,7 @@ export class FrameDecoder {
     }
   }
 
-  /** The pieces as one buffer if `needed` bytes are not yet together. */
+  /** Joins the pieces unless the first has `needed` bytes. */
   #joined(needed: number): Buffer {
     const [first = empty] = this.#pieces;
     if (first.length >= needed) return first;
@@ -119,7 +119,7 @@ function isFrameType(type: number): type is FrameType {
   return knownTypes.has(type);
 }
 
-/** @throws HoldfastError `supervisor.long` when it does not fit into one frame. */
+/** Encodes JSON. @throws HoldfastError `supervisor.long` when it does not fit into one frame. */
 export function encodeJson(value: unknown): Buffer {
   const payload = Buffer.from(JSON.stringify(value));
   if (payload.length > payloadLimit) {
@@ -150,13 +150,13 @@ export function encodeNumbers(...numbers: readonly number[]): Buffer {
 
 /** @throws HoldfastError `supervisor.protocol` unless there is exactly one number. */
 export function decodeNumber(payload: Buffer): number {
-  if (payload.length !== 4) throw protocolError(`a number of ${payload.length} bytes came`);
+  if (payload.length !== 4) throw protocolError(`received a number of ${payload.length} bytes`);
   return payload.readUInt32BE(0);
 }
 
 /** @throws HoldfastError `supervisor.protocol` unless there are exactly two numbers. */
 export function decodeSize(payload: Buffer): { columns: number; rows: number } {
-  if (payload.length !== 8) throw protocolError(`a size of ${payload.length} bytes came`);
+  if (payload.length !== 8) throw protocolError(`received a terminal size of ${payload.length} bytes`);
   return { columns: payload.readUInt32BE(0), rows: payload.readUInt32BE(4) };
 }
 
@@ -164,14 +164,13 @@ export function decodeSize(payload: Buffer): { columns: number; rows: number } {
 export function decodeSignal(payload: Buffer): GuestSignal {
   const name = payload.toString('latin1');
   const signal = guestSignals.find((each) => each === name);
-  if (signal === undefined)
-    throw protocolError(`the unknown signal ${JSON.stringify(name.slice(0, 20))} came`);
+  if (signal === undefined) throw protocolError(`unknown signal ${JSON.stringify(name.slice(0, 20))}`);
   return signal;
 }
 
 const endKinds = { code: 0, signal: 1 } as const;
 
-/** A byte for the kind, then the code (four bytes) or the signal's name. */
+/** Encodes a byte for the kind, then the code (four bytes) or the signal's name. */
 export function encodeEnd(end: CommandEnd): Buffer {
   return 'code' in end
     ? Buffer.concat([Buffer.of(endKinds.code), encodeNumbers(end.code)])
@@ -184,5 +183,5 @@ export function decodeEnd(payload: Buffer): CommandEnd {
   if (kind === endKinds.code) return { code: decodeNumber(payload.subarray(1)) };
   const signal = payload.toString('latin1', 1);
   if (kind === endKinds.signal && isSignalName(signal)) return { signal };
-  throw protocolError('a malformed end of a command came');
+  throw protocolError('received a malformed end of a command');
 }

@@ -17,21 +17,21 @@ import {
   protocolVersion,
 } from './frames.ts';
 
-/** One client, while its request is being handled. */
+/** A client while its request is handled. */
 export interface Connection {
-  /** Aborted when the client is gone. */
+  /** Aborted when the client disconnects. */
   readonly gone: AbortSignal;
-  /** Sends data in as many frames as it takes; false when the client is slow or gone: wait for `drained`. */
+  /** Sends data in as many frames as it takes. Returns false when the client is slow or gone: wait for `drained`. */
   send(type: FrameType, data?: Buffer): boolean;
   drained(): Promise<void>;
-  /** Takes the frames that follow the request. Until then, and after it throws, the connection is ended by any. */
+  /** Takes the frames that follow the request. Without it, and after it throws, any frame ends the connection. */
   receive(take: (frame: Frame) => void): void;
 }
 
-/** Handles one request, already read as JSON but not yet checked. What it throws is told to the client. */
+/** Handles one request, parsed as JSON but not yet validated. Errors are sent to the client. */
 export type Handler = (request: unknown, connection: Connection) => Promise<void>;
 
-/** A handler for a verb with one answer. `work` is told when the client is gone. */
+/** Returns a handler for a verb with one reply. @param work gets a signal that is aborted when the client disconnects. */
 export function answer<Schema extends z.ZodType>(
   schema: Schema,
   work: (request: z.output<Schema>, gone: AbortSignal) => Promise<unknown>,
@@ -49,7 +49,7 @@ export function parseRequest<Schema extends z.ZodType>(schema: Schema, request: 
   throw protocolError(`the request is malformed: ${describe(parsed.error)}`);
 }
 
-/** What every request has; the rest is the verb's. */
+/** The common part of all requests. */
 const envelope = z.object({ version: z.number(), verb: z.string() });
 
 export interface Server {
@@ -58,8 +58,8 @@ export interface Server {
 }
 
 /**
- * Serves the supervisor's socket, which only its owner may use. Replaces what a dead supervisor left there: the caller
- * has made sure that no other one lives.
+ * Serves the supervisor's socket, which only its owner may use. Replaces the socket of a dead supervisor: the caller holds the lock
+ * of the supervisor.
  * @param handlers by verb.
  */
 export async function serve(
@@ -89,7 +89,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
   let take = (frame: Frame) => {
     if (frame.type !== frameTypes.request) throw protocolError('the first frame was not a request');
     take = () => {
-      throw protocolError('a frame came that this request does not take');
+      throw protocolError('unexpected frame after the request');
     };
     void handle(decodeJson(frame.payload));
   };
@@ -102,7 +102,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
       return !socket.writableNeedDrain;
     },
     drained: async () => {
-      await once(socket, 'drain', { signal: gone.signal }).catch(() => {}); // nobody needs to wait for the gone
+      await once(socket, 'drain', { signal: gone.signal }).catch(() => {}); // the client is gone
     },
     receive: (taker) => {
       take = taker;
@@ -121,7 +121,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
     }
   };
   socket.on('data', (piece: Buffer) => {
-    if (gone.signal.aborted) return; // refused, and yet it sends
+    if (gone.signal.aborted) return; // rejected, but still sending
     try {
       for (const frame of decoder.decode(piece)) take(frame);
     } catch (error) {
@@ -137,10 +137,10 @@ function handlerOf(request: unknown, handlers: Readonly<Record<string, Handler>>
   const { version, verb } = parseRequest(envelope, request);
   debug('supervisor', `request ${verb}`);
   if (version !== protocolVersion) {
-    throw protocolError(`the supervisor speaks version ${protocolVersion}, the command ${version}`);
+    throw protocolError(`the supervisor has protocol version ${protocolVersion}, the command ${version}`);
   }
   const handler = Object.hasOwn(handlers, verb) ? handlers[verb] : undefined;
-  if (!handler) throw protocolError(`the supervisor knows no '${verb}'`);
+  if (!handler) throw protocolError(`the supervisor does not support '${verb}'`);
   return handler;
 }
 

@@ -8,19 +8,19 @@ import type { Machine } from '../../machine/machine.ts';
 import type { MachineName } from '../../machine/paths.ts';
 import { homeLine, type UnitParts, unitName, unitText } from './unit.ts';
 
-/** The service manager of this host: root's, or the user's own. */
+/** The service manager of this host: of root, or of the user. */
 export interface ServiceManager {
   readonly scope: UnitParts['scope'];
-  /** Where unit files go. */
+  /** Directory of its unit files. */
   readonly unitDirectory: string;
-  /** Whether there is one. */
+  /** Tells whether the service manager is running. */
   isRunning(): Promise<boolean>;
-  /** Whether the user's services run without a login. Always true for root's. */
+  /** Tells whether its services run without a login; always true for root. */
   isLingering(): Promise<boolean>;
   systemctl(...args: readonly string[]): Promise<void>;
 }
 
-/** The service manager that this user may command. */
+/** Returns this user's service manager. */
 export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env): ServiceManager {
   // sd_booted(3)
   const isRunning = () => exists('/run/systemd/system');
@@ -42,27 +42,27 @@ export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env)
   };
 }
 
-/** The command that supervises a machine in the foreground. */
+/** Returns the command that supervises a machine in the foreground. */
 export function supervisorCommand(name: MachineName, mode: 'start' | 'adopt'): readonly string[] {
   return [process.execPath, resolve(import.meta.dirname, '../main.ts'), mode, name];
 }
 
-/** Whether the machine comes up with the host. Derived from the unit file, as systemd itself does. */
+/** Tells whether the machine starts with the host. Derived from the unit file, as systemd does. */
 export async function isAutostarted(machine: Machine, manager: ServiceManager): Promise<boolean> {
   const text = await unitFile(machine.name, manager);
   return text?.split('\n').includes(homeLine(machine.home.directory)) ?? false;
 }
 
 /**
- * Makes the machine come up with the host. Does not start it.
- * @returns false when it did already.
+ * Enables the start of the machine with the host. Does not start it now.
+ * @returns false when nothing changed.
  * @throws HoldfastError `autostart.systemd`, `autostart.linger`, `autostart.taken`.
  */
 export async function enableAutostart(machine: Machine, manager: ServiceManager): Promise<boolean> {
   await requireSystemd(manager);
   if (!(await manager.isLingering())) {
     throw failure('autostart.linger', 'your services do not run before you log in', {
-      why: 'lingering is off for your user',
+      why: 'lingering is disabled for your user',
       next: `run \`sudo loginctl enable-linger ${userInfo().username}\`, and try again`,
     });
   }
@@ -89,8 +89,8 @@ export async function enableAutostart(machine: Machine, manager: ServiceManager)
 }
 
 /**
- * The machine no longer comes up with the host. Does not stop it. Works without systemd, where nothing is to be told.
- * @returns false when it did not anyway.
+ * Disables the start of the machine with the host. Does not stop it. Works without systemd.
+ * @returns false when nothing changed.
  */
 export async function disableAutostart(machine: Machine, manager: ServiceManager): Promise<boolean> {
   if (!(await isAutostarted(machine, manager))) return false;
@@ -111,8 +111,8 @@ async function unitFile(name: MachineName, manager: ServiceManager): Promise<str
 
 async function requireSystemd(manager: ServiceManager): Promise<void> {
   if (await manager.isRunning()) return;
-  throw failure('autostart.systemd', 'machines cannot be started with this host', {
-    why: 'systemd does not run here',
-    next: 'let your own service manager run `holdfast start` when the host starts',
+  throw failure('autostart.systemd', 'cannot start machines with this host', {
+    why: 'systemd is not running on this host',
+    next: 'have your service manager run `holdfast start` when the host starts',
   });
 }

@@ -1,7 +1,7 @@
 import { misuse } from '../../base/errors.ts';
 import type { MachineName } from '../../machine/paths.ts';
 
-/** What the unit of a machine runs. All paths are absolute. */
+/** The variable parts of a unit. All paths are absolute. */
 export interface UnitParts {
   readonly name: MachineName;
   /** HOLDFAST_HOME. */
@@ -10,26 +10,26 @@ export interface UnitParts {
   readonly command: readonly string[];
   /** PATH for the tools. */
   readonly path: string;
-  /** `system`: it comes up with the host. `user`: with the user's own systemd. */
+  /** `system`: starts with the host; `user`: starts with the user's systemd. */
   readonly scope: 'system' | 'user';
 }
 
-/** The unit's name: one instance for each machine. */
+/** Returns the name of the unit: one instance for each machine. */
 export function unitName(name: MachineName): string {
   return `holdfast@${name}.service`;
 }
 
-/** The line that says whose machines the unit is about: two homes may have machines of one name. */
+/** Returns the line that names the home of the machine: two homes may have machines of the same name. */
 export function homeLine(home: string): string {
   return `Environment=${quote(`HOLDFAST_HOME=${home}`)}`;
 }
 
 /**
- * The unit file.
- * - KillMode=process: the machine lives on when its supervisor dies, and the next supervisor finds it.
- * - Restart=on-failure and not `always`: a machine that was shut down stays off. One whose processes died comes back.
- * - KillSignal=SIGINT: stopping the unit shuts the guest down; SIGTERM only makes the supervisor leave.
- * - There is no ExecStop=: systemd runs it also when the supervisor was killed, and that must not stop the machine.
+ * Returns the unit file.
+ * - KillMode=process: the machine keeps running when its supervisor dies, and the next supervisor finds it.
+ * - Restart=on-failure and not `always`: a machine that was shut down stays off; one whose processes died is started again.
+ * - KillSignal=SIGINT: stopping the unit shuts the guest down; SIGTERM would only make the supervisor leave.
+ * - No ExecStop=: systemd would run it also after the supervisor was killed, which must not stop the machine.
  * @throws HoldfastError `autostart.path` when a path cannot be written into a unit.
  */
 export function unitText(parts: UnitParts): string {
@@ -56,11 +56,11 @@ WantedBy=${parts.scope === 'system' ? 'multi-user.target' : 'default.target'}
 `;
 }
 
-/** One word, quoted as systemd.syntax(7) says, with specifiers (systemd.unit(5)) taken literally. */
+/** Quotes a word for systemd.syntax(7), with specifiers (systemd.unit(5)) escaped. */
 function quote(word: string): string {
   if (/\p{Cc}/u.test(word)) {
-    throw misuse('autostart.path', `${JSON.stringify(word)} cannot be written into a systemd unit`, {
-      why: 'it holds control characters',
+    throw misuse('autostart.path', `cannot write ${JSON.stringify(word)} into a systemd unit`, {
+      why: 'it has control characters',
       next: 'choose another HOLDFAST_HOME',
     });
   }

@@ -50,7 +50,7 @@ test('a newer format is told from damage', () => {
   assert.throws(() => parseConfiguration(JSON.stringify({ format: 2, other: true }), 'machine.json'), {
     code: 'machine.format',
     exitCode: 1,
-    why: 'its format is 2; this program knows 1',
+    why: 'its format is 2; this program supports 1',
   });
 });
 

@@ -37,8 +37,8 @@ for (const cpus of [1, 4])
 const refusedMemory: readonly (readonly [Bytes, RegExp])[] = [
   [mb(1022), /at least 1024 MB/],
   [mb(0), /at least 1024 MB/],
-  [mb(1025), /even numbers/],
-  [(mb(2048) + 1) as Bytes, /even numbers/],
+  [mb(1025), /even number/],
+  [(mb(2048) + 1) as Bytes, /even number/],
   [mb(8194), /8192 MB are free/],
 ];
 for (const [memory, why] of refusedMemory)
