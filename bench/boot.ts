@@ -4,6 +4,7 @@ import { run } from '../src/base/process.ts';
 import { readIdentity } from '../src/channel/keys.ts';
 import type { Identity } from '../src/channel/session.ts';
 import type { MachineHardware, MachineRunner, RunningMachine } from '../src/hypervisor/hypervisor.ts';
+import type { MachineConfiguration } from '../src/machine/configuration.ts';
 import { forgetKeys, keptKeys } from '../src/machine/data-keys.ts';
 import { pathsIn } from '../src/machine/paths.ts';
 import { user } from '../src/release/build/recipe.ts';
@@ -11,7 +12,7 @@ import { storedManifest } from '../src/release/store.ts';
 import { machineHardware } from '../src/supervisor/hardware.ts';
 import { hostHypervisor } from '../src/supervisor/host-hypervisor.ts';
 import { makeVirtualTpm } from '../src/tpm/virtual/virtual-tpm.ts';
-import { plainDebian } from './boot/plain-debian.ts';
+import { type PlainDebian, plainDebian } from './boot/plain-debian.ts';
 import { measureBoot, type Timeline } from './boot/timeline.ts';
 import { type Bench, type Comparison, type Defer, median } from './measure.ts';
 import { builtRelease, cache, createBenchMachine, home } from './support/home.ts';
@@ -32,54 +33,89 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   const manifest = await storedManifest(home, configuration.release);
   const sealed = await createBenchMachine('bench-encrypted', await builtRelease(), defer, true);
   const debian = await plainDebian(cache, manifest?.kernel ?? '');
+  // the supervisor does this before a first start
+  for (const { tpm } of [files, sealed.files]) await makeVirtualTpm(tpm);
 
+  const ours = machineHardware(files, configuration);
+  const peer = await debianHardware(debian, configuration, defer);
+  const ourIdentity = await readIdentity(files.secrets, user.name);
+  const sealedIdentity = await readIdentity(sealed.files.secrets, user.name);
+  const peerIdentity = await readIdentity(debian.secrets, 'root');
+  const recorder = new BootRecorder(defer);
+  return comparisons(recorder, {
+    ours: () => recorder.boot('ours', ours, ourIdentity),
+    peer: () => recorder.boot('peer', peer, peerIdentity),
+    withoutTpm: () => recorder.boot('without a TPM', { ...ours, tpm: undefined }, ourIdentity),
+    /** The uncounted first run encrypts the data; in the others the TPM unlocks it. */
+    sealed: async () => {
+      const hardware = machineHardware(
+        sealed.files,
+        sealed.configuration,
+        await keptKeys(sealed.files.secrets),
+      );
+      const total = await recorder.boot('encrypted', hardware, sealedIdentity);
+      await forgetKeys(sealed.files.secrets);
+      return total;
+    },
+  });
+}
+
+/** Prepares a directory from which the plain Debian boots with the same hardware. */
+async function debianHardware(
+  debian: PlainDebian,
+  configuration: MachineConfiguration,
+  defer: Defer,
+): Promise<MachineHardware> {
   const directory = await mkdtemp(join(home.machines, '.bench-'));
   defer(() => rm(directory, { recursive: true }));
-  const ours = machineHardware(files, configuration);
-  const peerFiles = pathsIn(directory);
-  // the supervisor does this before a first start
-  for (const { tpm } of [files, sealed.files, peerFiles]) await makeVirtualTpm(tpm);
-  const peer: MachineHardware = {
-    ...machineHardware(peerFiles, configuration),
-    name: 'plain-debian',
-    credentials: {},
-  };
-  let running: RunningMachine | undefined;
-  const host = hostHypervisor(home);
-  const hypervisor: MachineRunner = {
-    ...host,
-    start: async (hardware) => {
-      running = await host.start(hardware);
-      return running;
-    },
-  };
-  defer(async () => running?.kill());
+  const files = pathsIn(directory);
+  await makeVirtualTpm(files.tpm);
+  const hardware = { ...machineHardware(files, configuration), name: 'plain-debian', credentials: {} };
   // as for Holdfast: an overlay for the machine's writes on a read-only image
-  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, peer.disk]);
-  await copyFile(debian.variables, peer.variables);
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, hardware.disk]);
+  await copyFile(debian.variables, hardware.variables);
+  return hardware;
+}
 
-  const boots = {
+/** Boots machines, and records how long each phase took. */
+class BootRecorder {
+  readonly boots = {
     ours: [] as Timeline[],
     peer: [] as Timeline[],
     'without a TPM': [] as Timeline[],
     encrypted: [] as Timeline[],
   };
-  const boot = async (side: keyof typeof boots, hardware: MachineHardware, identity: Identity) => {
+  readonly #host = hostHypervisor(home);
+  #running: RunningMachine | undefined;
+
+  constructor(defer: Defer) {
+    defer(async () => this.#running?.kill());
+  }
+
+  async boot(
+    side: keyof BootRecorder['boots'],
+    hardware: MachineHardware,
+    identity: Identity,
+  ): Promise<number> {
+    const hypervisor: MachineRunner = {
+      ...this.#host,
+      start: async (started) => {
+        this.#running = await this.#host.start(started);
+        return this.#running;
+      },
+    };
     const timeline = await measureBoot(hypervisor, hardware, identity);
-    boots[side].push(timeline);
+    this.boots[side].push(timeline);
     return timeline.total;
-  };
-  const ourIdentity = await readIdentity(files.secrets, user.name);
-  const sealedIdentity = await readIdentity(sealed.files.secrets, user.name);
-  /** The uncounted first run encrypts the data; in the others the TPM unlocks it. */
-  const bootSealed = async () => {
-    const { configuration: configured, files: own } = sealed;
-    const hardware = machineHardware(own, configured, await keptKeys(own.secrets));
-    const total = await boot('encrypted', hardware, sealedIdentity);
-    await forgetKeys(own.secrets);
-    return total;
-  };
-  const peerIdentity = await readIdentity(debian.secrets, 'root');
+  }
+}
+
+type Booted = Readonly<Record<'ours' | 'peer' | 'withoutTpm' | 'sealed', () => Promise<number>>>;
+
+function comparisons(
+  { boots }: BootRecorder,
+  { ours, peer, withoutTpm, sealed }: Booted,
+): readonly Comparison[] {
   return [
     {
       name: 'boot',
@@ -87,8 +123,8 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       unit: 'ms',
       target: 0.6,
       runs,
-      ours: () => boot('ours', ours, ourIdentity),
-      peer: () => boot('peer', peer, peerIdentity),
+      ours,
+      peer,
       notes: () => (['ours', 'peer'] as const).map((side) => phases(side, boots[side].slice(1))),
     },
     {
@@ -97,8 +133,8 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       unit: 'ms',
       target: 1.05,
       runs: tpmRuns,
-      ours: () => boot('ours', ours, ourIdentity),
-      peer: () => boot('without a TPM', { ...ours, tpm: undefined }, ourIdentity),
+      ours,
+      peer: withoutTpm,
     },
     {
       name: 'encrypted data',
@@ -106,8 +142,8 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       unit: 'ms',
       target: 1.15,
       runs,
-      ours: bootSealed,
-      peer: () => boot('ours', ours, ourIdentity),
+      ours: sealed,
+      peer: ours,
     },
   ];
 }
