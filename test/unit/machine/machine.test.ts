@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, beforeEach, test } from 'node:test';
+import { after, test } from 'node:test';
 import { takeLock } from '../../../src/base/lock.ts';
 import { type MachineConfiguration, writeConfiguration } from '../../../src/machine/configuration.ts';
 import { Machine } from '../../../src/machine/machine.ts';
@@ -16,15 +16,17 @@ const home = homeAt(directory);
 const name = parseMachineName('default');
 const path = new Machine(home, name).paths.configuration;
 
-beforeEach(async () => {
+/** Writes the first configuration again. */
+async function reset(): Promise<void> {
   rmSync(home.machines, { recursive: true, force: true });
   mkdirSync(join(home.machines, name), { recursive: true });
   await writeConfiguration(path, goodFacts.configuration);
-});
+}
 
 const withCpus = (cpus: number) => (before: MachineConfiguration) => ({ ...before, cpus });
 
 test('reads the configuration once, and again only when asked to', async () => {
+  await reset();
   const machine = new Machine(home, name);
   const [one, other] = await Promise.all([machine.configuration(), machine.configuration()]);
   assert.equal(one, other);
@@ -35,6 +37,7 @@ test('reads the configuration once, and again only when asked to', async () => {
 });
 
 test('updates what is in the file now, and remembers it', async () => {
+  await reset();
   const machine = new Machine(home, name);
   await machine.configuration();
   await new Machine(home, name).update('another process', withCpus(7));
@@ -46,6 +49,7 @@ test('updates what is in the file now, and remembers it', async () => {
 });
 
 test('writes nothing when the change returns what it was given, or throws', async () => {
+  await reset();
   const machine = new Machine(home, name);
   const { ino } = statSync(path);
   const { changed } = await machine.update('test', (before) => before);
@@ -57,6 +61,7 @@ test('writes nothing when the change returns what it was given, or throws', asyn
 });
 
 test('updates only under the lock of the machine', async () => {
+  await reset();
   const machine = new Machine(home, name);
   const lock = await takeLock(machine.paths.lock, 'deploy');
   await assert.rejects(machine.update('test', withCpus(3)), { code: 'lock.held' });
@@ -68,12 +73,14 @@ test('updates only under the lock of the machine', async () => {
 });
 
 test('leaves no lock for a machine that does not exist', async () => {
+  await reset();
   const machine = new Machine(home, parseMachineName('none'));
   await assert.rejects(machine.update('test', withCpus(3)), { code: 'machine.none' });
   assert.equal(existsSync(machine.paths.lock), false);
 });
 
 test('reads a damaged configuration again once it is repaired', async () => {
+  await reset();
   const machine = new Machine(home, name);
   writeFileSync(path, 'x');
   await assert.rejects(machine.configuration(), { code: 'machine.damaged' });
