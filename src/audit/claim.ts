@@ -2,45 +2,45 @@ import { describe, HoldfastError } from '../base/errors.ts';
 import { type GuestAnswers, type Probe, readAnswer } from './guest-probe.ts';
 import { type HostFacts, type HostFactTypes, readFact } from './host-facts.ts';
 
-/** `off`: the user chose to do without; `not applicable`: there is nothing here that it could be true of. */
+/** `off`: the user disabled it; `not applicable`: this machine has nothing that the claim could be about. */
 export const verdicts = ['pass', 'fail', 'off', 'not applicable'] as const;
 export type Verdict = (typeof verdicts)[number];
 
-/** What a check concluded, and what it saw, in one line. */
+/** The verdict of a check, and its evidence in one line. */
 export interface Finding {
   readonly verdict: Verdict;
   readonly evidence: string;
 }
 
-/** One thing that the security document says, and the check that can refute it. */
+/** A statement of the security document, and the check that can refute it. */
 export interface Claim {
   /** Stable; for scripts. */
   readonly id: string;
-  /** What the document says, in its own words. */
+  /** The document's statement, verbatim. */
   readonly sentence: string;
-  /** Where the check looks. */
+  /** Source of the evidence. */
   readonly where: 'guest' | 'host' | 'guest and host' | 'nowhere';
-  /** The version of Holdfast that this is true since. */
+  /** Version of Holdfast since which the claim holds. */
   readonly since: string;
-  /** What remains possible although the claim holds. */
+  /** Attacks that remain possible although the claim holds. */
   readonly notStopped: string;
   readonly probes: readonly Probe<unknown>[];
-  /** Pure. What cannot be read is a fail: nothing passes that was not seen. */
+  /** Pure. Unreadable evidence fails the claim: nothing passes unseen. */
   judge(answers: GuestAnswers, facts: HostFacts): Finding;
 }
 
 type Answers<P> = { readonly [Name in keyof P]: P[Name] extends Probe<infer T> ? T : never };
 
 interface Declaration<P, H extends keyof HostFactTypes> extends Omit<Claim, 'where' | 'probes' | 'judge'> {
-  /** What is asked in the guest; the key names the answer. */
+  /** Probes of the guest; the key names the answer. */
   readonly guest: P;
-  /** What is looked up on the host. */
+  /** Facts about the host. */
   readonly host: readonly H[];
-  /** May throw a HoldfastError for evidence that cannot be understood. */
+  /** May throw a HoldfastError for unreadable evidence. */
   readonly judge: (guest: Answers<P>, host: Pick<HostFactTypes, H>) => Finding;
 }
 
-/** Declares a claim: its probes are read strictly before `judge` sees what they answered. */
+/** Declares a claim. Answers are parsed strictly before `judge` gets them. */
 export function defineClaim<
   P extends Readonly<Record<string, Probe<unknown>>>,
   H extends keyof HostFactTypes = never,

@@ -2,32 +2,32 @@ import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import { printable } from '../channel/run.ts';
 
-/** One question to the guest. */
+/** One observation in the guest. */
 export interface Probe<T> {
   /** Unique among all probes: claims may share one. */
   readonly name: string;
-  /** Lines of bash, run as root. Only programs of the verified root; nothing is changed that is not put back. */
+  /** Lines of bash, run as root, with programs of the verified root only. Changes are undone. */
   readonly command: string;
-  /** The form of what it prints, without the last newline. Anything else is no answer. */
+  /** Form of the output without the last newline. Any other output is no answer. */
   readonly form: z.ZodType<T, string>;
 }
 
-/** What a command printed and how it ended. */
+/** Output and exit code of a probe. */
 export interface GuestAnswer {
   readonly code: number;
   readonly text: string;
 }
 
-/** Answers by the name of the probe; a probe whose answer was cut off or garbled is not there. */
+/** Answers by the name of the probe, without probes whose answer was truncated or garbled. */
 export type GuestAnswers = ReadonlyMap<string, GuestAnswer>;
 
-/** At most so much of one answer is taken: bytes. */
+/** Limit of one answer in bytes. */
 const answerLimit = 64 * 1024;
 
 /**
- * One script that runs every probe, each in a shell of its own. Each answer stands between two lines with `mark`; one that
- * is too long loses its last line, and so is none.
- * @param mark a word that nobody can foresee, so that no answer can contain another.
+ * Returns one script that runs every probe, each in a shell of its own. Each answer is between two lines with `mark`; an answer
+ * that is too long loses its last line, and is then no answer.
+ * @param mark an unpredictable word, so that no answer can contain another.
  */
 export function probeScript(probes: readonly Probe<unknown>[], mark: string): string {
   const sections = [...new Map(probes.map((probe) => [probe.name, probe])).values()].map(
@@ -38,7 +38,7 @@ export function probeScript(probes: readonly Probe<unknown>[], mark: string): st
   return ['export PATH=/usr/sbin:/usr/bin LC_ALL=C', ...sections].join('\n');
 }
 
-/** Takes the answers out of what the script printed. What stands outside of the marks is dropped. */
+/** Returns the answers in the script's output. Text outside the marks is dropped. */
 export function parseAnswers(output: string, mark: string): GuestAnswers {
   const section = new RegExp(`^${mark} begin ([a-z0-9-]+)\n(.*?)\n${mark} end \\1 (\\d{1,3})$`, 'gms');
   const answers = new Map<string, GuestAnswer>();
@@ -47,7 +47,7 @@ export function parseAnswers(output: string, mark: string): GuestAnswers {
     if (answers.has(name)) repeated.add(name);
     answers.set(name, { code: Number(code), text: text.replace(/\n$/, '') });
   }
-  for (const name of repeated) answers.delete(name); // which of them is true?
+  for (const name of repeated) answers.delete(name); // it is unknown which one is true
   return answers;
 }
 
@@ -63,10 +63,10 @@ export function readAnswer<T>({ name, form }: Probe<T>, answers: GuestAnswers): 
 }
 
 function unreadable(name: string, why: string) {
-  return failure('audit.probe', `the guest's answer to '${name}' cannot be read`, { why });
+  return failure('audit.probe', `cannot read the guest's answer to '${name}'`, { why });
 }
 
-/** Form: what the groups of `pattern`, which must match all of the text, make. */
+/** Form that maps the groups of `pattern`, which must match all of the text. */
 export function matching<T>(pattern: RegExp, make: (groups: readonly string[]) => T): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     const match = pattern.exec(text);
@@ -76,7 +76,7 @@ export function matching<T>(pattern: RegExp, make: (groups: readonly string[]) =
   });
 }
 
-/** Form: any number of lines, each as `line` says. */
+/** Form of any number of lines, each of the form `line`. */
 export function lines<T>(line: z.ZodType<T, string>): z.ZodType<T[], string> {
   return z
     .string()

@@ -6,12 +6,12 @@ import { lines, matching } from './guest-probe.ts';
 export interface Mount {
   /** `major:minor`. */
   readonly device: string;
-  /** What of the file system is seen: `/` unless it is a bind mount of a part. */
+  /** Visible part of the file system: `/` unless it is a bind mount of a part. */
   readonly root: string;
   readonly target: string;
-  /** Of this mount. */
+  /** Options of this mount. */
   readonly options: readonly string[];
-  /** Of its file system: all its mounts share them. */
+  /** Options of its file system, shared by all its mounts. */
   readonly fileSystemOptions: readonly string[];
   readonly type: string;
   readonly source: string;
@@ -26,14 +26,14 @@ const mount = matching(
   }),
 );
 
-/** Oldest first: of two at one place, the later hides the earlier. */
+/** Oldest first: of two mounts at one place, the later hides the earlier. */
 export const mounts: Probe<readonly Mount[]> = {
   name: 'mounts',
   command: 'cat /proc/1/mountinfo',
   form: lines(mount).pipe(z.array(z.custom<Mount>()).min(1)),
 };
 
-/** The mount that is seen at a place; with a problem when there is none, or it hides another. */
+/** Returns the visible mount at a place, and a problem when there is none, or when it hides another. */
 export function mountAt(all: readonly Mount[], target: string): { found?: Mount; problems: string[] } {
   const here = all.filter((each) => each.target === target);
   const found = here.at(-1);
@@ -42,7 +42,7 @@ export function mountAt(all: readonly Mount[], target: string): { found?: Mount;
   return { found, problems };
 }
 
-/** Those of `wanted` that a mount does not have. */
+/** Returns the options of `wanted` that a mount lacks. */
 export function missingOptions({ target, options }: Mount, wanted: readonly string[]): string[] {
   return wanted.filter((option) => !options.includes(option)).map((option) => `${target} is not ${option}`);
 }

@@ -19,7 +19,7 @@ function filterProbe(family: Family): Probe<readonly string[]> {
 
 export const filters = { ipv4: filterProbe('ipv4'), ipv6: filterProbe('ipv6') };
 
-/** What `holdfast firewall list` shows. */
+/** Rules that `holdfast firewall list` shows. */
 export const allowed: Probe<readonly FirewallRule[]> = {
   name: 'firewall-allowed',
   command: printRules,
@@ -54,7 +54,7 @@ const neighbours = [134, 135, 136].map(
   (type) => `-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`,
 );
 
-/** The rules of INPUT, in their order; what is allowed besides is in a chain of its own, which is asked last. */
+/** The rules of INPUT, in their order; further allowed ports are in a chain of their own, which comes last. */
 export function expectedInput(family: Family, transport: Transport): string[] {
   return [
     '-A INPUT -i lo -j ACCEPT',
@@ -65,10 +65,10 @@ export function expectedInput(family: Family, transport: Transport): string[] {
   ];
 }
 
-/** The same chain says which ports that Podman publishes can be reached. */
+/** The same chain allows ports that Podman publishes. */
 export const expectedForward = [`-A FORWARD -m conntrack --ctstate DNAT -j ${chain}`];
 
-/** Podman's network back end: its jumps, names for its containers, their way out, and what is answered to them. */
+/** Podman's network back end: its jumps, names for its containers, their egress, and answers to them. */
 const podmansRules = [
   /^-A (?:INPUT|FORWARD) (?:-m comment --comment "netavark firewall rules" )?-j NETAVARK_[A-Z0-9_]+$/,
   /^-A NETAVARK_INPUT -s \S+ -p (tcp|udp) -m \1 --dport \d+ -j ACCEPT$/,
@@ -77,7 +77,7 @@ const podmansRules = [
   /^-A NETAVARK_\S+ (?:.* )?-j (?:DROP|NETAVARK_[A-Z0-9_]+)$/,
 ];
 
-/** What a chain lets in that it should not, and the other way round. Podman's own is no difference. */
+/** Returns the unexpected and the missing rules of a chain. Podman's own rules are no difference. */
 export function chainDifferences(
   rules: readonly string[],
   name: 'INPUT' | 'FORWARD',
@@ -99,7 +99,7 @@ export function chainDifferences(
   return [`the rules of ${name} are in another order`];
 }
 
-/** What is open although nobody allowed it, or allowed and not open. */
+/** Returns the differences between allowed and active rules. */
 export function allowedDifferences(
   rules: readonly string[],
   allowed: readonly FirewallRule[],
@@ -115,7 +115,7 @@ export function allowedDifferences(
   ];
 }
 
-/** Whether Podman lets only containers ask what listens here: its answers to names, on an address of their network. */
+/** Whether only containers can reach this listener: Podman's name service, on an address of their network. */
 export function isForContainers(
   rules: readonly string[],
   { protocol, address, port }: { readonly protocol: string; readonly address: string; readonly port: number },

@@ -18,7 +18,7 @@ const classes: Readonly<Record<Verdict, string>> = {
   'not applicable': 'none',
 };
 
-/** The report as one page that stands by itself: no scripts, nothing fetched, and no word of the guest's is markup. */
+/** Returns the report as one self-contained page: no scripts, nothing fetched, and no text of the guest is markup. */
 export function auditPage(report: AuditReport): string {
   const { machine, release, rootHash, time, results } = report;
   const facts: readonly (readonly [string, string])[] = [
@@ -65,7 +65,7 @@ function row({ id, sentence, where, verdict, evidence, notStopped }: Result): st
   return `<tr>${cells.join('')}</tr>`;
 }
 
-/** `38 pass, 1 off`: how many claims have each verdict. */
+/** Counts the claims of each verdict: `38 pass, 1 off`. */
 export function summary(results: readonly Result[]): string {
   return verdicts
     .map((verdict) => [verdict, results.filter((result) => result.verdict === verdict).length] as const)
@@ -82,7 +82,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** For text between tags and in quoted attributes (HTML living standard, section 13.1.2). */
+/** Escapes text for use between tags and in quoted attributes (HTML living standard, section 13.1.2). */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }

@@ -1,13 +1,13 @@
 import { lines, matching, type Probe } from './guest-probe.ts';
 
-/** What the guest's device mapper has. */
+/** A volume of the guest's device mapper. */
 export interface Volume {
   /** `major:minor`. */
   readonly device: string;
   readonly name: string;
-  /** The devices that it lies on, by name. */
+  /** Names of the devices below it. */
   readonly below: string;
-  /** Of its first part: what it is, and the first word on how, which is the cipher of an encrypted one. */
+  /** Target of its first segment, and the target's first parameter, which is the cipher of an encrypted volume. */
   readonly type: string;
   readonly how: string;
 }
@@ -28,10 +28,10 @@ export const volumes: Probe<readonly Volume[]> = {
   ),
 };
 
-/** AES-256 in XTS: what image/initrd/unlock demands. */
+/** AES-256 in XTS, which image/initrd/unlock requires. */
 const cipher = 'aes-xts-plain64';
 
-/** Whether it encrypts all of a partition. */
+/** Whether a volume encrypts a whole partition. */
 export function encrypts({ below, type, how }: Volume, partition: string): boolean {
   return below === partition && type === 'crypt' && how === cipher;
 }

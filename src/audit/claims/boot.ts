@@ -41,8 +41,11 @@ export const bootClaims = [
     host: [],
     judge: ({ secureBoot: { on, setup } }) =>
       unless(
-        [...(on ? [] : ['Secure Boot is off']), ...(setup ? ['the firmware takes keys from anybody'] : [])],
-        'the firmware says SecureBoot 1, SetupMode 0',
+        [
+          ...(on ? [] : ['Secure Boot is off']),
+          ...(setup ? ['the firmware accepts new keys (SetupMode)'] : []),
+        ],
+        'the firmware reports SecureBoot 1, SetupMode 0',
       ),
   }),
   defineClaim({
@@ -55,10 +58,8 @@ export const bootClaims = [
     host: ['variables', 'certificates'],
     judge: (_guest, { variables, certificates }) =>
       unless(
-        changedSecureBoot(variables, certificates).map(
-          (each) => `${each} is not what the machine was deployed with`,
-        ),
-        'db, KEK, PK and the two switches are as deployed; db holds the release key alone',
+        changedSecureBoot(variables, certificates).map((each) => `${each} differs from the deployment`),
+        'db, KEK, PK and the two switches are as deployed; db contains only the release key',
       ),
   }),
   defineClaim({
@@ -79,15 +80,16 @@ export const bootClaims = [
       const ours = order.map((each) => `000${each.toLowerCase()}`);
       const problems: string[] = [];
       if (first === undefined) problems.push('there is no boot order');
-      else if (!ours.includes(first)) problems.push(`Boot${first}, which is no slot, is tried first`);
+      else if (!ours.includes(first))
+        problems.push(`Boot${first}, which is not a slot, is first in the boot order`);
       for (const each of slots) {
         const entry = entries[each];
-        // after a switch, that of the boot image that runs stays until the next start
+        // after a change of verity, the entry of the running boot image stays until the next start
         const good = [configuration.verity, guest.bootedVerity].map((verity) =>
           bootEntry(each, ukiPaths[verity]),
         );
         if (entry && !good.some((one) => serialiseLoadOption(one).equals(serialiseLoadOption(entry))))
-          problems.push(`the entry of slot ${each} leads elsewhere`);
+          problems.push(`the entry of slot ${each} points elsewhere`);
       }
       for (const each of order) if (!entries[each]) problems.push(`slot ${each} has no entry`);
       return unless(problems, `slot ${order.join(', then ')}; order ${numbers.join(' ')}`);

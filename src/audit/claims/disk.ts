@@ -5,7 +5,7 @@ import { layout, type PartitionName, sectorSize } from '../../disk/layout.ts';
 import { type Claim, defineClaim, unless } from '../claim.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 
-/** A partition as the guest's kernel has it. Bytes. */
+/** A partition as the guest's kernel reports it, in bytes. */
 interface KernelPartition {
   readonly number: number;
   readonly name: string;
@@ -31,7 +31,7 @@ const kernelPartitions: Probe<readonly KernelPartition[]> = {
   ),
 };
 
-/** The rows of the document's table. */
+/** Rows of the document's table. */
 const rows: Readonly<Record<PartitionName, string>> = {
   BootEFIA: 'BootEFIA 8 MB Firmware partition A for future GRUBless boot',
   BootA: 'BootA 192 MB Contains the bootloader for A partition',
@@ -99,8 +99,8 @@ export const diskClaims = [
         ? [`there are ${counts.join(', ')} partitions (primary table, backup table, guest) instead of 8`]
         : [];
       const [primary, backup] = copies.map((table) => JSON.stringify(table));
-      if (primary !== backup) problems.push('the two tables of the disk differ');
-      return unless(problems, `both tables of the disk are whole and name ${expected.length} partitions`);
+      if (primary !== backup) problems.push('the primary and the backup partition table differ');
+      return unless(problems, `both partition tables are intact and have ${expected.length} partitions`);
     },
   }),
   ...(Object.keys(rows) as PartitionName[]).map(partitionClaim),

@@ -1,14 +1,14 @@
 import { defineClaim, notApplicable, unless } from '../claim.ts';
 import type { FileAccess } from '../host-facts.ts';
 
-/** Others may read these: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose directories are closed each on its own. */
+/** Files that other users may read: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose directories are private each. */
 const readable = /(?:\.pub|certificate\.pem|root\.json|^\.)$/;
 
 function problemOf({ path, kind, mode }: FileAccess): string[] {
   const text = mode.toString(8).padStart(4, '0');
-  if (kind === 'other') return [`${path} is neither file nor directory`];
-  if (readable.test(path)) return (mode & 0o022) === 0 ? [] : [`others may write ${path} (${text})`];
-  return (mode & 0o077) === 0 ? [] : [`others may use ${path} (${text})`];
+  if (kind === 'other') return [`${path} is neither a file nor a directory`];
+  if (readable.test(path)) return (mode & 0o022) === 0 ? [] : [`other users can write ${path} (${text})`];
+  return (mode & 0o077) === 0 ? [] : [`other users can access ${path} (${text})`];
 }
 
 export const hostClaims = [
@@ -24,7 +24,7 @@ export const hostClaims = [
       const secrets = access.filter(({ path }) => path.includes('/secrets/'));
       const problems = access.flatMap(problemOf);
       if (secrets.length === 0) problems.push('the machine has no secrets');
-      return unless(problems, `${access.length} files and directories are their owner's alone`);
+      return unless(problems, `only the owner can access ${access.length} files and directories`);
     },
   }),
   defineClaim({

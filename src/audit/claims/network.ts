@@ -51,13 +51,13 @@ function forwardClaim(family: Family): Claim {
     judge: ({ rules }) =>
       unless(
         chainDifferences(rules, 'FORWARD', expectedForward),
-        "policy DROP; published ports only as `firewall list` says; all else is Podman's, for its containers",
+        "policy DROP; published ports only as `firewall list` shows; all other rules are Podman's, for its containers",
       ),
   });
 }
 
 function allowedText(allowed: readonly FirewallRule[]): string {
-  return `allowed besides: ${allowed.map(describeRule).join(', ') || 'nothing'}`;
+  return `also allowed: ${allowed.map(describeRule).join(', ') || 'nothing'}`;
 }
 
 interface Listener {
@@ -80,7 +80,7 @@ const listeners: Probe<readonly Listener[]> = {
 
 const loopback = /^(?:127\.[0-9.]+|\[::1\]|\[::ffff:127\.[0-9.]+\])(?:%lo)?$/;
 
-/** The ports of a DHCP client (RFC 2131, RFC 8415): only answers come in. */
+/** Ports of a DHCP client (RFC 2131, RFC 8415), which accepts only answers. */
 const dhcpPorts = [68, 546];
 
 export const networkClaims = [
@@ -109,7 +109,7 @@ export const networkClaims = [
       const seen = listeners.map(({ protocol, address, port }) => `${protocol} ${address}:${port}`);
       return unless(
         problems,
-        `listening: ${seen.join(', ') || 'nothing'}; none that others may reach; ${allowedText(allowed)}`,
+        `listening: ${seen.join(', ') || 'nothing'}; none that other hosts can reach; ${allowedText(allowed)}`,
       );
     },
   }),
@@ -123,7 +123,7 @@ export const networkClaims = [
     host: ['configuration'],
     judge: (guest, { configuration }) => {
       if (configuration.transport === 'vsock')
-        return notApplicable('SSH is not on the network: there is no address that could attempt anything');
+        return notApplicable('SSH is not on the network, so no address can connect to it');
       const problems = (['ipv4', 'ipv6'] as const).flatMap((family) =>
         bruteForceRules(family)
           .filter((rule) => !guest[family].includes(rule))

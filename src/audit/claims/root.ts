@@ -6,7 +6,7 @@ import { matching, type Probe } from '../guest-probe.ts';
 import { missingOptions, mountAt, mounts } from '../mounts.ts';
 import { bootedVerity, isUnverified, slot } from '../shared-probes.ts';
 
-/** `created`: what should be impossible was possible; it is undone. */
+/** `created`: a file could be created although that should be impossible; it is removed. */
 const rootWrites: Probe<readonly string[]> = {
   name: 'root-writes',
   command: `for file in /holdfast-audit /usr/bin/holdfast-audit /usr/lib/holdfast-audit; do
@@ -25,7 +25,7 @@ interface VerityTable {
   readonly options: readonly string[];
 }
 
-/** Kernel documentation, device-mapper/verity: the table's line. `none` from the boot image without verity, only. */
+/** Kernel documentation, device-mapper/verity: the table's line. `none` only with the boot image without verity. */
 export const verityTable: Probe<VerityTable | 'none'> = {
   name: 'verity-table',
   command: `if ${isUnverified}; then echo none; else dmsetup table root; fi`,
@@ -38,7 +38,7 @@ export const verityTable: Probe<VerityTable | 'none'> = {
   ),
 };
 
-/** `V`: every block that was read so far was what it should be. */
+/** `V`: every block read so far was valid. */
 const verityStatus: Probe<'V' | 'C' | 'none'> = {
   name: 'verity-status',
   command: `if ${isUnverified}; then echo none; else dmsetup status root; fi`,
@@ -53,7 +53,7 @@ export const bootedHash: Probe<string> = {
   form: rootHash,
 };
 
-/** The device-mapper name of the device that `/` is on, and the partitions it has below it; or `partition` and its number. */
+/** Device-mapper name of the device of `/`, and the partition below it; or `partition` and its number. */
 const rootDevice: Probe<{ readonly name: string; readonly below: string }> = {
   name: 'root-device',
   command: `device=/sys/dev/block/$(stat -c %Hd:%Ld /)
@@ -68,7 +68,7 @@ const preload: Probe<'none' | 'present'> = {
   form: z.enum(['none', 'present']),
 };
 
-/** Where something may be mounted: what is not the root's own content, or made to be written. */
+/** Allowed mount points: kernel file systems, and directories that are writable by design. */
 const mountable = /^\/(?:(?:dev|proc|sys|run|var|tmp)(?:\/.*)?|logs|etc|home|root)?$/;
 
 export const rootClaims = [
@@ -87,8 +87,8 @@ export const rootClaims = [
         if (found.type !== 'erofs') problems.push(`/ is ${found.type} instead of erofs`);
         problems.push(...missingOptions(found, ['ro']));
       }
-      problems.push(...guest.rootWrites.map((path) => `${path} could be written`));
-      return unless(problems, `/ is erofs, ro, on ${found?.source}; root could create no file in it`);
+      problems.push(...guest.rootWrites.map((path) => `root could write ${path}`));
+      return unless(problems, `/ is erofs, ro, on ${found?.source}; root could not create a file in it`);
     },
   }),
   defineClaim({
@@ -102,11 +102,10 @@ export const rootClaims = [
     judge: (guest) => {
       const over = guest.mounts.filter(({ target }) => !mountable.test(target));
       const problems = over.map(({ target, type }) => `${type} is mounted over ${target}`);
-      if (guest.preload === 'present')
-        problems.push('/etc/ld.so.preload puts a library ahead of every program');
+      if (guest.preload === 'present') problems.push('/etc/ld.so.preload loads a library into every program');
       return unless(
         problems,
-        `none of ${guest.mounts.length} mounts lies over the root; nothing is preloaded`,
+        `none of ${guest.mounts.length} mounts covers the root; no library is preloaded`,
       );
     },
   }),
@@ -126,21 +125,21 @@ export const rootClaims = [
       const release = releases.find(({ manifest }) => manifest.root.rootHash === bootedHash);
       const number = partitionOf(slot);
       if (booted === 'off' && configuration.verity === 'off' && rootDevice.below === number)
-        return off(`by choice: RootFS-${slot} is / as it is, and nothing notices a change of it`);
+        return off(`by choice: RootFS-${slot} is mounted without verification, and changes are not detected`);
       if (booted === 'off' || verityTable === 'none')
-        return fail(`the root is not verified; verity is ${configuration.verity} from the next start on`);
+        return fail(`the root is not verified; verity is ${configuration.verity} from the next start`);
       const problems = [
         ...(rootDevice.name === 'root' ? [] : [`/ is on ${rootDevice.name}, not on the verified device`]),
-        ...(rootDevice.below === number ? [] : [`it stands on partition ${rootDevice.below}, not ${number}`]),
+        ...(rootDevice.below === number ? [] : [`it is on partition ${rootDevice.below}, not ${number}`]),
         ...(verityTable.rootHash === bootedHash ? [] : [`its root hash is ${verityTable.rootHash}`]),
         ...(release ? [] : ['no release of this machine has this root hash']),
-        ...(verityStatus === 'V' ? [] : ['a block did not fit']),
+        ...(verityStatus === 'V' ? [] : ['a block was invalid']),
         ...(verityTable.options.includes('panic_on_corruption')
           ? []
-          : ['a block that does not fit is let by']),
+          : ['invalid blocks do not stop the machine']),
       ];
-      if (problems.length > 0) problems.push(`the command line names the root hash ${bootedHash}`);
-      const pending = configuration.verity === 'on' ? '' : '; switched off from the next start on';
+      if (problems.length > 0) problems.push(`the command line has the root hash ${bootedHash}`);
+      const pending = configuration.verity === 'on' ? '' : '; disabled from the next start';
       return unless(
         problems,
         `RootFS-${slot} on dm-verity, root hash ${bootedHash} is that of release ${release?.manifest.version}${pending}`,
@@ -165,12 +164,12 @@ export const rootClaims = [
     host: ['configuration'],
     judge: ({ verityTable, bootedVerity: booted, required }, { configuration }) => {
       if (booted === 'off' && configuration.verity === 'off')
-        return off('by choice: no root hash is demanded');
+        return off('by choice: no root hash is required');
       const signed = verityTable !== 'none' && verityTable.options.includes('root_hash_sig_key_desc');
       return unless(
         [
-          ...(required === 'Y' ? [] : ['the kernel takes root hashes without a signature']),
-          ...(signed ? [] : ['the root came without one']),
+          ...(required === 'Y' ? [] : ['the kernel accepts unsigned root hashes']),
+          ...(signed ? [] : ['the root was opened without a signature']),
         ],
         'dm_verity.require_signatures is Y, and the root was opened with a signature',
       );

@@ -4,14 +4,14 @@ import { defineClaim, fail, pass, unless } from '../claim.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 import { slot } from '../shared-probes.ts';
 
-/** Programs that install software, by the names that their makers gave them. */
+/** Programs that install software, by their original names. */
 export const packageManagers: readonly string[] = [
   ...['apt', 'apt-get', 'apt-cache', 'aptitude', 'dpkg', 'dpkg-deb', 'rpm', 'rpm2cpio', 'yum', 'dnf', 'dnf5'],
   ...['microdnf', 'tdnf', 'zypper', 'pacman', 'apk', 'opkg', 'snap', 'flatpak', 'nix', 'brew', 'pip', 'pip3'],
   ...['npm', 'gem', 'cpan'],
 ];
 
-/** `bash` is looked for too: a search that does not find it found nothing because it did not work. */
+/** The search includes `bash`: without it in the result, the search did not work. */
 const found: Probe<readonly string[]> = {
   name: 'package-managers',
   command: `find / -xdev \\( -name bash ${packageManagers
@@ -42,9 +42,13 @@ export const servicingClaims = [
     host: [],
     judge: (guest) => {
       const paths = [...new Set(guest.found)];
-      const problems = paths.filter((path) => path !== '/usr/bin/bash').map((path) => `there is ${path}`);
-      if (!paths.includes('/usr/bin/bash')) problems.push('the search found nothing at all');
-      return unless(problems, `none of ${packageManagers.length} known ones in /, /etc, /home, /root`);
+      const problems = paths.filter((path) => path !== '/usr/bin/bash').map((path) => `found ${path}`);
+      if (!paths.includes('/usr/bin/bash'))
+        problems.push('the search did not work: it did not even find bash');
+      return unless(
+        problems,
+        `none of ${packageManagers.length} known package managers in /, /etc, /home, /root`,
+      );
     },
   }),
   defineClaim({
@@ -58,16 +62,18 @@ export const servicingClaims = [
       const named: readonly string[] = [configuration.release, ...configuration.updates];
       const problems = releases
         .filter(({ digest }) => !named.includes(digest))
-        .map(({ digest }) => `${digest} is not a release that machine.json names`);
+        .map(({ digest }) => `${digest} is not a release in machine.json`);
       const found = releases.filter(({ manifest }) => manifest.version === guest.version);
       const release = found.find(({ manifest }) => manifest.epoch >= configuration.epoch);
       if (release === undefined && found.length > 0)
-        problems.push(`${guest.version} runs, and the machine has committed a release of a later epoch`);
+        problems.push(
+          `${guest.version} is running, but the machine has committed a release of a later epoch`,
+        );
       else if (release === undefined) {
         const versions = releases.map(({ manifest }) => manifest.version);
-        problems.push(`${guest.version} runs, and ${versions.join(', ')} was deployed`);
+        problems.push(`${guest.version} is running, but ${versions.join(', ')} was deployed`);
       }
-      return unless(problems, `${guest.version} runs; its release.json (${release?.digest}) is signed`);
+      return unless(problems, `${guest.version} is running; its release.json (${release?.digest}) is signed`);
     },
   }),
   defineClaim({
@@ -84,9 +90,11 @@ export const servicingClaims = [
       const phase = phaseOf({ order, ...(next && { next }), running });
       const committed = order[0] ?? 'none';
       if (phase === 'degraded')
-        return fail(`slot ${running} runs, because the committed ${committed} did not come up`);
-      if (phase === 'trial') return fail(`slot ${running} runs on trial; ${committed} is committed`);
-      return pass(`slot ${running} runs and is committed; updates write the other, and no other partition`);
+        return fail(`slot ${running} is active, because the committed slot ${committed} did not start`);
+      if (phase === 'trial') return fail(`slot ${running} is on trial; slot ${committed} is committed`);
+      return pass(
+        `slot ${running} is active and committed; updates write only the partitions of the other slot`,
+      );
     },
   }),
 ] as const;

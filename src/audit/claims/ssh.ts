@@ -3,7 +3,7 @@ import { defineClaim, off, unless } from '../claim.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 import { type ChannelKeyDigests, keyDigest } from '../host-facts.ts';
 
-/** What sshd would do for the host's connection: each keyword with its values. */
+/** Effective settings of sshd for the host's connection: each keyword with its values. */
 const sshd: Probe<ReadonlyMap<string, readonly string[]>> = {
   name: 'sshd',
   command: 'sshd -T -C user=holdfast,host=host,addr=127.0.0.1',
@@ -16,7 +16,7 @@ const sshd: Probe<ReadonlyMap<string, readonly string[]>> = {
   }),
 };
 
-/** Name and password field of each account (shadow(5)); a hash is not handed out, only that there is one. */
+/** Name and password state of each account (shadow(5)); hashes are not printed. */
 const passwords: Probe<readonly { readonly user: string; readonly password: string }[]> = {
   name: 'passwords',
   command: `while IFS=: read -r user password rest; do
@@ -28,7 +28,7 @@ const passwords: Probe<readonly { readonly user: string; readonly password: stri
   ),
 };
 
-/** Public halves of what the guest was given: its host key, and the one key that may log in. */
+/** Public halves of the guest's keys: its host key, and the one authorized key. */
 const guestKeys: Probe<{ readonly hostKey: string; readonly authorized: string }> = {
   name: 'keys',
   command: `ssh-keygen -y -f /run/credentials/@system/holdfast.host-key
@@ -95,7 +95,7 @@ export const sshClaims = [
     notStopped: "Logins with the host's channel key, through the machine's socket on the host.",
     guest: { sshd },
     host: [],
-    judge: (guest) => unless(wrongSettings(guest.sshd, keysOnly), 'sshd takes public keys, and nothing else'),
+    judge: (guest) => unless(wrongSettings(guest.sshd, keysOnly), 'sshd accepts only public keys'),
   }),
   defineClaim({
     id: 'no-passwords',
@@ -112,7 +112,7 @@ export const sshClaims = [
         );
       for (const user of ['root', 'holdfast'])
         if (!passwords.some((each) => each.user === user)) problems.push(`there is no account ${user}`);
-      return unless(problems, `none of ${passwords.length} accounts has one`);
+      return unless(problems, `none of ${passwords.length} accounts has a password`);
     },
   }),
   defineClaim({
@@ -125,7 +125,7 @@ export const sshClaims = [
     judge: (guest) =>
       unless(
         wrongSettings(guest.sshd, theOneKey),
-        'only holdfast may log in, with the one key of the credential',
+        'only the user holdfast may log in, with the one key of the credential',
       ),
   }),
   defineClaim({
@@ -140,10 +140,10 @@ export const sshClaims = [
       const same = Object.entries(otherKeys).filter(([, keys]) =>
         Object.values(keys).some((key) => ours.includes(key)),
       );
-      const problems = same.map(([name]) => `the machine ${name} has a key of this one`);
+      const problems = same.map(([name]) => `the machine ${name} shares a key with this machine`);
       if (channelKeys.identity === channelKeys.hostKey) problems.push('both ends have the same key');
       const others = Object.keys(otherKeys).length;
-      return unless(problems, `two keys, which none of ${others} other machines of this host has`);
+      return unless(problems, `two keys that none of the ${others} other machines of this host has`);
     },
   }),
   defineClaim({
@@ -160,7 +160,7 @@ export const sshClaims = [
       };
       const problems: string[] = [];
       if (seen.hostKey !== channelKeys.hostKey) problems.push('the guest has another host key');
-      if (seen.identity !== channelKeys.identity) problems.push('the guest lets another key in');
+      if (seen.identity !== channelKeys.identity) problems.push('the guest accepts another key');
       return unless(problems, 'the guest has the two keys of its deployment; the host accepts no other');
     },
   }),
@@ -179,7 +179,7 @@ export const sshClaims = [
         .map((port) => `vsock port ${port} listens`);
       if (!vsockListeners.includes(22)) problems.push('nothing listens on vsock port 22');
       if (configuration.transport === 'tcp' && problems.length === 0)
-        return off('deployed with --transport tcp: SSH is on TCP port 22, on an address of this host alone');
+        return off('deployed with --transport tcp: SSH is on TCP port 22, on a local address of this host');
       return unless(problems, 'SSH listens on vsock port 22 alone; the machine was deployed with vsock');
     },
   }),

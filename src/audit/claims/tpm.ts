@@ -1,13 +1,13 @@
 import { defineClaim, fail, pass } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 
-/** TPM_RC_COMMAND_CODE: what the broker must say to a command that its table refuses. */
+/** TPM_RC_COMMAND_CODE, with which the broker answers denied commands. */
 const refusal = '0x143';
 
-/** The machine's own TPM, as Linux shows one: past the sentence, and no way to the host's. */
+/** Devices of the machine's own TPM. EFLOW has none; it gives no access to the host's TPM. */
 const own: readonly string[] = ['/dev/tpm0', '/dev/tpmrm0'];
 
-/** TPMs that the guest has, and what answers TPM2_StirRandom where the host's would be. Longer codes are the tool's own: nobody is there. */
+/** TPM devices of the guest, and the answer to TPM2_StirRandom at the broker's address. Longer codes are the tool's own: no broker answered. */
 const seen: Probe<{ readonly devices: readonly string[]; readonly answer: string }> = {
   name: 'tpm',
   command: `for device in /dev/tpm*; do [ ! -e "$device" ] || echo "$device"; done
@@ -35,12 +35,13 @@ export const tpmClaims = [
     judge: (guest, { configuration: { hostTpm: path } }) => {
       const { devices, answer } = guest.seen;
       const others = devices.filter((device) => !own.includes(device));
-      if (others.length > 0) return fail(`there is ${others.join(', ')}, which nobody gave the machine`);
+      if (others.length > 0) return fail(`the machine has ${others.join(', ')}, which is not its own TPM`);
       if (path === undefined && answer === '')
-        return pass("closed: nothing answers where the host's TPM would be; the machine has its own");
-      if (path === undefined) return fail("the host's TPM answers, and nobody opened it");
-      if (answer === refusal) return pass(`open: the broker to ${path} answers, and refuses TPM2_StirRandom`);
-      return fail(`the broker to ${path} should refuse TPM2_StirRandom, and answered '${answer}'`);
+        return pass("disabled: no broker to the host's TPM answers; the machine has its own TPM");
+      if (path === undefined) return fail("the host's TPM answers, although it is not enabled");
+      if (answer === refusal)
+        return pass(`enabled: the broker to ${path} answers, and denies TPM2_StirRandom`);
+      return fail(`the broker to ${path} should deny TPM2_StirRandom, but answered '${answer}'`);
     },
   }),
 ] as const;

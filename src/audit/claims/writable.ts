@@ -4,7 +4,7 @@ import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
 import { encrypts, type Volume, volumes } from '../volumes.ts';
 
-/** Writes a file there, and removes it. */
+/** Writes a file in a directory, and removes it. */
 function writeProbe(directory: string): Probe<'written'> {
   return {
     name: `write-${directory.slice(1)}`,
@@ -13,19 +13,19 @@ function writeProbe(directory: string): Probe<'written'> {
   };
 }
 
-/** Where the journal that is written now lies: the device of its file, and whether there is one. */
+/** Device of the active journal file. */
 const journal: Probe<string> = {
   name: 'journal',
   command: 'stat -c %Hd:%Ld "/var/log/journal/$(</etc/machine-id)/system.journal"',
   form: matching(/^(\d+:\d+)$/, ([device = '']) => device),
 };
 
-/** A clock may have been set by so much since the machine booted: seconds. */
+/** Tolerance for a clock that was set after boot, in seconds. */
 const clockTolerance = 10;
 
 /**
- * When the file was written that every machine writes to /etc first, its identity, and when the guest booted: seconds since
- * 1970. It must be the one that is kept on Data.
+ * Time of the first file that every machine writes to /etc, its machine-id, and time of the boot, in seconds since 1970. The file
+ * must be the one on Data.
  */
 const firstWritten: Probe<{ readonly written: number; readonly booted: number }> = {
   name: 'first-written',
@@ -38,10 +38,10 @@ const firstWritten: Probe<{ readonly written: number; readonly booted: number }>
   })),
 };
 
-/** Where the writable file systems of the initrd are. */
+/** Partitions of the writable file systems. */
 const disks = { '/var': 'vda8', '/logs': 'vda7' } as const;
 
-/** What a check of them looks at. */
+/** Facts that their checks need. */
 interface Writable {
   readonly mounts: readonly Mount[];
   readonly volumes: readonly Volume[];
@@ -61,7 +61,7 @@ function wrongMount(
     : source === `/dev/${disks[target]}`;
   if (!isRight || type !== 'ext4' || root !== '/')
     problems.push(
-      `${target} is ${type} from ${source}, directory ${root}${encrypted ? ', and should be encrypted' : ''}`,
+      `${target} is ${type} from ${source}, directory ${root}${encrypted ? ', but should be encrypted' : ''}`,
     );
   problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
   return problems;
@@ -95,7 +95,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
         if (has === undefined || !accepted.includes(has)) problems.push(has ?? `it has no ${option}`);
       }
       if (!found.fileSystemOptions.includes(`lowerdir=/sysroot/${name}`))
-        problems.push("the release's directory is not below it");
+        problems.push("the release's directory is not its lower directory");
       problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
       problems.push(...wrongMount(guest, '/var', encryption !== undefined));
       return unless(problems, `a file could be written; it is kept in ${layers}/upper, on Data`);
@@ -154,7 +154,7 @@ export const writableClaims = [
     judge: ({ firstWritten: { written, booted } }) => {
       const time = (seconds: number) => new Date(seconds * 1000).toISOString();
       if (written > booted - clockTolerance)
-        return notApplicable('the machine has not been restarted yet; audit it again when it was');
+        return notApplicable('the machine has not been restarted yet; audit it again after a restart');
       return pass(
         `/etc/machine-id, written at ${time(written)}, is there after the start at ${time(booted)}`,
       );
