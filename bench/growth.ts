@@ -71,8 +71,8 @@ async function updateOf(size: number): Promise<Update> {
     await workshop.publish(newer);
     const { source, total } = counted(await openSource(workshop.repository));
     const milliseconds = await timed(async () => {
-      const { road } = await workshop.fetch(source, [older]);
-      if (road !== 'pack') throw new Error(`fetched by ${road} instead of a pack`);
+      const { strategy } = await workshop.fetch(source, [older]);
+      if (strategy !== 'pack') throw new Error(`fetched by ${strategy} instead of a pack`);
     });
     return { bytes: total(), milliseconds };
   } finally {

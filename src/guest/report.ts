@@ -78,7 +78,9 @@ const guestReport = z.strictObject({
     state === undefined ? 'off' : state === 'V' ? 'verified' : 'corrupted',
   ),
   secureBoot: answer(/^(?:| *([01]))$/).transform(([state]) => state === '1'),
-  lockdown: answer(/^(?:|.*\[(none|integrity|confidentiality)\].*)$/).transform(([level]) => level ?? 'none'),
+  lockdown: answer(/^(?:|.*\[(none|integrity|confidentiality)\].*)$/)
+    .transform(([level]) => level ?? 'none')
+    .pipe(z.enum(['none', 'integrity', 'confidentiality'])),
   /** IPv4 and IPv6 addresses that other machines may reach. */
   addresses: z
     .string()

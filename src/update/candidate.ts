@@ -15,7 +15,7 @@ export interface Candidate {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
   /** How it would come; undefined when its directory was named. */
-  readonly road: LikelyFetch | undefined;
+  readonly fetch: LikelyFetch | undefined;
   /** Reads one of its small files. @throws HoldfastError when that is damaged. */
   part<Part extends SmallFile>(part: Part): Promise<SmallContent<Part>>;
 }
@@ -35,7 +35,7 @@ export async function withCandidate<T>(
     return work({
       digest,
       manifest,
-      road: undefined,
+      fetch: undefined,
       part: (part) => readSmallFile(directory, manifest, part),
     });
   }
@@ -44,8 +44,8 @@ export async function withCandidate<T>(
     const trust = hostTrust(home);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
     const { digest, manifest } = offer;
-    const road = likelyFetch(offer, await storedDigests(home));
-    return await work({ digest, manifest, road, part: (part) => offeredPart(offer, part) });
+    const fetch = likelyFetch(offer, await storedDigests(home));
+    return await work({ digest, manifest, fetch, part: (part) => offeredPart(offer, part) });
   } finally {
     await source.close();
   }

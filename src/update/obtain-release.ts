@@ -10,7 +10,7 @@ import { openSource } from '../repository/source/open.ts';
 import type { UpdateContext } from './context.ts';
 
 /** How a release was fetched; undefined when `from` is its directory. */
-export type Fetch = Pick<Fetched, 'road' | 'received' | 'detours'> | undefined;
+export type Fetch = Pick<Fetched, 'strategy' | 'received' | 'detours'> | undefined;
 
 /**
  * Calls `work` with a function that brings a release into the store: the one in the directory `from`, or the newest of the
@@ -31,13 +31,13 @@ export async function withRelease<T>(
     const directory = join(home.cache, 'fetched');
     return await withFetching(directory, async () => {
       const stored = await completeRelease(home, offer.digest);
-      if (stored) return work(async () => stored, { road: 'present', received: 0, detours: [] });
+      if (stored) return work(async () => stored, { strategy: 'present', received: 0, detours: [] });
       const fetched = await fetchRelease({
         ...{ source, offer, trust, directory, progress, signal },
         old: (scratch) => openOldReleases(home, scratch),
       });
-      const { road, received, detours, release } = fetched;
-      const result = await work(importFrom(release.directory), { road, received, detours });
+      const { strategy, received, detours, release } = fetched;
+      const result = await work(importFrom(release.directory), { strategy, received, detours });
       await rm(release.directory, { recursive: true });
       return result;
     });

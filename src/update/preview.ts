@@ -37,7 +37,7 @@ export async function previewUpdate(update: UpdateContext, from: string): Promis
       version,
       phase,
       isThere: !isOff && candidate.digest === current.digest,
-      fetch: candidate.road,
+      fetch: candidate.fetch,
       packages: await packageChanges(update.machine, current, candidate),
       conflicts: isOff ? undefined : await findConflicts(update, await candidate.part('overlays')),
     };

@@ -90,14 +90,14 @@ test('--json gives code and outputs as one object', async () => {
     outcome(holdfast('exec', '--json', 'sh', '-c', 'kill -TERM $$')),
   ]);
   assert.deepEqual(JSON.parse(plain.stdout.toString()), {
-    code: 3,
+    exitCode: 3,
     encoding: 'utf8',
     stdout: 'in\n',
     stderr: 'ä\n',
   });
   assert.equal(plain.code, 3);
   assert.deepEqual(JSON.parse(binary.stdout.toString()), {
-    code: 0,
+    exitCode: 0,
     encoding: 'base64',
     stdout: '/w==',
     stderr: '',

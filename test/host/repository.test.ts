@@ -78,21 +78,21 @@ async function assertSame(directory: string, release: FakeRelease): Promise<void
 test('each strategy yields the same release byte for byte, and reports why others were not used', async () => {
   await freshly(async () => {
     const full = await shop.fetch(source());
-    assert.equal(full.road, 'full');
+    assert.equal(full.strategy, 'full');
     assert.match(full.detours.join(), /no older release/);
     await assertSame(full.release.directory, second);
-    assert.equal((await shop.fetch(source())).road, 'present');
+    assert.equal((await shop.fetch(source())).strategy, 'present');
   });
   await freshly(async () => {
     const ranges = await shop.fetch(source(), [stray]);
-    assert.equal(ranges.road, 'ranges');
+    assert.equal(ranges.strategy, 'ranges');
     assert.match(ranges.detours.join(), /^pack: none was published/);
     assert(ranges.received < 10 * 4096 + 8192, `${ranges.received} bytes for ten blocks`);
     await assertSame(ranges.release.directory, second);
   });
   await freshly(async () => {
     const pack = await shop.fetch(source(), [stray, first]);
-    assert.equal(pack.road, 'pack');
+    assert.equal(pack.strategy, 'pack');
     assert.deepEqual(pack.detours, []);
     assert(pack.received < 10 * 4096 + 8192);
     await assertSame(pack.release.directory, second);
@@ -101,7 +101,7 @@ test('each strategy yields the same release byte for byte, and reports why other
     const { packs } = await shop.publish(second, [stray]);
     assert.equal(packs.length, 2);
     const pack = await shop.fetch(source(), [stray]);
-    assert.equal(pack.road, 'pack');
+    assert.equal(pack.strategy, 'pack');
     assert.equal(pack.received, packs[0]?.size);
     await assertSame(pack.release.directory, second);
   });
@@ -125,7 +125,7 @@ test('fetches a release from a directory and from a bundle', async () => {
     );
     const opened = await openSource(bundle);
     const fetched = await shop.fetch(opened, [first]);
-    assert.equal(fetched.road, 'ranges'); // a bundle has no older release to make packs from
+    assert.equal(fetched.strategy, 'ranges'); // a bundle has no older release to make packs from
     await assertSame(fetched.release.directory, second);
     await opened.close();
     await truncate(bundle, 100_000);
@@ -145,19 +145,19 @@ test('reports a failed pack or a server without ranges, and uses the next strate
       return true;
     };
     const fetched = await shop.fetch(source(), [first]);
-    assert.equal(fetched.road, 'ranges');
+    assert.equal(fetched.strategy, 'ranges');
     assert.match(fetched.detours.join(), /^pack: .*lacks content\//);
   });
   await freshly(async () => {
     web.ranges = false;
     // blocks that no older release has are first in the file: a server without range requests can send them
-    assert.equal((await shop.fetch(source(), [stray])).road, 'ranges');
+    assert.equal((await shop.fetch(source(), [stray])).strategy, 'ranges');
   });
   await freshly(async () => {
     web.ranges = false;
     const other = await shop.release('13.0.9', [...blocks.slice(0, 300), ...blocks.slice(310)]);
     const fetched = await shop.fetch(source(), [other]);
-    assert.equal(fetched.road, 'full');
+    assert.equal(fetched.strategy, 'full');
     assert.match(fetched.detours.join('\n'), /ranges: .* serves whole files only/);
     await assertSame(fetched.release.directory, second);
   });
@@ -170,7 +170,7 @@ test('does not use a damaged block of an old release', () =>
     const image = await readFile(join(damaged, 'root.img'));
     await writeFile(join(damaged, 'root.img'), image.fill(0, 5000, 5100));
     const fetched = await shop.fetch(source(), [{ ...stray, directory: damaged }]);
-    assert.equal(fetched.road, 'ranges');
+    assert.equal(fetched.strategy, 'ranges');
     await assertSame(fetched.release.directory, second);
   }));
 
@@ -181,7 +181,7 @@ test('detects a pack applied to a damaged old release, and uses the next strateg
     const image = await readFile(join(damaged, 'root.img'));
     await writeFile(join(damaged, 'root.img'), image.fill(0, 5000, 5100));
     const fetched = await shop.fetch(source(), [{ ...first, directory: damaged }]);
-    assert.equal(fetched.road, 'ranges');
+    assert.equal(fetched.strategy, 'ranges');
     assert.match(fetched.detours.join(), /^pack: the assembled release differs from what was signed/);
     await assertSame(fetched.release.directory, second);
   }));
@@ -502,7 +502,7 @@ test('hosts follow a key rotation and no longer trust the old keys', () =>
       'timestamp',
     ]);
     await shop.publish(second);
-    assert.equal((await shop.fetch(source(), [first])).road, 'present');
+    assert.equal((await shop.fetch(source(), [first])).strategy, 'present');
     await rm(shop.repository, { recursive: true });
     await shop.publish(second, [], stolen);
     await assert.rejects(shop.fetch(source(), [first]), { code: 'repository.signature' });

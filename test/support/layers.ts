@@ -12,6 +12,7 @@ export const layers: readonly Layer[] = [
   { directory: 'cli', holds: 'the command line: the table of commands, and `main`' },
   { directory: 'cli/commands', holds: 'one file per command. Nothing below prints' },
   { directory: 'cli/terminal', holds: 'progress, questions, colours, raw mode' },
+  { directory: 'cli/output', holds: 'the types of what commands print with `--json`' },
   { directory: 'cli/framework', holds: 'declared commands: arguments, flags, help, completion, output' },
   { directory: 'update', holds: 'from one release to another: pure plan, steps, health' },
   { directory: 'audit', holds: 'the claims: statement, probes, verdict. Judging is pure' },

@@ -137,7 +137,7 @@ test('without a terminal, and with --json, there is none', async () => {
   });
   assert.equal(code, 9);
   const answer = JSON.parse(stdout);
-  assert.equal(answer.code, 9);
+  assert.equal(answer.exitCode, 9);
   assert.ok(Buffer.from(answer.stdout, answer.encoding).equals(bytes));
 });
 

@@ -52,7 +52,7 @@ const questions = {
 
 test('audit: a program on Data runs, and the journal names it', async () => {
   const status = JSON.parse(await expectDone(['ipe', 'status', '--json']));
-  assert.deepEqual([status.configured, status.runs], ['audit', 'audit']);
+  assert.deepEqual([status.configured, status.active], ['audit', 'audit']);
   const { home, data, root, journal } = await askGuest(sharedName, questions);
   assert.deepEqual([home, data, root], ['it runs', 'it runs', 'it runs']);
   assert.match(journal, /enforcing=0 .* path="\/home\/holdfast\/sh" .* rule="DEFAULT action=DENY"/);
@@ -65,7 +65,7 @@ test('what is chosen counts from the next start on, and lasts', async () => {
   const { data } = await askGuest(sharedName, { data: questions.data });
   assert.equal(data, 'it runs');
   await expectDone(['restart']);
-  assert.equal(JSON.parse(await expectDone(['ipe', 'status', '--json'])).runs, 'enforce');
+  assert.equal(JSON.parse(await expectDone(['ipe', 'status', '--json'])).active, 'enforce');
 });
 
 test('enforce: programs and modules of the root alone; root in the guest cannot change that', async () => {

@@ -5,8 +5,10 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { z } from 'zod';
 import { run, start } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
+import type { updateStatusOutput } from '../../src/cli/output/updates.ts';
 import { slotPartition } from '../../src/disk/layout.ts';
 import { writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
@@ -14,7 +16,6 @@ import { machineConfiguration } from '../../src/machine/configuration.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
 import type { ReleaseManifest } from '../../src/release/manifest.ts';
-import type { UpdateStatus } from '../../src/update/update.ts';
 import { signRelease } from '../support/fake-release.ts';
 import { asRoot } from '../support/vm/guest.ts';
 import {
@@ -61,7 +62,7 @@ after(async () => {
   for (const path of [repository, latest, bundle]) await rm(path, { recursive: true, force: true });
 });
 
-async function updateStatus(): Promise<UpdateStatus> {
+async function updateStatus(): Promise<z.input<typeof updateStatusOutput>> {
   return JSON.parse(await expectDone(['update', 'status', ...word, '--json']));
 }
 
@@ -105,8 +106,8 @@ test('what the machine and the release both changed is told, and is in the way',
   const { code, stderr } = await holdfast(['update', 'apply', ...word, '--from', successor]);
   assert.equal(code, 1);
   assert.match(stderr, /files of this machine hide changes of release .*\n.*\/etc\/issue \(changed here/);
-  const { phase, committed, slots } = await updateStatus();
-  assert.deepEqual([phase, committed], ['committed', 'A']);
+  const { phase, committedSlot, slots } = await updateStatus();
+  assert.deepEqual([phase, committedSlot], ['committed', 'A']);
   assert.ok(slots.B, 'it was written, and not tried');
 });
 
@@ -133,8 +134,8 @@ test('a release whose service fails is tried once, and left for the one before',
     stderr,
     /is unhealthy on this machine\n.*services failed: gateway\.service; test in the guest failed/,
   );
-  const { phase, committed, running } = await updateStatus();
-  assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
+  const { phase, committedSlot, runningSlot } = await updateStatus();
+  assert.deepEqual([phase, committedSlot, runningSlot], ['committed', 'A', 'A']);
   assert.equal(await hasMark(), false);
   await dataIsThere();
   await asRoot(name, 'systemctl disable gateway.service; rm /etc/systemd/system/gateway.service');
@@ -148,14 +149,14 @@ test('a release comes from a repository, by the blocks that the host lacks, and 
   for (const [path = ''] of contested) await expectDone(['drift', ...word, '--yes', '--reset', path]);
   assert.deepEqual(await conflicts(), [], 'what is given back is in nobody’s way');
   const check = JSON.parse(await expectDone(['update', 'check', ...word, '--json']));
-  assert.deepEqual([check.running, check.packages], [check.offered, []]);
+  assert.deepEqual([check.runningVersion, check.packages], [check.offeredVersion, []]);
   const answer = await expectDone(['update', 'apply', ...word, '--json']);
   const { steps, changed, written } = JSON.parse(answer);
   assert.equal(changed, true);
   // it was written when it was tried before: nothing is done twice
   assert.deepEqual([steps, written], [['compare', 'finalize', 'restart', 'judge'], 0]);
-  const { phase, committed, running, slots } = await updateStatus();
-  assert.deepEqual([phase, committed, running], ['committed', 'B', 'B']);
+  const { phase, committedSlot, runningSlot, slots } = await updateStatus();
+  assert.deepEqual([phase, committedSlot, runningSlot], ['committed', 'B', 'B']);
   assert.ok(slots.A && slots.B);
   assert.equal(await hasMark(), true);
   await dataIsThere();
@@ -171,7 +172,7 @@ test('a release comes from a repository, by the blocks that the host lacks, and 
 
 test('an update that everything was killed under is finished by the next', async () => {
   // another content than the slot has: much of it is written again
-  assert.equal((await updateStatus()).running, 'B');
+  assert.equal((await updateStatus()).runningSlot, 'B');
   const zeros = 'dd if=/dev/zero of=/dev/disk/by-partlabel/RootFS-A bs=1M count=64 conv=fsync status=none';
   await asRoot(name, zeros);
   assert.equal((await updateStatus()).slots.A, undefined);
@@ -187,16 +188,16 @@ test('an update that everything was killed under is finished by the next', async
   process.kill(pid, 'SIGKILL');
   await sleep(1000);
   await expectDone(['update', 'apply', ...word, '--from', first]);
-  const { phase, committed, running } = await updateStatus();
-  assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
+  const { phase, committedSlot, runningSlot } = await updateStatus();
+  assert.deepEqual([phase, committedSlot, runningSlot], ['committed', 'A', 'A']);
   assert.equal(await hasMark(), false);
   await dataIsThere();
 });
 
 test('who goes back has the other release again, after a trial', async () => {
   await expectDone(['update', 'rollback', ...word]);
-  const { phase, committed } = await updateStatus();
-  assert.deepEqual([phase, committed], ['committed', 'B']);
+  const { phase, committedSlot } = await updateStatus();
+  assert.deepEqual([phase, committedSlot], ['committed', 'B']);
   assert.equal(await hasMark(), true);
   await dataIsThere();
 });
@@ -213,7 +214,7 @@ async function nextEpoch(): Promise<string> {
 }
 
 /** Brings the machine to what a bundle holds, on a host that has no network at all. */
-async function applyBundle(): Promise<{ road: string; steps: string[] }> {
+async function applyBundle(): Promise<{ strategy: string; steps: string[] }> {
   const words = ['update', 'apply', ...word, '--from', bundle, '--json'];
   const { stdout } = await run('unshare', ['--net', program, ...words], {
     env: environment,
@@ -225,10 +226,10 @@ async function applyBundle(): Promise<{ road: string; steps: string[] }> {
 test('a release comes from a bundle, without a network, and leaves a machine no way back behind its epoch', async () => {
   latest = await nextEpoch();
   await expectDone(['release', 'bundle', latest, '--out', bundle]);
-  const { road, steps } = await applyBundle();
-  assert.deepEqual([road, steps], ['ranges', ['retire', 'expire']]);
-  const { phase, committed, slots } = await updateStatus();
-  assert.deepEqual([phase, committed, slots.A], ['committed', 'B', undefined]);
+  const { strategy, steps } = await applyBundle();
+  assert.deepEqual([strategy, steps], ['ranges', ['retire', 'expire']]);
+  const { phase, committedSlot, slots } = await updateStatus();
+  assert.deepEqual([phase, committedSlot, slots.A], ['committed', 'B', undefined]);
   const back = await holdfast(['update', 'rollback', ...word, '--json']);
   assert.match(back.stderr, /"update.no-other"/);
   for (const dry of [['--dry-run'], []]) {
@@ -238,8 +239,8 @@ test('a release comes from a bundle, without a network, and leaves a machine no 
 });
 
 test('the status of a machine that is off is told, and the machine stays off', async () => {
-  const { running, ...files } = await updateStatus();
-  assert.equal(running, 'B');
+  const { runningSlot, ...files } = await updateStatus();
+  assert.equal(runningSlot, 'B');
   await expectDone(['stop', ...word]);
   assert.deepEqual(await updateStatus(), files);
   const status: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));
@@ -249,11 +250,11 @@ test('the status of a machine that is off is told, and the machine stays off', a
 test('a machine that is off, and whose slots were both destroyed, comes back by an update, with its data', async () => {
   for (const slot of ['A', 'B'] as const)
     await writeImage(files.disk, slotPartition(slot, 'root').offset + MiB, randomBytes(MiB));
-  const { road, steps } = await applyBundle();
-  assert.equal(road, 'present');
+  const { strategy, steps } = await applyBundle();
+  assert.equal(strategy, 'present');
   assert.deepEqual(steps, ['retire', 'stage', 'finalize', 'start', 'judge']);
-  const { phase, committed, running } = await updateStatus();
-  assert.deepEqual([phase, committed, running], ['committed', 'A', 'A']);
+  const { phase, committedSlot, runningSlot } = await updateStatus();
+  assert.deepEqual([phase, committedSlot, runningSlot], ['committed', 'A', 'A']);
   assert.equal(await hasMark(), true);
   await dataIsThere();
 });

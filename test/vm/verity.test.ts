@@ -49,14 +49,14 @@ test('nobody switches it off by mistake', async () => {
   const { code, stderr } = await holdfast(['verity', 'disable', ...word]);
   assert.equal(code, 2);
   assert.match(stderr, /changes to it on the disk go undetected/);
-  assert.deepEqual(await verity('status'), { machine: name, configured: 'on', runs: 'on', changed: false });
+  assert.deepEqual(await verity('status'), { machine: name, configured: 'on', active: 'on', changed: false });
 });
 
 test('switched off, it takes effect with the restart: the root is the partition itself, still read-only', async () => {
   assert.deepEqual(await verity('disable', '--yes'), {
     machine: name,
     configured: 'off',
-    runs: 'on',
+    active: 'on',
     changed: true,
   });
   assert.match(
@@ -84,10 +84,10 @@ test('switched off, it takes effect with the restart: the root is the partition 
 });
 
 test('switched on again, every block is verified after the restart', async () => {
-  assert.deepEqual(await verity('enable'), { machine: name, configured: 'on', runs: 'off', changed: true });
+  assert.deepEqual(await verity('enable'), { machine: name, configured: 'on', active: 'off', changed: true });
   assert.deepEqual((await audit()).failed, ['root-verity', 'root-signature'], 'nobody wants what runs');
   await expectDone(['restart', ...word]);
-  assert.deepEqual(await verity('status'), { machine: name, configured: 'on', runs: 'on', changed: false });
+  assert.deepEqual(await verity('status'), { machine: name, configured: 'on', active: 'on', changed: false });
   assert.equal(await bootedFile(), ukiPaths.on);
   const { root, failed } = await audit();
   assert.deepEqual(root, ['pass', 'pass', 'pass']);

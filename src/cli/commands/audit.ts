@@ -26,6 +26,7 @@ export const auditCommand = defineCommand({
     ['holdfast audit --html audit.html', 'Also write a report for an auditor'],
     ['holdfast audit --json', 'Print JSON; the exit code is 1 when a claim fails'],
   ],
+  output: async () => (await import('../output/security.ts')).auditOutput,
   async run({ machine, flags, output, progress, signal, streams }) {
     const report = await progress.step('Auditing the machine', () => auditMachine(machine, signal));
     if (flags.html !== undefined) await writeFileAtomic(resolve(flags.html), auditPage(report), 0o600);

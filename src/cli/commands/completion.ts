@@ -8,6 +8,7 @@ export const completionCommand = defineCommand({
     ['source <(holdfast completion bash)', 'In ~/.bashrc; also for zsh in ~/.zshrc, after compinit'],
     ['holdfast completion fish | source', 'In ~/.config/fish/config.fish'],
   ],
+  output: async () => (await import('../output/host.ts')).completionOutput,
   run: async ({ arguments: { shell }, commands, output }) => {
     const script = await completionScript(shell, commands);
     output.result({ shell, script }, script);

@@ -22,6 +22,7 @@ export const copyCommand = defineCommand({
     ['holdfast copy ./images :images', 'Copy a directory recursively, with modes and symbolic links'],
     ['holdfast copy :/var/log/app.log .', 'Copy a file from the guest to the current directory'],
   ],
+  output: async () => (await import('../output/guest.ts')).copyOutput,
   async run({ arguments: { source, destination }, machine, progress, signal, output }) {
     if (source.side === destination.side) {
       throw misuse(

@@ -56,9 +56,10 @@ export const deployCommand = defineCommand({
     ],
     ['holdfast deploy --encrypt-data', 'Protect the data of a stolen disk'],
   ],
+  output: async () => (await import('../output/machines.ts')).deployOutput,
   async run({ machine, home, flags, progress, signal, output }) {
     const { release } = flags;
-    const configuration = await createMachine({
+    const { cpus, memory, dataSize, logSize, transport, encryption } = await createMachine({
       machine,
       settings: {
         cpus: flags.cpus ?? defaults.cpus,
@@ -85,7 +86,11 @@ export const deployCommand = defineCommand({
     const recoveryKey = await unshownRecoveryKey(secrets);
     const ready = readyText(machine.name, boot, true);
     output.result(
-      { machine: machine.name, state: 'running', boot, configuration, ...(recoveryKey && { recoveryKey }) },
+      {
+        ...{ machine: machine.name, state: 'running', boot, cpus, memory, dataSize, logSize, transport },
+        dataEncrypted: encryption !== undefined,
+        recoveryKey,
+      },
       recoveryKey === undefined ? ready : `${ready}\n\n${recoveryKeyText(recoveryKey)}`,
     );
     if (recoveryKey !== undefined) await forgetShown(secrets, output, signal);

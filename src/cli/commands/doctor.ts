@@ -18,6 +18,7 @@ export const doctorCommand = defineCommand({
     ['holdfast doctor', 'Check this host; the exit code is 1 when machines cannot run'],
     ['holdfast doctor --json', 'Print the checks as JSON'],
   ],
+  output: async () => (await import('../output/host.ts')).doctorOutput,
   async run({ home, progress, output, exitWith }) {
     const checks = await progress.step('Examining this host', () => examineHost(hostChecks(home)));
     const ready = !checks.some(({ verdict }) => verdict === 'missing');

@@ -18,6 +18,7 @@ export const execCommand = defineCommand({
     ],
     ['holdfast --json exec -- id', 'Print exit code, stdout and stderr as one JSON object'],
   ],
+  output: async () => (await import('../output/guest.ts')).execOutput,
   async run({ arguments: { command }, ...context }) {
     const { machine, streams } = context;
     const isTerminal = streams.stdin.isTTY && streams.stdout.isTTY;

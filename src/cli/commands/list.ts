@@ -3,17 +3,18 @@ import { machineStatus } from '../../lifecycle/status.ts';
 import { machineNames } from '../../machine/list.ts';
 import { Machine } from '../../machine/machine.ts';
 import { defineCommand, throwAll } from '../framework/command.ts';
-import { listText } from './status/text.ts';
+import { listText, statusJson } from './status/text.ts';
 
 export const listCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast list', 'List all machines of this user']],
+  output: async () => (await import('../output/machines.ts')).listOutput,
   async run({ home, output }) {
     const names = await machineNames(home);
     const results = await Promise.allSettled(names.map((name) => machineStatus(new Machine(home, name))));
     const machines = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    output.result({ machines }, listText(machines));
+    output.result({ machines: machines.map(statusJson) }, listText(machines));
     // a damaged machine does not hide the others
     throwAll(results.flatMap((result) => (result.status === 'rejected' ? [asHoldfast(result.reason)] : [])));
   },

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { z } from 'zod';
 import { failure, misuse } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
 import { journalCommand } from '../../guest/journal.ts';
@@ -10,6 +11,9 @@ import { powerState } from '../../supervisor/power.ts';
 import type { MachineState } from '../../supervisor/state.ts';
 import { isOff } from '../../supervisor/state.ts';
 import { anyText, type Context, defineCommand, setting, toggle } from '../framework/command.ts';
+import type { logsOutput } from '../output/guest.ts';
+
+type LogsContext = Context<z.input<typeof logsOutput>>;
 
 /** How much of a console is shown. */
 const consoleLines = 200;
@@ -34,6 +38,7 @@ export const logsCommand = defineCommand({
       'Collect everything for a bug report, even if the machine is off or hangs',
     ],
   ],
+  output: async () => (await import('../output/guest.ts')).logsOutput,
   async run({ flags, ...context }) {
     if (flags.archive !== undefined && flags.follow) {
       throw misuse('usage.conflict', '--archive and --follow are mutually exclusive', {
@@ -45,7 +50,7 @@ export const logsCommand = defineCommand({
   },
 });
 
-async function writeArchiveTo(path: string, { machine, progress, signal, output }: Context) {
+async function writeArchiveTo(path: string, { machine, progress, signal, output }: LogsContext) {
   // fails when there is no machine; a damaged one is archived all the same
   if (!(await exists(machine.paths.directory))) await machine.configuration();
   const contents = await archiveLogs(machine, path, progress, signal);
@@ -54,7 +59,7 @@ async function writeArchiveTo(path: string, { machine, progress, signal, output 
 }
 
 /** The journal of a guest that did not come up is out of reach, so its console must explain why. */
-async function showConsole({ machine, streams, output }: Context, state: MachineState) {
+async function showConsole({ machine, streams, output }: LogsContext, state: MachineState) {
   streams.stderr.write(
     `${machine.name} is ${state} and does not answer; console output since its last start:\n`,
   );
@@ -62,7 +67,7 @@ async function showConsole({ machine, streams, output }: Context, state: Machine
   for (const line of lines.slice(-consoleLines)) output.result({ console: line }, line);
 }
 
-async function showJournal(context: Context, follow: boolean): Promise<void> {
+async function showJournal(context: LogsContext, follow: boolean): Promise<void> {
   const { machine, json, streams, signal } = context;
   const power = await powerState(machine);
   if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))

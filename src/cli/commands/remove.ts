@@ -11,6 +11,7 @@ export const removeCommand = defineCommand({
       'Power off a machine and delete its disk, keys and settings for good',
     ],
   ],
+  output: async () => (await import('../output/machines.ts')).removeOutput,
   async run({ machine, progress, output }) {
     const changed = await progress.step('Removing the machine', () => removeMachine(machine));
     output.result(

@@ -7,6 +7,7 @@ export const restartCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast restart', 'Restart the machine and wait until it is ready']],
+  output: async () => (await import('../output/machines.ts')).startOutput,
   async run({ machine, progress, signal, output }) {
     await progress.step('Stopping the machine', () => stopMachine(machine, { signal }));
     await startMachine(machine);

@@ -27,6 +27,7 @@ export const setCommand = defineCommand({
     ['holdfast set --data-size 20GB', 'Grow the data partition; the guest uses it after its next start'],
     ['holdfast set --repository https://updates.example/', 'Let `holdfast update` use this repository'],
   ],
+  output: async () => (await import('../output/machines.ts')).setOutput,
   async run({ machine, flags, output }) {
     const { cpus, memory, dataSize, repository, forgetRepository } = flags;
     if (repository !== undefined && forgetRepository) {

@@ -10,6 +10,7 @@ export const shellCommand = defineCommand({
     ['holdfast shell', 'Open a login shell; holdfast exits with its exit code'],
     ['holdfast shell < script.sh', 'Run commands from a file'],
   ],
+  output: async () => (await import('../output/guest.ts')).execOutput,
   async run(context) {
     const { machine, streams } = context;
     await attach(

@@ -8,6 +8,7 @@ export const startCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast start', 'Start the machine and wait until it is ready']],
+  output: async () => (await import('../output/machines.ts')).startOutput,
   async run({ machine, progress, signal, output }) {
     const changed = await startMachine(machine);
     const boot = await waitUntilReady(machine, progress, signal);

@@ -9,6 +9,7 @@ export const stopCommand = defineCommand({
     ['holdfast stop', 'Shut down and wait until the machine is off, at most 90 seconds'],
     ['holdfast stop --force', 'Power off a machine that hangs'],
   ],
+  output: async () => (await import('../output/machines.ts')).stopOutput,
   async run({ machine, flags, progress, signal, output }) {
     const changed = await progress.step('Stopping the machine', () =>
       stopMachine(machine, { force: flags.force, signal }),

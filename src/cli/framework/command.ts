@@ -7,7 +7,7 @@ import type { CommandTable } from './command-table.ts';
 import type { Output } from './output.ts';
 
 /** Loads the zod type of a command's output. Only tests and generators call it: a command's run does without. */
-export type OutputType = () => Promise<ZodType>;
+export type OutputType<T = unknown> = () => Promise<ZodType<T>>;
 
 /** A positional argument. Made by `required`, `optional` and `rest`. */
 export interface Argument<T> {
@@ -36,8 +36,8 @@ type Values<Table> = {
   readonly [Name in keyof Table]: Table[Name] extends { read(...words: never[]): infer T } ? T : never;
 };
 
-/** What every command is called with. */
-export interface Context {
+/** What every command is called with. @typeParam T what it prints; the default accepts the context of any command. */
+export interface Context<T = never> {
   /** The machine of `--machine NAME`, which need not exist. */
   readonly machine: Machine;
   /** `--json`: `output.result` heeds it already. */
@@ -46,7 +46,7 @@ export interface Context {
   /** All commands, for those that describe the others. */
   readonly commands: CommandTable;
   readonly progress: Progress;
-  readonly output: Output;
+  readonly output: Output<T>;
   /** The streams that `exec`, `shell` and `logs` hand through to the guest. Others use `output` and `progress`. */
   readonly streams: {
     readonly stdin: NodeJS.ReadStream;
@@ -60,13 +60,13 @@ export interface Context {
 }
 
 /** One call of a command, with its arguments and flags read. */
-export interface Call<A extends Arguments, F extends Flags> extends Context {
+export interface Call<A extends Arguments, F extends Flags, T> extends Context<T> {
   readonly arguments: Values<A>;
   readonly flags: Values<F>;
 }
 
 /** A command as its file declares it. */
-interface Declaration<A extends Arguments, F extends Flags> {
+interface Declaration<A extends Arguments, F extends Flags, T> {
   /** What the summary leaves out, for help and the manual page: paragraphs of plain text. */
   readonly description?: string;
   /** In order; the key names the value in `call.arguments`. */
@@ -78,8 +78,8 @@ interface Declaration<A extends Arguments, F extends Flags> {
   /** A command line and what it does. */
   readonly examples: readonly (readonly [line: string, does: string])[];
   /** Loads the type of what the command prints with `--json`. */
-  readonly output?: OutputType;
-  run(call: Call<A, F>): Promise<void>;
+  readonly output: OutputType<T>;
+  run(call: Call<A, F, T>): Promise<void>;
 }
 
 /** The words of a command line, sorted by argument and flag but not yet read. */
@@ -94,18 +94,18 @@ export interface CommandDefinition {
   readonly arguments: Arguments;
   readonly flags: Flags;
   readonly passThrough: boolean;
-  readonly examples: Declaration<Arguments, Flags>['examples'];
-  readonly output: OutputType | undefined;
+  readonly examples: Declaration<Arguments, Flags, unknown>['examples'];
+  readonly output: OutputType;
   /**
    * Reads what was given, which `understand` has checked against the tables above, and does the command's work.
    * @throws AggregateError of HoldfastErrors when several arguments or flags are wrong: all are reported at once.
    */
-  run(given: Given, context: Context): Promise<void>;
+  run(given: Given, context: Context<unknown>): Promise<void>;
 }
 
 /** Declares a command: `export const updateApply = defineCommand({ … })`. */
-export function defineCommand<A extends Arguments, F extends Flags>(
-  declaration: Declaration<A, F>,
+export function defineCommand<A extends Arguments, F extends Flags, T>(
+  declaration: Declaration<A, F, T>,
 ): CommandDefinition {
   return {
     description: declaration.description,

@@ -1,13 +1,20 @@
-/** Prints a command's result. */
-export interface Output {
+/** A value of the type that a schema describes, of which nothing is changed. */
+export type Printed<T> = T extends readonly (infer Item)[]
+  ? readonly Printed<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Printed<T[Key]> }
+    : T;
+
+/** Prints a command's result, which is of the type that the command declares as its `output`. */
+export interface Output<T> {
   /** Prints the command's result: `value` as JSON with `--json`, else `text`. Streams (`logs --follow`) call it per item. */
-  result(value: unknown, text: string): void;
+  readonly result: (value: Printed<T>, text: string) => void;
   /** Resolves when all that was printed has left this process. @throws what the stream does. */
-  printed(): Promise<void>;
+  readonly printed: () => Promise<void>;
 }
 
 /** Prints answers on `stream`: with `json` one object per line, so that a stream of answers can be read line by line. */
-export function printOn(stream: NodeJS.WritableStream, json: boolean): Output {
+export function printOn(stream: NodeJS.WritableStream, json: boolean): Output<unknown> {
   return {
     result: (value, text) => {
       stream.write(

@@ -1,10 +1,14 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
+import type { z } from 'zod';
 import { failure, isFailure } from '../../base/errors.ts';
 import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../../channel/guest.ts';
 import type { Context } from '../framework/command.ts';
 import { report } from '../framework/report.ts';
+import type { execOutput } from '../output/guest.ts';
 import { terminalOf } from './terminal.ts';
+
+type AttachContext = Context<z.input<typeof execOutput>>;
 
 /** As ssh: the connection was lost, so the command's end is unknown. */
 const lostCode = 255;
@@ -25,7 +29,7 @@ const jsonLimit = 64 * 1024 * 1024;
  * @param terminal for the guest; undefined: pipes.
  */
 export async function attach(
-  context: Context,
+  context: AttachContext,
   start: StartCommand,
   argv: readonly string[] | undefined,
   terminal: Terminal | undefined,
@@ -110,7 +114,10 @@ function joinInput(command: GuestCommand, { stdin }: Pick<Context['streams'], 's
   };
 }
 
-async function printAsJson(command: GuestCommand, { streams, output, exitWith }: Context): Promise<void> {
+async function printAsJson(
+  command: GuestCommand,
+  { streams, output, exitWith }: AttachContext,
+): Promise<void> {
   const releaseInput = joinInput(command, streams);
   const [stdout, stderr, end] = await Promise.all([
     collect(command.stdout),
@@ -122,7 +129,7 @@ async function printAsJson(command: GuestCommand, { streams, output, exitWith }:
   const encoding = [stdout, stderr].every(isText) ? 'utf8' : 'base64';
   output.result(
     {
-      code,
+      exitCode: code,
       ...('signal' in end && { signal: end.signal }),
       encoding,
       stdout: stdout.toString(encoding),

@@ -35,11 +35,11 @@ export interface FetchRequest {
 /** A release that was fetched, assembled and fully verified, in the form that `build` creates. */
 export interface Fetched {
   readonly release: SignedRelease;
-  /** The strategy that succeeded; `present` if the release was already there. The name is a key of `--json`. */
-  readonly road: FetchStrategy | 'present';
+  /** The strategy that succeeded; `present` if the release was already there. */
+  readonly strategy: FetchStrategy | 'present';
   /** Bytes of large files received in this run. */
   readonly received: number;
-  /** Why shorter strategies were not used, one line each. The name is a key of `--json`. */
+  /** Why shorter strategies were not used, one line each. */
   readonly detours: readonly string[];
 }
 
@@ -65,7 +65,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
     const release = await readRelease(home, trust.certificate);
     try {
       await verifyFiles(release, trust.certificate, progress, signal);
-      return { release, road: 'present', received: 0, detours: [] };
+      return { release, strategy: 'present', received: 0, detours: [] };
     } catch (error) {
       if (!isFailure(error, 'release.damaged')) throw error;
       await rm(join(home, 'release.json')); // it was changed on disk: assemble it again
@@ -128,7 +128,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
       try {
         await fetch(work);
         await checkFiles(work);
-        return { road: strategy, received: work.received, detours };
+        return { strategy, received: work.received, detours };
       } catch (error) {
         if (!isFailure(error, ...avoidable) || strategy === strategies.at(-1)?.strategy) throw error;
         detours.push(`${strategy}: ${describe(error)}`);

@@ -80,19 +80,19 @@ export const strategies: readonly StrategyDescription[] = [
 /** How a release would be fetched, as far as that is known without fetching any of it. */
 export interface LikelyFetch {
   /** The name is a key of `--json`. */
-  readonly road: FetchStrategy | 'present';
+  readonly strategy: FetchStrategy | 'present';
   /** Bytes of large files to receive; undefined when that depends on a comparison with the old releases. */
   readonly bytes: number | undefined;
 }
 
 /** Returns the strategy that a fetch would try first. @param known digests of the releases in the host's store. */
 export function likelyFetch(offer: Offer, known: readonly Sha256[]): LikelyFetch {
-  if (known.includes(offer.digest)) return { road: 'present', bytes: 0 };
+  if (known.includes(offer.digest)) return { strategy: 'present', bytes: 0 };
   const between = { offer, old: known.map((digest) => ({ digest })) };
   const { strategy = 'full' } = strategies.find(({ obstacleTo }) => obstacleTo(between) === undefined) ?? {};
-  if (strategy === 'ranges') return { road: strategy, bytes: undefined };
+  if (strategy === 'ranges') return { strategy, bytes: undefined };
   const frames = strategy === 'pack' ? packFor(between)?.pack.frames : offer.content.blocks;
-  return { road: strategy, bytes: frames?.reduce((sum, { size }) => sum + size, 0) };
+  return { strategy, bytes: frames?.reduce((sum, { size }) => sum + size, 0) };
 }
 
 function packFor<Old extends Pick<OldRelease, 'digest'>>({

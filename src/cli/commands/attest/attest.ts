@@ -17,6 +17,7 @@ export const attestCommand = defineCommand({
     ['holdfast attest', 'Compare the boot of the running machine with its signed release'],
     ['holdfast attest --nonce "$asked" --out gateway.evidence', 'Answer the challenge of another host'],
   ],
+  output: async () => (await import('../../output/security.ts')).attestOutput,
   async run({ flags, ...context }) {
     const { machine, progress } = context;
     const { evidence, judgement } = await progress.step("Requesting a quote from the machine's TPM", () =>

@@ -6,6 +6,7 @@ export const attestTrustCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast attest trust >gateway.trust', 'Save what another host needs for `attest verify`']],
+  output: async () => (await import('../../output/security.ts')).attestTrustOutput,
   async run({ machine, output }) {
     const trust = await machineTrust(machine);
     output.result(trust, JSON.stringify(trust, null, 1));

@@ -1,7 +1,9 @@
+import type { z } from 'zod';
 import { type Evidence, nonce } from '../../../attestation/evidence.ts';
 import type { Judgement } from '../../../attestation/verify.ts';
 import { failure, misuse } from '../../../base/errors.ts';
 import { type Context, setting } from '../../framework/command.ts';
+import type { attestOutput } from '../../output/security.ts';
 import { judgementText } from './text.ts';
 
 /** What makes evidence fresh. */
@@ -17,7 +19,7 @@ export const nonceFlag = setting(
  * @throws HoldfastError `attest.failed` when the evidence does not prove a trustworthy boot.
  */
 export function printVerdict(
-  { output, streams }: Pick<Context, 'output' | 'streams'>,
+  { output, streams }: Pick<Context<z.input<typeof attestOutput>>, 'output' | 'streams'>,
   { machine, time, nonce: asked }: Evidence,
   judgement: Judgement,
   fresh: boolean,

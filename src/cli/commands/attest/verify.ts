@@ -18,6 +18,7 @@ export const attestVerifyCommand = defineCommand({
       'Verify the answer of a machine on another host',
     ],
   ],
+  output: async () => (await import('../../output/security.ts')).attestOutput,
   async run({ arguments: { file }, flags, ...context }) {
     const { machine } = context;
     const trust = flags.trust === undefined ? undefined : resolve(flags.trust);

@@ -5,5 +5,6 @@ export const autostartEnableCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast autostart enable', 'Install a systemd unit that starts the machine']],
+  output: async () => (await import('../../output/machines.ts')).autostartOutput,
   run: (context) => setAutostart(context, true),
 });

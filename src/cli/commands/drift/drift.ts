@@ -23,6 +23,7 @@ export const driftCommand = defineCommand({
     ['holdfast drift --json /etc/systemd', 'Print the changes in one directory as JSON'],
     ['holdfast drift --reset /etc/hosts', 'Restore a file of the release at the next start'],
   ],
+  output: async () => (await import('../../output/guest.ts')).driftOutput,
   async run({ arguments: { path }, flags: { reset, yes }, ...context }) {
     const { machine, progress, signal, output } = context;
     if (!reset) {

@@ -1,7 +1,9 @@
+import type { z } from 'zod';
 import { type Bytes, formatSize } from '../../../base/size.ts';
 import type { LayerEntry } from '../../../guest/drift.ts';
 import type { MachineDrift } from '../../../guest/drift-report.ts';
 import { isWithin, showBytes, showPath } from '../../../guest/overlay-path.ts';
+import type { driftOutput } from '../../output/guest.ts';
 import { columns } from '../../terminal/columns.ts';
 
 /** For people: one line each; of a directory that was added only the directory, and how much is in it. */
@@ -59,7 +61,7 @@ function octal(mode: number): string {
 /**
  * For programs. `path` is as people type it; `base64` the exact bytes below the overlay's directory, whatever they are.
  */
-export function driftJson(each: MachineDrift): object {
+export function driftJson(each: MachineDrift): z.input<typeof driftOutput>['drift'][number] {
   const { overlay, path, change, released, now, hidden, pending } = each;
   return {
     path: showPath(each),
@@ -73,7 +75,7 @@ export function driftJson(each: MachineDrift): object {
   };
 }
 
-function entryJson({ type, mode, user, group, size, target }: LayerEntry): object {
+function entryJson({ type, mode, user, group, size, target }: LayerEntry) {
   return {
     ...{ type, mode: octal(mode), user, group },
     ...(type === 'file' && { size }),

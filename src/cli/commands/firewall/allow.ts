@@ -19,6 +19,7 @@ export const firewallAllowCommand = defineCommand({
       'Allow ports from a network',
     ],
   ],
+  output: async () => (await import('../../output/guest.ts')).firewallAllowOutput,
   async run({ arguments: { service }, flags, machine, output }) {
     const rule: FirewallRule = { service, from: flags.from, comment: flags.comment };
     const { transport } = await machine.configuration();

@@ -9,6 +9,7 @@ export const firewallListCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast firewall list', 'List the connections that the guest accepts']],
+  output: async () => (await import('../../output/guest.ts')).firewallListOutput,
   async run({ machine, output }) {
     const rules = await readAllowed(guestOf(machine));
     const rows = rules.map(({ service, from, comment }) => [

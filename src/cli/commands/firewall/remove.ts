@@ -12,6 +12,7 @@ export const firewallRemoveCommand = defineCommand({
     ['holdfast firewall remove tcp/8080', 'Remove the rule for a port'],
     ['holdfast firewall remove udp/5000-5010 --from 192.0.2.0/24', 'Remove the rule for one network'],
   ],
+  output: async () => (await import('../../output/guest.ts')).firewallRemoveOutput,
   async run({ arguments: { service: given }, flags, machine, output }) {
     const rule: FirewallRule = { service: given, from: flags.from, comment: undefined };
     await disallowService(guestOf(machine), rule);

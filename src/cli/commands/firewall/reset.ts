@@ -6,6 +6,7 @@ export const firewallResetCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast firewall reset', 'Accept no new incoming connections']],
+  output: async () => (await import('../../output/guest.ts')).firewallListOutput,
   async run({ machine, output }) {
     await resetFirewall(guestOf(machine));
     output.result({ machine: machine.name, rules: [] }, `${machine.name} no longer has any rules`);

@@ -7,5 +7,6 @@ export const ipeEnforceCommand = defineCommand({
   examples: [
     ['holdfast ipe enforce', 'Block and log unsigned programs, including those of ordinary containers'],
   ],
+  output: async () => (await import('../../output/security.ts')).ipeOutput,
   run: (context) => setIpe(context, 'enforce'),
 });

@@ -1,23 +1,28 @@
+import type { z } from 'zod';
 import { chooseNextStart } from '../../../lifecycle/boot-options.ts';
 import { type IpeState, ipeState } from '../../../lifecycle/ipe.ts';
 import type { MachineName } from '../../../machine/paths.ts';
 import type { Context } from '../../framework/command.ts';
+import type { ipeOutput } from '../../output/security.ts';
 
 /** Prints what runs and what is configured. */
 export async function printIpe(
-  { machine, output }: Pick<Context, 'machine' | 'output'>,
+  { machine, output }: Pick<Context<z.input<typeof ipeOutput>>, 'machine' | 'output'>,
   changed: boolean,
 ): Promise<void> {
   const state = await ipeState(machine);
   const { configured, runs } = state;
   output.result(
-    { machine: machine.name, configured, runs: runs ?? null, changed },
+    { machine: machine.name, configured, active: runs ?? null, changed },
     ipeText(machine.name, state),
   );
 }
 
 /** Sets the mode from the next start and prints the result. */
-export async function setIpe(context: Context, mode: 'audit' | 'enforce'): Promise<void> {
+export async function setIpe(
+  context: Context<z.input<typeof ipeOutput>>,
+  mode: 'audit' | 'enforce',
+): Promise<void> {
   await printIpe(context, await chooseNextStart(context.machine, { ipe: mode }));
 }
 

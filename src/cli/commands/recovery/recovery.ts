@@ -21,6 +21,7 @@ export const recoveryCommand = defineCommand({
     ['holdfast recovery', 'Show the key if nobody has seen it, else ask for it and start the machine'],
     ['holdfast recovery <key', 'Read the key from a file'],
   ],
+  output: async () => (await import('../../output/machines.ts')).recoveryOutput,
   async run({ machine, progress, signal, output, streams }) {
     await encryptionOf(machine);
     const recoveryKey = await unshownKey(machine);

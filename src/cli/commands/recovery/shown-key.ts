@@ -6,7 +6,11 @@ import type { Output } from '../../framework/output.ts';
  * nowhere else.
  * @throws what `Output.printed` does; the signal's reason.
  */
-export async function forgetShown(secrets: string, output: Output, signal: AbortSignal): Promise<void> {
+export async function forgetShown(
+  secrets: string,
+  output: Output<never>,
+  signal: AbortSignal,
+): Promise<void> {
   await output.printed();
   signal.throwIfAborted();
   await forgetKeys(secrets);

@@ -15,6 +15,7 @@ export const buildCommand = defineCommand({
     ['holdfast build', 'Build a release from the newest packages, if anything changed'],
     ['holdfast build --out ./release --lock ./packages.json', 'Rebuild a release, byte for byte'],
   ],
+  output: async () => (await import('../../output/releases.ts')).buildOutput,
   run: async ({ flags, home, progress, signal, output }) => {
     const { buildRelease } = await import('../../../release/build/build.ts');
     const out = flags.out === undefined ? join(home.directory, 'build') : resolve(flags.out);
@@ -29,7 +30,7 @@ export const buildCommand = defineCommand({
       signal,
     });
     output.result(
-      { release: out, built, manifest },
+      { directory: out, built, manifest },
       `${built ? 'Built' : 'Unchanged:'} release ${manifest.version} in ${out}\nRoot hash ${manifest.root.rootHash}`,
     );
   },

@@ -18,6 +18,7 @@ export const releaseBundleCommand = defineCommand({
       'Pack a release for a host without a network',
     ],
   ],
+  output: async () => (await import('../../output/releases.ts')).releaseBundleOutput,
   async run({ arguments: { release }, flags, home, progress, signal, output }) {
     if (flags.out === undefined)
       throw misuse('usage.out', '--out is missing', { next: 'name the bundle with --out FILE' });

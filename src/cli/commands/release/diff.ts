@@ -14,6 +14,7 @@ export const releaseDiffCommand = defineCommand({
   examples: [
     ['holdfast release diff ./old ./new', 'Show changed packages and files, and the size of an update'],
   ],
+  output: async () => (await import('../../output/releases.ts')).releaseDiffOutput,
   async run({ arguments: { older, newer }, home, progress, signal, output }) {
     const certificate = trustedCertificate(home);
     const diff = await diffReleases([resolve(older), resolve(newer)], certificate, progress, signal);
@@ -25,7 +26,8 @@ export const releaseDiffCommand = defineCommand({
       `${diff.packages.length} packages and ${diff.files.length} files differ`,
       `${formatSize(diff.missing)} of blocks are new; a pack would take ${formatSize(diff.pack)}`,
     ];
-    output.result(diff, text.join('\n'));
+    const files = diff.files.map(({ path, kind, from, to }) => ({ path, kind, oldSize: from, newSize: to }));
+    output.result({ ...diff, files }, text.join('\n'));
   },
 });
 

@@ -30,6 +30,7 @@ export const releasePublishCommand = defineCommand({
       'Also make a pack from a release that was never published',
     ],
   ],
+  output: async () => (await import('../../output/releases.ts')).releasePublishOutput,
   async run({ arguments: { release }, flags, home, progress, signal, output }) {
     if (flags.repository === undefined)
       throw misuse('usage.repository', '--repository is missing', {

@@ -1,6 +1,6 @@
 import { machineStatus } from '../../../lifecycle/status.ts';
 import { defineCommand } from '../../framework/command.ts';
-import { statusText } from './text.ts';
+import { statusJson, statusText } from './text.ts';
 
 export const statusCommand = defineCommand({
   arguments: {},
@@ -9,8 +9,9 @@ export const statusCommand = defineCommand({
     ['holdfast status', 'Show power state, release, slot, verified boot, address, uptime and usage'],
     ['holdfast status --machine gateway-1 --json', 'Print the state of another machine as JSON'],
   ],
+  output: async () => (await import('../../output/machines.ts')).statusOutput,
   async run({ machine, output }) {
     const status = await machineStatus(machine);
-    output.result(status, statusText(status));
+    output.result(statusJson(status), statusText(status));
   },
 });

@@ -1,8 +1,16 @@
+import type { z } from 'zod';
 import { formatSize } from '../../../base/size.ts';
 import type { BootState } from '../../../guest/boot.ts';
 import type { MachineStatus } from '../../../lifecycle/status.ts';
 import type { MachineName } from '../../../machine/paths.ts';
+import type { Printed } from '../../framework/output.ts';
+import type { statusOutput } from '../../output/machines.ts';
 import { columns } from '../../terminal/columns.ts';
+
+/** A machine's status for programs. */
+export function statusJson({ name, ...others }: MachineStatus): Printed<z.input<typeof statusOutput>> {
+  return { machine: name, ...others };
+}
 
 /** A machine's status for people: one thing a line. */
 export function statusText(status: MachineStatus): string {

@@ -21,6 +21,7 @@ export const tpmEnableCommand = defineCommand({
     ['holdfast tpm enable', 'Explain the risk, ask, and allow access'],
     ['holdfast tpm enable --yes --device /run/swtpm/socket', 'Allow access to a software TPM without asking'],
   ],
+  output: async () => (await import('../../output/security.ts')).tpmAccessOutput,
   async run({ flags, ...context }) {
     if (!flags.yes) await confirm(context, risk);
     const changed = await setTpmAccess(context.machine, flags.device ?? defaultHostTpm);

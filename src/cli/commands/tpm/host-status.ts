@@ -13,7 +13,7 @@ export async function hostTpmStatus({ machine }: Pick<Context, 'machine'>) {
     lines.push(`it is a ${identity.manufacturer} ${identity.model}, firmware ${identity.firmware}`);
   if (problem !== undefined) lines.push(`it does not answer: ${problem}`);
   return {
-    value: { machine: machine.name, enabled: path !== undefined, path, identity, problem },
+    value: { machine: machine.name, enabled: path !== undefined, device: path, identity, problem },
     text: lines.join('\n'),
   };
 }

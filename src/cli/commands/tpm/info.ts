@@ -9,6 +9,7 @@ export const tpmInfoCommand = defineCommand({
     ['holdfast tpm info', 'Show what a provisioning service needs'],
     ['holdfast tpm info --json', 'Print the same as JSON'],
   ],
+  output: async () => (await import('../../output/security.ts')).tpmInfoOutput,
   async run({ machine, output }) {
     const information = await tpmInformation(machine);
     const { endorsementKey, ...identity } = information;

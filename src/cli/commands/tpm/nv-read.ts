@@ -15,6 +15,7 @@ export const tpmNvReadCommand = defineCommand({
     ['holdfast tpm nv-read 0x1500001', 'Read an NV index of the host TPM from within the machine'],
     ['holdfast tpm nv-read 3001 --auth secret --size 8', 'Read an index that needs an authorization'],
   ],
+  output: async () => (await import('../../output/security.ts')).tpmNvReadOutput,
   async run({ machine, output, streams, json, arguments: { index }, flags }) {
     const { auth, size, offset } = flags;
     const authorization = auth === undefined ? undefined : await readSecret(auth, streams.stdin);

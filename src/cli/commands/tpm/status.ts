@@ -14,6 +14,7 @@ export const tpmStatusCommand = defineCommand({
   examples: [
     ['holdfast tpm status', 'Show the boot measurements, and whether the machine can use the host TPM'],
   ],
+  output: async () => (await import('../../output/security.ts')).tpmStatusOutput,
   async run(context) {
     const { value, text } = await hostTpmStatus(context);
     const own = await context.progress.step("Requesting a quote from the machine's TPM", () =>

@@ -1,7 +1,8 @@
 import { updateContext } from '../../../update/context.ts';
+import { previewUpdate } from '../../../update/preview.ts';
 import { applyUpdate } from '../../../update/update.ts';
 import { defineCommand, toggle } from '../../framework/command.ts';
-import { printPreview, printResult } from './result.ts';
+import { previewJson, previewText, resultJson, resultText } from './text.ts';
 import { fromFlag, updateSource } from './update-options.ts';
 
 export const updateApplyCommand = defineCommand({
@@ -19,9 +20,16 @@ export const updateApplyCommand = defineCommand({
     ['holdfast update apply --from ./release', 'Update to a release in a local directory'],
     ['holdfast update apply --dry-run', 'Show what would be done, and what prevents it'],
   ],
+  output: async () => (await import('../../output/updates.ts')).updateApplyOutput,
   async run({ flags: { from: given, dryRun, acceptDrift }, ...context }) {
     const from = await updateSource(context, 'apply', given);
-    if (dryRun) await printPreview(context, 'apply', from);
-    else printResult(context, 'apply', await applyUpdate(updateContext(context), from, acceptDrift));
+    const { name } = context.machine;
+    if (dryRun) {
+      const preview = await previewUpdate(updateContext(context), from);
+      context.output.result(previewJson(name, 'apply', preview), previewText(preview));
+    } else {
+      const result = await applyUpdate(updateContext(context), from, acceptDrift);
+      context.output.result(resultJson(name, 'apply', result), resultText('apply', result));
+    }
   },
 });

@@ -11,9 +11,14 @@ export const updateCheckCommand = defineCommand({
     ['holdfast update check', 'Ask the repository of the machine for a newer release'],
     ['holdfast update check --from https://updates.example/', 'Ask another repository'],
   ],
+  output: async () => (await import('../../output/updates.ts')).updateCheckOutput,
   async run({ flags: { from: given }, ...context }) {
     const from = await updateSource(context, 'check', given);
     const check = await checkForUpdate(updateContext(context), from);
-    context.output.result({ machine: context.machine.name, ...check }, checkText(check));
+    const { running: runningVersion, offered: offeredVersion, ...others } = check;
+    context.output.result(
+      { machine: context.machine.name, runningVersion, offeredVersion, ...others },
+      checkText(check),
+    );
   },
 });

@@ -1,7 +1,8 @@
+import type { MachineName } from '../../../machine/paths.ts';
 import { updateContext } from '../../../update/context.ts';
 import { commitTrial } from '../../../update/update.ts';
 import { defineCommand } from '../../framework/command.ts';
-import { resultText } from './text.ts';
+import { resultJson, resultText } from './text.ts';
 
 export const updateCommitCommand = defineCommand({
   description:
@@ -9,12 +10,16 @@ export const updateCommitCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast update commit', 'Keep the release that is on trial']],
+  output: async () => (await import('../../output/updates.ts')).updateCommitOutput,
   async run(context) {
+    const { name } = context.machine;
     const result = await commitTrial(updateContext(context));
-    const changed = result !== undefined && result.steps.length > 0;
-    context.output.result(
-      { machine: context.machine.name, action: 'commit', changed, ...result },
-      resultText('commit', result),
-    );
+    const value = result ? resultJson(name, 'commit', result) : untouched(name);
+    context.output.result(value, resultText('commit', result));
   },
 });
+
+/** There was no trial to commit. */
+function untouched(machine: MachineName) {
+  return { machine, action: 'commit', changed: false } as const;
+}

@@ -1,18 +1,23 @@
+import type { MachineName } from '../../../machine/paths.ts';
 import { updateContext } from '../../../update/context.ts';
 import { rollBack } from '../../../update/update.ts';
 import { defineCommand } from '../../framework/command.ts';
-import { resultText } from './text.ts';
+import { resultJson, resultText } from './text.ts';
 
 export const updateRollbackCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast update rollback', 'Return to the release in the other slot, or cancel a trial']],
+  output: async () => (await import('../../output/updates.ts')).updateRollbackOutput,
   async run(context) {
+    const { name } = context.machine;
     const result = await rollBack(updateContext(context));
-    const changed = result === undefined || result.steps.length > 0;
-    context.output.result(
-      { machine: context.machine.name, action: 'rollback', changed, ...result },
-      resultText('rollback', result),
-    );
+    const value = result ? resultJson(name, 'rollback', result) : cancelled(name);
+    context.output.result(value, resultText('rollback', result));
   },
 });
+
+/** A trial that had not begun was cancelled. */
+function cancelled(machine: MachineName) {
+  return { machine, action: 'rollback', changed: true } as const;
+}

@@ -1,7 +1,8 @@
 import { updateContext } from '../../../update/context.ts';
+import { previewUpdate } from '../../../update/preview.ts';
 import { stageUpdate } from '../../../update/update.ts';
 import { defineCommand, toggle } from '../../framework/command.ts';
-import { printPreview, printResult } from './result.ts';
+import { previewJson, previewText, resultJson, resultText } from './text.ts';
 import { fromFlag, updateSource } from './update-options.ts';
 
 export const updateStageCommand = defineCommand({
@@ -16,9 +17,16 @@ export const updateStageCommand = defineCommand({
     ['holdfast update stage', 'Write the newest release of the repository to the inactive slot'],
     ['holdfast update stage --from ./release', 'Write a release in a local directory'],
   ],
+  output: async () => (await import('../../output/updates.ts')).updateStageOutput,
   async run({ flags: { from: given, dryRun }, ...context }) {
     const from = await updateSource(context, 'stage', given);
-    if (dryRun) await printPreview(context, 'stage', from);
-    else printResult(context, 'stage', await stageUpdate(updateContext(context), from));
+    const { name } = context.machine;
+    if (dryRun) {
+      const preview = await previewUpdate(updateContext(context), from);
+      context.output.result(previewJson(name, 'stage', preview), previewText(preview));
+    } else {
+      const result = await stageUpdate(updateContext(context), from);
+      context.output.result(resultJson(name, 'stage', result), resultText('stage', result));
+    }
   },
 });

@@ -7,8 +7,13 @@ export const updateStatusCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast update status', 'Show the release in each slot, and which slot is committed']],
+  output: async () => (await import('../../output/updates.ts')).updateStatusOutput,
   async run(context) {
     const status = await updateStatus(updateContext(context));
-    context.output.result({ machine: context.machine.name, ...status }, updateStatusText(status));
+    const { committed: committedSlot, running: runningSlot, phase, slots } = status;
+    context.output.result(
+      { machine: context.machine.name, phase, committedSlot, runningSlot, slots },
+      updateStatusText(status),
+    );
   },
 });

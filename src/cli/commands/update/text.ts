@@ -1,5 +1,6 @@
 import { type Bytes, formatSize } from '../../../base/size.ts';
 import { showPath } from '../../../guest/overlay-path.ts';
+import type { MachineName } from '../../../machine/paths.ts';
 import type { UpdateCheck } from '../../../update/check.ts';
 import { conflictKinds } from '../../../update/conflicts.ts';
 import type { OverlayConflict } from '../../../update/overlay-conflicts.ts';
@@ -14,13 +15,13 @@ export function resultText(
 ): string {
   if (result === undefined)
     return action === 'commit' ? 'no trial is in progress' : 'the trial was cancelled';
-  const { version, steps, written, runs, road, received, detours } = result;
+  const { version, steps, written, runs, strategy, received, detours } = result;
   const isNew = steps.length > 0 && action !== 'stage';
   const where = isNew ? 'is running and committed' : runs ? 'is already running' : 'is in the inactive slot';
   const lines = [
     `${version} ${where}`,
     ...(written > 0 ? [`written  ${formatSize(written)}`] : []),
-    ...(road === undefined ? [] : [`fetched  ${formatSize(received ?? (0 as Bytes))} (${road})`]),
+    ...(strategy === undefined ? [] : [`fetched  ${formatSize(received ?? (0 as Bytes))} (${strategy})`]),
     ...(detours ?? []).map((detour) => `         not ${detour}`),
   ];
   return lines.join('\n');
@@ -73,9 +74,9 @@ const whenThere: Readonly<Record<UpdatePreview['phase'], string>> = {
 
 function fetchText(fetch: UpdatePreview['fetch']): string {
   if (fetch === undefined) return 'nothing: the release is a local directory';
-  const { road, bytes } = fetch;
-  if (road === 'present') return 'nothing: the release is on this host';
-  return `${bytes === undefined ? 'the blocks that this host lacks' : formatSize(bytes as Bytes)} (${road})`;
+  const { strategy, bytes } = fetch;
+  if (strategy === 'present') return 'nothing: the release is on this host';
+  return `${bytes === undefined ? 'the blocks that this host lacks' : formatSize(bytes as Bytes)} (${strategy})`;
 }
 
 function conflictLines(conflicts: UpdatePreview['conflicts']): string[] {
@@ -91,8 +92,34 @@ function conflictLines(conflicts: UpdatePreview['conflicts']): string[] {
   ];
 }
 
+/** For programs: what a stage, update, commit or rollback did. */
+export function resultJson<Action extends string>(
+  machine: MachineName,
+  action: Action,
+  { runs: isRunning, ...others }: UpdateResult,
+) {
+  return { machine, action, changed: others.steps.length > 0, isRunning, ...others };
+}
+
+/** For programs: what a stage or an update would do. */
+export function previewJson<Action extends string>(
+  machine: MachineName,
+  action: Action,
+  { running: runningVersion, conflicts, ...others }: UpdatePreview,
+) {
+  const unchanged = { changed: false } as const;
+  return {
+    machine,
+    action,
+    ...unchanged,
+    runningVersion,
+    ...others,
+    conflicts: conflicts?.map(conflictJson),
+  };
+}
+
 /** For programs: `path` and `base64` as `holdfast drift` has them. */
-export function conflictJson(conflict: OverlayConflict): object {
+function conflictJson(conflict: OverlayConflict) {
   const { overlay, path, kind } = conflict;
   return { path: showPath(conflict), overlay, base64: Buffer.from(path, 'latin1').toString('base64'), kind };
 }

@@ -15,6 +15,7 @@ export const verityDisableCommand = defineCommand({
   arguments: {},
   flags: { yes: toggle('Do not ask for confirmation') },
   examples: [['holdfast verity disable', 'Start the release without verification from the next start']],
+  output: async () => (await import('../../output/security.ts')).verityOutput,
   async run({ flags, ...context }) {
     const { machine } = context;
     const before = await machineStatus(machine); // fails when there is no such machine

@@ -7,6 +7,7 @@ export const verityEnableCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast verity enable', 'Verify every block of the root again, from the next start']],
+  output: async () => (await import('../../output/security.ts')).verityOutput,
   async run(context) {
     const { machine } = context;
     await machineStatus(machine); // fails when there is no such machine

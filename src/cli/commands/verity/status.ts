@@ -5,5 +5,6 @@ export const verityStatusCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [['holdfast verity status', 'Show what runs now and what the next start does']],
+  output: async () => (await import('../../output/security.ts')).verityOutput,
   run: (context) => printVerity(context, false),
 });

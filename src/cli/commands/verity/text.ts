@@ -1,16 +1,18 @@
+import type { z } from 'zod';
 import type { Verity } from '../../../disk/layout.ts';
 import { type MachineStatus, machineStatus } from '../../../lifecycle/status.ts';
 import type { Context } from '../../framework/command.ts';
+import type { verityOutput } from '../../output/security.ts';
 
 /** Prints what runs and what is configured. */
 export async function printVerity(
-  { machine, output }: Pick<Context, 'machine' | 'output'>,
+  { machine, output }: Pick<Context<z.input<typeof verityOutput>>, 'machine' | 'output'>,
   changed: boolean,
 ): Promise<void> {
   const status = await machineStatus(machine);
   const { verity: configured } = status;
   output.result(
-    { machine: machine.name, configured, runs: runningVerity(status) ?? null, changed },
+    { machine: machine.name, configured, active: runningVerity(status) ?? null, changed },
     verityText(status),
   );
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { z } from 'zod';
 import { failure, HoldfastError } from '../../../../src/base/errors.ts';
 import { silent } from '../../../../src/base/progress.ts';
 import { parseSize } from '../../../../src/base/size.ts';
@@ -20,7 +21,7 @@ import {
 import { Machine } from '../../../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../../../src/machine/paths.ts';
 
-const context: Context = {
+const context: Context<unknown> = {
   machine: new Machine(homeAt('/nowhere'), parseMachineName('default')),
   json: false,
   home: homeAt('/nowhere'),
@@ -46,12 +47,15 @@ const tables = {
   },
 };
 
+const output = async () => z.never();
+
 /** What the command's `run` saw. */
 async function callWith(given: Given): Promise<unknown> {
   let seen: unknown;
   const command = defineCommand({
     ...tables,
     examples: [],
+    output,
     run: async (call) => {
       seen = { arguments: call.arguments, flags: call.flags };
     },
@@ -108,6 +112,7 @@ test('a defect in a parser is not blamed on the user', async () => {
       }),
     },
     examples: [],
+    output,
     run: async () => {},
   });
   await assert.rejects(command.run({ arguments: {}, flags: { broken: 'x' } }, context), TypeError);
@@ -119,6 +124,7 @@ test("an error of the command's own work passes unchanged", async () => {
     arguments: {},
     flags: {},
     examples: [],
+    output,
     run: () => Promise.reject(error),
   });
   await assert.rejects(command.run({ arguments: {}, flags: {} }, context), (thrown) => thrown === error);

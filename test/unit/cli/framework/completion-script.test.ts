@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { z } from 'zod';
 import {
   anyText,
   defineCommand,
@@ -16,7 +17,13 @@ import {
 import type { CommandTable } from '../../../../src/cli/framework/command-table.ts';
 import { completionScript, type Shell } from '../../../../src/cli/framework/completion-script.ts';
 
-const plain = { arguments: {}, flags: {}, examples: [], run: async () => {} };
+const plain = {
+  arguments: {},
+  flags: {},
+  examples: [],
+  output: async () => z.never(),
+  run: async () => {},
+};
 const commands: CommandTable = {
   deploy: {
     summary: "Create a machine, if it's not there",

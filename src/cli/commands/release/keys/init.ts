@@ -16,6 +16,7 @@ export const releaseKeysInitCommand = defineCommand({
       'Keep the root keys offline',
     ],
   ],
+  output: async () => (await import('../../../output/releases.ts')).releaseKeysInitOutput,
   async run({ flags, home, output }) {
     const { keys, trusted } = keyDirectories(home, flags.offline);
     await initKeys(keys, flags.rootKeys ?? 1, flags.threshold ?? 1);

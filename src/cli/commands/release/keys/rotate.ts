@@ -10,6 +10,7 @@ export const releaseKeysRotateCommand = defineCommand({
     role: setting('ROLE', 'Role to replace (default: targets, snapshot and timestamp)', oneOf(...roles)),
   },
   examples: [['holdfast release keys rotate --role targets', 'Replace keys that were lost or disclosed']],
+  output: async () => (await import('../../../output/releases.ts')).releaseKeysRotateOutput,
   async run({ flags, home, output }) {
     const { keys, trusted } = keyDirectories(home, flags.offline);
     const rotated = flags.role === undefined ? (['targets', 'snapshot', 'timestamp'] as const) : [flags.role];

@@ -5,7 +5,7 @@ import type { Context } from '../../../../../src/cli/framework/command.ts';
 
 test('all that is wrong is reported at once, without a machine', async () => {
   const given = { arguments: { service: ['tcp/0'] }, flags: { from: 'me', comment: '' } };
-  await assert.rejects(firewallAllowCommand.run(given, {} as Context), (error) => {
+  await assert.rejects(firewallAllowCommand.run(given, {} as Context<unknown>), (error) => {
     assert.ok(error instanceof AggregateError);
     assert.deepEqual(
       error.errors.map(({ code }: { code: string }) => code),
