@@ -1,4 +1,6 @@
 import { cliPage } from './cli-reference.ts';
+import { errorsPage } from './errors-page.ts';
+import { jsonPage, jsonSchemas } from './json-schemas.ts';
 import { manualPages } from './manual.ts';
 import { brokerPage, claimsPage } from './tables.ts';
 
@@ -14,4 +16,12 @@ export interface GeneratedFile {
 }
 
 /** Every generated file. `npm run generate` writes them, and a test fails when one is stale. */
-export const generatedFiles: readonly GeneratedFile[] = [brokerPage, claimsPage, cliPage, ...manualPages];
+export const generatedFiles: readonly GeneratedFile[] = [
+  brokerPage,
+  claimsPage,
+  cliPage,
+  errorsPage,
+  jsonPage,
+  ...jsonSchemas,
+  ...manualPages,
+];

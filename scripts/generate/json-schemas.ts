@@ -1,0 +1,68 @@
+import { type ZodType, z } from 'zod';
+import { listEntries } from '../../src/cli/framework/command-table.ts';
+import { errorsOutput } from '../../src/cli/output/errors.ts';
+import { commands } from '../../src/cli/registry.ts';
+import type { GeneratedFile } from './generated-files.ts';
+import { markdownTable, replacePart } from './markdown.ts';
+
+/** The version of the JSON output: docs/reference/json/README.md says when it changes. */
+const directory = 'docs/reference/json';
+const version = 'v1';
+
+const runnable = listEntries(commands).filter(({ load }) => load !== undefined);
+
+/** A schema for each command, and one for errors. */
+export const jsonSchemas: readonly GeneratedFile[] = [
+  ...runnable.map(({ name, summary, load }) => ({
+    path: schemaPath(fileName(name)),
+    make: async () => {
+      const definition = await load?.();
+      if (!definition) throw new TypeError(`${name} cannot be run`);
+      return schemaText(fileName(name), `holdfast ${name}`, `${summary}.`, await definition.output());
+    },
+  })),
+  {
+    path: schemaPath('errors.json'),
+    make: () =>
+      schemaText(
+        'errors.json',
+        'Errors',
+        'What a command that fails prints on standard error.',
+        errorsOutput,
+      ),
+  },
+];
+
+/** The list of schemas on the page about JSON output. */
+export const jsonPage = {
+  path: `${directory}/README.md`,
+  make(page: string): string {
+    const rows = runnable.map(({ name }) => [
+      `\`holdfast ${name}\``,
+      `[${fileName(name)}](${version}/${fileName(name)})`,
+    ]);
+    return replacePart(page, 'schemas', markdownTable(['command', 'schema'], rows));
+  },
+};
+
+/** `release keys init` has `release-keys-init.json`. */
+function fileName(command: string): string {
+  return `${command.replaceAll(' ', '-')}.json`;
+}
+
+function schemaPath(name: string): string {
+  return `${directory}/${version}/${name}`;
+}
+
+function schemaText(file: string, title: string, description: string, type: ZodType): string {
+  const { $schema, ...schema } = z.toJSONSchema(type, { override: ({ jsonSchema }) => loosen(jsonSchema) });
+  return `${JSON.stringify({ $schema, $id: file, title, description, ...schema }, null, 2)}\n`;
+}
+
+/** Leaves out what would reject the output of a later minor version, and what a format says already. */
+function loosen(schema: z.core.JSONSchema.BaseSchema): void {
+  if (schema.additionalProperties === false) delete schema.additionalProperties;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.format !== undefined) delete schema.pattern;
+}
