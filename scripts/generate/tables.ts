@@ -1,18 +1,18 @@
 import { claims } from '../../src/audit/claims.ts';
-import { admittedCommands } from '../../src/tpm/broker/allowed-commands.ts';
-import { refusedCommands } from '../../src/tpm/broker/denied-commands.ts';
+import { allowedCommands } from '../../src/tpm/broker/allowed-commands.ts';
+import { deniedCommands } from '../../src/tpm/broker/denied-commands.ts';
 import { markdownTable, replacePart } from './markdown.ts';
 
 /** The commands that the TPM broker allows and denies. */
 export const brokerPage = {
   path: 'docs/reference/tpm-broker.md',
   make(page: string): string {
-    const allowed = admittedCommands.map(({ name, code, reason }) => [
+    const allowed = allowedCommands.map(({ name, code, reason }) => [
       `\`${name}\``,
       `0x${code.toString(16)}`,
       reason,
     ]);
-    const denied = [...Map.groupBy(refusedCommands, ({ reason }) => reason)].map(([reason, commands]) => [
+    const denied = [...Map.groupBy(deniedCommands, ({ reason }) => reason)].map(([reason, commands]) => [
       reason,
       commands.map(({ name }) => `\`${name}\``).join(', '),
     ]);

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { admittedCommands } from '../../src/tpm/broker/allowed-commands.ts';
+import { allowedCommands } from '../../src/tpm/broker/allowed-commands.ts';
 import { mostConnections } from '../../src/tpm/broker/broker.ts';
-import { refusedCommands } from '../../src/tpm/broker/denied-commands.ts';
+import { deniedCommands } from '../../src/tpm/broker/denied-commands.ts';
 import { message, tagged } from '../../src/tpm/codec/message.ts';
 import { sized, u16, u32 } from '../../src/tpm/codec/wire.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
@@ -26,10 +26,10 @@ after(async () => {
 });
 
 test('every code that is not admitted is refused at the door, in whatever form', async () => {
-  const admitted = new Set(admittedCommands.map(({ code }) => code));
+  const admitted = new Set(allowedCommands.map(({ code }) => code));
   const codes = Array.from({ length: 0x300 }, (_, code) => code).filter((code) => !admitted.has(code));
   const all = [...codes, ...codes.map((code) => 0x2000_0000 + code)];
-  for (const { code, name } of refusedCommands) assert.ok(all.includes(code), name);
+  for (const { code, name } of deniedCommands) assert.ok(all.includes(code), name);
   const bare = await talk(guest, all.length, Buffer.concat(all.map((code) => message(code))));
   assert.deepEqual(new Set(codesOf(bare)), new Set([0x143]));
   const withHandles = all.map((code) =>

@@ -83,7 +83,7 @@ test('a TPM that hangs costs the time limit, and is used again when it answers',
   swtpm.resume();
   await sleep(200);
   assert.deepEqual(codesOf(await talk(waiting, 1, random(4))), [0]);
-  assert.match(waiting.log.join('\n'), /no answer within 300 ms/);
+  assert.match(waiting.log.join('\n'), /no response within 300 ms/);
   await waiting.end();
 });
 
@@ -102,7 +102,7 @@ test('a device, too: it is asked again only when it has answered what it was ask
   );
   swtpm.pause();
   assert.deepEqual(codesOf(await talk(user, 2, random(4), random(4))), [0x101, 0x101]);
-  assert.match(user.log.join('\n'), /an earlier command has no answer yet/);
+  assert.match(user.log.join('\n'), /an earlier command has no response yet/);
   swtpm.resume();
   await sleep(300);
   assert.deepEqual(codesOf(await talk(user, 1, random(4))), [0]);

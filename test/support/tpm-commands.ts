@@ -1,10 +1,10 @@
-import type { AdmittedCommand, HandleRole } from '../../src/tpm/broker/allowed-commands.ts';
+import type { AllowedCommand, HandleRole } from '../../src/tpm/broker/allowed-commands.ts';
 import { parseCommand } from '../../src/tpm/broker/command.ts';
 import { GuestSessions, OwnHandles } from '../../src/tpm/broker/ownership.ts';
 import { type CommandDecision, decideCommand } from '../../src/tpm/broker/policy.ts';
 import type { Handle } from '../../src/tpm/codec/handles.ts';
 import { message, tagged } from '../../src/tpm/codec/message.ts';
-import { Refusal } from '../../src/tpm/codec/response-codes.ts';
+import { Denial } from '../../src/tpm/codec/response-codes.ts';
 import { u16, u32 } from '../../src/tpm/codec/wire.ts';
 
 /** An object and a session that the guest of these tests has. */
@@ -44,7 +44,7 @@ export function area(...entries: readonly Buffer[]): Buffer {
 
 /** A command with these handles, and as many passwords as it needs. */
 export function commandOf(
-  spec: AdmittedCommand,
+  spec: AllowedCommand,
   handles: readonly number[],
   parameters: Buffer = Buffer.alloc(0),
 ): Buffer {
@@ -62,7 +62,7 @@ export function outcomeOf(
   try {
     return decideCommand(parseCommand(bytes), own);
   } catch (error) {
-    if (error instanceof Refusal) return error.code;
+    if (error instanceof Denial) return error.code;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { admittedCommands } from '../../src/tpm/broker/allowed-commands.ts';
-import { refusedCommands } from '../../src/tpm/broker/denied-commands.ts';
+import { allowedCommands } from '../../src/tpm/broker/allowed-commands.ts';
+import { deniedCommands } from '../../src/tpm/broker/denied-commands.ts';
 import { responseCodes } from '../../src/tpm/codec/response-codes.ts';
 import { commandOf, handleOf, outcomeOf, ownHandles, ownObject, ownSession } from './tpm-commands.ts';
 
@@ -23,11 +23,11 @@ export function generator(seed: number): (below: number) => number {
   };
 }
 
-const forbidden: readonly number[] = refusedCommands.map(({ code }) => code);
+const forbidden: readonly number[] = deniedCommands.map(({ code }) => code);
 
 /** A well-formed command with some bytes changed, cut off or added; its size is right. */
 export function arbitraryCommand(random: (below: number) => number): Buffer {
-  const spec = admittedCommands[random(admittedCommands.length)];
+  const spec = allowedCommands[random(allowedCommands.length)];
   assert.ok(spec);
   const handles = spec.handles.map((roles) => handleOf[roles[random(roles.length)] ?? 'null']);
   let bytes = commandOf(spec, handles, Buffer.alloc(random(64), random(256)));

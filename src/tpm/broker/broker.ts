@@ -9,30 +9,30 @@ import { type Answer, flush, type GuestParts, GuestTpm, type TimeLimits } from '
 import { GuestSessions } from './ownership.ts';
 import { type Rate, RateLimit } from './rate-limit.ts';
 
-/** Every tool of tpm2-tools opens one connection; more than a few at once serve nobody. */
+/** The limit for open connections. Each run of a tool opens one, and more than a few at once have no use. */
 export const mostConnections = 8;
 
 /**
- * A session that was saved and not used since is flushed after this many milliseconds: a TPM that never gets one back must
- * in the end refuse all others (TCG TPM 2.0 Library Part 1, section "Session Context Management").
+ * The time in milliseconds after which a saved, unused session is flushed: a TPM that never gets a session back must
+ * eventually reject all others (TCG TPM 2.0 Library Part 1, section "Session Context Management").
  */
 const savedSessionLimit = 10 * 60_000;
 
-/** A command that keeps the TPM busy for longer than this many milliseconds, such as making a key, earns it a rest. */
+/** After a command of more than this many milliseconds, such as making a key, the guest must pause. */
 const busyAfter = 1000;
 
-/** How long a command waits for room in the TPM, and how often it tries: milliseconds. */
+/** The time limit for room in the TPM, and the pause between attempts, in milliseconds. */
 const roomLimit = 5000;
 const askForRoomEvery = 20;
 
-/** How long the end of a broker may wait for a TPM that does not answer: milliseconds. */
+/** The time limit when a broker ends while the TPM does not respond, in milliseconds. */
 const closeLimit = 5000;
 
 const defaults = {
-  /** A tool sends 5 to 50 commands. A TPM does some hundred of the quick ones a second: enough is left for the host. */
+  /** A tool sends 5 to 50 commands. A TPM executes some hundred quick ones a second, so enough remains for the host. */
   rate: { burst: 200, perSecond: 50 } satisfies Rate,
   limits: { usual: 30_000, slow: 300_000 } satisfies TimeLimits,
-  /** Lines about what did not pass. */
+  /** Log lines about denied commands. */
   logRate: { burst: 20, perSecond: 0.2 } satisfies Rate,
 } as const;
 
@@ -46,16 +46,16 @@ export interface BrokerOptions {
 }
 
 /**
- * The door between one guest and the host's TPM. Each connection gets its commands answered in order; of all connections
- * one command is under way at a time. Several brokers may use one TPM: each command stands alone, and the TPM, its resource
- * manager or swtpm takes one after the other.
+ * Passes the allowed commands of one guest to the host's TPM. Each connection gets its responses in order, and one command of
+ * all connections is in progress at a time. Several brokers can use one TPM: each command is independent, and the TPM, its
+ * resource manager or swtpm executes them one after the other.
  */
 export class Broker {
   readonly #parts: GuestParts;
   readonly #rate: RateLimit;
   readonly #streams = new Map<Duplex, Promise<void>>();
   #last: Promise<unknown> = Promise.resolve();
-  /** Until then the TPM is others': at most half of its time is one guest's. */
+  /** Until then the guest must wait: a guest gets at most half of the TPM's time. */
   #restUntil = 0;
 
   constructor(options: BrokerOptions) {
@@ -70,9 +70,9 @@ export class Broker {
     };
   }
 
-  /** Serves a connection of the guest to its end. */
+  /** Serves a connection of the guest until it ends. */
   accept(stream: Duplex): void {
-    stream.on('error', () => {}); // the end of the connection, whatever its reason
+    stream.on('error', () => {}); // the connection ends, for whatever reason
     if (this.#streams.size >= mostConnections) {
       this.#parts.log(`refused: a connection, as ${mostConnections} are open`);
       stream.destroy();
@@ -82,7 +82,7 @@ export class Broker {
     this.#streams.set(stream, served);
   }
 
-  /** Ends all connections and forgets all that the guest has in the TPM. A TPM that hangs is not waited for. */
+  /** Ends all connections and flushes all objects and sessions of the guest. Does not wait for a TPM that hangs. */
   async close(): Promise<void> {
     const all = [...this.#streams];
     for (const [stream] of all) stream.destroy();
@@ -101,7 +101,7 @@ export class Broker {
           if ('lost' in piece) {
             this.#parts.log(`refused: ${piece.lost}`);
             await send(stream, errorResponse(responseCode('commandSize')));
-            return; // where the next command begins nobody knows
+            return; // the start of the next command is unknown
           }
           await this.#wait();
           await send(stream, await this.#answer(guest, piece.message));
@@ -115,13 +115,13 @@ export class Broker {
     }
   }
 
-  /** A TPM without a resource manager may be filled up by another guest: that one's tool ends soon. */
+  /** Another guest can fill a TPM without a resource manager. Its tool soon ends. */
   async #answer(guest: GuestTpm, message: Buffer): Promise<Buffer> {
     const giveUpAt = performance.now() + roomLimit;
     for (;;) {
       const { response, isFull } = await this.#inTurn(() => this.#answerNow(guest, message));
       if (!isFull || performance.now() > giveUpAt) return response;
-      await sleep(askForRoomEvery * (0.5 + Math.random())); // not in step with who else waits
+      await sleep(askForRoomEvery * (0.5 + Math.random())); // random: others wait too
     }
   }
 
@@ -144,7 +144,7 @@ export class Broker {
     }
   }
 
-  /** Until the guest may send its next command. */
+  /** Waits until the guest may send its next command. */
   async #wait(): Promise<void> {
     for (;;) {
       const rest = this.#restUntil - this.#parts.now();
@@ -154,7 +154,7 @@ export class Broker {
     }
   }
 
-  /** Runs one after the other what is given. */
+  /** Runs tasks one after the other. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => {});
@@ -162,7 +162,7 @@ export class Broker {
   }
 }
 
-/** Resolves when the bytes are handed over, so that a guest that does not read makes only itself wait. */
+/** Resolves when the bytes are written, so that a guest that does not read delays only itself. */
 function send(stream: Duplex, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     if (stream.destroyed) reject(new Error('the guest has gone'));
@@ -170,7 +170,7 @@ function send(stream: Duplex, bytes: Buffer): Promise<void> {
   });
 }
 
-/** A guest must not fill the log: what is left out is counted. */
+/** A guest must not fill the log: lines beyond the limit are only counted. */
 function sparing(log: (line: string) => void, rate: RateLimit): (line: string) => void {
   let leftOut = 0;
   return (line) => {

@@ -1,17 +1,16 @@
 import { headerLength, longestMessage } from '../codec/message.ts';
 
-/** A message, or the sign that what came can no longer be cut into messages. */
+/** A message, or the mark that the stream can no longer be split into messages. */
 export type Piece = { readonly message: Buffer } | { readonly lost: string };
 
 /**
- * Cuts a stream of bytes into commands by the sizes in their headers, whatever pieces it comes in. Holds at most one command
- * and one piece.
+ * Splits a stream of bytes into commands by the sizes in their headers. Buffers at most one command and one piece.
  */
 export class CommandStream {
   #held: Buffer = Buffer.alloc(0);
   #lost = false;
 
-  /** The commands that these bytes complete. After a size that cannot be right nothing more comes. */
+  /** Yields the commands that these bytes complete. Yields nothing more after an invalid size. */
   *cut(bytes: Buffer): Generator<Piece> {
     if (this.#lost) return;
     this.#held = Buffer.concat([this.#held, bytes]);

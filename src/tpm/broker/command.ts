@@ -1,17 +1,17 @@
 import { formatHandle, type Handle } from '../codec/handles.ts';
 import { tags } from '../codec/message.ts';
-import { type ErrorPosition, Refusal, type ResponseName, responseCode } from '../codec/response-codes.ts';
+import { Denial, type ErrorPosition, type ResponseName, responseCode } from '../codec/response-codes.ts';
 import { Reader, Truncated } from '../codec/wire.ts';
-import { type AdmittedCommand, admittedCommands } from './allowed-commands.ts';
-import { refusedCommands } from './denied-commands.ts';
+import { type AllowedCommand, allowedCommands } from './allowed-commands.ts';
+import { deniedCommands } from './denied-commands.ts';
 
 /** TPMA_SESSION, Part 2, section 8.4: bit 0. */
 const continueSession = 0x01;
 
-/** At most three sessions go with a command: Part 1, section "Session-Based Authorizations". */
+/** The limit for the sessions of a command: Part 1, section "Session-Based Authorizations". */
 const mostSessions = 3;
 
-/** No nonce and no HMAC is longer: the largest digest there is, SHA-512's. */
+/** The limit for a nonce or an HMAC: the largest digest, SHA-512's. */
 const longestDigest = 64;
 
 /** One entry of the authorization area: Part 2, TPMS_AUTH_COMMAND. */
@@ -21,24 +21,24 @@ export interface Authorization {
   readonly continues: boolean;
 }
 
-/** A well-formed command that the table admits. */
+/** A well-formed command that the table allows. */
 export interface Command {
   readonly bytes: Buffer;
-  readonly spec: AdmittedCommand;
+  readonly spec: AllowedCommand;
   readonly handles: readonly Handle[];
   readonly authorizations: readonly Authorization[];
   readonly parameters: Buffer;
 }
 
-const admitted: ReadonlyMap<number, AdmittedCommand> = new Map(
-  admittedCommands.map((spec) => [spec.code, spec]),
+const allowed: ReadonlyMap<number, AllowedCommand> = new Map(
+  allowedCommands.map((spec) => [spec.code, spec]),
 );
-const refused = new Map(refusedCommands.map((spec) => [spec.code, spec]));
+const denied = new Map(deniedCommands.map((spec) => [spec.code, spec]));
 
 /**
  * Reads header, handles and authorizations in the order in which a TPM checks them: Part 3, section 5.
- * @param bytes one message, whose size field is known to be right.
- * @throws Refusal.
+ * @param bytes one message with a correct size field.
+ * @throws Denial.
  */
 export function parseCommand(bytes: Buffer): Command {
   const reader = new Reader(bytes);
@@ -47,33 +47,30 @@ export function parseCommand(bytes: Buffer): Command {
   const code = reader.u32();
   const hasSessions = tag === tags.sessions;
   if (!hasSessions && tag !== tags.noSessions) {
-    throw new Refusal(responseCode('badTag'), `the tag is ${formatHandle(tag)}`);
+    throw new Denial(responseCode('badTag'), `the tag is ${formatHandle(tag)}`);
   }
-  const spec = admitted.get(code);
-  if (!spec) throw notAdmitted(code);
+  const spec = allowed.get(code);
+  if (!spec) throw notAllowed(code);
   const handles = spec.handles.map((_roles, index) => readHandle(reader, index + 1));
   if (hasSessions && spec.sessionless) {
-    throw new Refusal(responseCode('authContext'), `${spec.name} takes no sessions`);
+    throw new Denial(responseCode('authContext'), `${spec.name} takes no sessions`);
   }
   const authorizations = hasSessions ? readAuthorizations(reader) : [];
   if (authorizations.length < spec.authorizations) {
-    throw new Refusal(
-      responseCode('authMissing'),
-      `${spec.name} needs ${spec.authorizations} authorizations`,
-    );
+    throw new Denial(responseCode('authMissing'), `${spec.name} needs ${spec.authorizations} authorizations`);
   }
   return { bytes, spec, handles, authorizations, parameters: reader.rest() };
 }
 
-function notAdmitted(code: number): Refusal {
-  const known = refused.get(code);
-  const why = known ? `${known.name}: ${known.reason}` : `no such command is known: ${formatHandle(code)}`;
-  return new Refusal(responseCode('commandCode'), why);
+function notAllowed(code: number): Denial {
+  const known = denied.get(code);
+  const why = known ? `${known.name}: ${known.reason}` : `unknown command: ${formatHandle(code)}`;
+  return new Denial(responseCode('commandCode'), why);
 }
 
 function readHandle(reader: Reader, position: number): Handle {
   if (reader.left < 4) {
-    throw new Refusal(responseCode('insufficient', { handle: position }), `handle ${position} is cut off`);
+    throw new Denial(responseCode('insufficient', { handle: position }), `handle ${position} is truncated`);
   }
   return reader.u32() as Handle;
 }
@@ -81,9 +78,9 @@ function readHandle(reader: Reader, position: number): Handle {
 /** The shortest entry of the authorization area: a handle, an empty nonce, the attributes, an empty HMAC. */
 const shortestEntry = 9;
 
-/** The authorization area: its size, then entries that fill it exactly. Part 3, section 5.5, says which codes are right. */
+/** The authorization area: its size, then entries that fill it exactly. The codes are those of Part 3, section 5.5. */
 function readAuthorizations(reader: Reader): Authorization[] {
-  if (reader.left < 4) throw malformed('insufficient', 'their size is cut off');
+  if (reader.left < 4) throw malformed('insufficient', 'their size is truncated');
   const size = reader.u32();
   if (size < shortestEntry || size > reader.left) throw malformed('size', `${size} bytes`);
   const area = new Reader(reader.take(size));
@@ -111,6 +108,6 @@ function readAuthorization(area: Reader, position: number): Authorization {
   }
 }
 
-function malformed(name: ResponseName, why: string, place?: ErrorPosition): Refusal {
-  return new Refusal(responseCode(name, place), `authorizations: ${why}`);
+function malformed(name: ResponseName, why: string, place?: ErrorPosition): Denial {
+  return new Denial(responseCode(name, place), `authorizations: ${why}`);
 }

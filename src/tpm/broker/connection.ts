@@ -10,7 +10,7 @@ import {
   type Response,
   returnedHandle,
 } from '../codec/response.ts';
-import { Refusal, responseCode } from '../codec/response-codes.ts';
+import { Denial, responseCode } from '../codec/response-codes.ts';
 import type { HostTpm, TpmConnection } from '../host/host-tpm.ts';
 import { type Command, parseCommand } from './command.ts';
 import { examine } from './examination.ts';
@@ -18,31 +18,31 @@ import { type GuestSessions, OwnHandles } from './ownership.ts';
 import { ParkedSessions } from './parked-sessions.ts';
 import { decideCommand } from './policy.ts';
 
-/** How long the TPM may take: milliseconds. Making a key may take a slow TPM minutes (Linux gives it five). */
+/** Time limits for the TPM, in milliseconds. A slow TPM takes minutes to make a key (Linux allows five). */
 export interface TimeLimits {
   readonly usual: number;
   readonly slow: number;
 }
 
-/** What all connections of one guest share. */
+/** The state that all connections of one guest share. */
 export interface GuestParts {
   readonly tpm: HostTpm;
   readonly sessions: GuestSessions;
   readonly limits: TimeLimits;
-  /** Takes a line for the log about what did not pass. */
+  /** Logs a line about a denied command. */
   readonly log: (line: string) => void;
   readonly now: () => number;
 }
 
-/** What a guest gets for a command. */
+/** The result of a command. */
 export interface Answer {
-  /** The TPM's response, or the code that says why the command was not passed on. */
+  /** The TPM's response, or the code of the denial. */
   readonly response: Buffer;
-  /** True when the TPM did nothing because others fill it up at the moment. */
+  /** True when the TPM did nothing because it is full. */
   readonly isFull: boolean;
 }
 
-/** The host's TPM as one connection of a guest sees it. Commands come one after the other: see `broker.ts`. */
+/** The host's TPM for one connection of a guest. Commands come one after the other: see `broker.ts`. */
 export class GuestTpm {
   readonly #parts: GuestParts;
   readonly #own: OwnHandles;
@@ -65,7 +65,7 @@ export class GuestTpm {
       if (isFull(response)) await this.#makeRoom();
       return { response: response.bytes, isFull: isFull(response) };
     } catch (error) {
-      if (error instanceof Refusal) {
+      if (error instanceof Denial) {
         this.#parts.log(`refused: ${error.message}`);
         return { response: errorResponse(error.code), isFull: false };
       }
@@ -74,7 +74,7 @@ export class GuestTpm {
     }
   }
 
-  /** Forgets what the connection made. Sessions that were saved stay: they are the guest's. */
+  /** Flushes what the connection made. Saved sessions stay: they belong to the guest. */
   async close(): Promise<void> {
     const left = this.#own.loaded();
     const connection = this.#connection;
@@ -89,7 +89,7 @@ export class GuestTpm {
     }
   }
 
-  /** @returns the TPM's response when it is too full for what the command needs. */
+  /** @returns the TPM's response when it has no room for what the command needs. */
   #restore({ handles, authorizations }: Command): Promise<Response | undefined> {
     const needed = [...handles, ...authorizations.map(({ session }) => session)];
     return this.#parked.restore(needed, (request) => this.#ask(request));
@@ -102,7 +102,7 @@ export class GuestTpm {
     return response;
   }
 
-  /** Who waits for room holds none: a resource manager sees to that itself. */
+  /** A command that waits for room holds none. A resource manager does this itself. */
   async #makeRoom(): Promise<void> {
     if (this.#connection?.isIsolated) return;
     await this.#parked.park(this.#own.loaded().filter(isSession), (request) => this.#ask(request));
@@ -118,7 +118,7 @@ export class GuestTpm {
     }
   }
 
-  /** A connection that failed is given up, and with it what only it had. */
+  /** Abandons a failed connection and what belonged to it alone. */
   async #drop(): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;
@@ -126,7 +126,7 @@ export class GuestTpm {
     await connection?.close();
   }
 
-  /** Keeps account of what the guest owns. */
+  /** Records what the guest owns. */
   #note({ spec, handles, authorizations, parameters }: Command, response: Response): void {
     if (!isSuccess(response)) return;
     const [first] = handles;
@@ -145,9 +145,9 @@ export class GuestTpm {
 }
 
 /**
- * Removes objects and sessions from the TPM. One that is no longer there is what was wanted.
- * @param flushed is told each that is gone.
- * @throws HoldfastError when the TPM does not answer.
+ * Removes objects and sessions from the TPM. One that does not exist is no error.
+ * @param flushed is called with each that is removed.
+ * @throws HoldfastError when the TPM does not respond.
  */
 export async function flush(
   tpm: HostTpm,

@@ -1,8 +1,8 @@
 /**
- * All other commands that the specification names (TCG TPM 2.0 Library Part 2, section 6.5.2): the reason why each is
- * refused, then code and name. What is not named anywhere, such as vendors' own commands, is refused as well.
+ * All other commands of the specification (TCG TPM 2.0 Library Part 2, section 6.5.2): the reason why they are denied, then
+ * code and name. Commands that are listed nowhere, such as those of vendors, are denied too.
  */
-const refused: Readonly<Record<string, Readonly<Record<number, string>>>> = {
+const denied: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   "writes to the host's NV memory": {
     287: 'NV_UndefineSpaceSpecial',
     290: 'NV_UndefineSpace',
@@ -114,13 +114,13 @@ const refused: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   },
 };
 
-export interface RefusedCommand {
+export interface DeniedCommand {
   readonly code: number;
   readonly name: string;
-  /** Why it does not pass. */
+  /** Why it is denied. */
   readonly reason: string;
 }
 
-export const refusedCommands: readonly RefusedCommand[] = Object.entries(refused).flatMap(([reason, names]) =>
+export const deniedCommands: readonly DeniedCommand[] = Object.entries(denied).flatMap(([reason, names]) =>
   Object.entries(names).map(([code, name]) => ({ code: Number(code), name, reason })),
 );

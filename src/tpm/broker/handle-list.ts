@@ -1,6 +1,6 @@
 import { type Handle, isSession, isTransient } from '../codec/handles.ts';
 import { plainResponse } from '../codec/response.ts';
-import { Refusal, responseCode } from '../codec/response-codes.ts';
+import { Denial, responseCode } from '../codec/response-codes.ts';
 import { Reader, u32 } from '../codec/wire.ts';
 import type { Command } from './command.ts';
 import type { OwnHandles } from './ownership.ts';
@@ -8,18 +8,18 @@ import type { OwnHandles } from './ownership.ts';
 /** TPM_CAP: TCG TPM 2.0 Library Part 2, section 6.12. */
 const capabilityHandles = 0x0000_0001;
 
-/** Part 2, section 7.2: what the two types of session mean to TPM2_GetCapability. */
+/** The two types of sessions in TPM2_GetCapability: Part 2, section 7.2. */
 const types = { loadedSession: 0x02, savedSession: 0x03, transient: 0x80 } as const;
 
 /**
- * TPM2_GetCapability for objects and sessions (Part 3, section 30.2) shows the guest its own, not those of others: they
- * come from what we know of it. Other capabilities are the TPM's to tell.
- * @throws Refusal for one that must be ours but has sessions, whose HMAC only the TPM could answer.
+ * Answers TPM2_GetCapability for objects and sessions (Part 3, section 30.2) with the guest's own, without those of others.
+ * The TPM answers for all other capabilities.
+ * @throws Denial for such a command with sessions: only the TPM could compute the HMAC of its response.
  */
 export function listOwnHandles({ parameters, authorizations }: Command, own: OwnHandles): Buffer | undefined {
   if (parameters.length !== 12) {
     const code = parameters.length < 12 ? 'insufficient' : 'size';
-    throw new Refusal(responseCode(code, { parameter: 1 }), 'GetCapability takes three numbers');
+    throw new Denial(responseCode(code, { parameter: 1 }), 'GetCapability takes three numbers');
   }
   const reader = new Reader(parameters);
   const [capability, property, count] = [reader.u32(), reader.u32(), reader.u32()];
@@ -27,9 +27,9 @@ export function listOwnHandles({ parameters, authorizations }: Command, own: Own
   const known = ownOfType(property >>> 24, own);
   if (!known) return undefined;
   if (authorizations.length > 0) {
-    throw new Refusal(responseCode('authContext'), 'a list of handles was asked for with a session');
+    throw new Denial(responseCode('authContext'), 'a list of handles was asked for with a session');
   }
-  // sessions of both kinds are numbered alike: the type is left out of the comparison
+  // both kinds of sessions share their numbers: the comparison ignores the type
   const first = property & 0xff_ffff;
   const wanted = known.filter((handle) => (handle & 0xff_ffff) >= first).toSorted((a, b) => a - b);
   const shown = wanted.slice(0, count);

@@ -1,13 +1,13 @@
 import { type Handle, isSession, isTransient } from '../codec/handles.ts';
 
-/** As many as Linux' own resource manager keeps for each of its users (drivers/char/tpm, `struct tpm_space`). */
+/** The limit of Linux' resource manager for each user (drivers/char/tpm, `struct tpm_space`). */
 export const mostObjects = 3;
 export const mostLoadedSessions = 3;
 
-/** A TPM has 64 sessions or more for all its users: TCG PC Client Platform TPM Profile, TPM_PT_ACTIVE_SESSIONS_MAX. */
+/** A TPM has 64 or more sessions for all users: TCG PC Client Platform TPM Profile, TPM_PT_ACTIVE_SESSIONS_MAX. */
 export const mostSessions = 8;
 
-/** The sessions of one guest: they live on, saved by their user, when the connection ends that started them. */
+/** The sessions of one guest. A saved session outlives the connection that started it. */
 export class GuestSessions {
   readonly #sessions = new Set<Handle>();
   readonly #savedAt = new Map<Handle, number>();
@@ -35,7 +35,7 @@ export class GuestSessions {
     this.#savedAt.set(handle, now);
   }
 
-  /** Those that were saved and not loaded again since `time`. */
+  /** Returns the sessions that were saved and not loaded since `time`. */
   savedBefore(time: number): Handle[] {
     return [...this.#savedAt].flatMap(([handle, savedAt]) => (savedAt < time ? [handle] : []));
   }
@@ -49,7 +49,7 @@ export class GuestSessions {
   }
 }
 
-/** What one connection of a guest has in the TPM. */
+/** The objects and sessions of one connection of a guest. */
 export class OwnHandles {
   readonly #loaded = new Set<Handle>();
   readonly #sessions: GuestSessions;
@@ -58,12 +58,12 @@ export class OwnHandles {
     this.#sessions = sessions;
   }
 
-  /** Whether the connection may use this object or session now. */
+  /** Returns whether the connection may use this object or session now. */
   isLoaded(handle: Handle): boolean {
     return this.#loaded.has(handle);
   }
 
-  /** Whether it is the guest's to forget: its sessions are also while they are saved. */
+  /** Returns whether the guest may flush it. Saved sessions count too. */
   isOwn(handle: Handle): boolean {
     return this.#loaded.has(handle) || this.#sessions.has(handle);
   }
@@ -94,7 +94,7 @@ export class OwnHandles {
     this.#sessions.remove(handle);
   }
 
-  /** A session leaves the TPM when it is saved, an object stays: Part 3, TPM2_ContextSave. */
+  /** Saving removes a session from the TPM, but not an object: Part 3, TPM2_ContextSave. */
   save(handle: Handle, now: number): void {
     if (!isSession(handle)) return;
     this.#loaded.delete(handle);

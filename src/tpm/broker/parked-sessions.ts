@@ -4,14 +4,14 @@ import type { Ask } from '../codec/response.ts';
 import { isFull, isSuccess, type Response } from '../codec/response.ts';
 
 /**
- * The sessions that a connection gave up while it waits for room in the TPM. A TPM without a resource manager has room for
- * three: two guests with some each would otherwise wait for each other's until both give up. A session keeps its handle in
- * its context (TCG TPM 2.0 Library Part 1, section "Session Context Management"), so that the guest notices nothing.
+ * The sessions that a connection saves while it waits for room in the TPM. A TPM without a resource manager has room for
+ * three: two guests with some each would otherwise wait for each other until both time out. The context of a session keeps its
+ * handle (TCG TPM 2.0 Library Part 1, section "Session Context Management"), so the guest does not notice.
  */
 export class ParkedSessions {
   readonly #contexts = new Map<Handle, Buffer>();
 
-  /** Takes these sessions out of the TPM. One that cannot be saved stays in it. */
+  /** Saves these sessions and removes them from the TPM. One that cannot be saved stays. */
   async park(sessions: readonly Handle[], ask: Ask): Promise<void> {
     for (const session of sessions) {
       if (this.#contexts.has(session)) continue;
@@ -26,8 +26,8 @@ export class ParkedSessions {
   }
 
   /**
-   * Puts those of these handles back that are parked. What the TPM no longer takes is forgotten: the command that needs it
-   * then fails as it would have without parking.
+   * Loads the parked ones of these handles again. One that the TPM rejects is forgotten: the command that needs it then fails
+   * as it would have without parking.
    * @returns the TPM's response when it is too full.
    */
   async restore(handles: readonly Handle[], ask: Ask): Promise<Response | undefined> {
@@ -41,7 +41,7 @@ export class ParkedSessions {
     return undefined;
   }
 
-  /** The handle is now another session's. */
+  /** Forgets a handle that now names another session. */
   forget(handle: Handle): void {
     this.#contexts.delete(handle);
   }

@@ -7,23 +7,23 @@ import {
   isTransient,
   permanent,
 } from '../codec/handles.ts';
-import { Refusal, responseCode } from '../codec/response-codes.ts';
+import { Denial, responseCode } from '../codec/response-codes.ts';
 import { Reader, Truncated } from '../codec/wire.ts';
 import type { HandleRole } from './allowed-commands.ts';
 import type { Command } from './command.ts';
 import { listOwnHandles } from './handle-list.ts';
 import type { OwnHandles } from './ownership.ts';
 
-/** What becomes of a command that was not refused. */
+/** The decision on a command that is not denied. */
 export type CommandDecision =
-  /** It is answered at once, and the TPM does not see it. */
+  /** The broker answers it; the TPM does not see it. */
   | { readonly answer: Buffer }
-  /** It is passed on once these handles, whose authorization could be guessed at, were looked at. */
+  /** It is passed on after an examination of these handles, whose authorization could be guessed. */
   | { readonly examine: readonly Handle[] };
 
 /**
- * Decides on a command by what the table says of its handles, by what the guest owns, and for some commands by their parameters.
- * @throws Refusal.
+ * Decides on a command by the table's rules for its handles, by what the guest owns, and for some commands by their parameters.
+ * @throws Denial.
  */
 export function decideCommand(command: Command, own: OwnHandles): CommandDecision {
   const { spec, handles, authorizations } = command;
@@ -33,7 +33,7 @@ export function decideCommand(command: Command, own: OwnHandles): CommandDecisio
   }
   for (const [index, { session }] of authorizations.entries()) {
     if (session === permanent.password || (isSession(session) && own.isLoaded(session))) continue;
-    throw new Refusal(
+    throw new Denial(
       responseCode('referenceSession', { session: index + 1 }),
       `the session ${formatHandle(session)} is not the guest's`,
     );
@@ -60,20 +60,20 @@ function isHierarchy(handle: Handle): boolean {
   return [permanent.owner, permanent.endorsement, permanent.null].includes(handle);
 }
 
-/** A guest's own handle that it does not have is one that is not loaded: Part 3, section 5.4. */
-function wrongHandle(handle: Handle, position: number): Refusal {
+/** A handle that the guest does not own counts as not loaded: Part 3, section 5.4. */
+function wrongHandle(handle: Handle, position: number): Denial {
   const isAbsent = isTransient(handle) || isSession(handle);
   const place = { handle: position };
-  return new Refusal(
+  return new Denial(
     isAbsent ? responseCode('referenceHandle', place) : responseCode('value', place),
     `handle ${position} is ${formatHandle(handle)}, which is not for the guest`,
   );
 }
 
-/** The handle that these bring may be a session's. */
+/** The commands whose response may contain a session's handle. */
 const returnsSession: readonly number[] = [commandCodes.startAuthSession, commandCodes.contextLoad];
 
-/** What is looked at beyond handles; some commands are answered here. */
+/** The checks of parameters. Some answer the command. */
 const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buffer | undefined>> = {
   [commandCodes.flushContext]: ({ parameters }, own) => {
     const handle = read(parameters, (reader) => reader.u32()) as Handle;
@@ -81,7 +81,7 @@ const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buff
     return undefined;
   },
   [commandCodes.contextLoad]: ({ parameters }, own) => {
-    // TPMS_CONTEXT, Part 2, section 14.5: sequence, then the handle that was saved
+    // TPMS_CONTEXT, Part 2, section 14.5: sequence, then the saved handle
     const handle = read(parameters, (reader) => {
       reader.take(8);
       return reader.u32();
@@ -94,7 +94,7 @@ const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buff
   },
   [commandCodes.startAuthSession]: (_command, own) => {
     if (own.sessionsAreFull)
-      throw new Refusal(responseCode('sessionHandles'), 'the guest has too many sessions');
+      throw new Denial(responseCode('sessionHandles'), 'the guest has too many sessions');
     requireRoomForSession(own);
     return undefined;
   },
@@ -105,12 +105,12 @@ const looks: Readonly<Record<number, (command: Command, own: OwnHandles) => Buff
 /** TPMA_OBJECT: Part 2, section 8.3. */
 const attributes = { restricted: 1 << 16, decrypt: 1 << 17, sign: 1 << 18 } as const;
 
-/** Part 2, section 6.3: asymmetric keys; a symmetric parent derives keys, which nothing here needs. */
+/** Part 2, section 6.3: asymmetric keys. A symmetric parent derives keys, which are not needed here. */
 const asymmetric: readonly number[] = [0x0001, 0x0023];
 
 /**
- * The template of a primary key (Part 3, TPM2_CreatePrimary: inSensitive, inPublic) must be that of a parent: the same
- * template makes the same key for everybody, so a primary key that signs or decrypts may be one that the host uses.
+ * Requires that the template of a primary key (Part 3, TPM2_CreatePrimary: inSensitive, inPublic) is that of a parent. The same
+ * template makes the same key for every user, so a primary key that signs or decrypts may be one that the host uses.
  */
 function requireParent({ parameters }: Command): undefined {
   const { type, flags } = read(parameters, (reader) => {
@@ -121,40 +121,40 @@ function requireParent({ parameters }: Command): undefined {
     return { type: keyType, flags: template.u32() };
   });
   if (!asymmetric.includes(type)) {
-    throw new Refusal(responseCode('type', { parameter: 2 }), 'a primary key that is neither RSA nor ECC');
+    throw new Denial(responseCode('type', { parameter: 2 }), 'a primary key that is neither RSA nor ECC');
   }
   const { restricted, decrypt, sign } = attributes;
   if ((flags & (restricted | decrypt | sign)) !== (restricted | decrypt)) {
-    throw new Refusal(
+    throw new Denial(
       responseCode('attributes', { parameter: 2 }),
-      'a primary key that is not only a parent of others: it may be one that the host uses',
+      'a primary key that is not only a parent: it may be one that the host uses',
     );
   }
 }
 
 function requireRoomForObject(own: OwnHandles): void {
-  if (own.objectsAreFull) throw new Refusal(responseCode('objectMemory'), 'the guest has too many objects');
+  if (own.objectsAreFull) throw new Denial(responseCode('objectMemory'), 'the guest has too many objects');
 }
 
 function requireRoomForSession(own: OwnHandles): void {
   if (own.loadedSessionsAreFull) {
-    throw new Refusal(responseCode('sessionMemory'), 'the connection has too many sessions loaded');
+    throw new Denial(responseCode('sessionMemory'), 'the connection has too many sessions loaded');
   }
 }
 
-function notOwn(handle: Handle): Refusal {
-  return new Refusal(
+function notOwn(handle: Handle): Denial {
+  return new Denial(
     responseCode(isSession(handle) || isTransient(handle) ? 'handle' : 'value', { parameter: 1 }),
     `${formatHandle(handle)} is not an object or session of the guest`,
   );
 }
 
-/** @throws Refusal when the parameters are cut off. */
+/** @throws Denial when the parameters are truncated. */
 function read<T>(parameters: Buffer, work: (reader: Reader) => T): T {
   try {
     return work(new Reader(parameters));
   } catch (error) {
     if (!(error instanceof Truncated)) throw error;
-    throw new Refusal(responseCode('insufficient', { parameter: 1 }), `parameters: ${error.message}`);
+    throw new Denial(responseCode('insufficient', { parameter: 1 }), `parameters: ${error.message}`);
   }
 }

@@ -1,4 +1,4 @@
-/** How much may be done: so much at once, and so much a second on average. */
+/** A limit: a burst, and an average per second. */
 export interface Rate {
   readonly burst: number;
   readonly perSecond: number;
@@ -19,7 +19,7 @@ export class RateLimit {
     this.#filledAt = now();
   }
 
-  /** Takes one if there is one. @returns 0, or how many milliseconds to wait before the next try. */
+  /** Takes a token if there is one. @returns 0, or the milliseconds to wait before the next attempt. */
   take(): number {
     const { burst, perSecond } = this.#rate;
     const time = this.#now();

@@ -1,7 +1,7 @@
 /** A TPM handle: TCG TPM 2.0 Library Part 2, section 7. Branded: it is neither a size nor a code. */
 export type Handle = number & { readonly __brand: 'Handle' };
 
-/** Permanent handles: Part 2, section 7.4. Those of the platform and of the lockout are known only to be refused. */
+/** Permanent handles: Part 2, section 7.4. Those of the platform and of the lockout are here only to be denied. */
 export const permanent = {
   owner: 0x4000_0001 as Handle,
   null: 0x4000_0007 as Handle,
@@ -11,7 +11,7 @@ export const permanent = {
   platform: 0x4000_000c as Handle,
 } as const;
 
-/** What a handle names, by its most significant byte: Part 2, section 7.2. */
+/** The types of handles, by the most significant byte: Part 2, section 7.2. */
 const types = {
   pcr: 0x00,
   index: 0x01,

@@ -1,7 +1,7 @@
 import { failure } from '../../base/errors.ts';
 import { headerLength, longestMessage } from './message.ts';
 
-/** Puts a TPM's response together; never holds more than one. */
+/** Reassembles a TPM's response. Never buffers more than one. */
 export class Pieces {
   readonly #path: string;
   #held: Buffer = Buffer.alloc(0);
@@ -10,14 +10,14 @@ export class Pieces {
     this.#path = path;
   }
 
-  /** The response once it is whole. @throws HoldfastError `tpm.malformed`. */
+  /** Returns the response once it is complete. @throws HoldfastError `tpm.malformed`. */
   add(piece: Buffer): Buffer | undefined {
     this.#held = Buffer.concat([this.#held, piece]);
     if (this.#held.length < headerLength) return undefined;
     const size = this.#held.readUInt32BE(2);
     if (size < headerLength || size > longestMessage || this.#held.length > size) {
-      throw failure('tpm.malformed', `${this.#path} does not answer like a TPM`, {
-        why: `its response says that it has ${size} bytes`,
+      throw failure('tpm.malformed', `cannot read a response of ${this.#path}`, {
+        why: `the response states a size of ${size} bytes`,
         next: 'check that the path is that of a TPM 2.0',
       });
     }

@@ -39,7 +39,7 @@ export const requests = {
     ]),
 } as const;
 
-/** The banks that swtpm has: Part 2, section 6.3. Measuring with one that nobody reads would make the boot slower. */
+/** The banks that swtpm has: Part 2, section 6.3. Measuring with unused banks would make the boot slower. */
 const digestAlgorithms = [
   { code: 0x0004, measured: false }, // SHA-1
   { code: 0x000b, measured: true }, // SHA-256
@@ -62,7 +62,7 @@ export const properties = {
   maxAuthFail: 0x20f,
 } as const;
 
-/** The body of a response to `properties`, by number. @throws HoldfastError `tpm.malformed`, `tpm.refused`. */
+/** Reads the body of a response to `properties`, by number. @throws HoldfastError `tpm.malformed`, `tpm.refused`. */
 export function readProperties(response: Response): ReadonlyMap<number, number> {
   return readBody(response, 'its properties', (reader) => {
     reader.u8(); // whether there are more
@@ -73,7 +73,7 @@ export function readProperties(response: Response): ReadonlyMap<number, number> 
   });
 }
 
-/** TPMA_NV of a response to `nvReadPublic`: Part 2, sections 13.4 and 13.6. @throws as `readProperties`. */
+/** Reads TPMA_NV of a response to `nvReadPublic`: Part 2, sections 13.4 and 13.6. @throws as `readProperties`. */
 export function readIndexAttributes(response: Response): number {
   return readBody(response, 'an NV index', (reader) => {
     const area = new Reader(reader.sized());

@@ -1,7 +1,7 @@
 /** A response code: TCG TPM 2.0 Library Part 2, section 6.6. Branded: it is neither a handle nor a command code. */
 export type ResponseCode = number & { readonly __brand: 'ResponseCode' };
 
-/** The response codes that Holdfast answers with or looks for: Part 2, table "Definition of TPM_RC Constants". */
+/** The response codes that Holdfast uses: Part 2, table "Definition of TPM_RC Constants". */
 export const responseCodes = {
   success: 0x000,
   badTag: 0x01e,
@@ -27,13 +27,13 @@ export const responseCodes = {
 
 export type ResponseName = keyof typeof responseCodes;
 
-/** What a code of format one is about: Part 2, section 6.6.2. Numbers begin with 1. */
+/** The position that a format-one code refers to: Part 2, section 6.6.2. Numbers start at 1. */
 export type ErrorPosition =
   | { readonly handle: number }
   | { readonly parameter: number }
   | { readonly session: number };
 
-/** The code, with what it is about. Codes of format zero say that otherwise, or not at all: Part 2, section 6.6.3. */
+/** Returns the code with its position. Format-zero codes encode it differently, or not at all: Part 2, section 6.6.3. */
 export function responseCode(name: ResponseName, place?: ErrorPosition): ResponseCode {
   const code = responseCodes[name];
   if (place === undefined) return code as ResponseCode;
@@ -44,9 +44,9 @@ export function responseCode(name: ResponseName, place?: ErrorPosition): Respons
   return (code | ((8 + place.session) << 8)) as ResponseCode;
 }
 
-/** A command that is not passed on: what the guest is told, and why, for the log. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+/** A denied command: the code for the guest, and the reason for the log. */
+export class Denial extends Error {
+  override readonly name = 'Denial';
   readonly code: ResponseCode;
 
   constructor(code: ResponseCode, why: string) {

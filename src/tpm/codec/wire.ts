@@ -3,7 +3,7 @@ export class Truncated extends Error {
   override readonly name = 'Truncated';
 }
 
-/** Reads numbers and sized buffers, big-endian as TPMs speak: TCG TPM 2.0 Library Part 1, section "Byte ordering". */
+/** Reads numbers and sized buffers, big-endian: TCG TPM 2.0 Library Part 1, section "Byte ordering". */
 export class Reader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -28,14 +28,14 @@ export class Reader {
     return this.take(4).readUInt32BE();
   }
 
-  /** So many bytes, which stay part of what is read. @throws Truncated. */
+  /** Returns this many bytes, without copying them. @throws Truncated. */
   take(length: number): Buffer {
     if (length > this.left) throw new Truncated(`${length} bytes are needed and ${this.left} are left`);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
-  /** A TPM2B: two bytes with the size, then the bytes. */
+  /** Reads a TPM2B: two bytes with the size, then the bytes. */
   sized(): Buffer {
     return this.take(this.u16());
   }
@@ -57,7 +57,7 @@ export function u32(value: number): Buffer {
   return bytes;
 }
 
-/** A TPM2B of these bytes. */
+/** Returns a TPM2B of these bytes. */
 export function sized(...parts: readonly Uint8Array[]): Buffer {
   const bytes = Buffer.concat(parts);
   return Buffer.concat([u16(bytes.length), bytes]);

@@ -15,7 +15,7 @@ export interface EndorsementKey {
   readonly registrationId: string;
 }
 
-/** Where an RSA 2048 endorsement key is kept: TCG EK Credential Profile for TPM 2.0. */
+/** The persistent handle of an RSA 2048 endorsement key: TCG EK Credential Profile for TPM 2.0. */
 const keptAt = 0x8101_0001 as Handle;
 
 /** SHA-256 of PolicySecret(TPM_RH_ENDORSEMENT): TCG EK Credential Profile, section B.3.3. */
@@ -25,7 +25,7 @@ const policy = Buffer.from('837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1
 const template = Buffer.concat([
   u16(0x0001), // type: RSA
   u16(0x000b), // name: SHA-256
-  u32(0x0003_00b2), // restricted decryption key of this TPM, whose use a policy governs
+  u32(0x0003_00b2), // restricted decryption key of this TPM; a policy governs its use
   sized(policy),
   ...[u16(0x0006), u16(128), u16(0x0043)], // AES 128, CFB
   u16(0x0010), // no scheme
@@ -35,8 +35,8 @@ const template = Buffer.concat([
 ]);
 
 /**
- * The endorsement key that the TPM keeps, or else makes anew from its seed, the same each time.
- * @throws HoldfastError `tpm.refused` such as when the endorsement hierarchy has a password, `tpm.key`.
+ * Returns the persistent endorsement key, or one that the TPM derives from its seed, the same each time.
+ * @throws HoldfastError `tpm.refused`, for example when the endorsement hierarchy has a password; `tpm.key`.
  */
 export async function readEndorsementKey(ask: Ask): Promise<EndorsementKey> {
   const kept = await ask(requests.readPublic(keptAt));
@@ -61,11 +61,11 @@ function describe(area: Buffer): EndorsementKey {
 
 const algorithms = { rsa: 0x0001, none: 0x0010 } as const;
 
-/** TPMT_PUBLIC of an RSA decryption key to PEM: TCG TPM 2.0 Library Part 2, section 12.2. */
+/** Converts TPMT_PUBLIC of an RSA decryption key to PEM: TCG TPM 2.0 Library Part 2, section 12.2. */
 function publicKeyPem(area: Buffer): string {
   const reader = new Reader(area);
   if (reader.u16() !== algorithms.rsa) {
-    throw failure('tpm.key', 'the endorsement key is of another kind', { why: 'only RSA is known' });
+    throw failure('tpm.key', 'cannot use the endorsement key', { why: 'only RSA is supported' });
   }
   reader.u16(); // the name's hash algorithm
   reader.u32(); // attributes

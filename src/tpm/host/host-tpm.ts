@@ -4,15 +4,15 @@ import { describe, failure, type HoldfastError, isSystemError } from '../../base
 import { longestMessage } from '../codec/message.ts';
 import { Pieces } from '../codec/reassembly.ts';
 
-/** The TPM of a host with Linux' resource manager, which keeps its users apart. */
+/** The TPM of a host through Linux' resource manager, which isolates its users. */
 export const defaultHostTpm = '/dev/tpmrm0';
 
-/** One user's way to the host's TPM. Commands go one after the other: the caller waits for each answer. */
+/** One user's connection to the host's TPM. The caller awaits each response before the next command. */
 export interface TpmConnection {
-  /** True when objects are this user's alone and go with the connection. */
+  /** True when objects are private to the connection and end with it. */
   readonly isIsolated: boolean;
   /**
-   * Sends a command and waits for its whole response.
+   * Sends a command and returns its complete response.
    * @throws HoldfastError `tpm.silent` after `timeoutMs`, `tpm.lost`, `tpm.malformed`.
    */
   transmit(command: Buffer, timeoutMs: number): Promise<Buffer>;
@@ -21,12 +21,12 @@ export interface TpmConnection {
 
 /** The host's TPM: a character device with a resource manager, or the UNIX socket of a swtpm. */
 export interface HostTpm {
-  /** @throws HoldfastError `tpm.absent` when it is not there, or not to be opened. */
+  /** @throws HoldfastError `tpm.absent` when it does not exist or cannot be opened. */
   open(): Promise<TpmConnection>;
 }
 
 export function hostTpm(path: string): HostTpm {
-  /** Commands that got no answer in time. A device that hangs is not asked again before it has come back. */
+  /** Commands without a response in time. A device that hangs gets no other command before it responds. */
   const stuck = new Set<Promise<unknown>>();
   return {
     async open() {
@@ -34,10 +34,10 @@ export function hostTpm(path: string): HostTpm {
         const found = await stat(path);
         if (found.isSocket()) return overSocket(path);
         if (!found.isCharacterDevice()) throw absent(path, 'it is neither a device nor a socket');
-        if (stuck.size > 0) throw silent(path, 'an earlier command has no answer yet');
+        if (stuck.size > 0) throw silent(path, 'an earlier command has no response yet');
         return overDevice(await open(path, 'r+'), path, stuck);
       } catch (error) {
-        if (isSystemError(error, 'ENOENT')) throw absent(path, 'it is not there', error);
+        if (isSystemError(error, 'ENOENT')) throw absent(path, 'it does not exist', error);
         if (isSystemError(error, 'EACCES')) throw absent(path, 'this user may not open it', error);
         throw error;
       }
@@ -46,8 +46,8 @@ export function hostTpm(path: string): HostTpm {
 }
 
 /**
- * A device takes a command in one write and gives the response to the next read, and both wait for the TPM: Linux,
- * Documentation/security/tpm. A read that hangs cannot be taken back, so its file is closed when it returns.
+ * A device takes a command in one write and returns the response to the next read, and both block: Linux,
+ * Documentation/security/tpm. A read that hangs cannot be cancelled, so the file is closed when it returns.
  */
 function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>): TpmConnection {
   const exchange = async (command: Buffer) => {
@@ -55,7 +55,7 @@ function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>
     const pieces = new Pieces(path);
     for (;;) {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(longestMessage), 0, longestMessage, null);
-      if (bytesRead === 0) throw lost(path, 'it answered nothing');
+      if (bytesRead === 0) throw lost(path, 'it returned no data');
       const response = pieces.add(buffer.subarray(0, bytesRead));
       if (response) return response;
     }
@@ -63,7 +63,7 @@ function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>
   return {
     isIsolated: true,
     async transmit(command, timeoutMs) {
-      if (stuck.size > 0) throw silent(path, 'an earlier command has no answer yet');
+      if (stuck.size > 0) throw silent(path, 'an earlier command has no response yet');
       const work = exchange(command).catch((error: unknown) => {
         throw error instanceof Error && 'syscall' in error ? lost(path, describe(error)) : error;
       });
@@ -77,13 +77,13 @@ function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>
       }
     },
     close: async () => {
-      // Node closes it once no read is under way
+      // Node closes it once no read is in progress
       file.close().catch(() => {});
     },
   };
 }
 
-/** A swtpm serves one connection at a time and lets others wait: so each command has its own. */
+/** A swtpm serves one connection at a time and makes others wait, so each command has a connection of its own. */
 function overSocket(path: string): TpmConnection {
   return {
     isIsolated: false,
@@ -115,7 +115,7 @@ function overSocket(path: string): TpmConnection {
 
 async function inTime(work: Promise<Buffer>, timeoutMs: number, path: string): Promise<Buffer> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(silent(path, `no answer within ${timeoutMs} ms`)), timeoutMs);
+  const timer = setTimeout(() => late.reject(silent(path, `no response within ${timeoutMs} ms`)), timeoutMs);
   try {
     return await Promise.race([work, late.promise]);
   } finally {
@@ -124,7 +124,7 @@ async function inTime(work: Promise<Buffer>, timeoutMs: number, path: string): P
 }
 
 function absent(path: string, why: string, cause?: unknown): HoldfastError {
-  return failure('tpm.absent', `the host's TPM ${path} cannot be used`, {
+  return failure('tpm.absent', `cannot use the host's TPM ${path}`, {
     why,
     next: 'check that this host has a TPM 2.0, and that this user is in the group tss',
     cause,
@@ -132,15 +132,15 @@ function absent(path: string, why: string, cause?: unknown): HoldfastError {
 }
 
 function silent(path: string, why: string): HoldfastError {
-  return failure('tpm.silent', `the host's TPM ${path} does not answer`, {
+  return failure('tpm.silent', `the host's TPM ${path} does not respond`, {
     why,
-    next: 'see whether other programs can use it; the kernel log may tell more',
+    next: 'check whether other programs can use it; the kernel log may contain more',
   });
 }
 
 function lost(path: string, why: string): HoldfastError {
-  return failure('tpm.lost', `the host's TPM ${path} gave no answer`, {
+  return failure('tpm.lost', `the host's TPM ${path} sent no response`, {
     why,
-    next: 'see whether it is still there',
+    next: 'check whether it still exists',
   });
 }

@@ -5,12 +5,12 @@ import { u32 } from '../codec/wire.ts';
 import { type EndorsementKey, readEndorsementKey } from './endorsement-key.ts';
 import type { HostTpm } from './host-tpm.ts';
 
-/** Who made a TPM, and what runs in it. */
+/** The manufacturer, model and firmware of a TPM. */
 export interface TpmIdentity {
   /** The vendor's identifier, such as `INTC`: TCG TPM Vendor ID Registry. */
   readonly manufacturer: string;
   readonly model: string;
-  /** Four numbers, as vendors write it. */
+  /** Four numbers, in the form that vendors use. */
   readonly firmware: string;
 }
 
@@ -18,10 +18,10 @@ export interface TpmInformation extends TpmIdentity {
   readonly endorsementKey: EndorsementKey;
 }
 
-/** How long the TPM may take for one command, in milliseconds: it may have to make a key. */
+/** The time limit for one command, in milliseconds: it may make a key. */
 const answerLimit = 120_000;
 
-/** Asks a TPM what a provisioning service wants to know. @throws HoldfastError `tpm.…`. */
+/** Returns what a provisioning service needs to know about a TPM. @throws HoldfastError `tpm.…`. */
 export function readInformation(tpm: HostTpm): Promise<TpmInformation> {
   return withTpm(tpm, async (ask) => ({
     ...(await readIdentity(ask)),
@@ -29,7 +29,7 @@ export function readInformation(tpm: HostTpm): Promise<TpmInformation> {
   }));
 }
 
-/** Asks a TPM only what it is. @throws HoldfastError `tpm.…`. */
+/** Returns the identity of a TPM. @throws HoldfastError `tpm.…`. */
 export function identifyTpm(tpm: HostTpm): Promise<TpmIdentity> {
   return withTpm(tpm, readIdentity);
 }
@@ -56,7 +56,7 @@ async function readIdentity(ask: Ask): Promise<TpmIdentity> {
   };
 }
 
-/** Four characters in a number; what a terminal would obey is left out. */
+/** Decodes four characters in a number, without control characters. */
 function textOf(value: number): string {
   return u32(value)
     .toString('latin1')

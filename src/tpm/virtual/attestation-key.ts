@@ -6,7 +6,7 @@ import type { Ask } from '../codec/response.ts';
 import { returnedHandle } from '../codec/response.ts';
 import { Reader, sized, u16, u32 } from '../codec/wire.ts';
 
-/** Where a machine's own TPM keeps the key that it quotes with. */
+/** The persistent handle of the key that a machine's own TPM quotes with. */
 export const attestationKeyHandle = 0x8101_0002 as Handle;
 
 /** TCG TPM 2.0 Library Part 2: TPM_ALG_ID (6.3), TPM_ECC_NIST_P256 (6.4). */
@@ -14,8 +14,8 @@ const algorithms = { ecc: 0x0023, sha256: 0x000b, ecdsa: 0x0018, none: 0x0010 } 
 const p256 = 0x0003;
 
 /**
- * TPMA_OBJECT (8.3): never leaves this TPM, was made in it, and is restricted, so that it signs only what the TPM itself says. It
- * has no authorization: the guest's root may ask for a quote, and gets nothing else.
+ * TPMA_OBJECT (8.3): the key never leaves this TPM, was made in it, and is restricted: it signs only data that the TPM itself
+ * makes. It has no authorization: the guest's root can request quotes, and nothing else.
  */
 const attributes = 0x0005_0472;
 
@@ -30,8 +30,8 @@ const template = Buffer.concat([
 ]);
 
 /**
- * Makes the key, has the TPM keep it, and answers its public half: PEM.
- * @param ask a TPM that nobody else has used yet, so that the key is known to be in it.
+ * Makes the key persistent in the TPM, and returns its public half: PEM.
+ * @param ask a TPM that has had no other user, so that the key is known to be in it.
  * @throws HoldfastError `tpm.refused`, `tpm.malformed`, `tpm.key`.
  */
 export async function makeAttestationKey(ask: Ask): Promise<string> {
@@ -50,7 +50,7 @@ export async function makeAttestationKey(ask: Ask): Promise<string> {
 function publicKeyPem(area: Buffer): string {
   const unique = template.length - 4; // up to there the public area is the template
   if (!area.subarray(0, unique).equals(template.subarray(0, unique))) {
-    throw failure('tpm.key', 'the TPM made another key than it was asked for');
+    throw failure('tpm.key', 'the TPM made another key than requested');
   }
   const reader = new Reader(area.subarray(unique));
   const coordinate = () => reader.sized().toString('base64url');

@@ -10,13 +10,13 @@ export interface TpmState {
 
 export const swtpmProgram = 'swtpm';
 
-/** swtpm's options for a TPM 2.0 with this state, which is encrypted with the key in its file: swtpm(8). */
+/** Returns swtpm's options for a TPM 2.0 with this state, encrypted with the key in its file: swtpm(8). */
 export function swtpmStateArguments({ directory, key }: TpmState): readonly string[] {
   checkPath(directory);
   return [
     ...['socket', '--tpm2'],
     ...['--tpmstate', `dir=${directory},mode=0600`],
-    // the key itself is in no command line
+    // the key itself is on no command line
     ...['--key', `file=${key},mode=aes-256-cbc,format=hex`],
   ];
 }
@@ -30,7 +30,7 @@ export function swtpmArguments(state: TpmState, control: string): readonly strin
   ];
 }
 
-/** Whether this argv is that of the TPM with the socket `control`. */
+/** Returns whether this is the argv of the TPM with the socket `control`. */
 export function isSwtpmOf(argv: readonly string[], control: string): boolean {
   const at = argv.indexOf('--ctrl');
   return (
@@ -39,11 +39,11 @@ export function isSwtpmOf(argv: readonly string[], control: string): boolean {
   );
 }
 
-/** swtpm's options end at a comma, and there is no way to write one: swtpm's options.c, `options_parse`. */
+/** A comma ends an option of swtpm and cannot be escaped: swtpm's options.c, `options_parse`. */
 function checkPath(path: string): void {
   if (!path.includes(',')) return;
-  throw failure('tpm.path', "the machine's TPM cannot be started", {
-    why: `${path} has a comma in it, and swtpm takes none`,
+  throw failure('tpm.path', "cannot start the machine's TPM", {
+    why: `${path} contains a comma, which swtpm does not support`,
     next: 'move HOLDFAST_HOME to a directory without one',
   });
 }

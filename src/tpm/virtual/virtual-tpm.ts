@@ -13,23 +13,23 @@ import { parseResponse, type Response } from '../codec/response.ts';
 import { makeAttestationKey } from './attestation-key.ts';
 import { swtpmProgram, swtpmStateArguments, type TpmState } from './swtpm.ts';
 
-/** How long a new TPM may take for its seeds and one command: milliseconds. */
+/** The time limit for a new TPM's seeds and first commands, in milliseconds. */
 const makeLimit = 30_000;
 
-/** What a machine's own TPM keeps, in its directory. */
+/** Returns the state of a machine's own TPM, in its directory. */
 export function virtualTpmState(directory: string): TpmState {
   return { directory: join(directory, 'state'), key: join(directory, 'key') };
 }
 
-/** The public half of the key that the TPM quotes with: PEM. The host read it before any guest could speak to the TPM. */
+/** The public half of the key that the TPM quotes with: PEM. The host read it before any guest could access the TPM. */
 export function attestationKeyFile(directory: string): string {
   return join(directory, 'attestation-key.pem');
 }
 
 /**
- * Makes the TPM of a machine, unless it stands: its key, its seeds, one bank of PCRs, and the key that it quotes with. It is made beside its place and
- * moved there as the last step.
- * @returns false when it stands.
+ * Makes the TPM of a machine, unless it exists: its key, its seeds, one bank of PCRs, and the key that it quotes with. It is
+ * made in a temporary directory and moved as the last step.
+ * @returns false when it exists.
  * @throws HoldfastError `process.missing` without swtpm, `tpm.make`.
  */
 export async function makeVirtualTpm(directory: string): Promise<boolean> {
@@ -43,7 +43,7 @@ export async function makeVirtualTpm(directory: string): Promise<boolean> {
   const attestationKey = await withTpm(state, async (ask) => {
     readBody(await ask(requests.allocateSha256()), 'its banks', (reader) => {
       reader.u32(); // the size of the parameters
-      if (reader.u8() !== 1) throw new Error('it did not take the banks');
+      if (reader.u8() !== 1) throw new Error('it rejected the banks');
     });
     return makeAttestationKey(ask);
   });
@@ -53,7 +53,7 @@ export async function makeVirtualTpm(directory: string): Promise<boolean> {
   return true;
 }
 
-/** Starts the TPM on a socket pair, so that it ends with us, and sends it the commands of `work`. */
+/** Starts the TPM on a socket pair, so that it ends with this process, and runs `work` with it. */
 async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Promise<T> {
   const args = [
     ...swtpmStateArguments(state),
@@ -77,9 +77,9 @@ async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Prom
     return result;
   } catch (error) {
     child.kill('SIGKILL');
-    throw failure('tpm.make', "the machine's TPM could not be made", {
+    throw failure('tpm.make', "cannot make the machine's TPM", {
       why: errors.trim() || describe(error),
-      next: 'check that the package swtpm is whole, and that there is room on the disk',
+      next: 'check that the package swtpm is completely installed and that the disk has free space',
       cause: error,
     });
   } finally {
@@ -94,5 +94,5 @@ async function exchange(connection: Duplex, command: Buffer): Promise<Response> 
     const response = pieces.add(piece as Buffer);
     if (response) return parseResponse(response);
   }
-  throw new Error('it gave no answer');
+  throw new Error('it sent no response');
 }

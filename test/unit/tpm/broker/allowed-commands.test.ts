@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { admittedCommands, type HandleRole } from '../../../../src/tpm/broker/allowed-commands.ts';
-import { refusedCommands } from '../../../../src/tpm/broker/denied-commands.ts';
+import { allowedCommands, type HandleRole } from '../../../../src/tpm/broker/allowed-commands.ts';
+import { deniedCommands } from '../../../../src/tpm/broker/denied-commands.ts';
 import { commandCodes } from '../../../../src/tpm/codec/command-codes.ts';
 import { message } from '../../../../src/tpm/codec/message.ts';
 import { sized, u16, u32 } from '../../../../src/tpm/codec/wire.ts';
@@ -22,7 +22,7 @@ const named = Array.from({ length: 0x1a1 - 0x11f + 1 }, (_, offset) => 0x11f + o
 );
 
 test('each command of the specification is admitted or refused, with a reason, and never both', () => {
-  const all = [...admittedCommands, ...refusedCommands];
+  const all = [...allowedCommands, ...deniedCommands];
   const known = all.map(({ code }) => code);
   assert.deepEqual(
     known.toSorted((a, b) => a - b),
@@ -33,7 +33,7 @@ test('each command of the specification is admitted or refused, with a reason, a
 });
 
 test('whatever is not admitted is refused, vendors’ commands and unknown commandCodes too', () => {
-  const admitted = new Set(admittedCommands.map(({ code }) => code));
+  const admitted = new Set(allowedCommands.map(({ code }) => code));
   for (let code = 0; code <= 0x3ff; code++) {
     for (const each of [code, code * 0x0001_0001, 0x2000_0000 + code]) {
       if (!admitted.has(each)) assert.equal(outcomeOf(message(each, Buffer.alloc(64))), commandCode);
@@ -47,7 +47,7 @@ test('what the issue names never passes', () => {
     ...['Clear', 'HierarchyControl', 'HierarchyChangeAuth', 'ChangeEPS', 'ChangePPS', 'EvictControl'],
     ...['DictionaryAttackLockReset', 'DictionaryAttackParameters', 'PCR_Extend', 'PCR_Reset', 'Quote'],
   ];
-  const refused = new Set(refusedCommands.map(({ name }) => name));
+  const refused = new Set(deniedCommands.map(({ name }) => name));
   for (const name of never) assert.ok(refused.has(name), name);
 });
 
@@ -64,7 +64,7 @@ const parameters: Readonly<Record<number, Buffer>> = {
   [commandCodes.getCapability]: Buffer.concat([u32(6), u32(0x100), u32(1)]),
 };
 
-for (const spec of admittedCommands) {
+for (const spec of allowedCommands) {
   const body = parameters[spec.code] ?? Buffer.alloc(0);
   const good = spec.handles.map((roles) => handleOf[roles[0] ?? 'null']);
 
@@ -105,7 +105,7 @@ for (const spec of admittedCommands) {
 }
 
 test('an own session is not one when it is another’s, nor a handle of another type', () => {
-  const spec = admittedCommands.find(({ name }) => name === 'PolicyGetDigest');
+  const spec = allowedCommands.find(({ name }) => name === 'PolicyGetDigest');
   assert.ok(spec);
   assert.equal(typeof outcomeOf(commandOf(spec, [ownSession])), 'object');
   assert.equal(outcomeOf(commandOf(spec, [ownSession + 1])), 0x910);
