@@ -5,8 +5,8 @@ import { rootScript } from './root-script.ts';
 const directory = '/sys/firmware/efi/efivars';
 
 /**
- * Writes UEFI variables through the guest's kernel: while a machine runs, only its firmware may. Each is written whole or
- * not at all, in order (Linux, filesystems/efivarfs: four bytes of attributes, then the data, in one write).
+ * Writes UEFI variables through the guest's kernel, as only the firmware may write them while a machine runs. Each is written
+ * atomically, in order (Linux, filesystems/efivarfs: four bytes of attributes, then the data, in one write).
  * @throws those of `Guest.run`.
  */
 export async function writeVariables(guest: Guest, changes: readonly VariableChange[]): Promise<void> {
@@ -15,7 +15,7 @@ export async function writeVariables(guest: Guest, changes: readonly VariableCha
     if (data === undefined) return `rm -f ${path}`;
     const head = Buffer.alloc(4);
     head.writeUInt32LE(attributes);
-    // printf of the shell buffers: one write
+    // the shell's printf buffers: one write
     return `printf '${octal(Buffer.concat([head, data]))}' >${path}`;
   });
   await guest.run([...rootScript, 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import type { Guest } from '../channel/guest.ts';
 
-/** What systemctl(1) says of a guest that has started all it should; `degraded`: something of it failed. */
+/** State of a booted guest by systemctl(1); `degraded`: a service failed. */
 const bootStates = z.enum(['running', 'degraded']);
 export type BootState = z.infer<typeof bootStates>;
 
 /**
- * Waits until the guest has started all it should: its channel answers long before.
- * @returns undefined when it cannot tell, because it has just begun or is shutting down: ask again.
+ * Waits until the guest has started all services; its channel answers long before.
+ * @returns undefined when the guest has just started or is shutting down: call again.
  * @throws those of `Guest.run`.
  */
 export async function waitForBoot(guest: Guest, timeoutMs: number): Promise<BootState | undefined> {

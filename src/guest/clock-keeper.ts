@@ -8,7 +8,7 @@ import {
   synchronizeClock,
 } from './clock.ts';
 
-/** The host's clocks are compared so often: milliseconds. Costs the guest nothing. */
+/** How often the host's clocks are compared, without cost for the guest: milliseconds. */
 const watchEvery = 1_000;
 
 export interface ClockEvents {
@@ -17,8 +17,8 @@ export interface ClockEvents {
 }
 
 /**
- * Keeps the guest's clock with the host's until the session ends: checks now, then every minute or, when it goes wrong
- * quickly, more often; and at once after the host slept or its clock was set.
+ * Keeps the guest's clock synchronized with the host's until the session ends: checks now, then every minute, more often if it
+ * drifts fast, and at once after the host slept or its clock was set.
  */
 export function keepClock(session: Session, events: ClockEvents, instant: () => Instant = hostInstant): void {
   let last: { readonly at: number; readonly offset: number } | undefined;

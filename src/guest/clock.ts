@@ -1,13 +1,13 @@
 import { failure } from '../base/errors.ts';
 import type { Guest } from '../channel/guest.ts';
 
-/** The guest's clock may differ from the host's by so much: milliseconds. */
+/** How much the guest's clock may differ from the host's: milliseconds. */
 export const tolerance = 200;
 
-/** So many readings at most, until one is narrow enough to tell. */
+/** Maximum number of readings until one is precise enough. */
 const readings = 3;
 
-/** One reading of the guest's clock, in milliseconds since 1970; `before` and `after` by the host's clock. */
+/** A reading of the guest's clock, in milliseconds since 1970; `before` and `after` are times of the host's clock. */
 export interface Reading {
   readonly before: number;
   readonly after: number;
@@ -15,9 +15,8 @@ export interface Reading {
 }
 
 /**
- * How far the guest's clock is off, and what that says. The guest read its clock at some moment between `before` and
- * `after`, so the offset is known to half the round trip.
- * `unclear`: it may or may not be within the tolerance.
+ * Returns the offset of the guest's clock and a verdict. The guest read its clock between `before` and `after`, so the uncertainty
+ * is half the round trip. `unclear`: the offset may or may not be within the tolerance.
  */
 export function judgeReading(reading: Reading): { offset: number; verdict: 'good' | 'off' | 'unclear' } {
   const uncertainty = (reading.after - reading.before) / 2;
@@ -32,7 +31,7 @@ export interface Instant {
   readonly monotonic: number;
 }
 
-/** Whether the host slept, or its clock was set, between two instants: its two clocks went different ways. */
+/** Tells whether the host slept or its clock was set between two instants: its two clocks diverged. */
 export function hasJumped(earlier: Instant, later: Instant): boolean {
   return Math.abs(later.wall - earlier.wall - (later.monotonic - earlier.monotonic)) > tolerance;
 }
@@ -42,23 +41,23 @@ const shortestWait = 5_000;
 export const longestWait = 60_000;
 
 /**
- * When to check again, so that the clock stays within the tolerance though it goes wrong at the rate it did: an emulated
- * guest measures its processor's speed while it boots, and the busier the host, the worse.
- * @param gained how much the guest's clock has gained, or lost, since the last check, and in which time: milliseconds.
+ * Returns when to check again, so that the clock stays within the tolerance at its present drift. The clock of an emulated guest
+ * drifts because it measures the speed of its processor during boot, when the host is busy.
+ * @param gained how much the guest's clock gained since the last check, `elapsed` milliseconds ago: milliseconds.
  */
 export function nextCheck(gained: number, elapsed: number): number {
   const wanted = (tolerance * elapsed) / Math.abs(gained);
   return Math.min(Math.max(wanted, shortestWait), longestWait);
 }
 
-/** What became of the guest's clock: its offset before, and whether it was set. Milliseconds. */
+/** The result of a check: the offset in milliseconds, and whether the clock was corrected. */
 export interface ClockCheck {
   readonly offset: number;
   readonly corrected: boolean;
 }
 
 /**
- * Reads the guest's clock and, when it is off for certain, moves it to the host's. One command when all is well.
+ * Reads the guest's clock and corrects it if it is certainly outside the tolerance. Takes one command if it is not.
  * @param now the host's clock, in milliseconds since 1970.
  * @throws HoldfastError `guest.output`, and those of `Guest.run`.
  */
@@ -70,7 +69,7 @@ export async function synchronizeClock(guest: Guest, now: () => number = Date.no
   }
   const { offset, verdict } = judgeReading(best);
   if (verdict !== 'off') return { offset, corrected: false };
-  // by how much, not to which time: sudo alone may take seconds to start on a busy host
+  // a relative change: sudo alone may take seconds on a busy host
   const change = `${offset < 0 ? '+' : '-'}${(Math.abs(offset) / 1000).toFixed(3)} seconds`;
   await guest.run(['sudo', '-n', 'date', '--utc', `--set=${change}`], { timeoutMs: 30_000 });
   return { offset, corrected: true };
@@ -82,6 +81,6 @@ async function read(guest: Guest, now: () => number): Promise<Reading> {
   const after = now();
   const match = /^(\d{1,12})\.(\d{3})\d{6}\n$/.exec(stdout.toString('latin1'));
   if (!match)
-    throw failure('guest.output', "the guest's clock could not be read", { why: 'date answered oddly' });
+    throw failure('guest.output', "cannot read the guest's clock", { why: 'unexpected output of date' });
   return { before, after, guest: Number(match[1]) * 1000 + Number(match[2]) };
 }

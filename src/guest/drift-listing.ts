@@ -9,13 +9,13 @@ import { rootScript } from './root-script.ts';
 
 const top = rawPath('');
 
-/** How long listing may take: milliseconds. Files in an overlay are compared with those of the release. */
+/** How long the listing may take, as it compares files with those of the release: milliseconds. */
 const limit = 300_000;
 
 /**
- * Lists both layers of each overlay named. The release's own directories lie below the overlays; a bind mount of the root
- * shows them, as it leaves out what is mounted on it. Only this shell sees that mount: it has its own mounts. tar tells a
- * directory's attributes, as getfattr is not there. Every record is a word and its fields, each ended by NUL.
+ * Lists both layers of each named overlay. The directories of the release are below the overlays; a bind mount of the root shows
+ * them, as it excludes other mounts. Only this shell sees that mount, in its own mount namespace. tar shows the attributes of a
+ * directory, as the guest has no getfattr. Every record is a word and its fields, each ended by NUL.
  */
 const script = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
@@ -53,19 +53,19 @@ const types: Readonly<Record<string, EntryType>> = {
   s: 'socket',
 };
 
-/** How many fields each record has after its word. */
+/** Number of fields of each record, after its word. */
 const records = { overlay: 2, lower: 7, upper: 7, device: 2, opaque: 1, same: 1, reset: 1, end: 0 } as const;
 
-/** An overlay as it is now. */
+/** The present state of an overlay. */
 export interface OverlayListing extends Layers {
   readonly overlay: Overlay;
-  /** What will be given back at the next start. */
+  /** Paths that the next start resets. */
   readonly pending: readonly RawPath[];
 }
 
 /**
- * Lists what overlays consist of, in one command.
- * @throws HoldfastError `drift.elsewhere` when what is changed is not kept on Data now, `guest.output`, and those of
+ * Lists the layers of overlays, in one command.
+ * @throws HoldfastError `drift.elsewhere` when changes are not stored on Data, `guest.output`, and those of
  *   `Guest.run`.
  */
 export async function listOverlays(
@@ -78,7 +78,7 @@ export async function listOverlays(
   return parseListing(stdout, names);
 }
 
-/** @throws HoldfastError `guest.output` unless all is as the script writes it, `drift.elsewhere`. */
+/** Parses the output of the script. @throws HoldfastError `guest.output`, `drift.elsewhere`. */
 export function parseListing(output: Buffer, names: readonly Overlay[]): OverlayListing[] {
   try {
     const listings = readListings(readRecords(output.toString('latin1')));
@@ -87,7 +87,7 @@ export function parseListing(output: Buffer, names: readonly Overlay[]): Overlay
     return listings;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw failure('guest.output', 'what the guest says about its overlays cannot be read', {
+    throw failure('guest.output', 'cannot read the overlays that the guest reports', {
       why: printable(describe(error)),
       cause: error,
     });
@@ -101,12 +101,12 @@ interface GuestRecord {
 
 function* readRecords(output: string): Generator<GuestRecord> {
   const all = output.split('\0');
-  if (all.pop() !== '' || all.at(-1) !== 'end') throw new RangeError('it was cut off');
+  if (all.pop() !== '' || all.at(-1) !== 'end') throw new RangeError('it is truncated');
   for (let at = 0; at < all.length; ) {
     const word = all[at];
     if (!isRecordName(word)) throw new RangeError(`unexpected ${JSON.stringify(word)}`);
     const next = at + 1 + records[word];
-    if (next > all.length) throw new RangeError('it was cut off');
+    if (next > all.length) throw new RangeError('it is truncated');
     yield { word, fields: all.slice(at + 1, next) };
     at = next;
   }
@@ -131,7 +131,7 @@ function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
     const [first = '', second = ''] = fields;
     if (word === 'overlay') listings.push(openListing(first, second));
     const listing = listings.at(-1);
-    if (listing === undefined) throw new RangeError('it begins with no overlay');
+    if (listing === undefined) throw new RangeError('it does not begin with an overlay');
     if (word === 'lower' || word === 'upper') addEntry(listing[word], fields);
     else if (word === 'device') addDevice(listing.upper, first, second);
     else if (word === 'opaque' || word === 'same') listing[word].add(rawPath(first));
@@ -139,7 +139,7 @@ function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
   }
   for (const { lower, upper } of listings)
     if (lower.get(top)?.type !== 'directory' || upper.get(top)?.type !== 'directory')
-      throw new RangeError('a layer is no directory');
+      throw new RangeError('a layer is not a directory');
   return listings;
 }
 
@@ -149,9 +149,9 @@ function openListing(name: string, options: string): OpenListing {
   if (overlay === undefined) throw new RangeError(`unexpected ${JSON.stringify(name)}`);
   const upper = `upperdir=/sysroot${layersDirectory}/${overlay}/upper`;
   if (!options.split(',').includes(upper)) {
-    throw failure('drift.elsewhere', `what changes in /${overlay} is not kept on Data now`, {
+    throw failure('drift.elsewhere', `changes in /${overlay} are not stored on Data`, {
       why: printable(options) || 'nothing is mounted there',
-      next: 'see `holdfast status`; what it names as degraded must be mended first',
+      next: 'repair what `holdfast status` shows as degraded',
     });
   }
   return {
@@ -178,7 +178,7 @@ function addEntry(layer: Map<RawPath, LayerEntry>, fields: readonly string[]): v
 function addDevice(upper: Map<RawPath, LayerEntry>, numbers: string, name: string): void {
   const path = rawPath(name.replace(/^\.\//, ''));
   const entry = upper.get(path);
-  if (entry?.type !== 'device' || !/^\d+:\d+$/.test(numbers)) throw new RangeError('a device is unexpected');
+  if (entry?.type !== 'device' || !/^\d+:\d+$/.test(numbers)) throw new RangeError('unexpected device');
   if (numbers === '0:0') upper.set(path, { ...entry, type: 'whiteout' });
 }
 

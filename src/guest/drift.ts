@@ -9,52 +9,52 @@ interface Attributes {
   readonly group: number;
 }
 
-/** One thing in a layer. */
+/** A file, directory, link or other entry of a layer. */
 export interface LayerEntry extends Attributes {
   readonly type: EntryType;
   /** Bytes. */
   readonly size: number;
-  /** Where a link leads, one character a byte; otherwise empty. */
+  /** Target of a link, one character a byte; otherwise empty. */
   readonly target: string;
 }
 
-/** What an overlay consists of. */
+/** The layers of an overlay. */
 export interface Layers {
-  /** What the release has. */
+  /** The content of the release. */
   readonly lower: ReadonlyMap<RawPath, LayerEntry>;
-  /** What the machine has of its own. */
+  /** The changes of the machine. */
   readonly upper: ReadonlyMap<RawPath, LayerEntry>;
-  /** Files that are in both and have the same content. */
+  /** Files in both layers with the same content. */
   readonly same: ReadonlySet<RawPath>;
-  /** Directories of the upper that hide all that the release has in them. */
+  /** Directories of the upper layer that hide the content of the release in them. */
   readonly opaque: ReadonlySet<RawPath>;
 }
 
 /**
- * What became of one thing:
- * - `added`: the release has nothing of that name.
- * - `changed`: another content, or a link that leads elsewhere.
- * - `attributes`: only mode or owner differ.
- * - `replaced`: it is something else, such as a directory instead of a file.
- * - `deleted`: it is gone; what a later release has there is hidden too.
- * - `opaque`: a directory was deleted and made again: what the release has in it is hidden.
- * - `copied`: as in the release, but kept: it hides what a later release has there.
+ * The kinds of change:
+ * - `added`: the release has nothing of that name
+ * - `changed`: other content, or a link with another target
+ * - `attributes`: only mode or owner differ
+ * - `replaced`: another type, such as a directory instead of a file
+ * - `deleted`: removed; the content of a later release there is hidden too
+ * - `opaque`: a directory that was deleted and recreated, which hides the content of the release in it
+ * - `copied`: unchanged from the release, but copied: hides the content of a later release there
  */
 export type Change = 'added' | 'changed' | 'attributes' | 'replaced' | 'deleted' | 'opaque' | 'copied';
 
-/** One thing that a machine has otherwise than its release. */
+/** One difference between a machine and its release. */
 export interface Drift {
   readonly path: RawPath;
   readonly change: Change;
-  /** What the release has there. */
+  /** The entry of the release. */
   readonly released: LayerEntry | undefined;
-  /** What the machine has there; undefined when it was deleted. */
+  /** The entry of the machine; undefined when it was deleted. */
   readonly now: LayerEntry | undefined;
-  /** How much of the release's is hidden because the directory is `opaque`. */
+  /** Number of entries of the release that an `opaque` directory hides. */
   readonly hidden: number;
 }
 
-/** All that differs, each directory ahead of what is in it. Pure. */
+/** Returns all differences, each directory before its content. Pure. */
 export function compareLayers(layers: Layers): Drift[] {
   const { lower, upper } = layers;
   return [...upper]
@@ -68,7 +68,7 @@ export function compareLayers(layers: Layers): Drift[] {
     });
 }
 
-/** Undefined for a directory of both: it is there because something in it differs, or once did. */
+/** Returns undefined for a directory of both layers: it was copied because something in it differs, or once did. */
 function changeOf(
   path: RawPath,
   entry: LayerEntry,
@@ -96,8 +96,8 @@ function hiddenBelow(directory: RawPath, { lower, upper }: Layers): number {
 }
 
 /**
- * The directory above a path that must be given back first, because it hides what the release has at the path: it was
- * deleted, is something else, or was made again.
+ * Returns the directory above a path that must be reset first because it hides the path of the release: it was deleted, replaced or
+ * recreated.
  */
 export function hiddenBy(drift: readonly Drift[], path: RawPath): RawPath | undefined {
   if (drift.some((each) => each.path === path && each.change === 'added')) return undefined;

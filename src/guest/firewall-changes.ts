@@ -35,23 +35,23 @@ export async function resetFirewall(guest: Guest): Promise<void> {
   await replaceAllowed(guest, []);
 }
 
-/** @throws HoldfastError `firewall.channel`, `firewall.families`: exit code 2. */
+/** Rejects rules for the channel, and those that allow nothing. @throws HoldfastError `firewall.channel`, `firewall.families` (exit code 2). */
 export function checkRule(rule: FirewallRule, transport: Transport): void {
   if (transport === 'tcp' && coversPort(rule, 'tcp', 22)) {
     throw misuse('firewall.channel', 'TCP port 22 is the channel of this machine', {
-      why: 'it was deployed with --transport tcp: everybody may try, three times a minute',
+      why: 'it was deployed with --transport tcp, which allows three connections a minute from each address',
       next: 'allow other ports',
     });
   }
   if (familiesOf(rule).length === 0) {
-    throw misuse('firewall.families', `nobody could come in: ${describeRule(rule)}`, {
+    throw misuse('firewall.families', `the rule would allow nothing: ${describeRule(rule)}`, {
       why: 'icmp is IPv4, and icmpv6 is IPv6',
-      next: 'give --from an address of the same family',
+      next: 'use an address of the same family with --from',
     });
   }
 }
 
-/** The rules with one more. @throws HoldfastError `firewall.full`. */
+/** Returns the rules with another one. @throws HoldfastError `firewall.full`. */
 export function withRule(rules: readonly FirewallRule[], rule: FirewallRule): readonly FirewallRule[] {
   const present = rules.find((each) => isSameRule(each, rule));
   if (present) {
@@ -61,13 +61,13 @@ export function withRule(rules: readonly FirewallRule[], rule: FirewallRule): re
   if (rules.length >= ruleLimit) {
     throw failure('firewall.full', 'there are too many rules', {
       why: `a machine has at most ${ruleLimit}`,
-      next: 'remove some, or let ranges of ports or networks take their place',
+      next: 'remove rules, or replace several by one with a range of ports or a network',
     });
   }
   return [...rules, rule];
 }
 
-/** The rules with one less. @throws HoldfastError `firewall.none`. */
+/** Returns the rules without one. @throws HoldfastError `firewall.none`. */
 export function withoutRule(
   rules: readonly FirewallRule[],
   rule: Omit<FirewallRule, 'comment'>,
@@ -75,7 +75,7 @@ export function withoutRule(
   const rest = rules.filter((each) => !isSameRule(each, rule));
   if (rest.length < rules.length) return rest;
   throw failure('firewall.none', `there is no rule ${describeRule(rule)}`, {
-    why: 'a rule is removed by what it allows, and from whom',
+    why: 'a rule is identified by its service and its source',
     next: '`holdfast firewall list` shows the rules',
   });
 }

@@ -11,18 +11,18 @@ import {
 } from './firewall-rule.ts';
 import { type Family, parseSource } from './firewall-source.ts';
 
-/** The chain of the packet filter that holds what is allowed; INPUT and FORWARD of the image's rules ask it. */
+/** The chain of the rules; INPUT and FORWARD of the image jump to it. */
 export const chain = 'HOLDFAST';
 
-/** The first and the last lines of the file. It ends with COMMIT: one that was cut off is not loaded. */
+/** The first and the last lines of the file. It ends with COMMIT, so that a truncated file is not loaded. */
 const head = ['# Written by `holdfast firewall`, and loaded at boot', '*filter', `:${chain} - [0:0]`];
 const tail = ['COMMIT', ''];
 
 const onlyIn = { ipv4: '-4 ', ipv6: '-6 ' } as const;
 
 /**
- * What iptables-restore(8) and ip6tables-restore(8) load: one file for both families, each line as `iptables -S` prints
- * it. `image/…/firewall/allowed.form` says the same to the machine, which loads nothing else at boot.
+ * Returns the input of iptables-restore(8) and ip6tables-restore(8): one file for both families, each line as `iptables -S` prints
+ * it. `image/…/firewall/allowed.form` describes the same form to the machine, which loads nothing else at boot.
  */
 export function serialiseRules(rules: readonly FirewallRule[]): string {
   const lines = rules.map((rule) => {
@@ -32,7 +32,7 @@ export function serialiseRules(rules: readonly FirewallRule[]): string {
   return [...head, ...lines, ...tail].join('\n');
 }
 
-/** A rule as `iptables -S` prints it. */
+/** Returns a rule as `iptables -S` prints it. */
 export function serialiseRule({ service, from, comment }: FirewallRule): string {
   const words = [`-A ${chain}`];
   if (from !== undefined) words.push(`-s ${from}`);
@@ -47,8 +47,8 @@ const pings = {
 } as const;
 
 /**
- * The port is the one that the connection was made to: of a port that Podman publishes, not the container's own, which
- * the packet has after Podman's translation.
+ * Matches the original destination port: for a port that Podman publishes, not the container's port, which the packet has after
+ * Podman's translation.
  */
 function serialiseService(service: Service): string {
   if (!('first' in service)) return pings[service.protocol];
@@ -57,7 +57,7 @@ function serialiseService(service: Service): string {
   return `-p ${protocol} -m conntrack --ctstate NEW --ctorigdstport ${ports}`;
 }
 
-/** iptables puts quotation marks only where they are needed (xtables_save_string). */
+/** iptables quotes only where it must (xtables_save_string). */
 function quoteComment(comment: string): string {
   return /^[\w-]+$/.test(comment) ? comment : `"${comment}"`;
 }
@@ -72,8 +72,8 @@ const line = new RegExp(
 );
 
 /**
- * Reads what `serialiseRules` wrote; an empty text is no rules.
- * @throws HoldfastError `firewall.damaged` for every other text: what the guest hands over is not trusted.
+ * Parses the output of `serialiseRules`; an empty text has no rules.
+ * @throws HoldfastError `firewall.damaged` for any other text: guest output is not trusted.
  */
 export function parseRules(text: string): FirewallRule[] {
   if (text === '') return [];
@@ -101,18 +101,18 @@ function parseLine(text: string): FirewallRule {
 }
 
 function damaged(why: string) {
-  return failure('firewall.damaged', 'the file of what the firewall allows is damaged', {
+  return failure('firewall.damaged', 'the file of the firewall rules is damaged', {
     why,
-    next: '`holdfast firewall reset` makes it new, with nothing allowed',
+    next: 'run `holdfast firewall reset` to replace it with one without rules',
   });
 }
 
-/** The rules of one family, as `iptables -S` or `ip6tables -S` prints the chain. */
+/** Returns the rules of one family, as `iptables -S` or `ip6tables -S` prints the chain. */
 export function chainLines(rules: readonly FirewallRule[], family: Family): string[] {
   return rules.filter((rule) => familiesOf(rule).includes(family)).map(serialiseRule);
 }
 
-/** Whether any of the rules lets packets to this port in. */
+/** Tells whether any of the rules allows packets to this port. */
 export function isAllowed(rules: readonly FirewallRule[], protocol: string, port: number): boolean {
   return rules.some((rule) => coversPort(rule, protocol, port));
 }

@@ -1,27 +1,27 @@
 import { misuse } from '../base/errors.ts';
 import { type Family, familyOf, type Source } from './firewall-source.ts';
 
-/** What others may reach: ports of the machine, those that Podman publishes included, or its answer to a ping. */
+/** Ports of the machine, including those that Podman publishes, or its answers to pings. */
 export type Service =
   | { readonly protocol: 'tcp' | 'udp'; readonly first: number; readonly last: number }
   | { readonly protocol: 'icmp' | 'icmpv6' };
 
-/** One thing that the packet filter lets in. */
+/** A rule that allows incoming packets. */
 export interface FirewallRule {
   readonly service: Service;
-  /** Undefined: everybody. */
+  /** Undefined: from everywhere. */
   readonly from: Source | undefined;
   readonly comment: string | undefined;
 }
 
-/** So many rules at most: each packet of a new connection may be held against all of them. */
+/** The number of rules is limited, as each packet of a new connection may be compared with all of them. */
 export const ruleLimit = 256;
 
-/** Bytes. The kernel takes 255 (XT_MAX_COMMENT_LEN). */
+/** Bytes. The kernel allows 255 (XT_MAX_COMMENT_LEN). */
 const commentLimit = 200;
 
 /**
- * Reads `tcp/8080`, `udp/5000-5010`, `icmp` or `icmpv6`.
+ * Parses `tcp/8080`, `udp/5000-5010`, `icmp` or `icmpv6`.
  * @throws HoldfastError `firewall.service` (exit code 2).
  */
 export function parseService(text: string): Service {
@@ -42,21 +42,21 @@ export function parseService(text: string): Service {
 }
 
 function notAService(text: string, why: string) {
-  return misuse('firewall.service', `'${text}' is nothing that can be allowed`, {
+  return misuse('firewall.service', `'${text}' is not a service`, {
     why,
     next: 'write for example tcp/8080, udp/5000-5010, icmp or icmpv6',
   });
 }
 
 /**
- * Reads a comment. What `iptables -L` or a terminal would print otherwise than it was written is refused.
+ * Parses a comment. Characters that `iptables -L` or a terminal would not print as written are rejected.
  * @throws HoldfastError `firewall.comment` (exit code 2).
  */
 export function parseComment(text: string): string {
   if (isComment(text)) return text;
-  throw misuse('firewall.comment', 'this cannot be the comment', {
+  throw misuse('firewall.comment', 'the comment is invalid', {
     why: `a comment is one line of at most ${commentLimit} bytes, without quotation marks and backslashes`,
-    next: 'write a short one, such as --comment "web server"',
+    next: 'write a short comment, such as --comment "web server"',
   });
 }
 
@@ -67,15 +67,15 @@ export function isComment(text: string): boolean {
 
 const portProtocols = ['tcp', 'udp'] as const;
 
-/** Echo requests (RFC 792, RFC 4443): each is of one family. */
+/** Echo requests (RFC 792, RFC 4443), each of one family. */
 const pings: Readonly<Record<'icmp' | 'icmpv6', Family>> = { icmp: 'ipv4', icmpv6: 'ipv6' };
 
-/** The family that a service belongs to, if to one alone. */
+/** Returns the family of a service that has only one. */
 export function serviceFamily({ protocol }: Service): Family | undefined {
   return protocol === 'icmp' || protocol === 'icmpv6' ? pings[protocol] : undefined;
 }
 
-/** The families that a rule is in force for; none: its service and its source do not fit together. */
+/** Returns the families that a rule applies to; none if its service and its source are of different families. */
 export function familiesOf({ service, from }: Pick<FirewallRule, 'service' | 'from'>): readonly Family[] {
   const wanted = [serviceFamily(service), from && familyOf(from)];
   return (['ipv4', 'ipv6'] as const).filter((family) =>
@@ -83,7 +83,7 @@ export function familiesOf({ service, from }: Pick<FirewallRule, 'service' | 'fr
   );
 }
 
-/** Whether two rules let in the same; their comments may differ. */
+/** Tells whether two rules allow the same; their comments may differ. */
 export function isSameRule(
   one: Omit<FirewallRule, 'comment'>,
   other: Omit<FirewallRule, 'comment'>,
@@ -91,19 +91,19 @@ export function isSameRule(
   return describeRule(one) === describeRule(other);
 }
 
-/** Whether a rule lets packets to this port in, from whomever. */
+/** Tells whether a rule allows packets to this port, from any source. */
 export function coversPort({ service }: FirewallRule, protocol: string, port: number): boolean {
   return 'first' in service && service.protocol === protocol && service.first <= port && port <= service.last;
 }
 
-/** As `parseService` reads it. */
+/** Returns a service as `parseService` takes it. */
 export function describeService(service: Service): string {
   if (!('first' in service)) return service.protocol;
   const { protocol, first, last } = service;
   return `${protocol}/${first === last ? first : `${first}-${last}`}`;
 }
 
-/** For people: `tcp/8080 from 192.0.2.0/24`. */
+/** Returns a rule as text: `tcp/8080 from 192.0.2.0/24`. */
 export function describeRule({ service, from }: Omit<FirewallRule, 'comment'>): string {
   return `${describeService(service)} from ${from ?? 'everybody'}`;
 }

@@ -2,23 +2,23 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { misuse } from '../base/errors.ts';
 
 /**
- * The addresses that may come in: a network as iptables(8) prints it, such as `192.0.2.0/24` or `2001:db8::1/128`.
- * Branded, so that what a user typed cannot be passed for it.
+ * A source network as iptables(8) prints it, such as `192.0.2.0/24` or `2001:db8::1/128`. Branded: text of a user must be
+ * parsed.
  */
 export type Source = string & { readonly __brand: 'Source' };
 
 export type Family = 'ipv4' | 'ipv6';
 
-/** The family of a source's addresses. */
+/** Returns the address family of a source. */
 export function familyOf(source: Source): Family {
   return source.includes(':') ? 'ipv6' : 'ipv4';
 }
 
-/** Bits of an address, and of each of the numbers that it is written with. */
+/** Bits of an address, and of each number in its notation. */
 const widths = { ipv4: { address: 32, part: 8 }, ipv6: { address: 128, part: 16 } } as const;
 
 /**
- * Reads an address or a network in CIDR notation (RFC 4632, RFC 4291 section 2.3).
+ * Parses an address or a network in CIDR notation (RFC 4632, RFC 4291 section 2.3).
  * @throws HoldfastError `firewall.source` (exit code 2).
  */
 export function parseSource(text: string): Source {
@@ -29,8 +29,8 @@ export function parseSource(text: string): Source {
   const prefix = length === undefined ? width : Number(length);
   if (prefix > width) throw notASource(text, `such an address has ${width} bits`);
   if (prefix === 0) {
-    throw misuse('firewall.source', `'${text}' is every address`, {
-      next: 'leave it out: without it, everybody is allowed in',
+    throw misuse('firewall.source', `'${text}' contains every address`, {
+      next: 'omit --from: the rule then applies to every address',
     });
   }
   const parts = family === 'ipv4' ? address.split('.').map(Number) : ipv6Parts(address);
@@ -40,8 +40,8 @@ export function parseSource(text: string): Source {
   const masked = maskParts(parts, prefix, widths[family].part);
   const network = family === 'ipv4' ? masked.join('.') : formatIpv6(masked);
   if (masked.join() !== parts.join()) {
-    throw misuse('firewall.source', `'${text}' is no network`, {
-      why: `the address goes on after its first ${prefix} bits`,
+    throw misuse('firewall.source', `'${text}' is not a network`, {
+      why: `the address has bits set after the first ${prefix}`,
       next: `write ${network}/${prefix}, or ${address} alone`,
     });
   }
@@ -49,13 +49,13 @@ export function parseSource(text: string): Source {
 }
 
 function notASource(text: string, why: string) {
-  return misuse('firewall.source', `'${text}' is not what can come in`, {
+  return misuse('firewall.source', `'${text}' is not an address or a network`, {
     why,
     next: 'write for example 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32',
   });
 }
 
-/** The eight groups of an IPv6 address. */
+/** Returns the eight groups of an IPv6 address. */
 function ipv6Parts(address: string): number[] {
   const [head = [], tail] = canonicalIpv6(address)
     .split('::')
@@ -68,7 +68,7 @@ function formatIpv6(groups: readonly number[]): string {
   return canonicalIpv6(groups.map((group) => group.toString(16)).join(':'));
 }
 
-/** The one way to write it (RFC 5952), which inet_ntop(3) and so iptables prints too: URLs are written like that. */
+/** Returns the canonical form (RFC 5952), as in URLs, which inet_ntop(3) and therefore iptables prints. */
 function canonicalIpv6(address: string): string {
   return new URL(`http://[${address}]/`).hostname.slice(1, -1);
 }

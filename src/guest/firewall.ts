@@ -3,21 +3,21 @@ import { parseRules, serialiseRules } from './firewall-file.ts';
 import type { FirewallRule } from './firewall-rule.ts';
 import { rootScript } from './root-script.ts';
 
-/** On Data, beside the overlays and not in one: it is neither a slot's, nor a change of /etc that could be taken back. */
+/** On Data, next to the overlays: the rules belong to no slot, and are no drift of /etc that could be reset. */
 const directory = '/var/.eflow/firewall';
 const file = `${directory}/allowed.rules`;
 
-/** Empties the chain. */
+/** A file that empties the chain. */
 const none = '/usr/share/holdfast/firewall/none.rules';
 
-/** Prints the file, which need not be there; not more of it than can be right. */
+/** Prints the file if it exists, up to the size that a valid one can have. */
 export const printRules = `if [ -e ${file} ]; then head -c 262144 ${file}; fi`;
 
 /**
- * Prints the file, takes what it is to be, and puts that into force and into the file; when nothing comes, nothing is done.
- * iptables-restore(8) replaces the chain of a family at once. When anything fails, both chains are put back to what the file
- * has, or else emptied. The file is last: what it has was in force. A host that goes away in between changes nothing of that.
- * It is one command with few programs: each takes an emulated machine's time, sudo most of all.
+ * Prints the file, reads its new content, loads that and writes it to the file; does nothing when the input is empty.
+ * iptables-restore(8) replaces the chain of a family atomically. On a failure both chains are restored from the file, or else
+ * emptied. The file is written last, so that its content was loaded. A lost connection in between changes none of that.
+ * One command with few programs, as each takes time on an emulated machine, sudo most of all.
  */
 const changeScript = `
 trap '' HUP INT TERM PIPE
@@ -45,19 +45,18 @@ const timeoutMs = 60_000;
 
 type Rules = readonly FirewallRule[];
 
-/** @throws HoldfastError `firewall.damaged`, and those of `Guest.run`. */
+/** Returns the rules of the guest; the host keeps no copy. @throws HoldfastError `firewall.damaged`, and those of `Guest.run`. */
 export async function readAllowed(guest: Guest): Promise<Rules> {
   const { stdout } = await guest.run(['sh', '-c', printRules], { timeoutMs });
   return parseRules(stdout.toString('utf8'));
 }
 
 /**
- * Lets in what `change` makes of the rules, from now on and from boot on: for both families or, when it fails, for none.
- * Nobody else changes them meanwhile.
- * @param change may answer the very rules that it was given, for nothing to be done, or throw.
- * @returns whether anything was done.
- * @throws HoldfastError `firewall.damaged`; `guest.command` when the guest's packet filter or disk refused; those of
- * `Guest.run` and of `change`.
+ * Changes the rules, now and at every boot: for both families or, on a failure, for none. Concurrent changes wait.
+ * @param change returns the new rules, or the very array that it was given to change nothing.
+ * @returns whether anything changed.
+ * @throws HoldfastError `firewall.damaged`; `guest.command` when the packet filter or the disk of the guest failed; those of
+ *   `Guest.run` and `change`.
  */
 export async function changeAllowed(guest: Guest, change: (rules: Rules) => Rules): Promise<boolean> {
   let isChanged = false;
@@ -70,7 +69,7 @@ export async function changeAllowed(guest: Guest, change: (rules: Rules) => Rule
   return isChanged;
 }
 
-/** Lets in what the rules say, whatever was let in before, even if that cannot be read: see `changeAllowed`. */
+/** Replaces the rules as `changeAllowed` does, even if the present ones cannot be read. */
 export async function replaceAllowed(guest: Guest, rules: Rules): Promise<void> {
   await talk(guest, () => serialiseRules(rules));
 }

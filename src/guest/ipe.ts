@@ -6,11 +6,11 @@ import { rootScript } from './root-script.ts';
 /** How the guest's kernel enforces the integrity policy; `off`: there is none, because its root is not verified. */
 export type RunningIpe = 'audit' | 'enforce' | 'off';
 
-/** Kernel documentation, admin-guide/LSM/ipe: the nodes in securityfs. Of the policies one is active at most. */
+/** Kernel documentation, admin-guide/LSM/ipe: the nodes in securityfs. At most one policy is active. */
 const script =
   'cd /sys/kernel/security/ipe && head -c 1 enforce && cat policies/*/active 2>/dev/null; exit 0';
 
-/** `enforce`, then `active` of the one policy there is. */
+/** `enforce`, then `active` of the policy. */
 const answers = new Map<string, RunningIpe>([
   ['0', 'off'],
   ['1', 'off'],
@@ -27,17 +27,17 @@ const answer = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** Asks the guest's kernel. @throws HoldfastError `guest.output`, and those of `Guest.run`. */
+/** Reads the mode of the guest's kernel. @throws HoldfastError `guest.output`, and those of `Guest.run`. */
 export async function readIpe(guest: Guest, timeoutMs = 20_000): Promise<RunningIpe> {
   const { stdout } = await guest.run([...rootScript, 'sh', '-c', script], { timeoutMs });
   return parseIpe(stdout.toString('utf8'));
 }
 
-/** @throws HoldfastError `guest.output` for anything but what the kernel's two nodes can hold. */
+/** Parses the content of the kernel's two nodes. @throws HoldfastError `guest.output`. */
 export function parseIpe(text: string): RunningIpe {
   const parsed = answer.safeParse(text);
   if (parsed.success) return parsed.data;
-  throw failure('guest.output', 'what the guest says about its integrity policy cannot be read', {
+  throw failure('guest.output', 'cannot read the integrity policy that the guest reports', {
     why: describe(parsed.error),
   });
 }

@@ -6,16 +6,16 @@ import { layersDirectory, type RawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
 
 /**
- * A question about one thing in a layer, which is asked only of what needs it, as listing everything so would take minutes:
- * - `lower`, `upper`: the SHA-256 of that layer's file
- * - `opaque`: whether the upper's directory hides all that a lower has in it
+ * A question about an entry of a layer. Asking about all entries would take minutes.
+ * - `lower`, `upper`: the SHA-256 of the file in that layer
+ * - `opaque`: whether the directory in the upper layer hides the content of a lower one
  */
 export interface LayerQuestion {
   readonly about: 'lower' | 'upper' | 'opaque';
   readonly path: RawPath;
 }
 
-/** The answers, by path. What is no more has none. */
+/** The answers, by path. Entries that no longer exist have none. */
 export interface LayerFacts {
   readonly lower: ReadonlyMap<RawPath, Sha256>;
   readonly upper: ReadonlyMap<RawPath, Sha256>;
@@ -24,7 +24,7 @@ export interface LayerFacts {
 
 export const noFacts: LayerFacts = { lower: new Map(), upper: new Map(), opaque: new Set() };
 
-/** As in `listOverlays`. Reads a word and a path, each ended by NUL, and answers each with a word and NUL. */
+/** Mounts as in `listOverlays`. Reads a word and a path, each ended by NUL, and answers with a word and NUL. */
 const script = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
 mount --bind / /mnt
@@ -42,7 +42,7 @@ while IFS= read -r -d '' about && IFS= read -r -d '' path; do
 done`;
 
 /**
- * Asks about things in the layers of an overlay, in one command.
+ * Answers questions about the layers of an overlay, in one command.
  * @throws HoldfastError `guest.output`, and those of `Guest.run`.
  */
 export async function askLayerFacts(
@@ -58,7 +58,7 @@ export async function askLayerFacts(
   return parseFacts(stdout.toString('latin1'), questions);
 }
 
-/** @throws HoldfastError `guest.output` unless there is one answer, of its kind, for each question. */
+/** Parses the answers. @throws HoldfastError `guest.output` unless each question has one valid answer. */
 export function parseFacts(output: string, questions: readonly LayerQuestion[]): LayerFacts {
   const answers = output.split('\0');
   const facts = {
@@ -83,7 +83,7 @@ export function parseFacts(output: string, questions: readonly LayerQuestion[]):
 }
 
 function unreadable() {
-  return failure('guest.output', 'what the guest says about its overlays cannot be read', {
-    why: 'its answers do not fit the questions',
+  return failure('guest.output', 'cannot read the overlays that the guest reports', {
+    why: 'the answers do not match the questions',
   });
 }

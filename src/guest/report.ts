@@ -6,8 +6,8 @@ import { rootHash } from '../verity/root-hash.ts';
 import { rootScript } from './root-script.ts';
 
 /**
- * What is asked: stock commands only. One shell runs them all, as each command of its own costs the guest a channel and
- * a fork.
+ * The commands of a report, all stock programs. One shell runs them all, as each command of the channel costs a fork in the
+ * guest.
  */
 const commands = {
   release: 'grep ^IMAGE_VERSION= /usr/lib/os-release',
@@ -24,13 +24,13 @@ const commands = {
   degraded: 'cat /run/holdfast/degraded',
 } as const;
 
-/** A line `--- NAME` comes ahead of each answer; the answer of a command that fails is empty. */
+/** A line `--- NAME` precedes each answer; the answer of a failed command is empty. */
 export const reportScript = Object.entries(commands)
   .map(([name, command]) => `echo '--- ${name}'; ${command} 2>/dev/null`)
   .concat('true')
   .join('\n');
 
-/** An answer of this form; its groups are what is taken from it. */
+/** Parses an answer of this form into its groups. */
 function answer(pattern: RegExp) {
   return z.string().transform((text, context) => {
     const match = pattern.exec(text);
@@ -53,12 +53,12 @@ const interfaces = z.array(
   z.object({ addr_info: z.array(z.object({ local: z.union([z.ipv4(), z.ipv6()]).optional() })).default([]) }),
 );
 
-/** What the guest says about itself. */
+/** The report of a guest about itself. */
 const guestReport = z.strictObject({
-  /** Version of the release that runs. */
+  /** Version of the running release. */
   release: answer(/^IMAGE_VERSION="?([0-9.]{1,64})"?$/).transform(([version]) => version ?? ''),
   slot: z.enum(['A', 'B']),
-  /** Seconds since the guest's kernel started. */
+  /** Seconds since the kernel started. */
   uptime: answer(/^(\d{1,12}\.\d\d) \d+\.\d\d$/).transform(([seconds]) => Number(seconds)),
   memory: answer(/^MemTotal: +(\d{1,12}) kB\nMemAvailable: +(\d{1,12}) kB$/).transform(
     ([total, available]) => ({
@@ -66,14 +66,14 @@ const guestReport = z.strictObject({
       available: bytes(available, 1024),
     }),
   ),
-  /** How full the file systems of Data and Log are. */
+  /** Use of the file systems of Data and Log. */
   data: diskUse,
   logs: diskUse,
   /** The root hash on the signed command line. */
   rootHash: answer(/^holdfast\.root=(\S+)$/)
     .transform(([hash]) => hash)
     .pipe(rootHash),
-  /** What dm-verity says about the root; `off` when the root does not stand on it. */
+  /** State of dm-verity of the root; `off` when the root is not on dm-verity. */
   verity: answer(/^(?:|0 \d+ verity ([VC])(?: .*)?)$/).transform(([state]) =>
     state === undefined ? 'off' : state === 'V' ? 'verified' : 'corrupted',
   ),
@@ -81,13 +81,13 @@ const guestReport = z.strictObject({
   lockdown: answer(/^(?:|.*\[(none|integrity|confidentiality)\].*)$/)
     .transform(([level]) => level ?? 'none')
     .pipe(z.enum(['none', 'integrity', 'confidentiality'])),
-  /** IPv4 and IPv6 addresses that other machines may reach. */
+  /** IPv4 and IPv6 addresses of global scope. */
   addresses: z
     .string()
     .transform((text) => (text === '' ? [] : JSON.parse(text)))
     .pipe(interfaces)
     .transform((list) => list.flatMap(({ addr_info }) => addr_info.flatMap(({ local }) => local ?? []))),
-  /** What the initrd had to do without, a sentence each: `degraded` of image/initrd/overlays. */
+  /** What the initrd reported as degraded, a sentence each: `degraded` of image/initrd/overlays. */
   degraded: z
     .string()
     .transform((text) => (text === '' ? [] : text.split('\n')))
@@ -96,13 +96,13 @@ const guestReport = z.strictObject({
 
 export type GuestReport = z.output<typeof guestReport>;
 
-/** Asks the guest, in one command. @throws HoldfastError `guest.output`, and those of `Guest.run`. */
+/** Requests the report, in one command. @throws HoldfastError `guest.output`, and those of `Guest.run`. */
 export async function askGuest(guest: Guest, timeoutMs = 30_000): Promise<GuestReport> {
   const { stdout } = await guest.run([...rootScript, 'sh', '-c', reportScript], { timeoutMs });
   return parseReport(stdout.toString('utf8'));
 }
 
-/** @throws HoldfastError `guest.output` unless every answer has its form: the guest is not trusted. */
+/** Parses a report. @throws HoldfastError `guest.output` unless every answer is well-formed: the guest is not trusted. */
 export function parseReport(output: string): GuestReport {
   const answers = output.split(/^--- /m).map((part) => {
     const [name = '', ...lines] = part.trimEnd().split('\n');
@@ -114,7 +114,7 @@ export function parseReport(output: string): GuestReport {
     if (parsed.success) return parsed.data;
     throw new Error(describe(parsed.error));
   } catch (error) {
-    throw failure('guest.output', 'what the guest says about itself cannot be read', {
+    throw failure('guest.output', 'cannot read the report of the guest', {
       why: describe(error),
     });
   }

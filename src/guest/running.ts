@@ -3,7 +3,7 @@ import { describe, failure } from '../base/errors.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
 
-/** Which slot runs, and the root hash on its signed command line: the initrd wrote the first, the kernel says the second. */
+/** The active slot, written by the initrd, and the signed command line with the root hash, from the kernel. */
 const files = ['/run/holdfast/slot', '/proc/cmdline'];
 
 const running = z
@@ -15,14 +15,14 @@ const running = z
 export type RunningSlot = z.output<typeof running>;
 
 /**
- * Asks the guest what runs, by one program that needs no rights: a whole report takes an emulated guest seconds.
+ * Returns the active slot and its root hash, with one unprivileged program: a whole report takes an emulated guest seconds.
  * @throws HoldfastError `guest.output`, and those of `Guest.run`.
  */
 export async function askRunning(guest: Guest, timeoutMs = 30_000): Promise<RunningSlot> {
   const { stdout } = await guest.run(['cat', ...files], { timeoutMs });
   const parsed = running.safeParse(stdout.toString('latin1'));
   if (parsed.success) return parsed.data;
-  throw failure('guest.output', 'what the guest says about its slot cannot be read', {
+  throw failure('guest.output', 'cannot read the slot that the guest reports', {
     why: describe(parsed.error),
   });
 }

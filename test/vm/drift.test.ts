@@ -182,7 +182,7 @@ test('overlays that are gone, damaged, or lead elsewhere: the machine is reached
   );
   const { code, stderr } = await holdfast(['drift', ...word, '/home']);
   assert.equal(code, 1);
-  assert.match(stderr, /is not kept on Data now/);
+  assert.match(stderr, /are not stored on Data/);
   assert.deepEqual(await changes('/root'), [], 'its overlay was made again');
   assert.ok(
     (await changes('/etc')).includes('added /etc/site/deep/file'),

@@ -60,8 +60,8 @@ test('another slot or another release is not what was tried', async () => {
   for (const [running, problem] of [
     [asExpected.replace('B', 'A'), 'slot A runs instead of B'],
     [asExpected.replace('=abab', '=cdab'), `another release runs: its root hash is cdab${hash.slice(4)}`],
-    ['nonsense', /what the guest says about its slot cannot be read/],
-    ['B\nquiet\n', /what the guest says about its slot cannot be read/],
+    ['nonsense', /cannot read the slot that the guest reports/],
+    ['B\nquiet\n', /cannot read the slot that the guest reports/],
   ] as const) {
     const [found] = await problemsOf(guest({ running, command: 'ok' }), silent, expected, health);
     if (typeof problem === 'string') assert.equal(found, problem);
