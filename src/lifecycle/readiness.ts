@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { unlessAborted } from '../base/abort.ts';
 import { describe, failure, HoldfastError } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
+import { until } from '../base/until.ts';
 import type { Guest } from '../channel/guest.ts';
 import { type BootState, waitForBoot } from '../guest/boot.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -9,11 +9,8 @@ import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor.ts';
 
-/** How often the state of a booting machine is read: milliseconds. */
-const pollEvery = 100;
-
-/** How long a machine may take to boot, in milliseconds: an emulated one on a busy host takes minutes. */
-const bootLimit = 600_000;
+/** How long a machine may take to boot, and how often its state is read: milliseconds. An emulated one takes minutes. */
+const boot = { within: 600_000, every: 100 };
 
 const howToFindOut =
   'see `holdfast logs`, collect all logs with `holdfast logs --archive FILE`, or give up with `holdfast remove`';
@@ -29,28 +26,27 @@ export async function waitUntilReady(
   signal: AbortSignal,
 ): Promise<BootState> {
   const guest = guestOf(machine);
-  const began = performance.now();
   let problem = 'its channel was silent';
+  let reported: string | undefined;
   return progress.step('Waiting for the machine', async (step) => {
-    for (;;) {
-      const waited = performance.now() - began;
+    const state = await until({ ...boot, signal }, async (left) => {
       const power = await powerState(machine);
       failWhenOff(machine, power);
-      if (waited > bootLimit) {
-        throw failure('machine.boot-timeout', `the machine '${machine.name}' is not ready`, {
-          why: `${bootLimit / 60_000} minutes long ${power.problem ?? problem}; it was left running`,
-          next: howToFindOut,
-        });
-      }
-      if (power.state === 'running') {
+      reported = power.problem;
+      if (power.state === 'running' && left > 0) {
         step.note('its services start');
-        const asked = await unlessAborted(askForBoot(guest, bootLimit - waited), signal);
+        const asked = await unlessAborted(askForBoot(guest, left), signal);
         if (asked.state) return asked.state;
         problem = asked.problem;
       }
-      step.update({ done: Math.floor(waited / 1000), unit: 'seconds' });
-      await sleep(pollEvery, undefined, { signal });
-    }
+      step.update({ done: Math.floor((boot.within - left) / 1000), unit: 'seconds' });
+      return undefined;
+    });
+    if (state) return state;
+    throw failure('machine.boot-timeout', `the machine '${machine.name}' is not ready`, {
+      why: `${boot.within / 60_000} minutes long ${reported ?? problem}; it was left running`,
+      next: howToFindOut,
+    });
   });
 }
 

@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import { start, started } from '../base/process.ts';
+import { until } from '../base/until.ts';
 import type { Machine } from '../machine/machine.ts';
 import { askStarted } from './client.ts';
 import {
@@ -12,10 +12,8 @@ import {
 } from './systemd/autostart.ts';
 import { unitName } from './systemd/unit.ts';
 
-/** How long a supervisor may take until it listens: milliseconds. */
-const listensWithin = 30_000;
-
-const pollEvery = 25;
+/** How long a supervisor may take until it listens, and how often it is asked: milliseconds. */
+const listening = { within: 30_000, every: 25 };
 
 /**
  * Starts a supervisor for a machine that has none, and waits until it has started or found the machine. It is a child of
@@ -30,17 +28,16 @@ export async function launchSupervisor(
 ): Promise<void> {
   const { name, paths } = machine;
   const hasFailed = await spawnSupervisor(machine, mode, manager);
-  for (let waited = 0; waited < listensWithin; waited += pollEvery) {
-    const failed = hasFailed(); // looked at first, as it may answer and end in between
-    if (await askStarted(machine)) return;
-    if (failed) {
-      throw failure('supervisor.failed', `the supervisor of '${name}' failed`, {
-        why: await lastLine(paths.supervisorLog),
-        next: `see ${paths.supervisorLog}`,
-      });
-    }
-    await sleep(pollEvery);
-  }
+  const isStarted = await until(listening, async () => {
+    const failed = hasFailed(); // first, as it may answer and end in between
+    if (await askStarted(machine)) return true;
+    if (!failed) return false;
+    throw failure('supervisor.failed', `the supervisor of '${name}' failed`, {
+      why: await lastLine(paths.supervisorLog),
+      next: `see ${paths.supervisorLog}`,
+    });
+  });
+  if (isStarted) return;
   throw failure('supervisor.silent', `the supervisor of '${name}' does not answer`, {
     why: `no process listens at ${paths.supervisorSocket}`,
     next: `see ${paths.supervisorLog}`,

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { describe, isFailure } from '../base/errors.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
+import { until } from '../base/until.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
 import { readBootState } from '../firmware/boot.ts';
@@ -22,6 +23,7 @@ import { fallBack } from './fallback.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
 import { TpmAccess } from './host-tpm-access.ts';
 import { openLogFile, rotateLog } from './log-file.ts';
+import type { SupervisorParts } from './parts.ts';
 import { prepareStart } from './prepare-start.ts';
 import { answer, serve } from './protocol/server.ts';
 import { supervisorRequests } from './requests.ts';
@@ -38,7 +40,7 @@ const modes = z.enum(['start', 'adopt']);
 async function main(modeWord: string | undefined, nameWord: string | undefined): Promise<number> {
   const mode = modes.parse(modeWord);
   const machine = new Machine(homeAt(homeDirectory()), parseMachineName(nameWord ?? ''));
-  const { home, name, paths } = machine;
+  const { paths } = machine;
   await machine.configuration();
   const lock = await takeCharge(machine);
   if (!lock) return 0;
@@ -49,36 +51,19 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   await forgetFailure(paths.run);
   rotateLog(paths.consoleLog);
 
-  const identity = await readIdentity(paths.secrets, guestUser);
   const tpm = new TpmAccess(
     async () => (await machine.reload()).hostTpm,
     (line) => logLine('tpm', line),
   );
-  const supervisor = supervise(
-    {
-      hypervisor: tpm.through(hostHypervisor(home)),
-      machine: { name, run: paths.run, consoleLog: paths.consoleLog },
-      prepare: async () => {
-        if (await makeVirtualTpm(paths.tpm)) log('TPM made');
-        return prepareStart(machine, log);
-      },
-      handedOver: () => forgetRecovery(paths.secrets),
-      isSingleStart: async () => readBootState(await readVariableStore(paths.variables)).next !== undefined,
-      fallBack: () => fallBack(paths.variables, log),
-      readProblem: async () => consoleProblem(await readConsole(paths.consoleLog)),
-      openSession: (stream) => openSession(stream, identity),
-      log,
-    },
-    mode,
-  );
+  const supervisor = supervise(await partsFor(machine, tpm, log), mode);
   const requests = supervisorRequests(supervisor);
   const server = await serve(paths.supervisorSocket, {
     ...requests.handlers,
     tpm: answer(z.object({}), () => tpm.refresh()),
   });
-  const tell = (error: unknown) => log(`not done: ${describe(error)}`);
-  process.on('SIGTERM', () => supervisor.leave().catch(tell));
-  process.on('SIGINT', () => supervisor.stop({ force: false }).catch(tell));
+  const report = (error: unknown) => log(`not done: ${describe(error)}`);
+  process.on('SIGTERM', () => supervisor.leave().catch(report));
+  process.on('SIGINT', () => supervisor.stop({ force: false }).catch(report));
 
   const end = await supervisor.started.then(
     () => supervisor.ended,
@@ -100,17 +85,41 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   return end === 'stopped' || end === 'left' ? 0 : 1;
 }
 
+/** Binds the supervisor to the machine's files, its hypervisor and the host's TPM. */
+async function partsFor(
+  machine: Machine,
+  tpm: TpmAccess,
+  log: (line: string) => void,
+): Promise<SupervisorParts> {
+  const { home, name, paths } = machine;
+  const identity = await readIdentity(paths.secrets, guestUser);
+  return {
+    hypervisor: tpm.through(hostHypervisor(home)),
+    machine: { name, run: paths.run, consoleLog: paths.consoleLog },
+    prepare: async () => {
+      if (await makeVirtualTpm(paths.tpm)) log('TPM created');
+      return prepareStart(machine, log);
+    },
+    handedOver: () => forgetRecovery(paths.secrets),
+    isSingleStart: async () => readBootState(await readVariableStore(paths.variables)).next !== undefined,
+    fallBack: () => fallBack(paths.variables, log),
+    readProblem: async () => consoleProblem(await readConsole(paths.consoleLog)),
+    openSession: (stream) => openSession(stream, identity),
+    log,
+  };
+}
+
 /** Takes the lock of the supervisor in charge; returns undefined when there is another one. Waits for one that is ending. */
 async function takeCharge(machine: Machine): Promise<Lock | undefined> {
-  for (;;) {
+  const taken = await until({ within: Number.POSITIVE_INFINITY, every: 50 }, async () => {
     try {
-      return await takeLock(machine.paths.supervisorLock, 'supervisor');
+      return { lock: await takeLock(machine.paths.supervisorLock, 'supervisor') };
     } catch (error) {
       if (!isFailure(error, 'lock.held')) throw error;
     }
-    if (await askStatus(machine)) return undefined;
-    await sleep(50);
-  }
+    return (await askStatus(machine)) ? { lock: undefined } : false;
+  });
+  return taken?.lock;
 }
 
 // a hanging connection to the guest must not keep the process alive

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { unlessAborted } from '../base/abort.ts';
 import { failure, isFailure } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
+import { until } from '../base/until.ts';
 import type { Machine } from '../machine/machine.ts';
 import { askStatus, askStop } from './client.ts';
 import { readFailure } from './failure-note.ts';
@@ -11,11 +11,9 @@ import { launchSupervisor } from './launch.ts';
 import { isOff } from './state.ts';
 import type { SupervisorStatus } from './supervisor.ts';
 
-/** How often a supervisor is asked: milliseconds. */
-const pollEvery = 100;
-
-/** How long a supervisor may take until it listens: milliseconds. */
-const listensWithin = 10_000;
+/** How long a supervisor may take until it listens, and how often it is asked: milliseconds. */
+const listening = { within: 10_000, every: 100 };
+const withoutEnd = { within: Number.POSITIVE_INFINITY, every: 100 };
 
 /**
  * Returns what a machine is doing. A running machine whose supervisor has died gets a new one first.
@@ -24,7 +22,7 @@ const listensWithin = 10_000;
 export async function powerState(machine: Machine): Promise<SupervisorStatus> {
   await machine.configuration(); // there is such a machine
   const { home, paths } = machine;
-  for (let waited = 0; waited < listensWithin; waited += pollEvery) {
+  const status = await until(listening, async (): Promise<SupervisorStatus | undefined> => {
     const told = await askStatus(machine);
     if (told) return told;
     // the supervisor removes this directory when the machine was shut down, and only then
@@ -35,10 +33,11 @@ export async function powerState(machine: Machine): Promise<SupervisorStatus> {
       return running !== undefined;
     });
     if (found === false) return { state: 'failed', problem: await readFailure(paths.run) };
-    if (found === true) await launchSupervisor(machine, 'adopt');
-    else await sleep(pollEvery); // a supervisor that does not listen yet, or no longer
-  }
-  return { state: 'starting' };
+    if (found === 'supervised') return undefined; // by a supervisor that does not listen yet, or no longer
+    await launchSupervisor(machine, 'adopt');
+    return askStatus(machine);
+  });
+  return status ?? { state: 'starting' };
 }
 
 /** Runs `work` under a lock, or returns `otherwise` when the lock is held. */
@@ -91,29 +90,32 @@ export async function stopMachine(
   machine: Machine,
   { force = false, signal }: StopOptions,
 ): Promise<boolean> {
-  for (let asked = false; ; asked = true) {
-    signal.throwIfAborted();
-    if (isOff(await powerState(machine))) return asked;
-    if (await unlessAborted(isStopped(machine, force), signal)) {
-      await supervisorEnded(machine);
-      return true;
-    }
-    await sleep(pollEvery, undefined, { signal });
-  }
+  let wasRunning = false;
+  await until({ ...withoutEnd, signal }, async () => {
+    if (isOff(await powerState(machine))) return true;
+    wasRunning = true;
+    if (!(await unlessAborted(isStopped(machine, force), signal))) return false;
+    await supervisorEnded(machine);
+    return true;
+  });
+  return wasRunning;
 }
 
 /** Ends a machine's processes at once, even when its supervisor is dead or its configuration damaged; waits until they are gone. */
 export async function killMachine(machine: Machine): Promise<void> {
   const { home, paths } = machine;
-  while (await exists(paths.run)) {
-    if (await isStopped(machine, true)) return supervisorEnded(machine);
+  await until(withoutEnd, async () => {
+    if (!(await exists(paths.run))) return true;
+    if (await isStopped(machine, true)) {
+      await supervisorEnded(machine);
+      return true;
+    }
     const found = await ifFree(paths.supervisorLock, 'supervised', async () => {
       const running = await hostHypervisor(home).adopt(paths);
       await running?.kill();
     });
-    if (found !== 'supervised') return;
-    await sleep(pollEvery);
-  }
+    return found !== 'supervised';
+  });
 }
 
 /** Returns false when there is no supervisor, not yet or no longer. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { failure } from '../base/errors.ts';
+import { failure, type HoldfastError } from '../base/errors.ts';
+import { until } from '../base/until.ts';
 import type { Session } from '../channel/session.ts';
 import { executeFor } from './exec.ts';
 import { encodeJson, frameTypes } from './protocol/frames.ts';
@@ -21,8 +21,7 @@ export interface Requests {
 const nothing = z.object({});
 
 /** How long a command waits for a guest that boots, and how often it looks: milliseconds. */
-const sessionLimit = 30_000;
-const pollEvery = 50;
+const sessionWait = { within: 30_000, every: 50 };
 
 /** Returns the requests that a supervisor serves; client.ts has the other end. */
 export function supervisorRequests(supervisor: Supervisor): Requests {
@@ -79,20 +78,24 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
  * @throws HoldfastError `machine.not-ready`, `supervisor.absent`.
  */
 async function sessionOf(supervisor: Supervisor): Promise<Session> {
-  for (let waited = 0; ; waited += pollEvery) {
-    const session = supervisor.session();
-    if (session) return session;
-    const { state, channelProblem } = supervisor.status();
+  const session = await until(sessionWait, () => {
+    const { state } = supervisor.status();
     if (isOff({ state })) {
       // this supervisor is ending: the caller proceeds as if there were none
       throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
     }
-    if (waited >= sessionLimit || !['starting', 'booting'].includes(state)) {
-      throw failure('machine.not-ready', 'the machine does not answer', {
-        why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,
-        next: 'wait until `holdfast status` shows it as running, or see `holdfast logs`',
-      });
-    }
-    await sleep(pollEvery);
-  }
+    const open = supervisor.session();
+    if (!open && !['starting', 'booting'].includes(state)) throw notReady(supervisor);
+    return open;
+  });
+  if (session) return session;
+  throw notReady(supervisor);
+}
+
+function notReady(supervisor: Supervisor): HoldfastError {
+  const { state, channelProblem } = supervisor.status();
+  return failure('machine.not-ready', 'the machine does not answer', {
+    why: `it is ${state}${channelProblem ? `: ${channelProblem}` : ''}`,
+    next: 'wait until `holdfast status` shows it as running, or see `holdfast logs`',
+  });
 }
