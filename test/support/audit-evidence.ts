@@ -13,7 +13,7 @@ import { certificate } from './certificate.ts';
 import { storeFile } from './variable-store-file.ts';
 
 /*
- * What a good machine answered, and what its host knew: taken from a real one, and shortened where it repeats itself.
+ * The answers of a healthy machine, and the facts of its host. Taken from a real machine; repetitions are shortened.
  */
 
 export const rootHash = '4d2d980cabcba8adedc3f966944e612427f9ff3044facb2c883dade2d5e0c51c';
@@ -28,7 +28,7 @@ const established = [
   '-A INPUT -i lo -j ACCEPT',
   '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
 ];
-/** What is allowed besides, and the ports that Podman publishes. */
+/** Additional allowed ports, and the ports that Podman publishes. */
 const asked = ['-A INPUT -j HOLDFAST', '-A FORWARD -m conntrack --ctstate DNAT -j HOLDFAST'];
 const neighbours = [134, 135, 136].map(
   (type) => `-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`,
@@ -39,7 +39,7 @@ function overlay(name: string, id: number): string {
   return `${id} 27 0:${id} / /${name} rw,nosuid,nodev,relatime shared:${id} - overlay overlay rw,lowerdir=/sysroot/${name},upperdir=${layers}/upper,workdir=${layers}/work,uuid=on`;
 }
 
-/** Good answers by the name of the probe. */
+/** Answers of a healthy machine by the name of the probe. */
 export const goodAnswers: Readonly<Record<string, string>> = {
   mounts: `22 27 0:6 / /dev rw,nosuid,noexec,relatime shared:8 - devtmpfs devtmpfs rw,size=456948k,mode=755
 23 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:11 - proc proc rw
@@ -109,7 +109,7 @@ authenticationmethods publickey`,
   tpm: '/dev/tpm0\n/dev/tpmrm0\nanswer ',
 };
 
-/** All good answers, as the guest would give them, with some replaced; a code tells how that probe ended. */
+/** Returns the answers of a healthy machine with some replaced; a number is the exit code of the probe. */
 export function answersWith(changes: Readonly<Record<string, string | GuestAnswer>> = {}): GuestAnswers {
   return new Map(
     Object.entries({ ...goodAnswers, ...changes }).map(([name, answer]) => [
@@ -187,7 +187,7 @@ export const goodFacts: HostFactTypes = {
   otherKeys: { 'gateway-1': { identity: 'aa', hostKey: 'bb' } },
 };
 
-/** All good facts with some replaced; a text is why one cannot be read. */
+/** Returns the facts of a healthy host with some replaced; a text is the reason why a fact cannot be read. */
 export function factsWith(
   changes: { readonly [Name in keyof HostFactTypes]?: HostFactTypes[Name] | string } = {},
 ): HostFacts {

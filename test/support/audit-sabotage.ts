@@ -4,16 +4,16 @@ import type { HostFactTypes } from '../../src/audit/host-facts.ts';
 import { serialiseRules } from '../../src/guest/firewall-file.ts';
 import { goodAnswers, goodFacts } from './audit-evidence.ts';
 
-/** Evidence that is not good, and what must come of it. */
+/** Changed evidence and the expected result. */
 export interface Sabotage {
   readonly what: string;
   readonly guest?: Readonly<Record<string, string | GuestAnswer>>;
   readonly host?: Partial<HostFactTypes>;
-  /** The claims that must fail; all others must not. */
+  /** The claims that must fail; all others must hold. */
   readonly fails: readonly string[];
 }
 
-/** A good answer with a word exchanged, which must be in it. */
+/** Returns an answer with a word replaced, which must occur in it. */
 export function changed(probe: string, from: string, to: string): Record<string, string> {
   const good = goodAnswers[probe] ?? '';
   assert.ok(good.includes(from), `${probe} has ${from}`);
@@ -24,7 +24,7 @@ export function added(probe: string, line: string): Record<string, string> {
   return { [probe]: `${goodAnswers[probe]}\n${line}` };
 }
 
-/** As the guest prints the file: without the last newline. */
+/** The file as the guest prints it, without the last newline. */
 export const allowedFile = serialiseRules([
   { service: { protocol: 'tcp', first: 8080, last: 8090 }, from: undefined, comment: 'web' },
 ]).trimEnd();

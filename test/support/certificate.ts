@@ -1,4 +1,4 @@
-/** A self-signed certificate `CN=t` on P-256, in DER; its key was thrown away. */
+/** A self-signed certificate `CN=t` on P-256, in DER; its key was deleted. */
 export const certificate = Buffer.from(
   'MIIBbzCCARWgAwIBAgIURBC8+QZssO2HMOMpEX1AQQN2OVEwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBdDAgFw0yNjExMjIxNjU3MTlaGA8yMTI2' +
     'MTAyOTE2NTcxOVowDDEKMAgGA1UEAwwBdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJQSRV0ZAKaPg8RaD/kWObZd3WrRepuNIyYGoKgQ' +

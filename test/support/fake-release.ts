@@ -8,8 +8,8 @@ import { type ReleaseManifest, releaseManifest } from '../../src/release/manifes
 import { efiProgram } from './efi-program.ts';
 
 /**
- * Makes a release that boots nothing but has all files, digests and signatures in order.
- * @param seed other bytes for another release.
+ * Makes a release that cannot boot, but has valid files, digests and signatures.
+ * @param seed determines the content, which differs between releases.
  */
 export async function makeFakeRelease(directory: string, key: KeyPair, seed = 'a'): Promise<ReleaseManifest> {
   await mkdir(directory, { recursive: true });

@@ -11,7 +11,7 @@ const services = fc.oneof(
   fc.constantFrom('icmp' as const, 'icmpv6' as const).map((protocol) => ({ protocol })),
 );
 
-/** Addresses with the bits beyond the prefix as they come: most are no networks. */
+/** Addresses with arbitrary bits beyond the prefix; most are not networks. */
 export const ipv4Texts = fc
   .tuple(fc.ipV4(), fc.integer({ min: 1, max: 32 }))
   .map(([address, prefix]) => `${address}/${prefix}`);
@@ -19,7 +19,7 @@ export const ipv6Texts = fc
   .tuple(fc.ipV6(), fc.integer({ min: 1, max: 128 }))
   .map(([address, prefix]) => `${address}/${prefix}`);
 
-/** The network that an address is in, or undefined for what is refused anyway. */
+/** Returns the network of an address, or undefined for one that is rejected anyway. */
 export function networkOf(text: string): Source | undefined {
   try {
     return parseSource(text);

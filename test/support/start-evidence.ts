@@ -9,7 +9,7 @@ const data = join(import.meta.dirname, 'data');
 const read = (name: string): unknown => JSON.parse(readFileSync(join(data, name), 'utf8'));
 
 /**
- * What a machine's TPM said of a start, and what its host knew: `holdfast attest --out evidence.json` and `holdfast attest trust
+ * Evidence of a start from a machine's TPM, and the trust of its host: `holdfast attest --out evidence.json` and `holdfast attest trust
  * >trust.json` of a machine as deployed.
  */
 export const real: { readonly evidence: Evidence; readonly trust: Trust } = {
@@ -19,23 +19,23 @@ export const real: { readonly evidence: Evidence; readonly trust: Trust } = {
 
 export const realEvents = parseEventLog(real.evidence.log);
 
-/** The key of a TPM that signs whatever a test likes. */
+/** The key of a TPM that signs arbitrary values for tests. */
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-/** The same trust, but in the TPM of the tests. */
+/** The same trust, but with the key of the tests. */
 export const trustInTests: Trust = {
   ...real.trust,
   attestationKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
 };
 
-/** Evidence of a start that measured these events: log, registers and quote say the same. */
+/** Makes consistent evidence of a start that measured these events: log, PCRs and quote. */
 export function evidenceOf(events: readonly MeasuredEvent[]): Evidence {
   const log = serialiseLog(events);
   const values = quotedPcrs.map((pcr) => replay(events, pcr));
   return { ...real.evidence, log, pcrs: Buffer.concat(values), ...quoteOf(values, real.evidence.nonce) };
 }
 
-/** TPMS_ATTEST and TPMT_SIGNATURE of these values. */
+/** Encodes TPMS_ATTEST and TPMT_SIGNATURE of these values. */
 export function quoteOf(values: readonly Buffer[], nonce: Buffer, magic = 0xff54_4347) {
   const quote = Buffer.concat([
     ...[u32(magic), u16(0x8018), sized(Buffer.from('signer')), sized(nonce), Buffer.alloc(25)],
@@ -49,7 +49,7 @@ export function quoteOf(values: readonly Buffer[], nonce: Buffer, magic = 0xff54
   return { quote, signature };
 }
 
-/** As firmware writes it: TCG PC Client Platform Firmware Profile, section 10.2. */
+/** Encodes a log as the firmware does: TCG PC Client Platform Firmware Profile, section 10.2. */
 export function serialiseLog(events: readonly MeasuredEvent[]): Buffer {
   const numbers = (...values: number[]) => Buffer.concat(values.map((value) => u32(value).swap32()));
   const algorithm = (...values: number[]) => Buffer.concat(values.map((value) => u16(value).swap16()));

@@ -10,14 +10,14 @@ import { Broker, type BrokerOptions } from '../../src/tpm/broker/broker.ts';
 import { hostTpm } from '../../src/tpm/host/host-tpm.ts';
 import { eventually } from './eventually.ts';
 
-/** A TPM in software, as the host's. */
+/** A software TPM as the host's TPM. */
 export interface Swtpm {
   readonly directory: string;
   readonly socket: string;
-  /** Runs a tool of tpm2-tools as the host: at the TPM itself. Any exit code is an answer. */
+  /** Runs a tool of tpm2-tools as the host, directly on the TPM. Accepts any exit code. */
   tool(...words: string[]): Promise<RunResult>;
   start(): Promise<void>;
-  /** As a TPM that hangs, until it is resumed. */
+  /** Makes the TPM hang until it is resumed. */
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
@@ -47,7 +47,7 @@ export async function startSwtpm(): Promise<Swtpm> {
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
       child.kill('SIGCONT');
-      // in order: a TPM that was cut off takes that for an attack
+      // an orderly shutdown: a TPM counts an interruption as an attack
       await swtpm.tool('tpm2_shutdown');
       child.kill('SIGTERM');
       await exited;
@@ -62,14 +62,14 @@ export async function startSwtpm(): Promise<Swtpm> {
   return swtpm;
 }
 
-/** A guest as the broker sees it: what connects to the socket of port 2321. */
+/** A guest as the broker sees it: connections to the socket of port 2321. */
 export interface FakeGuest {
   readonly socket: string;
-  /** What the broker wrote into its log. */
+  /** The broker's log. */
   readonly log: string[];
-  /** Runs a tool of tpm2-tools as the guest: through the broker. Any exit code is an answer. */
+  /** Runs a tool of tpm2-tools as the guest, through the broker. Accepts any exit code. */
   tool(...words: string[]): Promise<RunResult>;
-  /** Ends the guest, and with it its broker. */
+  /** Ends the guest and its broker. */
   end(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** An entry of a tar archive as an attacker would write it: nothing is checked. */
+/** An entry of a tar archive, possibly malicious: nothing is validated. */
 export interface TarEntry {
   readonly name: string;
   /** POSIX.1-2017, pax, "ustar Interchange Format": 0 file, 1 hard link, 2 symbolic link, 3 device, 5 directory, 6 pipe. */
@@ -8,7 +8,7 @@ export interface TarEntry {
   readonly mode?: number;
 }
 
-/** The archive, with its end mark. */
+/** Encodes an archive with its end mark. */
 export function tarOf(entries: readonly TarEntry[]): Buffer {
   return Buffer.concat([...entries.map(encode), Buffer.alloc(1024)]);
 }

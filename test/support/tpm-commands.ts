@@ -11,14 +11,14 @@ import { u16, u32 } from '../../src/tpm/codec/wire.ts';
 export const ownObject = 0x8000_0000 as Handle;
 export const ownSession = 0x0300_0000 as Handle;
 
-/** What a guest has who has one of each. */
+/** The state of a guest that has one of each. */
 export function ownHandles(...handles: readonly Handle[]): OwnHandles {
   const own = new OwnHandles(new GuestSessions());
   for (const handle of handles) own.add(handle);
   return own;
 }
 
-/** A handle that fits a role. */
+/** Returns a valid handle for a role. */
 export const handleOf: Readonly<Record<HandleRole, number>> = {
   own: ownObject,
   session: ownSession,
@@ -29,20 +29,20 @@ export const handleOf: Readonly<Record<HandleRole, number>> = {
   null: 0x4000_0007,
 };
 
-/** An entry of the authorization area. */
+/** Encodes an entry of the authorization area. */
 export function authorization(session: number, attributes = 1): Buffer {
   return Buffer.concat([u32(session), u16(0), Buffer.of(attributes), u16(0)]);
 }
 
 export const password = authorization(0x4000_0009);
 
-/** The authorization area, with its size. */
+/** Encodes the authorization area with its size. */
 export function area(...entries: readonly Buffer[]): Buffer {
   const bytes = Buffer.concat(entries);
   return Buffer.concat([u32(bytes.length), bytes]);
 }
 
-/** A command with these handles, and as many passwords as it needs. */
+/** Encodes a command with these handles and the required number of passwords. */
 export function commandOf(
   spec: AllowedCommand,
   handles: readonly number[],
@@ -54,7 +54,7 @@ export function commandOf(
   return tagged(0x8002, spec.code, [...parts, passwords, parameters]);
 }
 
-/** What becomes of a command: the verdict, or the response code of its refusal. */
+/** Returns the decision about a command: the verdict, or the response code of its rejection. */
 export function outcomeOf(
   bytes: Buffer,
   own: OwnHandles = ownHandles(ownObject, ownSession),

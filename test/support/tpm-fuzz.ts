@@ -4,7 +4,7 @@ import { deniedCommands } from '../../src/tpm/broker/denied-commands.ts';
 import { responseCodes } from '../../src/tpm/codec/response-codes.ts';
 import { commandOf, handleOf, outcomeOf, ownHandles, ownObject, ownSession } from './tpm-commands.ts';
 
-/** Every code that a refusal can have, whatever it is about: TCG TPM 2.0 Library Part 2, section 6.6. */
+/** Every response code of a rejection: TCG TPM 2.0 Library Part 2, section 6.6. */
 function isKnown(code: number): boolean {
   const formatOne = (code & 0x080) !== 0;
   const bare = formatOne ? code & 0x0bf : code;
@@ -12,7 +12,7 @@ function isKnown(code: number): boolean {
   return known.includes(bare) || (code >= 0x910 && code <= 0x91e);
 }
 
-/** Mulberry32: the same numbers for the same seed, so that what failed can be repeated. */
+/** Mulberry32: the same numbers for the same seed, so that failures are reproducible. */
 export function generator(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -25,7 +25,7 @@ export function generator(seed: number): (below: number) => number {
 
 const forbidden: readonly number[] = deniedCommands.map(({ code }) => code);
 
-/** A well-formed command with some bytes changed, cut off or added; its size is right. */
+/** Returns a well-formed command with some bytes changed, removed or added, and the correct size. */
 export function arbitraryCommand(random: (below: number) => number): Buffer {
   const spec = allowedCommands[random(allowedCommands.length)];
   assert.ok(spec);
@@ -39,8 +39,8 @@ export function arbitraryCommand(random: (below: number) => number): Buffer {
 }
 
 /**
- * Judges such commands. Each must be judged or refused with a code that TPMs have; one that the table refuses must never pass.
- * @returns how many passed.
+ * Judges such commands. Each must pass or be rejected with a valid response code; commands that the table denies must never pass.
+ * @returns the number of commands that passed.
  */
 export function checkArbitrary(count: number, seed: number): number {
   const random = generator(seed);

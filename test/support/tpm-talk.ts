@@ -7,7 +7,7 @@ import type { FakeGuest } from './swtpm.ts';
 /** TPM2_GetRandom. */
 export const random = (bytes: number) => message(0x17b, u16(bytes));
 
-/** All that comes back for these bytes until the broker ends the connection or `count` responses are there. */
+/** Sends these bytes and returns everything received until the broker ends the connection or `count` responses have arrived. */
 export async function talk(
   { socket }: Pick<FakeGuest, 'socket'>,
   count: number,
@@ -30,7 +30,7 @@ export async function talk(
   client.on('close', () => done.resolve());
   for (const chunk of chunks) {
     client.write(chunk);
-    await sleep(1); // each a packet of its own
+    await sleep(1); // send separate packets
   }
   await done.promise;
   client.destroy();

@@ -2,11 +2,11 @@ import type { MachineName } from '../../../src/machine/paths.ts';
 import { asRoot } from './guest.ts';
 import { addNeighbours, type Neighbour, removeNeighbours } from './neighbours.ts';
 
-/** Services of the guest that say hello to who comes. */
+/** Services in the guest that greet each connection. */
 const ports = [8080, 9090];
 const directory = '/run/systemd/system';
 
-/** Starts the greeters, and the neighbours that may come: until the guest ends. */
+/** Starts the greeters and the neighbours, until the guest ends. */
 export async function greet(machine: MachineName, neighbours: readonly Neighbour[]): Promise<void> {
   const units = ports.flatMap((port) => [
     `printf '[Socket]\\nListenStream=${port}\\nAccept=yes\\n' >${directory}/greet-${port}.socket`,

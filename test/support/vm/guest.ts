@@ -2,20 +2,20 @@ import assert from 'node:assert/strict';
 import type { MachineName } from '../../../src/machine/paths.ts';
 import { expectDone } from './machine.ts';
 
-/** Runs a command in the guest by `holdfast exec`; it must succeed. Answers its output. */
+/** Runs a command in the guest with `holdfast exec`, which must succeed. @returns its output. */
 export function inGuest(machine: MachineName, argv: readonly string[]): Promise<string> {
   return expectDone(['exec', '--machine', machine, '--', ...argv]);
 }
 
-/** Runs shell lines in the guest as root; they must succeed. Answers their output without the last newline. */
+/** Runs shell lines in the guest as root, which must succeed. @returns their output without the last newline. */
 export async function asRoot(machine: MachineName, lines: string): Promise<string> {
   return (await inGuest(machine, ['sudo', 'sh', '-euc', lines])).trimEnd();
 }
 
 /**
- * Asks the guest many things in one command, as root: each of its own would cost an emulated machine half a second.
- * @param commands shell lines by name; they may fail.
- * @returns what each printed, errors included, without the last newline.
+ * Runs several commands in the guest at once, as root: separate ones take half a second each in an emulated machine.
+ * @param commands shell lines by name; they can fail.
+ * @returns the output of each, including errors, without the last newline.
  */
 export async function askGuest<Name extends string>(
   machine: MachineName,

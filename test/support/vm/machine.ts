@@ -8,7 +8,7 @@ import { run } from '../../../src/base/process.ts';
 import { homeAt, type MachineName, machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
 
 /**
- * The HOLDFAST_HOMEs of the tests with machines: two files of tests run at a time, and each may change the machine that is
+ * The HOLDFAST_HOMEs of the tests with machines: two test files run at a time, and each can change the machine that is
  * shared. They stay between runs, so that a release is built only when something changed; not in /tmp, which is memory on
  * many hosts.
  */
@@ -16,13 +16,13 @@ export const homes = ['holdfast/test', 'holdfast/test-2'].map((name) =>
   join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), name),
 );
 
-/** Nobody else uses a home while its lock is held. */
+/** Each home is used only while its lock is held. */
 export async function lockHome(directory: string): Promise<Lock> {
   await mkdir(dirname(directory), { recursive: true });
   return takeLock(`${directory}.lock`, 'tests');
 }
 
-/** The first that nobody uses: ours until this process ends. */
+/** The first unused home, reserved until this process ends. */
 async function freeHome(): Promise<{ readonly directory: string; readonly lock: Lock }> {
   for (const directory of homes) {
     try {
@@ -39,7 +39,7 @@ const { directory, lock } = await freeHome();
 export { lock };
 export const home = homeAt(directory);
 
-/** The machine that tests share which leave it as they found it. */
+/** The machine shared by the tests that leave it unchanged. */
 export const sharedName: MachineName = parseMachineName('default');
 
 export interface CommandResult {
@@ -56,13 +56,13 @@ interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** For tests that need more of a process than its end. */
+/** Starts `holdfast`, for tests that need the running process. */
 export const program = resolve(import.meta.dirname, '../../../bin/holdfast');
 export const environment: NodeJS.ProcessEnv = { ...process.env, HOLDFAST_HOME: directory };
 
 const anyCode = Array.from({ length: 256 }, (_, code) => code);
 
-/** Runs `holdfast` as a user would, and answers whatever came of it. */
+/** Runs `holdfast` as a user does. @returns its output and exit code. */
 export async function holdfast(
   words: readonly string[],
   options: CommandOptions = {},
@@ -76,14 +76,14 @@ export async function holdfast(
   return { code, stdout: stdout.toString(), stderr };
 }
 
-/** Runs `holdfast` where it must succeed; answers its standard output. */
+/** Runs `holdfast`, which must succeed. @returns its standard output. */
 export async function expectDone(words: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await holdfast(words, options);
   if (code !== 0) throw new Error(`holdfast ${words.join(' ')} ended with ${code}\n${stderr}${stdout}`);
   return stdout;
 }
 
-/** Builds the release unless it stands; answers its directory. Takes minutes the first time. */
+/** Builds the release if necessary, which takes minutes the first time. @returns its directory. */
 export async function builtRelease(): Promise<string> {
   await makePrivateDirectory(directory);
   const release = join(directory, 'build');
@@ -91,7 +91,7 @@ export async function builtRelease(): Promise<string> {
   return release;
 }
 
-/** Makes sure that the shared machine runs and has booted. Tests that change or break a machine deploy their own. */
+/** Ensures that the shared machine runs and has booted. Tests that change or break a machine deploy their own. */
 export async function sharedMachine(): Promise<MachineName> {
   if (await exists(machinePaths(home, sharedName).configuration)) {
     await expectDone(['start', '--machine', sharedName]);
@@ -101,10 +101,10 @@ export async function sharedMachine(): Promise<MachineName> {
   return sharedName;
 }
 
-/** A file that only the release of `builtSuccessor` has. */
+/** A file that only the release of `builtSuccessor` contains. */
 export const successorMark = '/usr/share/holdfast/successor';
 
-/** Builds a release that has these files otherwise than `builtRelease`, unless it stands; answers its directory. */
+/** Builds a release with these files changed from `builtRelease`, if necessary. @returns its directory. */
 export async function builtVariant(
   name: string,
   files: Readonly<Record<string, string | Uint8Array>>,
@@ -128,7 +128,7 @@ export async function builtVariant(
   return release;
 }
 
-/** The release after `builtRelease`: it changes a file of /etc, and has another that is new. */
+/** Builds the release after `builtRelease`, which changes one file in /etc and adds another. */
 export function builtSuccessor(): Promise<string> {
   const etc = { '/etc/issue': 'the successor\n', '/etc/successor': 'new\n' };
   return builtVariant('successor', { [successorMark]: 'two\n', ...etc });

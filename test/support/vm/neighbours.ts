@@ -2,12 +2,12 @@ import type { MachineName } from '../../../src/machine/paths.ts';
 import { asRoot } from './guest.ts';
 
 /**
- * Another host, as the machine's packet filter sees it: a network namespace in the guest with a link to the machine and
- * addresses of its own. All that comes from the host itself has one address, that of QEMU's network in user space.
+ * Another host from the view of the machine's packet filter: a network namespace in the guest with a link to the machine and
+ * its own addresses. All connections from the real host have one address, that of QEMU's user-mode network.
  */
 export interface Neighbour {
   readonly name: string;
-  /** Where it is, and where it finds the machine. */
+  /** Its own address, and the address of the machine. */
   readonly ipv4: { readonly own: string; readonly machine: string };
   readonly ipv6: { readonly own: string; readonly machine: string };
 }
@@ -20,7 +20,7 @@ export function neighbour(number: number): Neighbour {
   };
 }
 
-/** They stay until they are removed, or the guest ends. */
+/** Creates neighbours, which exist until they are removed or the guest ends. */
 export async function addNeighbours(machine: MachineName, neighbours: readonly Neighbour[]): Promise<void> {
   const lines = neighbours.flatMap(({ name, ipv4, ipv6 }) => [
     `ip netns add ${name}`,
@@ -43,8 +43,8 @@ export async function removeNeighbours(
 }
 
 /**
- * Shell lines that connect from a neighbour to the machine and print the first line that the server says: `silence` when
- * nothing comes within seconds, `refused` when the machine says no.
+ * Returns shell lines that connect from a neighbour to the machine and print the first line of the server: `silence` if
+ * nothing arrives within seconds, `refused` if the machine rejects the connection.
  */
 export function connectFrom({ name, ...families }: Neighbour, family: 'ipv4' | 'ipv6', port: number): string {
   const connection = `/dev/tcp/${families[family].machine}/${port}`;

@@ -7,12 +7,12 @@ import { machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
 import { home, sharedName } from './machine.ts';
 
 /*
- * What is done to the shared machine so that its audit fails, and how it is undone.
+ * Changes to the shared machine that make its audit fail, and how to undo them.
  */
 
 interface Sabotage {
   readonly what: string;
-  /** The claims that fail for it, and for nothing else that is done here. */
+  /** The claims that fail because of it, and of no other change here. */
   readonly fails: readonly string[];
 }
 
@@ -23,18 +23,18 @@ export interface GuestSabotage extends Sabotage {
 }
 
 export interface HostSabotage extends Sabotage {
-  /** @returns what undoes it. */
+  /** @returns a function that undoes it. */
   sabotage(): Promise<() => Promise<void>>;
 }
 
 const files = machinePaths(home, sharedName);
 
-/** Shell lines that put a file of `printf`'s making over another. */
+/** Returns shell lines that mount a file with this content over another. */
 function instead(path: string, content: string): string {
   return `file=$(mktemp -p /run); printf '${content}' >"$file"; mount --bind "$file" ${path}; rm "$file"`;
 }
 
-/** Changes a text file of the host's. */
+/** Changes a text file on the host. */
 function rewritten(
   path: string,
   change: (text: string) => string | Promise<string>,
@@ -46,7 +46,7 @@ function rewritten(
   };
 }
 
-/** An Ed25519 public key that nobody has, in OpenSSH's format (RFC 8709 section 4). */
+/** An Ed25519 public key without a known private key, in OpenSSH's format (RFC 8709 section 4). */
 function anyPublicKey(): string {
   const type = Buffer.from('ssh-ed25519');
   const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);

@@ -17,8 +17,8 @@ import {
 } from './machine.ts';
 
 /**
- * Runs once before all test files (`node --test --test-global-setup`): no old machines, one release for all; and none of
- * the machines stays, however the run ends. A global teardown would not run, as the files are made to end
+ * Runs once before all test files (`node --test --test-global-setup`). Removes old machines, builds one release for all, and
+ * removes the machines however the run ends. A global teardown would not run, as the test files are forced to exit
  * (`--test-force-exit`).
  */
 export async function globalSetup(): Promise<void> {
@@ -28,14 +28,14 @@ export async function globalSetup(): Promise<void> {
   process.once('exit', () => {
     for (const home of homes) removeMachinesNow(home);
   });
-  console.log('building the release for the tests with machines, unless it stands');
+  console.log('building the release for the tests with machines, if necessary');
   const startedAt = performance.now();
   console.log(`release: ${await builtRelease()}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
   for (const other of others) await shareRelease(other);
   for (const each of locks) await each.release();
 }
 
-/** The same keys and the same release, in place of whatever was there. */
+/** Replaces the keys and the release with the same ones. */
 async function shareRelease(home: string): Promise<void> {
   await rm(home, { recursive: true, force: true });
   await makePrivateDirectory(home);

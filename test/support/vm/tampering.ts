@@ -20,18 +20,18 @@ import { keyPair } from '../../../src/release/keys.ts';
 import { releaseManifest } from '../../../src/release/manifest.ts';
 import { home } from './machine.ts';
 
-/** Puts back what was changed. */
+/** Undoes the change. */
 export type Undo = () => Promise<void>;
 
 const block = 4096;
 
-/** Ways to change what a machine that is off would start. */
+/** Changes to what a machine that is off would start. */
 export function tamperingWith(files: MachinePaths, release: string) {
   const uki = { on: join(release, 'holdfast.efi'), off: join(release, 'unverified.efi') };
   const { offset: boot, size: bootSize } = slotPartition('A', 'boot');
   const { offset: root } = slotPartition('A', 'root');
 
-  /** Changes one bit of the disk. */
+  /** Flips one bit of the disk. */
   const flip = async (offset: number): Promise<Undo> => {
     const aligned = offset - (offset % block);
     const before = await readImage(files.disk, { offset: aligned, length: block });
@@ -40,7 +40,7 @@ export function tamperingWith(files: MachinePaths, release: string) {
     await writeImage(files.disk, aligned, changed);
     return () => writeImage(files.disk, aligned, before);
   };
-  /** Where the first boot image lies on the disk: its blocks follow each other. */
+  /** Finds the first boot image on the disk, where its blocks are contiguous. */
   const ukiStart = async (): Promise<number> => {
     const wanted = await readFile(uki.on);
     const partition = await readImage(files.disk, { offset: boot, length: bootSize });
@@ -60,7 +60,7 @@ export function tamperingWith(files: MachinePaths, release: string) {
     assert.notEqual(at, -1, `${marker} is in the boot image`);
     return flip((await ukiStart()) + at + beyond);
   };
-  /** Without the copy that the host keeps, which would take the place of a store that is torn. */
+  /** Also removes the saved copy, which would replace a torn store. */
   const setVariablesAside = async (): Promise<Undo> => {
     const untouched = `${files.variables}.untouched`;
     await copyFile(files.variables, untouched);
@@ -84,7 +84,7 @@ export function tamperingWith(files: MachinePaths, release: string) {
     changeVariables((store) =>
       ['BootOrder', 'Boot000A'].reduce((rest, name) => deleteVariable(rest, vendors.global, name), store),
     );
-  /** Puts another boot image of the same size into the place of the first. */
+  /** Replaces the first boot image with another of the same size. */
   const replaceUki = async (other: Buffer): Promise<Undo> => {
     const start = await ukiStart();
     const on = await readFile(uki.on);
@@ -105,9 +105,9 @@ export function tamperingWith(files: MachinePaths, release: string) {
   const commandLine = 'dm_verity.require_signatures=1';
 
   return {
-    // the volume name in EROFS's superblock: nobody would miss it
+    // the volume name in EROFS's superblock, which is not used
     rootData: () => flip(root + 1024 + 64),
-    /** The block that the root hash is of: it follows the data and the tree's superblock. */
+    /** The block whose digest is the root hash: it follows the data and the superblock. */
     verityTree: async () => {
       const text = await readFile(join(release, 'release.json'), 'utf8');
       return flip(root + releaseManifest.parse(JSON.parse(text)).root.dataSize + block + 100);
@@ -117,11 +117,11 @@ export function tamperingWith(files: MachinePaths, release: string) {
     initrd: () => flipUki(zstdFrame, 1_000_000, commandLine),
     loader: flipLoader,
     loaderAndLostVariables: both(flipLoader, loseVariables),
-    // byte 40: where the partitions begin (UEFI specification 2.10, table 5.5)
+    // byte 40: first usable block (UEFI specification 2.10, table 5.5)
     primaryTable: () => flip(sectorSize + 40),
     backupTable: async () => flip((await imageSize(files.disk)) - sectorSize + 40),
     bootOrder: () => flipVariable(vendors.global, 'BootOrder', 0),
-    // in the certificate: after 28 bytes of list header and 16 of owner
+    // in the certificate, after 28 bytes of list header and 16 of owner
     allowedKeys: () => flipVariable(vendors.imageSecurity, 'db', 300),
     variablesHeader: async () => {
       const undo = await setVariablesAside();
@@ -130,12 +130,12 @@ export function tamperingWith(files: MachinePaths, release: string) {
       await writeFile(files.variables, bytes);
       return undo;
     },
-    /** As root in the guest could, to be started without verity. */
+    /** As root in the guest could, to start without verity. */
     bootEntryWithoutVerity: () =>
       changeVariables((store) => setBootEntry(store, 'A', bootEntry('A', ukiPaths.off))),
-    /** The same, behind the back of the boot entry. */
+    /** The same without a change to the boot entry. */
     ukiWithoutVerity: async () => replaceUki(await readFile(uki.off)),
-    /** One that the firmware starts, but that is of no release: changed, and signed again with the release key. */
+    /** A boot image that the firmware starts but no release contains: changed and signed again with the release key. */
     otherCommandLine: async () => replaceUki(await signedAgain(uki.on, ' panic=5 ', ' panic=6 ')),
     otherStub: async () => replaceUki(await signedAgain(uki.on, '#### LoaderInfo: ', '#### loaderInfo: ')),
     secureBootOff: () => flipVariable(vendors.secureBootEnable, 'SecureBootEnable', 0),
@@ -154,12 +154,12 @@ function both(...changes: readonly (() => Promise<Undo>)[]): () => Promise<Undo>
   };
 }
 
-/** To whole blocks, as the file system keeps it. */
+/** Pads to whole blocks, as the file system does. */
 function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((block - (bytes.length % block)) % block)]);
 }
 
-/** A boot image with other bytes in one place, signed with the release key as if it were of a release. */
+/** Makes a boot image with changed bytes, signed with the release key as if it were part of a release. */
 async function signedAgain(path: string, from: string, to: string): Promise<Buffer> {
   const scratch = await mkdtemp(join(tmpdir(), 'holdfast-uki-'));
   try {
