@@ -11,7 +11,7 @@ const fixture = join(import.meta.dirname, 'fixtures/debian-archive');
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-debian-'));
 after(() => rm(directory, { recursive: true }));
 
-/** A copy of the fixture that a test may damage, and an empty directory to unpack into. */
+/** Copies the fixture, which a test can damage, and creates an empty directory to unpack into. */
 async function archive(name: string): Promise<{ wanted: DebianPackage; tools: string; copy: string }> {
   const copy = join(directory, name, 'archive');
   await cp(fixture, copy, { recursive: true });
@@ -34,7 +34,7 @@ async function refused(wanted: DebianPackage, tools: string, code: string, why: 
   assert.deepEqual(await readdir(tools).catch(() => []), [], 'nothing is left');
 }
 
-test('a signed package is unpacked once, also below a directory with an odd name', async () => {
+test('unpacks a signed package once, also below a directory with an unusual name', async () => {
   const { wanted, tools, copy } = await archive('an "odd"; name');
   const target = join(tools, 'hello');
   await unpackDebianPackage({ ...wanted, mirror: `copy:${fixture}` }, target);
@@ -45,30 +45,30 @@ test('a signed package is unpacked once, also below a directory with an odd name
   await unpackDebianPackage(wanted, target);
 });
 
-test('an archive that is signed by another key is refused', async () => {
+test('rejects an archive signed by another key', async () => {
   const { wanted, tools } = await archive('keyring');
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
   await refused({ ...wanted, keyring }, tools, 'package.fetch', /NO_PUBKEY|not signed|Missing key/);
 });
 
-test('a missing keyring means no trust, not blind trust', async () => {
+test('trusts no archive without a keyring', async () => {
   const { wanted, tools } = await archive('none');
   await refused({ ...wanted, keyring: '/no/such/keyring.gpg' }, tools, 'package.fetch', /./);
 });
 
-test('a signed Release file that was changed is refused', async () => {
+test('rejects a changed Release file', async () => {
   const { wanted, tools, copy } = await archive('release');
   await run('sed', ['-i', 's/Origin: Fixture/Origin: Debian/', join(copy, 'dists/sid/InRelease')]);
   await refused(wanted, tools, 'package.fetch', /BADSIG|signature|not signed/i);
 });
 
-test('an unsigned archive is refused', async () => {
+test('rejects an unsigned archive', async () => {
   const { wanted, tools, copy } = await archive('unsigned');
   await rm(join(copy, 'dists/sid/InRelease'));
   await refused(wanted, tools, 'package.fetch', /./);
 });
 
-test('a changed package list and a changed or cut package are refused', async () => {
+test('rejects a changed package list and a changed or truncated package', async () => {
   const list = await archive('list');
   await appendFile(join(list.copy, 'dists/sid/main/binary-amd64/Packages'), '\nPackage: other\n');
   await refused(list.wanted, list.tools, 'package.fetch', /./);
@@ -82,7 +82,7 @@ test('a changed package list and a changed or cut package are refused', async ()
   await refused(cut.wanted, cut.tools, 'package.fetch', /./);
 });
 
-test('an unknown package and an unreachable mirror are clear failures', async () => {
+test('reports an unknown package and an unreachable mirror', async () => {
   const { wanted, tools } = await archive('unknown');
   await refused({ ...wanted, name: 'no-such-package' }, tools, 'package.fetch', /no-such-package/);
   await refused(
@@ -93,7 +93,7 @@ test('an unknown package and an unreachable mirror are clear failures', async ()
   );
 });
 
-test('a mirror cannot smuggle lines into the configuration of apt', async () => {
+test('a mirror name cannot inject lines into the configuration of apt', async () => {
   const { wanted, tools } = await archive('lines');
   for (const mirror of ['', 'mirror', `${wanted.mirror}\nTrusted: yes`, `${wanted.mirror} sid`]) {
     await refused({ ...wanted, mirror }, tools, 'package.mirror', /not a URL/);

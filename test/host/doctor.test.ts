@@ -4,7 +4,7 @@ import { hostChecks } from '../../src/host/checks.ts';
 import { examineHost } from '../../src/host/doctor.ts';
 import { homeAt } from '../../src/machine/paths.ts';
 
-test('a home whose sockets would have too long a path is reported', async () => {
+test('reports a home whose socket paths would be too long', async () => {
   const socketPaths = (home: string) =>
     examineHost(hostChecks(homeAt(home)).filter(({ name }) => name === 'socket paths'));
   const [long] = await socketPaths(`/${'x'.repeat(70)}`);

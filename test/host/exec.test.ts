@@ -47,7 +47,7 @@ async function outcome(child: ChildProcess, input: string | Uint8Array = '') {
   return { code, signal, stdout, stderr };
 }
 
-test('exec hands on streams, words and code', async () => {
+test('exec passes on streams, words and the exit code', async () => {
   const input = randomBytes(2_000_000);
   const [copied, told, killed, words] = await Promise.all([
     outcome(holdfast('exec', '--', 'cat'), input),
@@ -62,7 +62,7 @@ test('exec hands on streams, words and code', async () => {
   assert.equal(words.stdout.toString(), "--json|-x||it's $HOME|");
 });
 
-test('signals go to the command, and its end is ours', async () => {
+test('exec passes signals to the command and ends as it does', async () => {
   for (const [signal, code] of [
     ['SIGINT', 7],
     ['SIGTERM', 8],
@@ -75,7 +75,7 @@ test('signals go to the command, and its end is ours', async () => {
   }
 });
 
-test('nobody reads: exec ends as SIGPIPE would end it, and says nothing', async () => {
+test('exec ends silently as by SIGPIPE when its output is closed', async () => {
   const child = holdfast('exec', '--', 'yes');
   child.stdout.once('data', () => child.stdout.destroy());
   const [code] = await once(child, 'close');
@@ -83,7 +83,7 @@ test('nobody reads: exec ends as SIGPIPE would end it, and says nothing', async 
   assert.equal(await text(child.stderr), '');
 });
 
-test('--json gives code and outputs as one object', async () => {
+test('--json prints exit code and outputs as one object', async () => {
   const [plain, binary, signalled] = await Promise.all([
     outcome(holdfast('--json', 'exec', '--', 'sh', '-c', 'cat; echo ä >&2; exit 3'), 'in\n'),
     outcome(holdfast('exec', '--json', 'printf', '\\377')),
@@ -112,7 +112,7 @@ test('shell reads commands from a pipe', async () => {
   assert.equal(code, 5);
 });
 
-test('at a terminal the guest has one too, which does all the work, and ours is left as it was', async () => {
+test('allocates a terminal in the guest for one on the host, whose settings are restored', async () => {
   const log = join(sshd.directory, 'typescript');
   const quoted = [process.execPath, main, 'exec', '--', 'sh', '-c'].map((word) => `'${word}'`).join(' ');
   const inGuest = 'tty; echo $TERM; stty -opost; printf "a\\nb"; read line; echo "got $line"';
@@ -131,7 +131,7 @@ test('at a terminal the guest has one too, which does all the work, and ours is 
   assert.equal(modes[0], modes[1]);
 });
 
-test('wrong use, a machine that is not there, and a copy between the same sides are told', async () => {
+test('reports wrong usage, a missing machine, and a copy between the same sides', async () => {
   await writeFile(join(sshd.directory, 'file'), 'x');
   const [none, missing, sides, hosts] = await Promise.all([
     outcome(holdfast('exec')),
@@ -148,7 +148,7 @@ test('wrong use, a machine that is not there, and a copy between the same sides 
   }
 });
 
-test('copy works through the supervisor', async () => {
+test('copies through the supervisor', async () => {
   const file = join(sshd.directory, 'file');
   await writeFile(file, 'content');
   assert.equal((await outcome(holdfast('copy', file, ':there'))).code, 0);
@@ -159,7 +159,7 @@ test('copy works through the supervisor', async () => {
   assert.equal(await readFile(`${file}-2`, 'utf8'), 'content');
 });
 
-test('a guest that dies gives 255, as ssh does', async () => {
+test('exits with 255 when the guest is lost, as ssh does', async () => {
   const child = holdfast('exec', '--', 'sh', '-c', 'echo ready; sleep 60');
   child.stdout.once('data', () => sshd.kill());
   const { code, stderr } = await outcome(child);

@@ -19,7 +19,7 @@ function launch(program: string, ...words: string[]) {
   return spawnSync(program, words, { encoding: 'utf8', env, cwd: directory });
 }
 
-test('starts through a link, from anywhere, and keeps compiled code in the cache directory only', () => {
+test('starts through a link from any directory, and stores compiled code in the cache directory only', () => {
   const link = join(directory, 'hf');
   symlinkSync(launcher, link);
   const { status, stdout, stderr } = launch(link, '--version');
@@ -29,20 +29,20 @@ test('starts through a link, from anywhere, and keeps compiled code in the cache
   assert(!existsSync(join(directory, '.local')), 'help and version make no HOLDFAST_HOME');
 });
 
-test('a mistake is exit code 2, told on standard error alone, without colours where there is no terminal', () => {
+test('reports misuse with exit code 2 on standard error only, without colours when it is not a terminal', () => {
   const { status, stdout, stderr } = launch(launcher, 'deplyo');
   assert.equal(status, 2);
   assert.equal(stdout, '');
   assert.equal(stderr.split('\n')[0], "error: unknown command 'deplyo'");
 });
 
-test("a machine's name with a slash is refused before anything is done", () => {
+test('rejects a machine name with a slash before doing anything', () => {
   const { status, stderr } = launch(launcher, 'status', '--machine', '../x');
   assert.equal(status, 2);
   assert.match(stderr, /^error: '\.\.\/x' is not a valid machine name\n/);
 });
 
-test('without the pinned Node it says how to get it', () => {
+test('reports how to get the pinned Node when it is missing', () => {
   const bin = join(directory, 'project/bin');
   mkdirSync(bin, { recursive: true });
   copyFileSync(launcher, join(bin, 'holdfast'));
@@ -54,7 +54,7 @@ test('without the pinned Node it says how to get it', () => {
   );
 });
 
-test('a reader that goes away ends it quietly', () => {
+test('ends silently when its output is closed', () => {
   const script = '"$0" --help | head -c 1 >/dev/null; echo "$PIPESTATUS"';
   const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, launcher], {
     encoding: 'utf8',

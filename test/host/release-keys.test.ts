@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { keyPair, signManifest, verifyManifest } from '../../src/release/keys.ts';
 
-test('the manifest is trusted by one key and in one form only', async () => {
+test('trusts a manifest with one key and in one form only', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
   try {
     const [ours, theirs] = await Promise.all(

@@ -59,7 +59,7 @@ async function outcome(command: GuestCommand) {
   return { stdout, stderr, end };
 }
 
-/** What the server answers to these bytes: the code of its error. */
+/** Sends these bytes. @returns the code of the server's error. */
 async function answerTo(...frames: readonly Buffer[]): Promise<unknown> {
   const socket = connect(path);
   for (const frame of frames) socket.write(frame);
@@ -69,12 +69,12 @@ async function answerTo(...frames: readonly Buffer[]): Promise<unknown> {
   return JSON.parse(last.payload.toString()).code;
 }
 
-test('only the owner may use the socket, which replaces what a dead supervisor left', async () => {
+test('only the owner can use the socket, which replaces the one of a dead supervisor', async () => {
   const { mode } = await stat(path);
   assert.equal(mode & 0o777, 0o600);
 });
 
-test('questions get their answers, or the error that was thrown', async () => {
+test('returns the result of a request, or the error that was thrown', async () => {
   assert.equal(await ask(path, { verb: 'add', a: 40, b: 2 }), 42);
   assert.equal(await ask(path, { verb: 'nothing' }), null);
   await assert.rejects(ask(path, { verb: 'refuse' }), {
@@ -92,7 +92,7 @@ test('questions get their answers, or the error that was thrown', async () => {
   await assert.rejects(ask(join(sshd.directory, 'absent'), { verb: 'add' }), { code: 'supervisor.absent' });
 });
 
-test('what is not understood is refused', async () => {
+test('rejects malformed requests', async () => {
   const request = (value: unknown) => encodeFrame(frameTypes.request, encodeJson(value));
   const misunderstood = [
     [request({ version: 1, verb: 'add', a: 1 })],
@@ -115,7 +115,7 @@ test('what is not understood is refused', async () => {
   assert.equal(await ask(path, { verb: 'add', a: 1, b: 1 }), 2);
 });
 
-test('a handler is told when its client goes', async () => {
+test('aborts a handler when its client disconnects', async () => {
   const socket = connect(path);
   socket.write(encodeFrame(frameTypes.request, encodeJson({ version: 1, verb: 'wait' })));
   await once(socket, 'connect');
@@ -124,7 +124,7 @@ test('a handler is told when its client goes', async () => {
   await left.promise;
 });
 
-test('commands run through the socket as they do in the session', async () => {
+test('runs commands through the socket as in the session', async () => {
   const { stdout } = await runToEnd(start, ['sh', '-c', 'cat; echo "$1" >&2', 'sh', "it's"], {
     input: 'input',
   });
@@ -139,7 +139,7 @@ test('commands run through the socket as they do in the session', async () => {
   await assert.rejects(start(['x'.repeat(200_000)]), { code: 'guest.command-long', exitCode: 2 });
 });
 
-test('a terminal, its size and the login shell come through', async () => {
+test('passes on a terminal, its size and the login shell', async () => {
   const command = await start(undefined, { type: 'vt100', columns: 91, rows: 17 });
   let seen = '';
   command.stdout.on('data', (chunk: Buffer) => {
@@ -154,13 +154,13 @@ test('a terminal, its size and the login shell come through', async () => {
   assert.match(seen, /44 33/);
 });
 
-test('every byte passes, both ways', async () => {
+test('passes every byte in both directions', async () => {
   const input = Buffer.alloc(5 * MiB + 1, Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)));
   const { stdout } = await runToEnd(start, ['cat'], { input });
   assert.ok(stdout.equals(input));
 });
 
-test('signals do not queue behind input that nobody reads', async () => {
+test('signals do not wait behind unread input', async () => {
   const command = await start(['sh', '-c', 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done']);
   let taken = 0;
   const pour = () => {
@@ -176,7 +176,7 @@ test('signals do not queue behind input that nobody reads', async () => {
   assert.ok(command.stdin.destroyed);
 });
 
-test('a client that sends more input than was granted is cut off, and its command hung up', async () => {
+test('disconnects a client that sends more input than granted, and hangs up its command', async () => {
   const mark = join(sshd.home, 'cut-off');
   const script = `trap "touch ${mark}; exit" HUP; exec 2>/dev/null; echo ready; while :; do sleep 0.05; done`;
   const socket = connect(path);
@@ -187,7 +187,7 @@ test('a client that sends more input than was granted is cut off, and its comman
   for await (const piece of socket as AsyncIterable<Buffer>) {
     const received = decoder.decode(piece);
     if (received.some(({ type }) => type === frameTypes.output)) {
-      // grants come at once until the channel's own window of 2 MB is full
+      // grants come at once until the channel's window of 2 MB is full
       for (let sent = 0; sent <= 3 * MiB; sent += inputWindow) {
         socket.write(encodeFrame(frameTypes.input, Buffer.alloc(inputWindow)));
       }
@@ -198,7 +198,7 @@ test('a client that sends more input than was granted is cut off, and its comman
   await eventually(() => existsSync(mark));
 });
 
-test('a client that does not read makes its command wait', async () => {
+test('a command waits while its client does not read', async () => {
   const mark = join(sshd.home, 'poured');
   const command = await start(['sh', '-c', `head -c ${10 * MiB} /dev/zero; touch ${mark}`]);
   const other = await runToEnd(start, ['echo', 'others go on']);
@@ -210,7 +210,7 @@ test('a client that does not read makes its command wait', async () => {
   assert.deepEqual(end, { code: 0 });
 });
 
-test('many clients are served at once', async () => {
+test('serves many clients concurrently', async () => {
   const numbers = Array.from({ length: 20 }, (_, index) => String(index));
   const results = await Promise.all(numbers.map((number) => runToEnd(start, ['echo', number])));
   assert.deepEqual(
@@ -219,7 +219,7 @@ test('many clients are served at once', async () => {
   );
 });
 
-test('a client that goes leaves no command behind', async () => {
+test('ends the command of a client that disconnects', async () => {
   const mark = join(sshd.home, 'gone');
   const script = `trap "touch ${mark}; exit" HUP; exec 2>/dev/null; echo ready; while :; do sleep 0.05; done`;
   const command = await start(['sh', '-c', script]);
@@ -230,7 +230,7 @@ test('a client that goes leaves no command behind', async () => {
   assert.equal(await ask(path, { verb: 'add', a: 1, b: 1 }), 2);
 });
 
-test('a lost guest and a lost supervisor are told apart', async () => {
+test('distinguishes a lost guest from a lost supervisor', async () => {
   const lostSession = await openSession(await sshd.connect(), sshd.identity);
   const otherPath = join(sshd.directory, 'other.sock');
   const other = await serve(otherPath, { exec: executeFor(async () => lostSession) });

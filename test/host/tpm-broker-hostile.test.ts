@@ -14,7 +14,7 @@ import { arbitraryCommand, generator } from '../support/tpm-fuzz.ts';
 import { codesOf, random, talk } from '../support/tpm-talk.ts';
 
 /*
- * What a guest can send that no tool would.
+ * Input from a guest that no tool would send.
  */
 
 const swtpm = await startSwtpm();
@@ -25,7 +25,7 @@ after(async () => {
   await swtpm.remove();
 });
 
-test('every code that is not admitted is refused at the door, in whatever form', async () => {
+test('denies every command code that is not on the allowlist, in any form', async () => {
   const admitted = new Set(allowedCommands.map(({ code }) => code));
   const codes = Array.from({ length: 0x300 }, (_, code) => code).filter((code) => !admitted.has(code));
   const all = [...codes, ...codes.map((code) => 0x2000_0000 + code)];
@@ -40,7 +40,7 @@ test('every code that is not admitted is refused at the door, in whatever form',
   assert.deepEqual(new Set(codesOf(full)), new Set([0x143]));
 });
 
-test('what is malformed gets the code that the TPM itself would give', async () => {
+test('rejects malformed commands with the response code of the TPM itself', async () => {
   const badTag = random(8);
   badTag.writeUInt16BE(0x00c4);
   const cases: readonly (readonly [string, Buffer])[] = [
@@ -76,7 +76,7 @@ test('what is malformed gets the code that the TPM itself would give', async () 
   }
 });
 
-test('ten thousand damaged commands leave the TPM as it was', async () => {
+test('ten thousand damaged commands leave the TPM unchanged', async () => {
   const state = async () => {
     const lists = ['handles-nv-index', 'handles-persistent', 'properties-variable', 'pcrs'];
     const told = await Promise.all(lists.map((list) => swtpm.tool('tpm2_getcap', list)));
@@ -94,7 +94,7 @@ test('ten thousand damaged commands leave the TPM as it was', async () => {
   assert.deepEqual(await state(), before);
 });
 
-test('commands come in pieces, several at once, and some are cut off', async () => {
+test('accepts commands in pieces and several at once, and drops truncated ones', async () => {
   const one = random(4);
   const bytewise = [...one].map((byte) => Buffer.of(byte));
   assert.deepEqual(
@@ -114,13 +114,13 @@ test('commands come in pieces, several at once, and some are cut off', async () 
   const client = connect(guest.socket);
   client.end(one.subarray(0, 7));
   assert.deepEqual(await client.toArray(), [], 'half a command gets no answer');
-  // a guest that ends its half still gets its answers
+  // a guest that ends its half still receives its responses
   const half = connect({ path: guest.socket, allowHalfOpen: true });
   half.end(Buffer.concat([one, one]));
   assert.equal(Buffer.concat(await half.toArray()).length, 32);
 });
 
-test('a size that cannot be right ends the connection, after the commands before it', async () => {
+test('an invalid size ends the connection after the preceding commands', async () => {
   for (const size of [0, 9, 4097, 0x7fff_ffff]) {
     const bad = random(4);
     bad.writeUInt32BE(size, 2);
@@ -128,7 +128,7 @@ test('a size that cannot be right ends the connection, after the commands before
   }
 });
 
-test('connections of one guest interleave, each with what it asked for', async () => {
+test('interleaves connections of one guest, each with its own responses', async () => {
   const both = await Promise.all(
     [7, 11, 13].map(async (size) => talk(guest, 50, ...Array.from({ length: 50 }, () => random(size)))),
   );
@@ -138,7 +138,7 @@ test('connections of one guest interleave, each with what it asked for', async (
   );
 });
 
-test('a guest has so many connections, and no more', async () => {
+test('limits the connections of a guest', async () => {
   const clients = Array.from({ length: mostConnections }, () => connect(guest.socket));
   await Promise.all(clients.map((client) => once(client, 'connect')));
   assert.deepEqual(await talk(guest, 1, random(4)), []);
@@ -147,14 +147,14 @@ test('a guest has so many connections, and no more', async () => {
   assert.equal((await talk(guest, 1, random(4))).length, 1);
 });
 
-test('the log is not the guest’s to fill', async () => {
+test('a guest cannot fill the log', async () => {
   const other = await startFakeGuest(swtpm, 'noisy', swtpm.socket, unlimited);
   await talk(other, 500, Buffer.concat(Array.from({ length: 500 }, () => message(0x126))));
   assert.ok(other.log.length >= 10 && other.log.length <= 30, `${other.log.length} lines`);
   await other.end();
 });
 
-test('a guest that sends more than its rate waits, and the next guest does not', async () => {
+test('delays a guest that exceeds its rate, but not other guests', async () => {
   const slow = await startFakeGuest(swtpm, 'slow', swtpm.socket, { rate: { burst: 10, perSecond: 50 } });
   const began = performance.now();
   assert.equal((await talk(slow, 30, Buffer.concat(Array.from({ length: 30 }, () => random(1))))).length, 30);
@@ -163,7 +163,7 @@ test('a guest that sends more than its rate waits, and the next guest does not',
   await slow.end();
 });
 
-test('two guests at once: both are provisioned at one TPM without a resource manager', async (context) => {
+test('provisions two guests concurrently on one TPM without a resource manager', async (context) => {
   const guests = await Promise.all(
     ['one', 'two'].map((name) => startFakeGuest(swtpm, name, swtpm.socket, unlimited)),
   );

@@ -9,7 +9,7 @@ import { readInformation } from '../../src/tpm/host/information.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 
 /*
- * What a guest can do with stock tpm2-tools, and what it cannot, at a real TPM in software.
+ * What a guest can and cannot do with stock tpm2-tools on a software TPM.
  */
 
 const swtpm = await startSwtpm();
@@ -27,7 +27,7 @@ function succeeded({ code, stdout, stderr }: RunResult): string {
   return stdout.toString();
 }
 
-/** The tool failed, and because of this response code. */
+/** Checks that the tool failed with this response code. */
 function refused({ code, stderr }: RunResult, response: string): void {
   assert.notEqual(code, 0, 'it was not refused');
   assert.match(stderr, new RegExp(`\\(0x${response}\\)`, 'i'));
@@ -37,7 +37,7 @@ function pathOf({ socket }: FakeGuest, name: string): string {
   return join(dirname(socket), name);
 }
 
-test('a guest reads what the TPM is', async () => {
+test('a guest reads the properties of the TPM', async () => {
   assert.match(succeeded(await guest.tool('tpm2_getcap', 'properties-fixed')), /TPM2_PT_MANUFACTURER/);
   assert.match(succeeded(await guest.tool('tpm2_pcrread', 'sha256:0')), /0 : 0x0{64}/);
   assert.match(succeeded(await guest.tool('tpm2_getrandom', '--hex', '16')), /^[0-9a-f]{32}$/);
@@ -45,14 +45,14 @@ test('a guest reads what the TPM is', async () => {
   succeeded(await guest.tool('tpm2_testparms', 'rsa2048'));
 });
 
-test('a device is provisioned: endorsement key, activated credential, a signing key of its own', async () => {
+test('provisions a device: endorsement key, activated credential, its own signing key', async () => {
   succeeded(await guest.tool('tpm2_createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub'));
   const ak = ['-C', 'ek.ctx', '-c', 'ak.ctx', '-u', 'ak.pub', '-n', 'ak.name'];
   succeeded(await guest.tool('tpm2_createak', ...ak, '-G', 'rsa', '-g', 'sha256', '-s', 'rsassa'));
   await writeFile(pathOf(guest, 'secret'), 'from the service');
   const name = (await readFile(pathOf(guest, 'ak.name'))).toString('hex');
   const made = ['-T', 'none', '-e', 'ek.pub', '-s', 'secret', '-n', name, '-o', 'credential'];
-  succeeded(await guest.tool('tpm2_makecredential', ...made)); // in software, as the service does
+  succeeded(await guest.tool('tpm2_makecredential', ...made)); // in software, as a provisioning service does
   succeeded(await guest.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx'));
   succeeded(await guest.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e'));
   const activated = ['-c', 'ak.ctx', '-C', 'ek.ctx', '-i', 'credential', '-o', 'activated'];
@@ -64,7 +64,7 @@ test('a device is provisioned: endorsement key, activated credential, a signing 
   const key = ['-C', 'srk.ctx', '-u', 'key.pub', '-r', 'key.priv'];
   succeeded(await guest.tool('tpm2_create', ...key, '-G', 'ecc'));
   succeeded(await guest.tool('tpm2_load', ...key, '-c', 'key.ctx'));
-  // longer than one command takes
+  // longer than the limit of one command
   await writeFile(pathOf(guest, 'data'), Buffer.alloc(5000, 'data'));
   succeeded(await guest.tool('tpm2_sign', '-c', 'key.ctx', '-g', 'sha256', '-o', 'signature', 'data'));
   const signed = ['-c', 'key.ctx', '-g', 'sha256', '-m', 'data', '-s', 'signature'];
@@ -72,7 +72,7 @@ test('a device is provisioned: endorsement key, activated credential, a signing 
   await writeFile(pathOf(guest, 'data'), 'other data');
   assert.notEqual((await guest.tool('tpm2_verifysignature', ...signed)).code, 0);
 
-  // a symmetric key that a service made, as Microsoft's device provisioning imports it
+  // a symmetric key from a service, imported as Microsoft's device provisioning does
   await writeFile(pathOf(guest, 'hmac.key'), Buffer.alloc(32, 7));
   const imported = ['-C', 'srk.ctx', '-G', 'hmac', '-i', 'hmac.key', '-u', 'hmac.pub', '-r', 'hmac.priv'];
   succeeded(await guest.tool('tpm2_import', ...imported));
@@ -81,12 +81,12 @@ test('a device is provisioned: endorsement key, activated credential, a signing 
   succeeded(await guest.tool('tpm2_hmac', '-c', 'hmac.ctx', '-o', 'tag', 'data'));
 });
 
-test('nothing stays in the TPM when a tool has ended without flushing', async () => {
+test('leaves nothing in the TPM when a tool has ended without flushing', async () => {
   const lists = ['handles-transient', 'handles-loaded-session', 'handles-saved-session'];
   for (const list of lists) assert.equal(succeeded(await swtpm.tool('tpm2_getcap', list)), '', list);
 });
 
-test('an NV index that the host wrote is read by the guest, given its authorization, and not written', async () => {
+test('a guest reads an NV index of the host with its authorization, and cannot write it', async () => {
   const index = '0x1500bb9'; // 3001, as in Microsoft's sample
   const attributes = 'authread|ownerwrite';
   succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', attributes, '-p', 'opensesame'));
@@ -105,7 +105,7 @@ test('an NV index that the host wrote is read by the guest, given its authorizat
   assert.equal(succeeded(after), 'eight by');
 });
 
-test('what changes the host is refused, and logged', async () => {
+test('denies and logs commands that change the host', async () => {
   guest.log.length = 0;
   const tools: readonly (readonly string[])[] = [
     ['tpm2_clear'],
@@ -119,11 +119,11 @@ test('what changes the host is refused, and logged', async () => {
   for (const words of tools) refused(await guest.tool(...words), '143');
   assert.equal(guest.log.length, tools.length);
   assert.match(guest.log[0] ?? '', /^refused: Clear: changes hierarchies/);
-  // as the host it works: what was asked for was no nonsense
+  // the host can do it: the commands themselves are valid
   succeeded(await swtpm.tool('tpm2_pcrextend', `16:sha256=${'00'.repeat(32)}`));
 });
 
-test('a guest has no hierarchy but those of owner and endorsement, and no key that the host may have', async () => {
+test('a guest has only the owner and endorsement hierarchies, and no key that the host may use', async () => {
   refused(await guest.tool('tpm2_createprimary', '-C', 'p', '-c', 'x.ctx'), '184'); // value, handle 1
   const signing = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign';
   const primary = ['tpm2_createprimary', '-C', 'o', '-G', 'ecc', '-c', 'x.ctx'];
@@ -136,7 +136,7 @@ test('a guest has no hierarchy but those of owner and endorsement, and no key th
   assert.match(succeeded(await guest.tool('tpm2_readpublic', '-c', '0x81000010')), /ecc/);
 });
 
-test('a guest neither sees nor flushes the objects and sessions of another', async () => {
+test('a guest can neither see nor flush the objects and sessions of another', async () => {
   succeeded(await other.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx'));
   const list = ['tpm2_getcap', 'handles-saved-session'];
   const seen = succeeded(await other.tool(...list));
@@ -145,8 +145,8 @@ test('a guest neither sees nor flushes the objects and sessions of another', asy
   assert.notEqual(succeeded(await swtpm.tool(...list)), '');
   assert.equal(succeeded(await guest.tool(...list)), '');
   refused(await guest.tool('tpm2_flushcontext', handle), '1cb'); // handle, parameter 1
-  succeeded(await other.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e')); // it is still there
-  // its context in the hands of the other does not help
+  succeeded(await other.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e')); // it still exists
+  // a copy of its context is useless for the other guest
   const context = await readFile(pathOf(other, 'session.ctx'));
   await writeFile(pathOf(guest, 'stolen.ctx'), context);
   refused(await guest.tool('tpm2_policysecret', '-S', 'stolen.ctx', '-c', 'e'), '1cb');
@@ -154,7 +154,7 @@ test('a guest neither sees nor flushes the objects and sessions of another', asy
   assert.equal(succeeded(await swtpm.tool(...list)), '', 'flushed when its guest went');
 });
 
-test('a session that nobody comes back for is flushed', async () => {
+test('flushes an abandoned session', async () => {
   let later = 0;
   const now = () => performance.now() + later;
   const forgetful = await startFakeGuest(swtpm, 'forgetful', swtpm.socket, { ...unlimited, now });
@@ -169,14 +169,14 @@ test('a session that nobody comes back for is flushed', async () => {
   await forgetful.end();
 });
 
-test('guests use up at most half of the tries before the TPM locks', async () => {
+test('guests can use at most half of the attempts before the TPM locks', async () => {
   const index = '0x1500bc0';
   succeeded(await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'right'));
   await writeFile(join(swtpm.directory, 'value'), 'eight by');
   succeeded(await swtpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'value'));
   const guess = ['tpm2_nvread', index, '-C', index, '-P'];
   refused(await guest.tool(...guess, 'wrong'), '98e'); // authorization failed, session 1
-  // swtpm locks after three: one is half of them
+  // swtpm locks after three attempts: half of them, rounded down, is one
   for (let tries = 0; tries < 5; tries++) refused(await guest.tool(...guess, 'wrong'), '921');
   const counter = succeeded(await swtpm.tool('tpm2_getcap', 'properties-variable'));
   assert.match(counter, /LOCKOUT_COUNTER: 0x1\b/);
@@ -185,7 +185,7 @@ test('guests use up at most half of the tries before the TPM locks', async () =>
   assert.equal(succeeded(await guest.tool(...guess, 'right')), 'eight by');
 });
 
-test('an index that counts its uses is not for guests', async () => {
+test('denies guests an index that counts its uses', async () => {
   const index = '0x1500bc1';
   const pin = ['-s', '8', '-a', 'nt=pinpass|authread|ownerwrite|no_da', '-p', 'right'];
   succeeded(await swtpm.tool('tpm2_nvdefine', index, ...pin));
@@ -196,8 +196,8 @@ test('an index that counts its uses is not for guests', async () => {
   assert.equal(counts.stdout.readUInt32BE(0), 1, 'only the host used it');
 });
 
-test('what the host says of its TPM is what the tools say', async () => {
-  /** The host has no resource manager: its tools leave their objects. */
+test('reports the properties of the host TPM as tpm2-tools do', async () => {
+  /** Flushes leftover objects, as the host has no resource manager. */
   const flushed = () => swtpm.tool('tpm2_flushcontext', '-t');
   await flushed();
   const said = await readInformation(hostTpm(swtpm.socket));
@@ -216,7 +216,7 @@ test('what the host says of its TPM is what the tools say', async () => {
   await flushed();
   assert.equal(said.endorsementKey.pem, await readFile(join(swtpm.directory, 'ek.pem'), 'utf8'));
 
-  // one that is kept is read, and not made
+  // an existing key is read instead of created
   succeeded(await swtpm.tool('tpm2_createek', '-G', 'rsa', '-c', '0x81010001', '-u', 'kept.pub'));
   succeeded(await swtpm.tool('tpm2_changeauth', '-c', 'e', 'secret'));
   assert.deepEqual((await readInformation(hostTpm(swtpm.socket))).endorsementKey, said.endorsementKey);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkArbitrary } from '../support/tpm-fuzz.ts';
 
-test('a million commands with bytes changed, cut off or added: none is judged wrongly, and memory stays', () => {
+test('judges a million damaged commands correctly with constant memory', () => {
   const before = process.memoryUsage.rss();
   let passed = 0;
   for (let seed = 0; seed < 20; seed++) passed += checkArbitrary(50_000, seed);

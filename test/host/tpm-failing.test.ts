@@ -12,7 +12,7 @@ import { startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 import { codesOf, random, talk } from '../support/tpm-talk.ts';
 
 /*
- * A TPM that is not there, comes late, hangs, or is slow.
+ * A TPM that is missing, appears late, hangs, or is slow.
  */
 
 const swtpm = await startSwtpm();
@@ -20,7 +20,7 @@ const unlimited = { rate: { burst: 1e9, perSecond: 1e9 } };
 after(() => swtpm.remove());
 
 test('a guest that keeps the TPM busy leaves half of its time to others', async () => {
-  let later = 0; // a clock that the slow command moves, so that nobody waits for it
+  let later = 0; // a clock that the slow command advances, so that the test need not wait
   const broker = new Broker({
     tpm: {
       open: async () => ({
@@ -45,7 +45,7 @@ test('a guest that keeps the TPM busy leaves half of its time to others', async 
   await broker.close();
 });
 
-test('a TPM that is not there, or comes later, or goes, costs errors and nothing else', async () => {
+test('returns errors while the TPM is missing and works when it appears', async () => {
   const late = await startSwtpm();
   await late.stop();
   const early = await startFakeGuest(late, 'early', late.socket, unlimited);
@@ -60,7 +60,7 @@ test('a TPM that is not there, or comes later, or goes, costs errors and nothing
   await late.remove();
 });
 
-test('a path that is no TPM is not written to', async () => {
+test('does not write to a path that is not a TPM', async () => {
   const path = join(swtpm.directory, 'file');
   await writeFile(path, 'precious');
   const mistaken = await startFakeGuest(swtpm, 'mistaken', path, unlimited);
@@ -68,12 +68,12 @@ test('a path that is no TPM is not written to', async () => {
   assert.match(mistaken.log.join(), /neither a device nor a socket/);
   assert.equal(await readFile(path, 'utf8'), 'precious');
   await mistaken.end();
-  const odd = await startFakeGuest(swtpm, 'odd', '/dev/null', unlimited); // a device that answers nothing
+  const odd = await startFakeGuest(swtpm, 'odd', '/dev/null', unlimited); // a device without responses
   assert.deepEqual(codesOf(await talk(odd, 1, random(4))), [0x101]);
   await odd.end();
 });
 
-test('a TPM that hangs costs the time limit, and is used again when it answers', async () => {
+test('limits the time of a hanging TPM, and uses it again when it responds', async () => {
   const limited = { ...unlimited, limits: { usual: 300, slow: 300 } };
   const waiting = await startFakeGuest(swtpm, 'waiting', swtpm.socket, limited);
   swtpm.pause();
@@ -87,9 +87,9 @@ test('a TPM that hangs costs the time limit, and is used again when it answers',
   await waiting.end();
 });
 
-test('a device, too: it is asked again only when it has answered what it was asked', async () => {
+test('sends a device the next command only after the response to the previous one', async () => {
   const device = join(swtpm.directory, 'tpm0');
-  // what a character device does: whole messages by read and write
+  // as a character device: whole messages by read and write
   const pty = start('socat', [`PTY,raw,echo=0,link=${device}`, `UNIX-CONNECT:${swtpm.socket}`], {
     stdio: 'ignore',
   });

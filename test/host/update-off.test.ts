@@ -18,7 +18,7 @@ import { updateStatus } from '../../src/update/update.ts';
 import { Workshop } from '../support/repository.ts';
 
 /*
- * What is said and refused about a machine that is off, which nothing starts.
+ * Results and errors for a machine that is off, which nothing starts.
  */
 
 const shop = await Workshop.open();
@@ -37,7 +37,7 @@ await createMachine({
   ...{ machine, signal, settings: defaults, release: release.directory, progress: silent },
 });
 
-test('its slots are read from its files', async () => {
+test('reads the slots from the files of the machine', async () => {
   const inSlots = async () => (await updateStatus(update)).slots;
   assert.deepEqual(await updateStatus(update), {
     ...{ phase: 'committed', committed: 'A', running: undefined },
@@ -49,7 +49,7 @@ test('its slots are read from its files', async () => {
   assert.ok(!existsSync(files.run), 'nothing was started');
 });
 
-test('a release of an epoch that the machine has left is refused, and nothing is changed', async () => {
+test('rejects a release of an older epoch without changes', async () => {
   const before = await machine.configuration();
   assert.equal(before.epoch, 1);
   await machine.update('test', () => ({ ...before, epoch: 2 }));
@@ -64,7 +64,7 @@ test('a release of an epoch that the machine has left is refused, and nothing is
   assert.equal((await keepRelease(machine, bring, unknown)).manifest.version, '13.2');
 });
 
-test('the configuration is read once, and once more under each lock', async (t) => {
+test('reads the configuration once, and once more under each lock', async (t) => {
   const reads = t.mock.method(Machine.prototype, 'reload');
   const fresh = new Machine(home, machine.name);
   await updateStatus(updateContext({ machine: fresh, progress: silent, signal }));

@@ -15,7 +15,7 @@ after(() => rm(directory, { recursive: true }));
 
 const processes = () => findProcesses((argv) => argv.some((word) => word.includes(directory)));
 
-test('the TPM of a machine is made once, for its owner alone, and nothing of it goes on running', async () => {
+test('creates the TPM of a machine once, for its owner only, and leaves no process running', async () => {
   const tpm = join(directory, 'tpm');
   assert.equal(await makeVirtualTpm(tpm), true);
   const state = virtualTpmState(tpm);
@@ -28,7 +28,7 @@ test('the TPM of a machine is made once, for its owner alone, and nothing of it 
   assert.deepEqual(await processes(), []);
 });
 
-test('what a cut-off making left is done anew', async () => {
+test('recreates a TPM whose creation was interrupted', async () => {
   const tpm = join(directory, 'cut');
   await mkdir(`${tpm}.new/state`, { recursive: true });
   await writeFile(`${tpm}.new/state/tpm2-00.permall`, 'half');
@@ -36,7 +36,7 @@ test('what a cut-off making left is done anew', async () => {
   assert.ok(!(await readdir(directory)).includes('cut.new'));
 });
 
-test('two machines have two keys, and what one keeps is of no use with the key of the other', async () => {
+test('two machines have different keys, and the state of one is useless with the key of the other', async () => {
   const [one, two] = [join(directory, 'one'), join(directory, 'two')];
   await makeVirtualTpm(one);
   await makeVirtualTpm(two);
@@ -49,7 +49,7 @@ test('two machines have two keys, and what one keeps is of no use with the key o
     const child = start('swtpm', [...words, ...flags], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     const connection = child.stdio[3];
     assert.ok(connection instanceof Duplex);
-    connection.on('error', () => {}); // it may be gone before we are
+    connection.on('error', () => {}); // the TPM may close it first
     connection.end();
     return (await once(child, 'exit'))[0] === 0;
   };
@@ -57,6 +57,6 @@ test('two machines have two keys, and what one keeps is of no use with the key o
   assert.equal(await opens(key), true);
 });
 
-test('a path that swtpm cannot take is named', async () => {
+test('rejects a path that swtpm does not accept and names it', async () => {
   await assert.rejects(makeVirtualTpm(join(directory, 'a,b')), { code: 'tpm.path' });
 });

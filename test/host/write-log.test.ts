@@ -9,7 +9,7 @@ import { WriteLog } from '../fault/prefixes/write-log.ts';
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-write-log-'));
 after(() => rm(directory, { recursive: true }));
 
-test("what QEMU's blklogwrites logged is read back, as far as it is whole", async () => {
+test("reads back the complete entries of QEMU's blklogwrites", async () => {
   const [disk, path] = [join(directory, 'disk'), join(directory, 'log')];
   await writeFile(path, '');
   await run('qemu-img', ['create', '-q', '-f', 'raw', disk, '4M']);
