@@ -27,7 +27,7 @@ async function examine(env: NodeJS.ProcessEnv) {
   return { code, ready, byName: new Map(checks.map((check) => [check.name, check])) };
 }
 
-test('this host can run machines', async () => {
+test('reports a host that can run machines', async () => {
   const { code, ready, byName } = await examine({});
   assert.deepEqual([code, ready], [0, true]);
   for (const { name, verdict, remedy } of byName.values())
@@ -38,7 +38,7 @@ test('this host can run machines', async () => {
     );
 });
 
-test('a host without QEMU and a build tool is told what to install, and that machines cannot run', async () => {
+test('reports missing QEMU and build tools with the packages to install', async () => {
   const absent = ['qemu-system-x86_64', 'mmdebstrap'];
   for (const source of ['/usr/bin', '/bin']) {
     for (const name of await readdir(source))
@@ -53,7 +53,7 @@ test('a host without QEMU and a build tool is told what to install, and that mac
   assert.equal(byName.get('ovmf')?.verdict, 'ok');
 });
 
-test('people are told the same in words', async () => {
+test('prints the same report as text', async () => {
   const { code, stdout } = await holdfast(['doctor'], { env: { PATH: directory } });
   assert.equal(code, 1);
   assert.match(stdout, /^missing +qemu-system-x86 .*\n +→ run `sudo apt-get install qemu-system-x86`$/m);

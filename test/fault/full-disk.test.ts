@@ -9,7 +9,7 @@ import { RowWriter } from '../../src/delta/row-writer.ts';
 
 const KiB = 1024;
 
-/** A file system with so little room. Needs root. */
+/** Mounts a file system of this size. Needs root. */
 async function onSmallDisk(work: (directory: string) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-small-'));
   try {
@@ -24,7 +24,7 @@ async function onSmallDisk(work: (directory: string) => Promise<void>): Promise<
   }
 }
 
-test('a write that a full disk cuts short is an error, not a file with a hole', () =>
+test('a write to a full disk is an error, not a truncated file', () =>
   onSmallDisk(async (directory) => {
     const file = await open(join(directory, 'file'), 'w');
     try {
@@ -35,7 +35,7 @@ test('a write that a full disk cuts short is an error, not a file with a hole', 
     }
   }));
 
-test('so is one of a release that is put together', () =>
+test('a full disk during the assembly of a release is an error', () =>
   onSmallDisk(async (directory) => {
     const row = await RowWriter.create(directory, [{ name: 'root.img', size: 128 * KiB }]);
     try {

@@ -33,7 +33,7 @@ before(async () => {
 });
 after(() => rm(scratch, { recursive: true }));
 
-/** A store of its own that trusts our key. */
+/** Creates a store that trusts the test key. */
 function newStore() {
   return { ...homeAt(join(scratch, `home-${++home}`)), keys: join(scratch, 'keys') };
 }
@@ -51,7 +51,7 @@ function titles(): { seen: string[]; progress: Progress } {
   };
 }
 
-test('a release is checked, imported once, and read-only; the second import does nothing', async () => {
+test('verifies and imports a release once, read-only; a second import does nothing', async () => {
   const directories = newStore();
   const { seen, progress } = titles();
   const [first, second] = await withReleaseStore(directories, 'test', async () => [
@@ -72,7 +72,7 @@ test('a release is checked, imported once, and read-only; the second import does
   assert.equal(statSync(directories.releases).mode & 0o777, 0o700);
 });
 
-test('a damaged release leaves nothing in the store', async () => {
+test('importing a damaged release leaves nothing in the store', async () => {
   const directories = newStore();
   const damaged = join(scratch, 'damaged');
   await makeFakeRelease(damaged, key, 'd');
@@ -84,7 +84,7 @@ test('a damaged release leaves nothing in the store', async () => {
   assert.deepEqual(readdirSync(directories.releases), ['.lock']);
 });
 
-test('an interruption leaves nothing in the store', async () => {
+test('an interrupted import leaves nothing in the store', async () => {
   const directories = newStore();
   const controller = new AbortController();
   const progress: Progress = {
@@ -102,7 +102,7 @@ test('an interruption leaves nothing in the store', async () => {
   assert.deepEqual(readdirSync(directories.releases), ['.lock']);
 });
 
-test('what a killed import left is removed by the next', async () => {
+test('an import removes the remains of a killed import', async () => {
   const directories = newStore();
   const left = join(directories.releases, `.${'ab'.repeat(32)}`);
   await mkdir(left, { recursive: true });
@@ -111,7 +111,7 @@ test('what a killed import left is removed by the next', async () => {
   assert.equal(existsSync(left), false);
 });
 
-test('a stored release that others damaged is made again', async () => {
+test('imports a damaged stored release again', async () => {
   const directories = newStore();
   const bring = () =>
     withReleaseStore(directories, 'test', () => importRelease(source, directories, silent, signal));
@@ -122,7 +122,7 @@ test('a stored release that others damaged is made again', async () => {
   assert.equal(statSync(baseImage).size, size);
 });
 
-test('a stored release of which a loss of power left half is made again', async () => {
+test('imports a stored release again that a power failure truncated', async () => {
   const directories = newStore();
   const bring = () =>
     withReleaseStore(directories, 'test', () => importRelease(source, directories, silent, signal));
@@ -134,7 +134,7 @@ test('a stored release of which a loss of power left half is made again', async 
   assert.deepEqual((await completeRelease(directories, digest))?.manifest, manifest);
 });
 
-test('a release that a machine uses is kept; others go', async () => {
+test('keeps releases that a machine uses and removes others', async () => {
   const directories = newStore();
   const other = join(scratch, 'other');
   await makeFakeRelease(other, key, 'o');
@@ -149,7 +149,7 @@ test('a release that a machine uses is kept; others go', async () => {
   });
 });
 
-test('only the key that is trusted counts', async () => {
+test('accepts only the trusted key', async () => {
   const directories = { ...newStore(), keys: join(scratch, 'foreign') };
   await keyPair(directories.keys, 'release');
   assert.ok(existsSync(trustedCertificate(directories)));
@@ -159,7 +159,7 @@ test('only the key that is trusted counts', async () => {
   );
 });
 
-test('a release that is not stored has no manifest, a damaged one is told', async () => {
+test('returns no manifest for a missing release, and reports a damaged one', async () => {
   const directories = newStore();
   assert.equal(await storedManifest(directories, sha256.parse('0'.repeat(64))), undefined);
   const { digest, baseImage } = await withReleaseStore(directories, 'test', () =>

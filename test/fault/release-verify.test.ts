@@ -32,7 +32,7 @@ async function check(directory: string, key = ours): Promise<void> {
   await verifyFiles(release, key.certificate, silent, new AbortController().signal);
 }
 
-/** A copy of the good release, changed. */
+/** Returns a changed copy of the valid release. */
 async function changed(change: (directory: string) => Promise<unknown>): Promise<string> {
   const directory = await mkdtemp(join(scratch, 'changed-'));
   await cp(good, directory, { recursive: true });
@@ -46,7 +46,7 @@ async function flipByte(path: string, at: number): Promise<void> {
   await writeFile(path, bytes);
 }
 
-test('a sound release passes, and is known by the digest of its manifest', async () => {
+test('verifies a valid release and identifies it by the digest of its manifest', async () => {
   await check(good);
   const { digest, manifest: read } = await readRelease(good, ours.certificate);
   const { stdout } = await run('sha256sum', [join(good, 'release.json')]);
@@ -54,27 +54,27 @@ test('a sound release passes, and is known by the digest of its manifest', async
   assert.deepEqual(read, manifest);
 });
 
-test('a directory without a release is named', async () => {
+test('rejects a directory without a release and names it', async () => {
   await assert.rejects(check(scratch), { code: 'release.none', exitCode: 1 });
   await assert.rejects(check(join(scratch, 'nowhere')), { code: 'release.none' });
   await assert.rejects(check(join(good, 'root.img')), { code: 'release.none' });
 });
 
-test('without a certificate nothing is trusted', async () => {
+test('trusts no release without a certificate', async () => {
   const missing = { ...ours, certificate: join(scratch, 'missing.pem') };
   await assert.rejects(check(good, missing), { code: 'release.untrusted', exitCode: 1 });
 });
 
-test('a release of another builder is refused', async () => {
+test('rejects a release signed with another key', async () => {
   await assert.rejects(check(good, others), { code: 'release.signature', exitCode: 1 });
 });
 
-test('a changed manifest is refused', async () => {
+test('rejects a changed manifest', async () => {
   const directory = await changed((path) => flipByte(join(path, 'release.json'), 20));
   await assert.rejects(check(directory), { code: 'release.signature' });
 });
 
-test('a signed manifest that is none is refused', async () => {
+test('rejects a malformed manifest even if it is signed', async () => {
   for (const wrong of [
     {},
     { ...manifest, format: 2 },
@@ -86,7 +86,7 @@ test('a signed manifest that is none is refused', async () => {
 });
 
 for (const name of ['root.img', 'holdfast.efi', 'unverified.efi', 'loader.efi', 'packages.json'])
-  test(`one changed bit is found in ${name}`, async () => {
+  test(`detects a flipped bit in ${name}`, async () => {
     const directory = await changed((path) => flipByte(join(path, name), 1));
     await assert.rejects(check(directory), {
       code: 'release.damaged',
@@ -94,7 +94,7 @@ for (const name of ['root.img', 'holdfast.efi', 'unverified.efi', 'loader.efi', 
     });
   });
 
-test('every damaged file is named at once', async () => {
+test('names all damaged files at once', async () => {
   const directory = await changed(async (path) => {
     await truncate(join(path, 'root.img'), 4096);
     await rm(join(path, 'sbom.spdx.json'));
@@ -107,7 +107,7 @@ test('every damaged file is named at once', async () => {
 });
 
 for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
-  test(`${part}: what the firmware would refuse is refused here, though the manifest vouches for it`, async () => {
+  test(`${part}: rejects a program that the firmware would reject, although the manifest lists it`, async () => {
     const { name } = manifest[part];
     const directory = await changed(async (path) => {
       const foreign = await makeFakeRelease(join(path, 'foreign'), others);
@@ -121,7 +121,7 @@ for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
   });
 
 for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
-  test(`${part}: measurements that are not its own are refused, as attestation goes by them`, async () => {
+  test(`${part}: rejects measurements of another program, as attestation relies on them`, async () => {
     const directory = await changed((path) =>
       signRelease(path, { ...manifest, [part]: { ...manifest[part], authenticode: '0'.repeat(64) } }, ours),
     );
@@ -131,7 +131,7 @@ for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
     });
   });
 
-test('a section that the UKI does not have is not taken for measured', async () => {
+test('rejects a measurement of a section that the UKI lacks', async () => {
   const sections = [{ name: '.linux', sha256: '0'.repeat(64) as Sha256 }];
   const directory = await changed((path) =>
     signRelease(path, { ...manifest, uki: { ...manifest.uki, sections } }, ours),
@@ -139,7 +139,7 @@ test('a section that the UKI does not have is not taken for measured', async () 
   await assert.rejects(check(directory), { why: /^holdfast\.efi is measured otherwise/ });
 });
 
-test('Ctrl-C ends the check', async () => {
+test('an interruption ends the verification', async () => {
   const release = await readRelease(good, ours.certificate);
   await assert.rejects(verifyFiles(release, ours.certificate, silent, AbortSignal.abort(new Error('stop'))));
 });

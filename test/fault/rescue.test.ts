@@ -27,7 +27,7 @@ import { formatImage } from '../../src/verity/format.ts';
 import { makeFakeRelease, signRelease } from '../support/fake-release.ts';
 
 /*
- * A machine that is off and whose slots are destroyed: its disk, its variables and its release are real; nothing is started.
+ * A machine that is off with destroyed slots. Disk, variables and release are real; nothing is started.
  */
 
 let machine: Machine;
@@ -75,7 +75,7 @@ async function release() {
   return found;
 }
 
-test('variables that a loss of power tore are not in the way of an update: what was kept is what starts', async () => {
+test('an update of a machine with torn variables uses the saved copy', async () => {
   const whole = await readFile(files.variables);
   await saveVariableStore(files.variables);
   await writeFile(files.variables, Buffer.from(whole).fill(0, 0, 4096));
@@ -85,7 +85,7 @@ test('variables that a loss of power tore are not in the way of an update: what 
   await writeFile(files.variables, whole);
 });
 
-test('a machine with one whole slot in its order of boot is not lost, whatever the other holds', async () => {
+test('does not rescue a machine with one complete slot in its boot order', async () => {
   assert.equal(await isLost(machine), false);
   await writeImage(files.disk, rootOf('B'), randomBytes(MiB));
   assert.equal(await isLost(machine), false);
@@ -97,7 +97,7 @@ test('a machine with one whole slot in its order of boot is not lost, whatever t
   await writeVariableStore(files.variables, store);
 });
 
-test('a lost machine has a release written into the slot that is not committed, also after a cut', async () => {
+test('rescues a machine by writing a release to the slot that is not committed, also after an interruption', async () => {
   await writeImage(files.disk, rootOf('A'), randomBytes(MiB));
   assert.equal(await isLost(machine), true);
   const { dataSize } = defaults;

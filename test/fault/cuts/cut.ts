@@ -13,16 +13,16 @@ import { strike, type Victim } from './victims.ts';
 export interface Cut {
   readonly moment: Moment;
   readonly victim: Victim;
-  /** How far into the moment: of its milliseconds or writes. */
+  /** Position within the moment, in its milliseconds or writes. */
   readonly depth: number;
 }
 
-/** How long a command may go on after something else than it was hit: milliseconds. */
+/** Time limit for a command whose machine was hit, in milliseconds. */
 const patience = 240_000;
 
 /**
- * Runs a command and cuts it off at the moment.
- * @returns undefined when the command had ended before; else what it said until its end, and its exit code if it had one.
+ * Runs a command and interrupts it at the moment.
+ * @returns undefined when the command had ended before; otherwise its output, and its exit code if it had one.
  */
 export async function runAndCut(
   words: readonly string[],
@@ -43,7 +43,7 @@ export async function runAndCut(
     if ('milliseconds' in moment.within) setTimeout(strikeNow, depth, 'due').unref();
   };
   if (began) begin();
-  // the directory, as the file is replaced between two starts
+  // watches the directory, as the file is replaced between two starts
   const watcher = watch(files.directory, (_event, name) => {
     if (!began || name !== basename(files.variables)) return;
     writes += 1;
@@ -63,6 +63,6 @@ export async function runAndCut(
   const timer = setTimeout(() => child.kill('SIGKILL'), patience);
   await ended;
   clearTimeout(timer);
-  await sleep(500); // what a guest was told is told to its firmware
+  await sleep(500); // time for the guest to pass the change on to its firmware
   return { said: said.join('\n'), code: child.exitCode };
 }

@@ -10,7 +10,7 @@ import { program, home as shared } from '../../support/vm/machine.ts';
 
 const roomy = 6144 * MiB;
 
-/** A HOLDFAST_HOME on a file system of its own, which can be made full. */
+/** A HOLDFAST_HOME on a separate file system, which can be filled. */
 export class House {
   readonly home: string;
 
@@ -34,11 +34,11 @@ export class House {
   async #furnish(): Promise<void> {
     const home = homeAt(this.home);
     await cp(join(shared.keys, 'release'), join(home.keys, 'release'), { recursive: true });
-    // what another test had fetched is not fetched again
+    // reuses the downloads of other tests
     if (await exists(shared.tools)) await cp(shared.tools, home.tools, { recursive: true });
   }
 
-  /** Runs `holdfast`; it must succeed unless `accept` has its code. @returns what it said, or what it complained of. */
+  /** Runs `holdfast`, which must succeed unless `accept` has its code. @returns its output, or its error output. */
   async holdfast(words: readonly string[], accept: readonly number[] = [0]): Promise<string> {
     const { stdout, stderr, code } = await run(program, words, {
       env: { ...process.env, HOLDFAST_HOME: this.home },
@@ -49,7 +49,7 @@ export class House {
     return code === 0 ? stdout.toString() : stderr;
   }
 
-  /** Leaves nothing free on the file system; what is there stays. */
+  /** Fills the file system. */
   async fill(): Promise<void> {
     const { blocks, bfree, bsize } = await statfs(this.home);
     await this.#resize((blocks - bfree) * bsize + MiB);
@@ -60,7 +60,7 @@ export class House {
   }
 
   async close(): Promise<void> {
-    // lazily: what still runs from it must not hide why something failed
+    // lazily: processes that still use it must not hide the reason of a failure
     await run('umount', ['--lazy', this.home]);
     await rm(this.home, { recursive: true });
   }

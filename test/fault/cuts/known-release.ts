@@ -4,14 +4,14 @@ import { importRelease, type StoredRelease, withReleaseStore } from '../../../sr
 import { builtRelease, builtSuccessor, builtVariant, home } from '../../support/vm/machine.ts';
 import { ballast } from './ballast.ts';
 
-/** A release that a machine is brought to. */
+/** A release to update to. */
 export interface KnownRelease extends StoredRelease {
   readonly name: string;
-  /** What `build` made. */
+  /** Directory of the built release. */
   readonly directory: string;
 }
 
-/** Three releases, the oldest first, each with its base image in a store that no machine uses. */
+/** Returns three releases, the oldest first, each with its base image in a store that no machine uses. */
 export async function knownReleases(): Promise<KnownRelease[]> {
   const directories = {
     first: await builtRelease(),

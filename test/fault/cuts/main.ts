@@ -12,20 +12,20 @@ import { Tally } from './tally.ts';
 import { victims } from './victims.ts';
 
 /*
- * One machine, brought from release to release and cut off on the way again and again. What a cut left is what the next one
- * hits. `npm run test:faults -- --runs N --seed S`
+ * Updates one machine from release to release and interrupts the updates. Each interruption hits the state that the previous one
+ * left. `npm run test:faults -- --runs N --seed S`
  */
 
-/** So many in a row, each into what the one before left, until a plain `apply` is to finish. */
+/** Number of consecutive interruptions before an uninterrupted `apply` must complete. */
 const cutsOnTheWay = 3;
 
-/** Two releases, the one that a machine is brought from and the other. */
+/** The source and the target release of an update. */
 interface Way {
   readonly before: KnownRelease;
   readonly target: KnownRelease;
 }
 
-/** What `apply` is to come to after whatever happened, with all data as they were. */
+/** Checks that `apply` completes after any interruption, with all user data unchanged. */
 async function finish(subject: Subject, target: string, from: string): Promise<void> {
   await subject.holdfast(['update', 'apply', '--from', from]);
   const { slot, release } = await subject.inspect();
@@ -34,7 +34,7 @@ async function finish(subject: Subject, target: string, from: string): Promise<v
   await subject.checkData();
 }
 
-/** So many cuts that follow each other on the way to a release, in the order of the steps. */
+/** Returns consecutive interruptions of an update, in the order of the steps. */
 function cutDealer(random: Random): (count: number) => Cut[] {
   const [dealtMoments, dealtVictims] = [random.deal(moments), random.deal(victims)];
   return (count) =>
@@ -46,7 +46,7 @@ function cutDealer(random: Random): (count: number) => Cut[] {
       });
 }
 
-/** @returns what was committed then, and whether the command had ended before the cut. */
+/** @returns the committed release, and whether the command had ended before the interruption. */
 async function cutOnTheWay(
   { subject, house }: Stage,
   { before, target }: Way,
@@ -55,7 +55,7 @@ async function cutOnTheWay(
   const words = ['update', 'apply', '--machine', subject.name, '--from', target.directory];
   const outcome = await runAndCut(words, cut, subject.files, house);
   const { release } = await subject.inspect();
-  // what was not hit itself may have gone on to the end
+  // a command that was not hit itself may have completed
   const mayBeThere = outcome === undefined || outcome.code === 0 || cut.moment.commits;
   const possible = mayBeThere ? [before, target] : [before];
   assert.ok(
@@ -65,7 +65,7 @@ async function cutOnTheWay(
   return [release, outcome === undefined];
 }
 
-/** @returns how many cuts came before the command had ended. */
+/** @returns the number of interruptions that came before the command had ended. */
 async function goAndCut(stage: Stage, tally: Tally, way: Way, cuts: readonly Cut[], before: number) {
   let count = 0;
   for (const cut of cuts) {
@@ -86,7 +86,7 @@ async function goAndCut(stage: Stage, tally: Tally, way: Way, cuts: readonly Cut
   return count;
 }
 
-/** Brings a machine from the first release past the second to the third, and ever on, until it was cut off often enough. */
+/** Updates a machine to each release in turn, until it was interrupted often enough. */
 async function journeys(stage: Stage, tally: Tally): Promise<void> {
   const { count: runs, random, subject } = stage;
   const { first, second, third } = stage.releases;
@@ -94,7 +94,7 @@ async function journeys(stage: Stage, tally: Tally): Promise<void> {
   let cuts = 0;
   let [current, other] = [first, second];
   for (let journey = 1; cuts < runs && journey <= runs; journey += 1) {
-    // to the one that no slot holds, as it has to be staged
+    // to the release that no slot holds, as it must be staged
     const target = [third, second, first].find((each) => each !== current && each !== other) ?? third;
     const way = { before: current, target };
     await subject.addData(`journey-${journey}`);
@@ -108,14 +108,14 @@ async function journeys(stage: Stage, tally: Tally): Promise<void> {
   console.log(`${cuts} cuts`);
 }
 
-/** What goes wrong between a repository and the host. */
+/** Runs the faults between a repository and the host. */
 async function fetching({ random, house, subject, releases }: Stage, tally: Tally): Promise<void> {
   const { first, second, third } = releases;
   const repository = join(house.home, 'www');
   await house.holdfast(['release', 'keys', 'init']);
   for (const { directory } of [first, second, third])
     await house.holdfast(['release', 'publish', directory, '--repository', repository]);
-  // so that the third is in no slot and not in the store
+  // so that the third release is in no slot and not in the store
   for (const { name, directory } of [second, first]) {
     await subject.holdfast(['update', 'apply', '--from', directory]);
     assert.equal((await subject.inspect()).release, name);

@@ -1,13 +1,13 @@
-/** A stretch of `update apply` in which to cut, told by the lines that it prints (`HOLDFAST_PROGRESS=plain`). */
+/** A part of `update apply` to interrupt, delimited by the lines that it prints (`HOLDFAST_PROGRESS=plain`). */
 export interface Moment {
   readonly step: string;
-  /** The line that it begins with; none: the command's start. */
+  /** The first line; none for the start of the command. */
   readonly after?: RegExp;
-  /** The line that it ends with: the cut comes then at the latest. */
+  /** The last line, at which the interruption comes at the latest. */
   readonly until?: RegExp;
-  /** Where in it: so many milliseconds after its beginning, or so many writes to the variable store. */
+  /** Positions in it: milliseconds after its beginning, or writes to the variable store. */
   readonly within: { readonly milliseconds: number } | { readonly writes: number };
-  /** Whether the trial may have been committed by then. */
+  /** Whether the trial can be committed at this point. */
   readonly commits?: true;
 }
 
@@ -18,7 +18,7 @@ const stopping = /^\.{5} Stopping the machine/;
 const waiting = /^\.{5} Waiting for the machine/;
 const checking = /^\.{5} Checking its health/;
 
-/** Every step of src/update/plan.ts, and what lies between them. Those that write variables are cut between those writes. */
+/** Every step of src/update/plan.ts, and the parts between them. Steps that write variables are interrupted between the writes. */
 export const moments: readonly Moment[] = [
   { step: 'look and import', until: writing, within: { milliseconds: 4000 } },
   { step: 'retire', until: writing, within: { writes: 24 } },

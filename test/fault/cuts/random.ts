@@ -1,4 +1,4 @@
-/** Numbers that look random, and are the same for the same seed (mulberry32). */
+/** Pseudo-random numbers, the same for the same seed (mulberry32). */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, but without, `limit`. */
+  /** Returns a number from 0 to `limit`, exclusive. */
   below(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -20,7 +20,7 @@ export class Random {
     return values.flatMap(() => rest.splice(this.below(rest.length), 1));
   }
 
-  /** Deals the values one by one, each as often as the others: all of them come before one comes again. */
+  /** Yields the values in random order, all of them before any repeats. */
   *deal<T>(values: readonly T[]): Generator<T, never> {
     for (;;) yield* this.shuffled(values);
   }

@@ -8,7 +8,7 @@ import type { House } from './house.ts';
 import type { Random } from './random.ts';
 import type { Subject } from './subject.ts';
 
-/** Something that goes wrong on the way from a repository to this host; answers what it was, in words. */
+/** Causes a fault between a repository and this host. @returns its description. */
 export type RepositoryFault = (parts: {
   readonly subject: Subject;
   readonly house: House;
@@ -16,7 +16,7 @@ export type RepositoryFault = (parts: {
   readonly random: Random;
 }) => Promise<string>;
 
-/** The server ends in the middle of a range, and is gone. */
+/** The server ends in the middle of a range. */
 const cutServer: RepositoryFault = async ({ subject, web, random }) => {
   let left = random.below(24_000_000);
   const all = left;
@@ -28,7 +28,7 @@ const cutServer: RepositoryFault = async ({ subject, web, random }) => {
     left -= to - from;
     if (left > 0) return false;
     gone = true;
-    // a part of what was asked for, and then nothing
+    // a part of the requested range, then nothing
     response.writeHead(206, { 'content-length': to + 1 - from, 'content-range': `bytes ${from}-${to}/*` });
     void once(response, 'finish').catch(() => {});
     response.write(Buffer.alloc(1), () => response.destroy());
@@ -39,7 +39,7 @@ const cutServer: RepositoryFault = async ({ subject, web, random }) => {
   return `the server went after ${all} bytes: ${firstLine(said)}`;
 };
 
-/** The server goes, and what came before is changed by one bit. */
+/** The server ends, and one bit of the received data is flipped. */
 const flipDownloaded: RepositoryFault = async (parts) => {
   await cutServer(parts);
   const fetched = join(homeAt(parts.house.home).cache, 'fetched');
@@ -57,7 +57,7 @@ const flipDownloaded: RepositoryFault = async (parts) => {
   } finally {
     await file.close();
   }
-  // it is found, and fetched again: by this command, or by the next when this one says so
+  // the damage is detected, and the data fetched again: by this command, or by the next if this one reports it
   const said = await parts.subject.holdfast(['update', 'stage', '--from', parts.web.address], [0, 1]);
   return `a bit of ${path.slice(fetched.length + 66)} flipped: ${firstLine(said)}`;
 };

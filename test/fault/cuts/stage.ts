@@ -6,22 +6,22 @@ import { type KnownRelease, knownReleases } from './known-release.ts';
 import { Random } from './random.ts';
 import { Subject } from './subject.ts';
 
-/** What a run of faults has at hand. */
+/** The environment of a run of faults. */
 export interface Stage {
-  /** What the command line asked for, or what is usual. */
+  /** The number from the command line, or the default. */
   readonly count: number;
-  /** The same for the same `--seed`. */
+  /** Random numbers, the same for the same `--seed`. */
   readonly random: Random;
   readonly house: House;
-  /** Runs the first of the releases. */
+  /** The machine, which runs the first release. */
   readonly subject: Subject;
   readonly releases: Readonly<Record<'first' | 'second' | 'third', KnownRelease>>;
 }
 
 /**
- * Deploys a machine in a house of its own, and removes both after the work.
- * @param name of the machine.
- * @param option how often something is done, on the command line; and how often when that does not say it.
+ * Deploys a machine in a separate house, and removes both after the work.
+ * @param name name of the machine.
+ * @param option option for the number of repetitions, and its default.
  */
 export async function onStage(
   name: string,
@@ -52,7 +52,7 @@ export async function onStage(
   );
 }
 
-/** Also when the work failed; that the cleaning up failed then too must not hide why. */
+/** Cleans up, also after a failure, whose error a failed cleanup must not hide. */
 async function cleanUpAfter(work: () => Promise<void>, cleanUp: () => Promise<unknown>): Promise<void> {
   try {
     await work();

@@ -9,16 +9,16 @@ import { slotProblem } from '../../../src/update/slot-content.ts';
 import type { House } from './house.ts';
 import type { KnownRelease } from './known-release.ts';
 
-/** Where data of the user lie: on Data, on Log, and in each overlay. */
+/** Directories of user data: on Data, on Log, and in each overlay. */
 const places = ['/var', '/logs', '/etc', '/home/holdfast', '/root'] as const;
 
-/** What a machine would boot now. */
+/** The boot order and next boot of a machine. */
 export interface Committed {
   readonly slot: Slot;
   readonly release: string;
 }
 
-/** The machine that all cuts hit. */
+/** The machine that is interrupted. */
 export class Subject {
   readonly name: ReturnType<typeof parseMachineName>;
   readonly files: ReturnType<typeof machinePaths>;
@@ -39,7 +39,7 @@ export class Subject {
     return this.#house.holdfast([verb, '--machine', this.name, ...rest], accept);
   }
 
-  /** Adds data: files that are new, and one that grows. What is there from now on must stay as it is. */
+  /** Adds user data, new files and one that grows, which must stay unchanged from now on. */
   async addData(mark: string): Promise<void> {
     const lines = places.map(
       (place) =>
@@ -50,14 +50,14 @@ export class Subject {
     this.#data = await this.#readData();
   }
 
-  /** @throws AssertionError when a byte, a mode, an owner or a time of the user's data is another. */
+  /** @throws AssertionError when a byte, mode, owner or time of the user data has changed. */
   async checkData(): Promise<void> {
     assert.equal(await this.#readData(), this.#data, "the user's data are as they were");
   }
 
   /**
-   * Reads variables and disk as they are, whether the machine runs or not.
-   * @throws AssertionError unless exactly one release is committed, whole, and nothing that may boot is torn.
+   * Reads variables and disk, whether the machine runs or not.
+   * @throws AssertionError unless exactly one release is committed and complete, and no bootable slot is torn.
    */
   async inspect(): Promise<Committed> {
     const { order, next } = readBootState((await readSoundStore(this.files.variables)).store);
@@ -75,7 +75,7 @@ export class Subject {
     return { slot, release: found.get(slot) ?? '' };
   }
 
-  /** The release that the guest runs. */
+  /** Returns the release that the guest runs. */
   async running(): Promise<Slot | undefined> {
     return JSON.parse(await this.holdfast(['status', '--json'])).slot;
   }

@@ -1,11 +1,11 @@
 import { describe } from '../../../src/base/errors.ts';
 
-/** Counts what passed and what failed, and tells of each. */
+/** Counts and prints passed and failed checks. */
 export class Tally {
   #passed = 0;
   #failed = 0;
 
-  /** @param work answers what came of it, in words; what it throws is told and counted. */
+  /** @param work returns a description of the result; an exception is printed and counted. */
   async attempt(title: string, work: () => Promise<string>): Promise<void> {
     const began = performance.now();
     const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
@@ -18,7 +18,7 @@ export class Tally {
     }
   }
 
-  /** Tells the counts; the process ends with 1 if anything failed. */
+  /** Prints the counts and sets exit code 1 after any failure. */
   close(): void {
     console.log(`${this.#passed} passed, ${this.#failed} failed`);
     process.exitCode = this.#failed === 0 ? 0 : 1;

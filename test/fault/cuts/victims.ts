@@ -3,16 +3,16 @@ import { findProcesses } from '../../../src/base/process-table.ts';
 import type { MachinePaths } from '../../../src/machine/paths.ts';
 import type { House } from './house.ts';
 
-/** What a cut hits. */
+/** The target of an interruption. */
 export type Victim = 'command' | 'supervisor' | 'QEMU' | 'all' | 'disk';
 
-/** Power cuts twice as often as a full disk, say, as both of a machine's processes and all together are among them. */
+/** A target listed twice is hit twice as often. */
 export const victims: readonly Victim[] = ['command', 'supervisor', 'QEMU', 'all', 'all', 'disk'];
 
-/** How long a full disk stays so: milliseconds. */
+/** Time for which a disk stays full, in milliseconds. */
 const fullFor = 15_000;
 
-/** Cuts. Resolves when what was hit is gone; a full disk has room again by then. */
+/** Interrupts. Resolves when the processes have ended, or the disk has free space again. */
 export async function strike(
   victim: Victim,
   command: number,
@@ -32,7 +32,7 @@ export async function strike(
   const found = await findProcesses(
     (argv) => (victim !== 'QEMU' && isSupervisor(argv)) || (victim !== 'supervisor' && isMachine(argv)),
   );
-  // all in one go, the command first: nobody is left to mend what happens to the others
+  // all at once, the command first, so that none can repair the effect on the others
   const hit = victim === 'command' ? [] : found.map(({ pid }) => pid);
   for (const pid of victim === 'command' || victim === 'all' ? [command, ...hit] : hit) end(pid);
 }
@@ -41,6 +41,6 @@ function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // it has ended by itself
+    // it has ended already
   }
 }

@@ -5,12 +5,12 @@ import type { SlotBlocks } from './slot-blocks.ts';
 import { type Said, VariableFile } from './variable-file.ts';
 import type { LoggedWrite } from './write-log.ts';
 
-/** What happened next on the host. */
+/** An event on the host. */
 export type Event =
   | LoggedWrite
   /** The firmware wrote to the variable store. */
   | { readonly kind: 'variables'; readonly offset: number; readonly data: Buffer }
-  /** While the machine was off the host replaced the store. */
+  /** The host replaced the store while the machine was off. */
   | { readonly kind: 'replaced'; readonly image: Buffer }
   /** The host synced the store. */
   | { readonly kind: 'synced' }
@@ -19,29 +19,29 @@ export type Event =
 
 export interface Before {
   readonly slots: Readonly<Record<Slot, SlotBlocks>>;
-  /** Where the copies of the partition table are. */
+  /** The offsets of the copies of the partition table. */
   readonly tables: readonly Range[];
   readonly variables: Buffer;
   readonly random: Random;
 }
 
 /**
- * Looks at what a cut would leave after each event: exactly one slot is committed; each slot that may boot, or runs, holds a
- * whole release; the partition table is as it was.
+ * Checks the state that an interruption after each event would leave: exactly one slot is committed; each bootable or active slot
+ * holds a complete release; the partition table is unchanged.
  */
 export class PrefixCheck {
-  /** In words, each once. */
+  /** Descriptions, each once. */
   readonly violations = new Set<string>();
-  /** After how many events a cut was looked at. */
+  /** Number of events after which an interruption was checked. */
   prefixes = 0;
-  /** How many outcomes such cuts have; those of unflushed writes to slots count as one, as does what was looked at before. */
+  /** Number of outcomes of these interruptions. Those of unflushed writes to slots count as one, as do repeated ones. */
   outcomes = 0;
-  /** How many of them left a torn store, so that the host starts from what it kept; and how many such that only QEMU ended. */
+  /** Number of outcomes with a torn store, so that the host starts from the saved copy; and those where only QEMU ended. */
   readonly torn = { inAll: 0, byKill: 0 };
   readonly #slots: Before['slots'];
   readonly #tables: readonly Range[];
   readonly #file: VariableFile;
-  /** All that the variables may say after a cut, by text. */
+  /** All possible states of the variables after an interruption, by text. */
   readonly #possible = new Map<string, Said>();
   #now: Said;
   #running: Slot | undefined;

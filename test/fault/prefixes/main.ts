@@ -10,13 +10,13 @@ import { readSlot, tablesOf } from './read-slots.ts';
 import { type Recording, recordUpdate } from './record.ts';
 
 /*
- * Every write of one update, and what a cut after each would leave. `npm run test:prefixes -- --boots N --seed S`
+ * Checks the state that an interruption after each write of an update would leave. `npm run test:prefixes -- --boots N --seed S`
  */
 
 /** The machine before the update. */
 type Before = Readonly<Record<'disk' | 'variables', string>>;
 
-/** Puts the machine back to what a cut after this event would have left, with some of what was not flushed. */
+/** Sets the machine to a state that an interruption after this event would have left, with some of the unflushed writes. */
 async function restore(
   { subject: { files }, random }: Stage,
   before: Before,
@@ -56,7 +56,7 @@ async function writeAll(
       await disk.write(offset + at, data.subarray(at, at + most));
 }
 
-/** Tells what was found, and returns the events after which a start is worth a try. */
+/** Prints the results. @returns the events after which to try a start. */
 async function checkAll(recording: Recording, check: PrefixCheck): Promise<number[]> {
   const counts = { write: 0, flush: 0, variables: 0, replaced: 0, synced: 0, started: 0 };
   const interesting: number[] = [];
@@ -84,7 +84,7 @@ await onStage('prefixes', ['boots', 3], async (stage) => {
   await subject.holdfast(['update', 'apply', '--from', second.directory]);
   await subject.addData('before');
   await subject.holdfast(['stop']);
-  // beside the machine: what is written there is not written to a real disk
+  // in the house, which is not on a real disk
   const directory = join(house.home, 'recording');
   await mkdir(directory);
   const before = { disk: join(directory, 'disk.qcow2'), variables: join(directory, 'variables.fd') };

@@ -10,13 +10,13 @@ import { type Digest, digestOf, SlotBlocks, type Wanted } from './slot-blocks.ts
 
 const names = ['loader', 'boot', 'root'] as const;
 
-/** A slot as it is on the disk, and as each release wants it. */
+/** A slot as it is on disk, and as each release requires it. */
 export async function readSlot(
   slot: Slot,
   disk: BlockDevice,
   releases: readonly KnownRelease[],
 ): Promise<SlotBlocks> {
-  // the largest root of all releases; a smaller one does not care for what is behind it
+  // the largest root of all releases; for a smaller one, the blocks behind it do not matter
   const wanted = await Promise.all(releases.map(wantedBy));
   const blocks = Math.max(...wanted.map((each) => each.length));
   let left = blocks * blockSize;
@@ -58,7 +58,7 @@ function readsOfDisk(disk: BlockDevice, offset: number): ReadAt {
   return (target, position) => disk.read(target, offset + position);
 }
 
-/** Where the copies of the partition table are. */
+/** The offsets of the copies of the partition table. */
 export function tablesOf({ size }: BlockDevice): Range[] {
   return [
     { offset: 0, length: primarySize },

@@ -12,11 +12,11 @@ import type { Event } from './check.ts';
 import { WriteLog } from './write-log.ts';
 
 /*
- * Records what an update writes. A program of QEMU's name, first on PATH, puts QEMU's blklogwrites in front of disk and variable
- * store: it logs each write after it was made, the guest's and those that come over NBD, and each flush.
+ * Records the writes of an update. A program with QEMU's name, first in PATH, adds QEMU's blklogwrites to disk and variable
+ * store, which logs each completed write, of the guest and over NBD, and each flush.
  */
 
-/** How far the logs of a start of the machine had come, and whether the host has just synced its variable store. */
+/** The positions in the logs of a start of the machine, and whether the host has just synced the variable store. */
 interface Mark {
   readonly start: number;
   readonly disk: number;
@@ -24,21 +24,21 @@ interface Mark {
   readonly synced: boolean;
 }
 
-/** How often the logs are looked at. What came in between is taken to have come in any order: milliseconds. */
+/** Interval in milliseconds at which the logs are read. Entries within an interval can have any order. */
 const lookEvery = 2;
 
 /**
- * When these are printed, what came before is synced: `changeVariables` resolves after that, and the next step begins then
+ * When these lines are printed, everything before is synced: `changeVariables` resolves after that, and then the next step begins
  * (src/update/advance.ts).
  */
 const afterSync = /^\.{5} (?:Writing the release|Stopping the machine)/;
 
 export interface Recording {
-  /** What happened, in its order. */
+  /** The events in order. */
   events(): AsyncGenerator<Event>;
 }
 
-/** @param directory that is empty. */
+/** @param directory an empty directory. */
 export async function recordUpdate(
   words: readonly string[],
   home: string,
@@ -75,11 +75,11 @@ export async function recordUpdate(
   for (let isLast = false; !isLast; await sleep(lookEvery)) {
     isLast = ended;
     const before = marks.at(-1);
-    // what came since the last look came after it: nothing is staged or started before the line
+    // new entries came after the line: nothing is staged or started before it
     if (synced && before) marks.push({ ...before, synced: true });
     synced = false;
     const count = (await readdir(logs)).filter((entry) => !entry.endsWith('.new')).length;
-    // what the start before still wrote comes first
+    // the last writes of the previous start come first
     for (let number = before?.start ?? 0; number < count; number += 1) {
       const at = join(logs, String(number));
       const [disk, store] = await Promise.all([sizeOf(join(at, 'disk')), sizeOf(join(at, 'variables'))]);
@@ -104,7 +104,7 @@ async function* eventsOf(marks: readonly Mark[], logs: string): AsyncGenerator<E
       yield { kind: 'replaced', image: await readFile(join(at, 'before')) };
       yield { kind: 'started' };
     }
-    // the variables first: what came to the disk in the meantime is looked at with what they may be then
+    // the variables first: later disk writes are checked with all possible states of the variables
     for (const write of (await variables?.read(mark.variables)) ?? [])
       if (write.kind === 'write') yield { kind: 'variables', offset: write.offset, data: write.data };
     for (const write of (await disk?.read(mark.disk)) ?? []) yield write;
@@ -121,16 +121,16 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-/** A shell script, as QEMU itself must be the process that its supervisor started. */
+/** Returns a shell script that executes QEMU, which must be the process that the supervisor started. */
 function recorderText(qemu: string, logs: string, variables: string): string {
-  // 1: the log's head is right whatever ends QEMU
+  // 1: the head of the log is valid however QEMU ends
   const log = (name: string) =>
     `driver=blklogwrites,log-super-update-interval=1,log.driver=file,log.filename=$at/${name}`;
   return `#!/bin/sh
 set -eu
 case "$*" in
   *node-name=disk,*) ;;
-  *) exec ${quoteWord(qemu)} "$@" ;; # it is only asked something
+  *) exec ${quoteWord(qemu)} "$@" ;; # only a query
 esac
 number=0
 while [ -e ${quoteWord(logs)}/$number ]; do number=$((number + 1)); done

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Range } from '../../../src/disk/image.ts';
 import { blockSize } from '../../../src/verity/geometry.ts';
 
-/** What a block holds, in short. */
+/** A short digest of a block. */
 export type Digest = string;
 
 const noContent = Buffer.alloc(blockSize);
@@ -12,31 +12,31 @@ export function digestOf(block: Buffer): Digest {
   return block.equals(noContent) ? zeroDigest : hash('sha256', block, 'base64').slice(0, 16);
 }
 
-/** The blocks that a release wants in a slot; undefined: it does not care. */
+/** The blocks that a release requires in a slot; undefined if any content is valid. */
 export type Wanted = readonly (Digest | undefined)[];
 
-/** How far a slot is from a release. */
+/** The differences between a slot and a release. */
 interface Release {
   readonly wanted: Wanted;
-  /** Blocks of what is flushed that are wrong. */
+  /** Wrong blocks of the flushed content. */
   wrong: number;
-  /** Blocks into which something wrong was written since the last flush, whatever came after it. */
+  /** Blocks with a wrong write since the last flush, even if a later write corrected it. */
   readonly mayBeWrong: Set<number>;
 }
 
 /**
- * What a slot may hold after a cut. Unflushed writes may all be there, or none, or any of them in any order: a block holds what
- * was last flushed or anything that was written to it since. A slot is whole if each of its blocks is right whichever it is, so
- * that each of the many outcomes is looked at by looking at each block.
+ * The possible content of a slot after an interruption. Any subset of the unflushed writes can be on disk, in any order: a block
+ * holds its last flushed content or any later write. A slot is complete if each block is valid in every case, so checking each
+ * block covers all outcomes.
  */
 export class SlotBlocks {
   readonly #parts: readonly Range[];
   readonly #durable: Digest[];
   readonly #releases: readonly Release[];
-  /** What each block that was written since the last flush holds at last. */
+  /** The latest content of each block that was written since the last flush. */
   readonly #unflushed = new Map<number, Digest>();
 
-  /** @param durable of each block, the parts one behind the other. */
+  /** @param durable flushed content of each block, in order. */
   constructor(parts: readonly Range[], durable: readonly Digest[], releases: readonly Wanted[]) {
     this.#parts = parts;
     this.#durable = [...durable];
@@ -47,7 +47,7 @@ export class SlotBlocks {
     }));
   }
 
-  /** @returns whether any of it is the slot's. */
+  /** @returns whether any of it is in the slot. */
   write(offset: number, data: Buffer): boolean {
     let isOurs = false;
     const end = offset + data.length;
@@ -56,7 +56,7 @@ export class SlotBlocks {
       if (block === undefined) continue;
       isOurs = true;
       const isWholeBlock = at >= offset && at + blockSize <= end;
-      // a part of a block makes something of it that no release has
+      // a partial write makes a block that no release has
       const digest = isWholeBlock ? digestOf(data.subarray(at - offset, at - offset + blockSize)) : 'torn';
       this.#unflushed.set(block, digest);
       for (const { wanted, mayBeWrong } of this.#releases)
@@ -78,7 +78,7 @@ export class SlotBlocks {
     for (const { mayBeWrong } of this.#releases) mayBeWrong.clear();
   }
 
-  /** Whether the slot holds a whole release after a cut, whatever the cut left of what is not flushed. */
+  /** Returns whether the slot holds a complete release after an interruption, whatever subset of the unflushed writes is on disk. */
   isWhole(): boolean {
     return this.#releases.some(({ wrong, mayBeWrong }) => wrong === 0 && mayBeWrong.size === 0);
   }

@@ -4,35 +4,35 @@ import { soundStore } from '../../../src/firmware/saved-store.ts';
 import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
 import type { Random } from '../cuts/random.ts';
 
-/** What a host writes to its disk at once. */
+/** Bytes that a host writes to its disk atomically. */
 const pageSize = 4096;
-/** So many dirty pages, and all subsets of them are looked at; with more, so many random ones. */
+/** Up to so many dirty pages, all subsets are checked; above, so many random ones. */
 const exhaustiveLimit = 5;
 const samples = 24;
-/** And each page as it was in between: so many. */
+/** Number of intermediate versions of each page. */
 const samplesInBetween = 4;
 
-/** What a machine starts from after a cut, or why it does not. */
+/** The variables from which a machine starts after an interruption, or the reason why it does not. */
 export type Said = (Pick<FirmwareBootState, 'order' | 'next'> & { readonly isSaved: boolean }) | string;
 
-/** A page that is not synced: as it was then, and as it was after each write since that changed it. */
+/** The versions of an unsynced page: the synced one, and one for each later write that changed it. */
 type Versions = Buffer[];
 
-/** Of each dirty page, in the order in which they became so, which version is on the disk. */
+/** The version on disk of each dirty page, in the order in which the pages became dirty. */
 type Outcome = readonly number[];
 
 /**
- * The variable store's file. When QEMU is killed, all that it has written is there. When the host loses power, each page that was
- * not synced is there as it was after any write since. What can be read of neither is what the host kept: `soundStore`.
+ * The file of the variable store. When QEMU is killed, all its writes are in the file. When the host loses power, each unsynced
+ * page can have any version since the last sync. If the result cannot be read, the saved copy is used: `soundStore`.
  */
 export class VariableFile {
   readonly #current: Buffer;
-  /** What a cut leaves, made from one outcome to the next by the pages that differ. */
+  /** The file after an interruption, updated from one outcome to the next by the pages that differ. */
   readonly #left: Buffer;
   readonly #pages = new Map<number, Versions>();
   #leftVersions: number[] = [];
   #kept: Buffer | undefined;
-  /** Outcomes since the last sync that were looked at. */
+  /** Outcomes since the last sync that were checked. */
   readonly #seen = new Set<string>();
   readonly #random: Random;
 
@@ -44,8 +44,8 @@ export class VariableFile {
   }
 
   /**
-   * @returns what is said after a cut in as many ways as were looked at, each once between two syncs; the first if only QEMU
-   *   is killed.
+   * @returns the variables after each outcome of an interruption, each outcome once between two syncs. The first is the one if
+   *   only QEMU is killed.
    */
   write(offset: number, data: Buffer): Said[] {
     const first = Math.floor(offset / pageSize);
@@ -69,13 +69,13 @@ export class VariableFile {
     return said;
   }
 
-  /** The host replaced the file, whole or not at all, and keeps a copy. */
+  /** Replaces the file atomically, as the host does, and saves a copy. */
   replace(image: Buffer): Said {
     image.copy(this.#current);
     return this.sync();
   }
 
-  /** The host synced the file, and keeps a copy. @returns what is said, whatever comes. */
+  /** Syncs the file, as the host does, and saves a copy. @returns the variables in every case. */
   sync(): Said {
     this.#current.copy(this.#left);
     this.#pages.clear();
@@ -112,7 +112,7 @@ export class VariableFile {
     return this.#current.subarray(page * pageSize, (page + 1) * pageSize);
   }
 
-  /** As `saveVariableStore` does. */
+  /** Saves a copy as `saveVariableStore` does. */
   #keep(): void {
     this.#kept = serialiseVariableStore(parseVariableStore(this.#current));
   }

@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 
-/** A write to a disk, or a barrier: all that was written before is on the medium. */
+/** A write to a disk, or a flush: all earlier writes are on the medium. */
 export type LoggedWrite =
   | { readonly kind: 'write'; readonly offset: number; readonly data: Buffer }
   | { readonly kind: 'flush' };
 
-/** Linux, drivers/md/dm-log-writes.c, which QEMU's blklogwrites follows: sizes and places in bytes, in little endian. */
+/** The format of Linux, drivers/md/dm-log-writes.c, which QEMU's blklogwrites uses: sizes and offsets in bytes, little-endian. */
 const superBlock = { magic: 0, version: 8, sectorSize: 24 } as const;
 const entry = { sector: 0, sectors: 8, flags: 16, length: 32 } as const;
 const magic = 0x6a736677736872n;
@@ -13,7 +13,7 @@ const flags = { flush: 1n, forceUnitAccess: 2n, discard: 4n } as const;
 
 const sectorSize = 512;
 
-/** A log is read while it grows: what is whole of it so far. */
+/** Reads the complete entries of a growing log. */
 export class WriteLog {
   readonly #path: string;
   #at = sectorSize;
@@ -22,7 +22,7 @@ export class WriteLog {
     this.#path = path;
   }
 
-  /** The entries since the last call, in their order. @param end of what the file held then. */
+  /** Returns the entries since the last call, in order. @param end size of the file to consider. */
   async read(end: number): Promise<LoggedWrite[]> {
     if (end <= sectorSize) return [];
     const file = await open(this.#path, 'r');
@@ -40,7 +40,7 @@ export class WriteLog {
         const hasData = sectors > 0n && (flag & flags.discard) === 0n;
         const length = hasData ? Number(sectors) * sectorSize : 0;
         if (this.#at + sectorSize + length > end) break;
-        // a flush comes before the data that are written with it
+        // a flush precedes the data of the same entry
         if ((flag & flags.flush) !== 0n) found.push({ kind: 'flush' });
         const offset = Number(sector) * sectorSize;
         if (hasData)
@@ -56,7 +56,7 @@ export class WriteLog {
   }
 }
 
-/** What is trimmed reads as zeros, as the machine's disk stands on nothing there. */
+/** Trimmed ranges read as zeros, as the machine's disk has no backing there. */
 function* zeros(offset: number, length: number): Generator<LoggedWrite> {
   const most = 1024 * 1024;
   for (let done = 0; done < length; done += most)
