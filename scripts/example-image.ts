@@ -6,8 +6,8 @@ import { debian } from '../src/debian/debian.ts';
 import type { Home } from '../src/machine/paths.ts';
 
 /**
- * Makes the smallest useful container image, for `podman import`: Debian's static busybox as `/bin/sh`. The package is
- * unpacked, not installed, as it would displace the host's own busybox. Kept in the cache: the next call is instant.
+ * Creates a minimal container image for `podman import`: Debian's static busybox as `/bin/sh`. The package is unpacked, not
+ * installed, because it would replace the host's own busybox. The image is cached.
  * @returns the path of the tar archive.
  * @throws HoldfastError those of `fetchPackage`.
  */

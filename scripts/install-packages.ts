@@ -11,15 +11,14 @@ import { homeAt, homeDirectory } from '../src/machine/paths.ts';
 import { hostDistribution } from '../src/supervisor/host-distribution.ts';
 import { hostHypervisor } from '../src/supervisor/host-hypervisor.ts';
 
-/** Debian's ssh.service starts no server while this file is there (its ConditionPathExists). */
+/** Debian's ssh.service starts no server while this file exists (its ConditionPathExists). */
 const noServer = '/etc/ssh/sshd_not_to_be_run';
 
-/** apt-get waits for another apt rather than failing, asks nothing, and takes only what is needed. */
+/** Options of apt-get: wait for another apt instead of failing, ask nothing, and install no recommended packages. */
 const aptGet = ['apt-get', '--quiet', '-o', 'DPkg::Lock::Timeout=300'];
 
 /**
- * Installs the packages of Debian that are missing for these purposes. Without any missing it changes nothing and needs
- * no root; else it says what it installs and why.
+ * Installs missing Debian packages for these purposes, and prints each with its reason. Needs no root when none is missing.
  * @throws HoldfastError `setup.sudo`, `setup.apt`.
  */
 async function installMissing(purposes: readonly Purpose[]): Promise<void> {
@@ -43,19 +42,19 @@ async function installMissing(purposes: readonly Purpose[]): Promise<void> {
   try {
     await asRoot(install);
   } catch {
-    process.stdout.write('The package lists are missing or too old: fetching new ones\n');
+    process.stdout.write('The package lists are missing or outdated: fetching new ones\n');
     await asRoot([...aptGet, 'update']);
     await asRoot(install);
   }
 }
 
-/** Runs a command as root, its output shown: directly, or through sudo. */
+/** Runs a command as root, directly or through sudo, and shows its output. */
 async function asRoot(command: readonly string[]): Promise<void> {
   const words = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command];
   if (process.getuid?.() !== 0) {
     if ((await findProgram('sudo')) === undefined) {
-      throw failure('setup.sudo', 'packages can only be installed by root', {
-        why: 'this is not root, and sudo is not installed',
+      throw failure('setup.sudo', 'cannot install packages without root', {
+        why: 'the user is not root, and sudo is not installed',
         next: `as root, run: ${command.join(' ')}`,
       });
     }
@@ -67,9 +66,9 @@ async function asRoot(command: readonly string[]): Promise<void> {
   await started(child, program);
   const [code] = await once(child, 'close');
   if (code !== 0) {
-    throw failure('setup.apt', 'packages could not be installed', {
+    throw failure('setup.apt', 'cannot install packages', {
       why: `${quoteCommand(program, args)} ended with ${code}`,
-      next: 'see what it said above, mend that, and run this again',
+      next: 'fix the error above, and run this again',
     });
   }
 }

@@ -10,8 +10,8 @@ import { homeAt, homeDirectory, machinePaths, parseMachineName } from '../src/ma
 import { exampleImage } from './example-image.ts';
 
 /**
- * From a checkout that `scripts/setup` made ready to a running machine with a container in it, by the commands that a user
- * would type. Each is shown. What a former run did is not done again.
+ * Runs the commands that lead from a prepared checkout to a running machine with a container in it, and prints each. Steps
+ * that an earlier run completed are skipped.
  */
 async function quickstart(): Promise<void> {
   const home = homeAt(homeDirectory());
@@ -29,28 +29,28 @@ async function quickstart(): Promise<void> {
   await holdfast('status');
 }
 
-/** Runs one command of `holdfast`, shown with its output. @throws HoldfastError `quickstart.step`. */
+/** Runs one command of `holdfast`, and prints it with its output. @throws HoldfastError `quickstart.step`. */
 async function holdfast(...words: string[]): Promise<void> {
   const code = await tryHoldfast(...words);
   if (code !== 0) {
     throw failure('quickstart.step', `\`${quoteCommand('holdfast', words)}\` ended with ${code}`, {
-      next: 'see what it said above, mend that, and run this again: it goes on where it stopped',
+      next: 'fix the error above, and run this again: it continues there',
     });
   }
 }
 
-/** Runs one command of `holdfast`, shown with its output, and answers its exit code. */
+/** Runs one command of `holdfast`, prints it with its output, and returns its exit code. */
 async function tryHoldfast(...words: string[]): Promise<number> {
   process.stdout.write(`\n$ ${quoteCommand('holdfast', words)}\n`);
   const child = start(program, words, { stdio: 'inherit', env: environment });
   await started(child, program);
   const [code, signal] = await once(child, 'close');
-  if (signal !== null) throw failure('quickstart.step', `holdfast was ended by ${signal}`);
+  if (signal !== null) throw failure('quickstart.step', `holdfast was terminated by ${signal}`);
   return code;
 }
 
 const program = resolve(import.meta.dirname, '../bin/holdfast');
-// where no spinner can be shown, long steps are told line by line
+// without a terminal, steps are printed line by line
 const environment = { HOLDFAST_PROGRESS: process.stderr.isTTY ? '' : 'plain', ...process.env };
 const progress = showOn(process.stderr, environment);
 
