@@ -40,7 +40,7 @@ export function commandHelp(subject: HelpSubject, width: number): string {
   return joined([
     `Usage: ${usage.join('\n       ')}`,
     wrapped(`${summary}.`, 0, width),
-    definition?.description && wrapped(definition.description, 0, width),
+    definition?.description && wrapped(definition.description.replaceAll('\n', '\n\n'), 0, width),
     definition && rowsText('Arguments', argumentRows(definition), width),
     subcommands && rowsText('Commands', summariesOf(subcommands), width),
     definition && rowsText('Flags', flagRows(definition.flags), width),
