@@ -19,6 +19,7 @@ import type { ServiceManager } from '../../src/supervisor/systemd/autostart.ts';
 import { unitName } from '../../src/supervisor/systemd/unit.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
+import { checkJsonOutput } from '../support/json-output.ts';
 
 /*
  * The life of a machine's processes, with a real QEMU whose firmware finds nothing to boot: it stays in `booting`, and that
@@ -53,7 +54,9 @@ async function holdfast(...words: string[]): Promise<Answer> {
     accept,
     env: { ...process.env, HOLDFAST_HOME: home },
   });
-  return { code, stdout: stdout.toString(), stderr };
+  const answer = { code, stdout: stdout.toString(), stderr };
+  await checkJsonOutput(words, answer);
+  return answer;
 }
 
 /** @throws when the command fails. */

@@ -6,6 +6,7 @@ import { exists, makePrivateDirectory } from '../../../src/base/files.ts';
 import { type Lock, takeLock } from '../../../src/base/lock.ts';
 import { run } from '../../../src/base/process.ts';
 import { homeAt, type MachineName, machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
+import { checkJsonOutput } from '../json-output.ts';
 
 /**
  * The HOLDFAST_HOMEs of the tests with machines: two test files run at a time, and each can change the machine that is
@@ -62,7 +63,7 @@ export const environment: NodeJS.ProcessEnv = { ...process.env, HOLDFAST_HOME: d
 
 const anyCode = Array.from({ length: 256 }, (_, code) => code);
 
-/** Runs `holdfast` as a user does. @returns its output and exit code. */
+/** Runs `holdfast` as a user does, and checks the JSON that it prints. @returns its output and exit code. */
 export async function holdfast(
   words: readonly string[],
   options: CommandOptions = {},
@@ -73,7 +74,9 @@ export async function holdfast(
     accept: anyCode,
     ...(options.input === undefined ? {} : { input: options.input }),
   });
-  return { code, stdout: stdout.toString(), stderr };
+  const result = { code, stdout: stdout.toString(), stderr };
+  await checkJsonOutput(words, result);
+  return result;
 }
 
 /** Runs `holdfast`, which must succeed. @returns its standard output. */

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import type { ZodType } from 'zod';
+import { errorsOutput } from '../../src/cli/output/errors.ts';
+import { understand } from '../../src/cli/program.ts';
+
+/** What a run of `holdfast` printed. */
+interface Printed {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** These hand through what the guest prints, and its exit code. */
+const handThrough = /^(?:exec|shell|logs)$/;
+
+/**
+ * Checks each line of JSON that a run with `--json` printed against the type that its command declares: more keys than
+ * declared fail, too. A run without `--json`, of help or of the version passes.
+ * @param words the command line.
+ */
+export async function checkJsonOutput(
+  words: readonly string[],
+  { code, stdout, stderr }: Printed,
+): Promise<void> {
+  let isJson = false;
+  const understood = await understand(words, ({ json }) => {
+    isJson = json === true;
+  }).catch(() => undefined); // a wrong command line: an error, and nothing else
+  if (!isJson || (understood && 'text' in understood)) return;
+  const line = `holdfast ${words.join(' ')}`;
+  const type = await understood?.command.output();
+  if (!type) assert.equal(stdout, '', line);
+  else for (const each of stdout.split('\n').filter((text) => text !== '')) checkLine(type, each, line);
+  const reported = stderr.split('\n').filter((each) => each.startsWith('{"errors":'));
+  for (const each of reported) checkLine(errorsOutput, each, line);
+  const isOurs = !words.some((word) => handThrough.test(word));
+  if (isOurs && code === 2) assert.equal(reported.length, 1, `${line} failed without an error: ${stderr}`);
+}
+
+function checkLine(type: ZodType, text: string, line: string): void {
+  const { error } = type.safeParse(JSON.parse(text));
+  assert.equal(error, undefined, `${line} printed ${text}, which is not as declared: ${error?.message}`);
+}
