@@ -1,5 +1,6 @@
 /**
- * Returns the result of `work`, or rejects as soon as the signal is aborted; `work` then continues unobserved.
+ * Returns the result of `work`, or rejects as soon as the signal is aborted; `work` then continues
+ * unobserved.
  * @throws the signal's reason.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

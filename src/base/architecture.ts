@@ -3,21 +3,26 @@ import { type Guid, guid } from './guid.ts';
 export type ArchitectureName = 'x86-64';
 
 /**
- * What differs by the architecture of a guest and belongs to no other seam. Hypervisors and distributions have records of
- * their own with the same keys, so a new name here does not compile until each has an entry for it.
+ * What differs by the architecture of a guest and belongs to no other seam. Hypervisors and
+ * distributions have records of their own with the same keys, so a new name here does not compile
+ * until each has an entry for it.
  */
 export interface Architecture {
   /** As release manifests have it. */
   readonly name: ArchitectureName;
   /** In the names of EFI programs: UEFI specification 2.10, section 3.5.1.1; systemd-stub(7). */
   readonly efiSuffix: string;
-  /** The partition type of a root file system: UAPI Group, Discoverable Partitions Specification. */
+  /**
+   * The partition type of a root file system: UAPI Group, Discoverable Partitions Specification.
+   */
   readonly rootPartitionType: Guid;
   /** The device of the first serial port. */
   readonly console: string;
   /** The directory of the dynamic loader that programs name (ELF, PT_INTERP). */
   readonly loaderDirectory: string;
-  /** The kernel parameter that keeps the watchdog from distrusting the clock: the host may be busy. */
+  /**
+   * The kernel parameter that keeps the watchdog from distrusting the clock: the host may be busy.
+   */
   readonly trustedClock: string;
   /** The kernel parameter that denies programs of older ABIs. */
   readonly nativeProgramsOnly: string;

@@ -16,8 +16,9 @@ export interface ArchiveOutcome {
 }
 
 /**
- * Writes a tar.gz archive (mode 0600) of the listed entries and nothing else. An entry that fails is recorded in the
- * archive's `contents.txt` and does not stop the others: archives are needed most when something is broken.
+ * Writes a tar.gz archive (mode 0600) of the listed entries and nothing else. An entry that fails
+ * is recorded in the archive's `contents.txt` and does not stop the others: archives are needed
+ * most when something is broken.
  * @param target replaced atomically.
  * @param directory the only directory at the top of the archive.
  * @throws HoldfastError `archive.target`.
@@ -57,7 +58,10 @@ export async function writeArchive(
   }
 }
 
-/** Creates a directory next to the archive before anything is collected, so that an unwritable target fails at once. */
+/**
+ * Creates a directory next to the archive before anything is collected, so that an unwritable
+ * target fails at once.
+ */
 async function makeScratch(path: string): Promise<string> {
   const isDirectory = await stat(path).then(
     (found) => found.isDirectory(),

@@ -54,7 +54,9 @@ export async function readBounded(path: string, maximum: number): Promise<Buffer
   return readFile(path);
 }
 
-/** Writes all bytes. On a full disk write(2) may be partial; only the next write reports the error. */
+/**
+ * Writes all bytes. On a full disk write(2) may be partial; only the next write reports the error.
+ */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; )
     done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;

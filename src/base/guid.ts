@@ -6,13 +6,19 @@ export const guidSize = 16;
 
 const form = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;
 
-/** Brands a GUID from the source code or from `randomUUID`. @throws TypeError for anything else: that is a bug. */
+/**
+ * Brands a GUID from the source code or from `randomUUID`.
+ * @throws TypeError for anything else: that is a bug.
+ */
 export function guid(text: string): Guid {
   if (!form.test(text)) throw new TypeError(`not a GUID in lower case: ${text}`);
   return text as Guid;
 }
 
-/** Encodes an EFI_GUID: the first three fields are little-endian (UEFI specification 2.10, appendix A). */
+/**
+ * Encodes an EFI_GUID: the first three fields are little-endian (UEFI specification 2.10, appendix
+ * A).
+ */
 export function guidToBytes(value: Guid): Buffer {
   const bytes = Buffer.from(value.replaceAll('-', ''), 'hex');
   return swapFields(bytes);

@@ -18,8 +18,9 @@ export interface LockOptions {
 }
 
 /**
- * Takes an exclusive flock(2) on `path`. The lock belongs to the open file of this process, so the kernel releases it when
- * the process ends for any reason and no stale lock remains. Node closes the file on exec, so children do not hold it.
+ * Takes an exclusive flock(2) on `path`. The lock belongs to the open file of this process, so the
+ * kernel releases it when the process ends for any reason and no stale lock remains. Node closes
+ * the file on exec, so children do not hold it.
  * @param holder the running command, such as `deploy`, for the error that other processes get.
  * @throws HoldfastError `lock.held`, naming the holder and its process.
  */
@@ -68,7 +69,10 @@ export async function withLock<T>(
   }
 }
 
-/** flock(1) of util-linux locks an inherited descriptor; the lock stays with the open file after flock has ended. */
+/**
+ * flock(1) of util-linux locks an inherited descriptor; the lock stays with the open file after
+ * flock has ended.
+ */
 async function lockOpenFile(handle: FileHandle, path: string, options: LockOptions): Promise<boolean> {
   const args = options.wait ? ['3'] : ['--nonblock', '--conflict-exit-code', String(conflictCode), '3'];
   const child = start('flock', args, { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });

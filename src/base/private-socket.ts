@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import type { Server } from 'node:net';
 
 /**
- * Listens on a UNIX socket that only its owner can connect to, from the moment it exists. Replaces `path`: the caller
- * has checked that no process serves it.
+ * Listens on a UNIX socket that only its owner can connect to, from the moment it exists. Replaces
+ * `path`: the caller has checked that no process serves it.
  */
 export async function listenPrivately(server: Server, path: string): Promise<void> {
   await rm(path, { force: true });

@@ -2,7 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { failure, isSystemError } from './errors.ts';
 import { until } from './until.ts';
 
-/** A process of this user. The start time distinguishes it from a later process with the same PID. */
+/**
+ * A process of this user. The start time distinguishes it from a later process with the same PID.
+ */
 export interface ProcessEntry {
   readonly pid: number;
   readonly argv: readonly string[];
@@ -10,7 +12,10 @@ export interface ProcessEntry {
   readonly startTicks: number;
 }
 
-/** USER_HZ, the unit of proc_pid_stat(5). The user space ABI of Linux fixes it at 100 on the supported architectures. */
+/**
+ * USER_HZ, the unit of proc_pid_stat(5). The user space ABI of Linux fixes it at 100 on the
+ * supported architectures.
+ */
 const ticksPerSecond = 100;
 
 /** Finds processes of this user by their argv. Kernel threads and zombies are left out. */
@@ -20,7 +25,10 @@ export async function findProcesses(matches: (argv: readonly string[]) => boolea
   return entries.filter((entry) => entry !== undefined).filter((entry) => matches(entry.argv));
 }
 
-/** Returns the process with this PID, or undefined when it has ended, is a zombie, or belongs to another user. */
+/**
+ * Returns the process with this PID, or undefined when it has ended, is a zombie, or belongs to
+ * another user.
+ */
 export async function readProcess(pid: number): Promise<ProcessEntry | undefined> {
   try {
     const directory = `/proc/${pid}`;
@@ -38,7 +46,10 @@ export async function readProcess(pid: number): Promise<ProcessEntry | undefined
   }
 }
 
-/** Parses field 22 of proc_pid_stat(5). Undefined for a zombie. The name in field 2 can contain spaces and parentheses. */
+/**
+ * Parses field 22 of proc_pid_stat(5). Undefined for a zombie. The name in field 2 can contain
+ * spaces and parentheses.
+ */
 export function parseStartTicks(stat: string): number | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, ticks] = [fields[0], Number(fields[19])];

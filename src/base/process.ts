@@ -33,7 +33,8 @@ export interface RunResult {
 
 /**
  * Runs a program to its end: argv only, never a shell.
- * @throws HoldfastError `process.missing` (not installed), `process.failed`, `process.timeout`, `process.aborted`.
+ * @throws HoldfastError `process.missing` (not installed), `process.failed`, `process.timeout`,
+ *   `process.aborted`.
  */
 export async function run(
   program: string,
@@ -75,7 +76,10 @@ export async function run(
   }
 }
 
-/** Collects what a child prints. Kills it when standard output exceeds the limit; keeps the end of standard error. */
+/**
+ * Collects what a child prints. Kills it when standard output exceeds the limit; keeps the end of
+ * standard error.
+ */
 function collectOutput(child: ChildProcess, onErrorLine?: (line: string) => void) {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -126,7 +130,9 @@ function stopWhenDue(
   };
 }
 
-/** Starts a program and returns the child process, for programs that keep running or stream data. */
+/**
+ * Starts a program and returns the child process, for programs that keep running or stream data.
+ */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   debug('process', quoteCommand(program, args));
   const environment = options.env ?? process.env;
@@ -136,7 +142,8 @@ export function start(program: string, args: readonly string[], options: SpawnOp
 
 /**
  * Resolves once the program is running.
- * @throws HoldfastError `process.missing` when it is not installed, `process.failed` when it cannot be executed.
+ * @throws HoldfastError `process.missing` when it is not installed, `process.failed` when it cannot
+ *   be executed.
  */
 export async function started(child: ChildProcess, program: string): Promise<void> {
   if (child.pid !== undefined) return;

@@ -1,9 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** Fills `target` with the bytes at `position` and returns it. Rejects when there are fewer bytes. */
+/**
+ * Fills `target` with the bytes at `position` and returns it. Rejects when there are fewer bytes.
+ */
 export type ReadAt = (target: Buffer, position: number) => Promise<Buffer>;
 
-/** Bytes read at once, a multiple of the block size. Small enough to stay in the processor's cache until hashed. */
+/**
+ * Bytes read at once, a multiple of the block size. Small enough to stay in the processor's cache
+ * until hashed.
+ */
 export const chunkSize = 1024 * 1024;
 
 export interface Chunk {
@@ -13,11 +18,13 @@ export interface Chunk {
 }
 
 /**
- * Reads the first `length` bytes of an image in chunks of 1 MiB. Each chunk is read while its predecessor is processed
- * (files: on Node's thread pool). A consumer that stops early leaves a pending read, for which `FileHandle.close` waits.
+ * Reads the first `length` bytes of an image in chunks of 1 MiB. Each chunk is read while its
+ * predecessor is processed (files: on Node's thread pool). A consumer that stops early leaves a
+ * pending read, for which `FileHandle.close` waits.
  *
- * No worker threads: starting and warming up one took about half the processor time of hashing a whole release (350 MB,
- * two processors). It gained little with both processors idle and was slower than veritysetup with them busy.
+ * No worker threads: starting and warming up one took about half the processor time of hashing a
+ * whole release (350 MB, two processors). It gained little with both processors idle and was slower
+ * than veritysetup with them busy.
  * @throws Error when the file ends early; Node's system errors when it cannot be read.
  */
 export async function* readAhead(readAt: ReadAt, length: number): AsyncGenerator<Chunk> {

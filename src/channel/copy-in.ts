@@ -18,8 +18,9 @@ import type { CommandEnd, StartCommand } from './guest.ts';
 import { readTail } from './run.ts';
 
 /**
- * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME. Unpacks it next to the destination, then moves it into
- * place as `cp -r` would. Failures and interruptions leave nothing behind.
+ * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME. Unpacks it next to the
+ * destination, then moves it into place as `cp -r` would. Failures and interruptions leave nothing
+ * behind.
  */
 const receive = `
 trap '' PIPE # a hang-up also closes standard error, and sh must survive writing to it
@@ -51,7 +52,8 @@ fi
 `;
 
 /**
- * Copies a file or directory from this host to the guest as `cp -r` does: into an existing directory, or to a new name.
+ * Copies a file or directory from this host to the guest as `cp -r` does: into an existing
+ * directory, or to a new name.
  * @throws HoldfastError `copy.source`, `copy.failed`, and what `start` throws; the signal's reason.
  */
 export async function copyIn(

@@ -18,10 +18,12 @@ import type { StartCommand } from './guest.ts';
 import { readTail, runToEnd } from './run.ts';
 
 /**
- * Copies a file or directory from the guest to this host as `cp -r` does: into an existing directory, or to a new name. The
- * guest is not trusted: its archive is unpacked in a new directory that no other user can enter. From there only the
- * requested item is moved into place, and only if it consists of files, directories and symbolic links.
- * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.unsafe`, and what `start` throws; the signal's reason.
+ * Copies a file or directory from the guest to this host as `cp -r` does: into an existing
+ * directory, or to a new name. The guest is not trusted: its archive is unpacked in a new directory
+ * that no other user can enter. From there only the requested item is moved into place, and only if
+ * it consists of files, directories and symbolic links.
+ * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.unsafe`, and what `start` throws;
+ *   the signal's reason.
  */
 export async function copyOut(
   start: StartCommand,
@@ -105,7 +107,10 @@ async function guestSize(
   }
 }
 
-/** Creates a directory next to the destination, so that moving is a rename. mkdtemp gives it mode 0700. */
+/**
+ * Creates a directory next to the destination, so that moving is a rename. mkdtemp gives it mode
+ * 0700.
+ */
 async function makeStage(parent: string): Promise<string> {
   try {
     return await mkdtemp(join(parent, '.holdfast-copy.'));

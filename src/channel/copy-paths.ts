@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 import { misuse } from '../base/errors.ts';
 
-/** One end of a copy. `:PATH` is in the guest; relative paths start at the home of the guest's user. */
+/**
+ * One end of a copy. `:PATH` is in the guest; relative paths start at the home of the guest's user.
+ */
 export interface CopyPath {
   readonly side: 'host' | 'guest';
   readonly path: string;
@@ -14,7 +16,10 @@ export interface ArchiveSource {
   readonly name: string;
 }
 
-/** Parses an argument of `copy`. @throws HoldfastError `copy.path` for an empty path, or one with a NUL. */
+/**
+ * Parses an argument of `copy`.
+ * @throws HoldfastError `copy.path` for an empty path, or one with a NUL.
+ */
 export function parseCopyPath(word: string): CopyPath {
   const isGuest = word.startsWith(':');
   const path = isGuest ? word.slice(1) || '.' : word;
@@ -26,7 +31,10 @@ export function parseCopyPath(word: string): CopyPath {
   return { side: isGuest ? 'guest' : 'host', path };
 }
 
-/** Splits a path as cp does: its last name, or the content of the directory for `/` and paths ending in `.` or `..`. */
+/**
+ * Splits a path as cp does: its last name, or the content of the directory for `/` and paths ending
+ * in `.` or `..`.
+ */
 export function archiveSource(path: string): ArchiveSource {
   const normal = posix.normalize(path).replace(/(?<=.)\/$/, '');
   if (normal === '/' || /(^|\/)\.\.?\/*$/.test(path)) return { directory: normal, name: '.' };

@@ -6,18 +6,25 @@ import type { ProgressStep } from '../base/progress.ts';
 import type { ArchiveSource } from './copy-paths.ts';
 import { printable, readTail } from './run.ts';
 
-/** Successful exit codes of GNU tar. 1 means that a file changed while it was read, which cp would not notice. */
+/**
+ * Successful exit codes of GNU tar. 1 means that a file changed while it was read, which cp would
+ * not notice.
+ */
 const archivedCodes: readonly (number | null)[] = [0, 1];
 
-/** Returns tar's arguments for archiving a source to its output, on either side. Names are taken literally. */
+/**
+ * Returns tar's arguments for archiving a source to its output, on either side. Names are taken
+ * literally.
+ */
 export function archiveArguments({ directory, name }: ArchiveSource): string[] {
   return ['--create', '--file=-', '--no-unquote', `--directory=${directory}`, '--', name];
 }
 
 /**
- * Returns tar's arguments for unpacking its input into a directory, on either side. Files belong to the current user and
- * have no set-user-id bits. Names that would lead out of the directory stay inside it: absolute names, `..`, and names
- * through symbolic links. This requires a new directory (GNU tar's manual, "Security rules of thumb").
+ * Returns tar's arguments for unpacking its input into a directory, on either side. Files belong to
+ * the current user and have no set-user-id bits. Names that would lead out of the directory stay
+ * inside it: absolute names, `..`, and names through symbolic links. This requires a new directory
+ * (GNU tar's manual, "Security rules of thumb").
  */
 export function unpackArguments(directory: string): string[] {
   return ['--extract', '--file=-', `--directory=${directory}`, '--no-same-owner', '--no-same-permissions'];

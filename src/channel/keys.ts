@@ -5,29 +5,42 @@ import { makePrivateDirectory, readBounded, syncDirectory } from '../base/files.
 import { run } from '../base/process.ts';
 import type { Identity } from './session.ts';
 
-/** Limit for a key file, far above the size of an Ed25519 key in OpenSSH's format (about 400 bytes). */
+/**
+ * Limit for a key file, far above the size of an Ed25519 key in OpenSSH's format (about 400 bytes).
+ */
 const keyFileLimit = 4096;
 
-/** Prefix of an encoded public key: the name of the algorithm and the key, each preceded by its length (RFC 8709 section 4). */
+/**
+ * Prefix of an encoded public key: the name of the algorithm and the key, each preceded by its
+ * length (RFC 8709 section 4).
+ */
 const publicKeyPrefix = Buffer.from('\0\0\0\x0bssh-ed25519\0\0\0\x20', 'latin1');
 const publicKeyLength = publicKeyPrefix.length + 32;
 
-/** Returns the paths of a machine's channel keys in its secrets directory. Private keys have mode 0600. */
+/**
+ * Returns the paths of a machine's channel keys in its secrets directory. Private keys have mode
+ * 0600.
+ */
 export function channelKeyFiles(secrets: string) {
   return {
     /** Key of the host. The public half is delivered to the guest as an authorized key. */
     identity: join(secrets, 'identity'),
     identityPublic: join(secrets, 'identity.pub'),
-    /** Host key of the guest. The private half is delivered as a credential, the host pins the public half. */
+    /**
+     * Host key of the guest. The private half is delivered as a credential, the host pins the
+     * public half.
+     */
     hostKey: join(secrets, 'guest-host-key'),
     hostKeyPublic: join(secrets, 'guest-host-key.pub'),
   } as const;
 }
 
 /**
- * Generates the Ed25519 key pairs of both ends in OpenSSH's formats. Never replaces an existing key.
- * Uses ssh-keygen: npm's ssh2 drops leading zero bytes, which breaks every 256th key (its issue 1513).
- * @throws HoldfastError `process.failed` when a key exists already, `process.missing` without ssh-keygen.
+ * Generates the Ed25519 key pairs of both ends in OpenSSH's formats. Never replaces an existing
+ * key. Uses ssh-keygen: npm's ssh2 drops leading zero bytes, which breaks every 256th key (its
+ * issue 1513).
+ * @throws HoldfastError `process.failed` when a key exists already, `process.missing` without
+ *   ssh-keygen.
  */
 export async function makeChannelKeys(secrets: string): Promise<void> {
   const files = channelKeyFiles(secrets);
@@ -53,7 +66,8 @@ async function syncFile(path: string): Promise<void> {
 
 /**
  * Reads the keys that a session needs.
- * @throws HoldfastError `channel.key` when a public key is malformed; Node's errors when a file cannot be read.
+ * @throws HoldfastError `channel.key` when a public key is malformed; Node's errors when a file
+ *   cannot be read.
  */
 export async function readIdentity(secrets: string, user: string): Promise<Identity> {
   const files = channelKeyFiles(secrets);

@@ -16,13 +16,16 @@ const keepaliveMs = 20_000;
 const keepalivesMissed = 3;
 /** Time limit for the guest to close its end. */
 const closeMs = 5_000;
-/** Linux's limit for one word (MAX_ARG_STRLEN); the guest's shell receives the command as one word. */
+/**
+ * Linux's limit for one word (MAX_ARG_STRLEN); the guest's shell receives the command as one word.
+ */
 const commandLimit = 128 * 1024 - 1;
 
 /**
- * One choice each, as Holdfast configures both ends. Processor time of sshd in an emulated guest for a download of 40 MB,
- * without the handshake: AES-GCM 1.5 s and ChaCha20-Poly1305 1.0 s under QEMU 7.2, but 0.6 s and 1.1 s under QEMU 10, which
- * uses the host's AES instructions. Single keystrokes compare alike. On a real processor, and on the host, AES-GCM is faster.
+ * One choice each, as Holdfast configures both ends. Processor time of sshd in an emulated guest
+ * for a download of 40 MB, without the handshake: AES-GCM 1.5 s and ChaCha20-Poly1305 1.0 s under
+ * QEMU 7.2, but 0.6 s and 1.1 s under QEMU 10, which uses the host's AES instructions. Single
+ * keystrokes compare alike. On a real processor, and on the host, AES-GCM is faster.
  */
 const algorithms = {
   kex: ['curve25519-sha256'],
@@ -33,8 +36,10 @@ const algorithms = {
 } satisfies ConnectConfig['algorithms'];
 
 /**
- * Opens a session. Offers exactly one key and accepts exactly one host key. Takes ownership of the stream, also on failure.
- * @throws HoldfastError `channel.host-key`, `channel.identity`, `channel.timeout`, `channel.handshake`, `channel.key`.
+ * Opens a session. Offers exactly one key and accepts exactly one host key. Takes ownership of the
+ * stream, also on failure.
+ * @throws HoldfastError `channel.host-key`, `channel.identity`, `channel.timeout`,
+ *   `channel.handshake`, `channel.key`.
  */
 export const openSession: OpenSession = async (stream, identity) => {
   const client = new Client();
@@ -140,8 +145,8 @@ function sessionOver(client: Client, stream: Duplex, ended: Promise<void>): Sess
 }
 
 /**
- * Quotes a command for sshd, which passes it to the login shell. `exec` keeps the shell from interpreting keywords and
- * assignments.
+ * Quotes a command for sshd, which passes it to the login shell. `exec` keeps the shell from
+ * interpreting keywords and assignments.
  */
 function commandLine(argv: readonly string[]): string {
   if (argv.length === 0 || argv.some((word) => word.includes('\0'))) {

@@ -14,10 +14,11 @@ export interface ConnectOptions {
 }
 
 /**
- * Connects to a vsock port of the guest through the UNIX socket of vhost-device-vsock (Firecracker's protocol:
- * docs/vsock.md, "Host-Initiated Connections"). The stream can be destroyed at any time: see `Draining`.
- * @throws HoldfastError `channel.unreachable` (no such socket), `channel.refused` (nothing listens on the port yet),
- * `channel.timeout`, `channel.malformed`.
+ * Connects to a vsock port of the guest through the UNIX socket of vhost-device-vsock
+ * (Firecracker's protocol: docs/vsock.md, "Host-Initiated Connections"). The stream can be
+ * destroyed at any time: see `Draining`.
+ * @throws HoldfastError `channel.unreachable` (no such socket), `channel.refused` (nothing listens
+ *   on the port yet), `channel.timeout`, `channel.malformed`.
  */
 export async function connectVsock(
   socketPath: string,
@@ -50,14 +51,18 @@ export async function connectVsock(
   }
 }
 
-/** Returns the socket to which vhost-device-vsock connects for a port of the host (docs/vsock.md, "Guest-Initiated Connections"). */
+/**
+ * Returns the socket to which vhost-device-vsock connects for a port of the host (docs/vsock.md,
+ * "Guest-Initiated Connections").
+ */
 export function hostPortSocket(socketPath: string, port: number): string {
   return `${socketPath}_${port}`;
 }
 
 /**
  * Serves a vsock port of the host to the guest behind the UNIX socket of vhost-device-vsock.
- * @param take receives each connection. The guest can end its half and still wait for answers: end the stream with `destroy`.
+ * @param take receives each connection. The guest can end its half and still wait for answers: end
+ *   the stream with `destroy`.
  * @returns a function that stops accepting connections; existing ones stay open.
  */
 export async function listenVsock(
@@ -116,8 +121,9 @@ function retire(socket: Socket): void {
 }
 
 /**
- * A socket that is drained instead of closed when it is destroyed. vhost-device-vsock 0.3.0 panics when it writes to a closed
- * client, which ends the machine's channel. Therefore only this half is closed, and the guest's is drained.
+ * A socket that is drained instead of closed when it is destroyed. vhost-device-vsock 0.3.0 panics
+ * when it writes to a closed client, which ends the machine's channel. Therefore only this half is
+ * closed, and the guest's is drained.
  */
 class Draining extends Duplex {
   readonly #socket: Socket;

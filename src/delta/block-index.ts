@@ -3,9 +3,9 @@ import { describe, failure, type HoldfastError } from '../base/errors.ts';
 import { digestSize } from '../verity/geometry.ts';
 
 /**
- * Bytes of each digest in the index. The index only serves planning: the result is verified against whole digests. With
- * 48 bits, one of 10 000 changed blocks is mistaken for one of 1 000 000 others once in 28 000 updates; that update then
- * uses another strategy.
+ * Bytes of each digest in the index. The index only serves planning: the result is verified against
+ * whole digests. With 48 bits, one of 10 000 changed blocks is mistaken for one of 1 000 000 others
+ * once in 28 000 updates; that update then uses another strategy.
  */
 export const prefixSize = 6;
 
@@ -14,7 +14,10 @@ export type BlockPrefix = number & { readonly __brand: 'BlockPrefix' };
 
 /** Describes the blocks of a release without their content. */
 export interface BlockIndex {
-  /** One byte per block: which older releases in the repository have it. Blocks with equal bytes are stored together. */
+  /**
+   * One byte per block: which older releases in the repository have it. Blocks with equal bytes are
+   * stored together.
+   */
   readonly classes: Uint8Array;
   /** `prefixSize` bytes per block. */
   readonly prefixes: Buffer;

@@ -1,8 +1,9 @@
 import { blockSize } from '../verity/geometry.ts';
 
 /**
- * A large file of a release. The files form one row of 4 KiB blocks: each starts a block, and its last block is padded with
- * zeros. The verity tree of a root image is not included, because it is computed from the image.
+ * A large file of a release. The files form one row of 4 KiB blocks: each starts a block, and its
+ * last block is padded with zeros. The verity tree of a root image is not included, because it is
+ * computed from the image.
  */
 export interface ContentFile {
   readonly name: string;

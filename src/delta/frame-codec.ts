@@ -5,7 +5,10 @@ import { describe, failure, type HoldfastError } from '../base/errors.ts';
 /** Compression methods, encoded in the first byte of a frame. */
 const methods = { zstd: 1, brotli: 2 } as const;
 
-/** Compression effort for a frame: `quick` for those that few hosts fetch, `thorough` for changes since older releases. */
+/**
+ * Compression effort for a frame: `quick` for those that few hosts fetch, `thorough` for changes
+ * since older releases.
+ */
 export type Effort = 'quick' | 'thorough';
 
 const zstdCompress = promisify(zlib.zstdCompress);
@@ -14,8 +17,8 @@ const brotliCompress = promisify(zlib.brotliCompress);
 const brotliDecompress = promisify(zlib.brotliDecompress);
 
 /**
- * Compresses a frame. At their strongest, Brotli took 17 s for 8 MB, and zstd 5 s for a result 6 % larger. Brotli pays off
- * only for frames that many hosts fetch.
+ * Compresses a frame. At their strongest, Brotli took 17 s for 8 MB, and zstd 5 s for a result 6 %
+ * larger. Brotli pays off only for frames that many hosts fetch.
  */
 export async function compressFrame(data: Uint8Array, effort: Effort): Promise<Buffer> {
   const { constants } = zlib;

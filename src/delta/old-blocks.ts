@@ -3,8 +3,9 @@ import { digestBlocks } from '../verity/tree.ts';
 import { type BlockPrefix, prefixAt, prefixesOf } from './block-index.ts';
 
 /**
- * Granularity of copy sources. The host's old content is one row of 512-byte units, because sections of boot images are
- * aligned to 512 bytes (PE format, FileAlignment) and move by multiples of them.
+ * Granularity of copy sources. The host's old content is one row of 512-byte units, because
+ * sections of boot images are aligned to 512 bytes (PE format, FileAlignment) and move by multiples
+ * of them.
  */
 export const unitSize = 512;
 export const unitsPerBlock = blockSize / unitSize;
@@ -21,7 +22,10 @@ export class OldBlocks {
     return this.#locations.get(prefix);
   }
 
-  /** Adds the blocks of an image whose digests are known. @param start location of its first block. */
+  /**
+   * Adds the blocks of an image whose digests are known.
+   * @param start location of its first block.
+   */
   addDigests(digests: Uint8Array, start: Location): void {
     const prefixes = prefixesOf(digests);
     for (let block = 0; block < digests.length / digestSize; block += 1)

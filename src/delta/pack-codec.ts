@@ -6,7 +6,10 @@ import { blockSize } from '../verity/geometry.ts';
 import { unitSize, unitsPerBlock } from './old-blocks.ts';
 import type { Run } from './plan.ts';
 
-/** Blocks of the new release in one part of a pack. With the context, this bounds the memory on both sides. */
+/**
+ * Blocks of the new release in one part of a pack. With the context, this bounds the memory on both
+ * sides.
+ */
 export const blocksPerPart = (8 * MiB) / blockSize;
 
 /** Bytes of the old release that the parts of a pack can refer to. */
@@ -25,8 +28,9 @@ export interface Stretch {
 }
 
 /**
- * Returns the context of a pack: the ranges of the old release that the new one does not reuse, up to the limit. New content
- * resembles what it replaces; the rest would only increase the match distances.
+ * Returns the context of a pack: the ranges of the old release that the new one does not reuse, up
+ * to the limit. New content resembles what it replaces; the rest would only increase the match
+ * distances.
  */
 export function contextOf(runs: readonly Run[], oldUnits: number): Stretch[] {
   const reused = new Uint8Array(oldUnits);

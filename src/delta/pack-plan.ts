@@ -2,12 +2,15 @@ import { failure, type HoldfastError } from '../base/errors.ts';
 import { type Location, unitsPerBlock } from './old-blocks.ts';
 import type { Run } from './plan.ts';
 
-/** Limit for the numbers in a plan: blocks and units of 4 GiB, and their differences, stay below it. */
+/**
+ * Limit for the numbers in a plan: blocks and units of 4 GiB, and their differences, stay below it.
+ */
 const numberLimit = 2 ** 32;
 
 /**
- * Encodes the plan in a pack. For each run: its length doubled, plus one if the host has it; in that case also the distance
- * from the end of the previous run that the host has, in zigzag encoding. Numbers are LEB128 in the shortest form.
+ * Encodes the plan in a pack. For each run: its length doubled, plus one if the host has it; in
+ * that case also the distance from the end of the previous run that the host has, in zigzag
+ * encoding. Numbers are LEB128 in the shortest form.
  */
 export function encodePlan(runs: readonly Run[]): Buffer {
   const bytes: number[] = [];

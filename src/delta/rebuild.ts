@@ -10,7 +10,10 @@ import type { StoreOrder } from './store-order.ts';
 /** Blocks copied at once. */
 const copyBlocks = MiB / blockSize;
 
-/** Copies the blocks that the host has into the new release. @param count receives the number of blocks per write. */
+/**
+ * Copies the blocks that the host has into the new release.
+ * @param count receives the number of blocks per write.
+ */
 export async function copyOld(
   runs: readonly Run[],
   old: RowReader,
@@ -28,7 +31,9 @@ export async function copyOld(
   }
 }
 
-/** Returns, for each slot of the block store that serves more than one block, the additional blocks. */
+/**
+ * Returns, for each slot of the block store that serves more than one block, the additional blocks.
+ */
 export function blocksOfSlots({ slotOf, blockIn }: StoreOrder): Map<number, number[]> {
   const several = new Map<number, number[]>();
   for (const [block, slot] of slotOf.entries()) {

@@ -12,7 +12,10 @@ export interface RowPart {
   readonly size: number;
 }
 
-/** Reads files as one row of units. Each part starts a block and is padded to whole blocks with zeros. */
+/**
+ * Reads files as one row of units. Each part starts a block and is padded to whole blocks with
+ * zeros.
+ */
 export class RowReader {
   readonly #parts: readonly { readonly file: FileHandle; readonly part: RowPart; readonly start: number }[];
   /** Bytes of the whole row. */

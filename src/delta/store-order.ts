@@ -6,7 +6,10 @@ export interface StoreFrame {
   readonly slots: number;
 }
 
-/** The position of each block in the block store. It derives from the index alone, so it is never transferred. */
+/**
+ * The position of each block in the block store. It derives from the index alone, so it is never
+ * transferred.
+ */
 export interface StoreOrder {
   /** For each block, its slot in the store; equal blocks share a slot. */
   readonly slotOf: Uint32Array;
@@ -16,8 +19,9 @@ export interface StoreOrder {
 }
 
 /**
- * Orders the blocks of a release for its store: by class, then by position. A host with one of the older releases lacks
- * whole classes, so the frames that it needs are adjacent and hold no block that it has.
+ * Orders the blocks of a release for its store: by class, then by position. A host with one of the
+ * older releases lacks whole classes, so the frames that it needs are adjacent and hold no block
+ * that it has.
  * @param slotsPerFrame maximum; a frame holds blocks of one class only.
  */
 export function orderBlocks({ classes, prefixes }: BlockIndex, slotsPerFrame: number): StoreOrder {

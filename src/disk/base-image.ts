@@ -24,24 +24,31 @@ export interface BaseImage {
   readonly sourceDateEpoch: number;
 }
 
-/** The default path of the firmware when no boot variables exist (UEFI specification 2.10, section 3.5.1.1). */
+/**
+ * The default path of the firmware when no boot variables exist (UEFI specification 2.10, section
+ * 3.5.1.1).
+ */
 export const removableMediaPath = `\\EFI\\BOOT\\BOOT${hostArchitecture.efiSuffix.toUpperCase()}.EFI`;
 
 /** A FAT file system with a few files. */
 interface BootFileSystem {
   readonly partition: Partition;
   readonly label: string;
-  /** FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5). Few large ones are read fastest. */
+  /**
+   * FAT16 has 4085 to 65524 clusters (Microsoft FAT specification, section 3.5). Few large ones are
+   * read fastest.
+   */
   readonly sectorsPerCluster: number;
   /** Source path by target path, which has the form of UEFI. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * Creates the image that all machines of a release share: the content of slot A, without a partition table. It does not
- * name the slot, so an update writes the same bytes into either slot. Reproducible; sparse; written once, then read-only.
- * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when it is not a regular
- *   file; `process.failed`.
+ * Creates the image that all machines of a release share: the content of slot A, without a
+ * partition table. It does not name the slot, so an update writes the same bytes into either slot.
+ * Reproducible; sparse; written once, then read-only.
+ * @throws HoldfastError `disk.too-large` when a file does not fit its partition, `disk.source` when
+ *   it is not a regular file; `process.failed`.
  */
 export async function createBaseImage({
   path,
@@ -111,7 +118,10 @@ async function writeBootFileSystem(image: string, fileSystem: BootFileSystem, ep
     await run('mcopy', [...drive, source, `::/${names.join('/')}`], { env });
 }
 
-/** Returns the size of the files if they fit the partition. 1/64 of it is reserved for the tables of FAT, which need less. */
+/**
+ * Returns the size of the files if they fit the partition. 1/64 of it is reserved for the tables of
+ * FAT, which need less.
+ */
 async function checkFits(paths: readonly string[], { name, size }: Partition): Promise<Bytes> {
   let total = 0;
   for (const path of paths) {

@@ -91,7 +91,10 @@ function diskSizeOf(copy: Copy, head: Buffer): Bytes {
   return size as Bytes;
 }
 
-/** Encodes the MBR of table 5.4: one partition that covers the disk, so that old programs do not consider it empty. */
+/**
+ * Encodes the MBR of table 5.4: one partition that covers the disk, so that old programs do not
+ * consider it empty.
+ */
 function protectiveMbr(diskSize: Bytes): Buffer {
   const mbr = Buffer.alloc(sectorSize);
   const partition = mbr.subarray(446, 462);
@@ -155,7 +158,9 @@ function parseEntries(copy: Copy, entries: Buffer): TableEntry[] {
   return partitions;
 }
 
-/** Checks that partitions lie between the two copies, do not overlap, and have different PARTUUIDs. */
+/**
+ * Checks that partitions lie between the two copies, do not overlap, and have different PARTUUIDs.
+ */
 function checkPlaces(copy: Copy, { diskSize, partitions }: PartitionTable): void {
   let end = primarySize;
   for (const { number, offset, size } of partitions.toSorted((a, b) => a.offset - b.offset)) {

@@ -24,10 +24,11 @@ export type GrowthStep =
   | { readonly kind: 'write'; readonly offset: number; readonly data: Buffer };
 
 /**
- * Enlarges the Data partition; the guest grows its file system at the next start. The machine must be off. An interrupted
- * growth leaves a usable disk and can be repeated with the same or another size.
- * @throws HoldfastError `disk.shrink` (exit code 2) when Data would shrink, `disk.size` when the size is out of range,
- *   `disk.partitions` when the disk has another layout; `process.failed`.
+ * Enlarges the Data partition; the guest grows its file system at the next start. The machine must
+ * be off. An interrupted growth leaves a usable disk and can be repeated with the same or another
+ * size.
+ * @throws HoldfastError `disk.shrink` (exit code 2) when Data would shrink, `disk.size` when the
+ *   size is out of range, `disk.partitions` when the disk has another layout; `process.failed`.
  */
 export async function growDataPartition(
   images: DiskImages,
@@ -47,8 +48,8 @@ export async function readTables(images: DiskImages, path: string): Promise<Disk
 }
 
 /**
- * Returns the valid partition table: the primary copy, or the backup copy when the primary is damaged (UEFI specification
- * 2.10, section 5.3.2).
+ * Returns the valid partition table: the primary copy, or the backup copy when the primary is
+ * damaged (UEFI specification 2.10, section 5.3.2).
  * @throws HoldfastError `disk.partitions` when both are damaged.
  */
 export function currentTable({ primary, backup }: DiskTables): PartitionTable {
@@ -61,9 +62,9 @@ export function currentTable({ primary, backup }: DiskTables): PartitionTable {
 }
 
 /**
- * Returns the steps that give a disk these sizes; none if it has them already. After each step, complete or torn, a valid
- * table is where the kernel looks for it, and the space that Data grows into is zero, as its file system requires.
- * Throws as `growDataPartition` does.
+ * Returns the steps that give a disk these sizes; none if it has them already. After each step,
+ * complete or torn, a valid table is where the kernel looks for it, and the space that Data grows
+ * into is zero, as its file system requires. Throws as `growDataPartition` does.
  */
 export function planGrowth(tables: DiskTables, sizes: DiskSizes): GrowthStep[] {
   const current = currentTable(tables);

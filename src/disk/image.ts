@@ -8,16 +8,16 @@ export interface Range {
 }
 
 /**
- * `read` also works while a machine runs from the file; data that the machine is writing can be incomplete.
- * `write`: only while the machine is off, and it cannot start until the access ends.
+ * `read` also works while a machine runs from the file; data that the machine is writing can be
+ * incomplete. `write`: only while the machine is off, and it cannot start until the access ends.
  */
 export type ImageAccess = 'read' | 'write';
 
 /** Files that hold machines' disks. Their format is the hypervisor's. */
 export interface DiskImages {
   /**
-   * Makes a disk of the size and content of the raw file `raw`; where that is zero, the disk shows the content of `base`.
-   * The file refers to `base` relative to its own directory.
+   * Makes a disk of the size and content of the raw file `raw`; where that is zero, the disk shows
+   * the content of `base`. The file refers to `base` relative to its own directory.
    */
   create(path: string, raw: string, base: string): Promise<void>;
   /** Returns the disk's size, also while a machine runs from it. */
@@ -25,8 +25,8 @@ export interface DiskImages {
   /** Makes the disk larger, never smaller. The new part reads as zeros. */
   enlarge(path: string, size: Bytes): Promise<void>;
   /**
-   * Reads a part of the disk. While a machine runs from it, what the machine wrote may be missing or incomplete; the rest is
-   * right.
+   * Reads a part of the disk. While a machine runs from it, what the machine wrote may be missing
+   * or incomplete; the rest is right.
    */
   read(path: string, range: Range): Promise<Buffer>;
   /** Writes a part of the disk; returns once it is on stable storage. */

@@ -47,8 +47,9 @@ export const logPartitionSizes: Readonly<Record<LogSize, Bytes>> = { small: GiB,
 const margin = MiB;
 
 /**
- * Partition types (UEFI specification 2.10, table 5.7; UAPI Discoverable Partitions Specification). Log and Data are
- * plain Linux file systems: the type for `/var` requires a PARTUUID that depends on the machine.
+ * Partition types (UEFI specification 2.10, table 5.7; UAPI Discoverable Partitions Specification).
+ * Log and Data are plain Linux file systems: the type for `/var` requires a PARTUUID that depends
+ * on the machine.
  */
 const types = {
   /** EFI system partition, where the firmware looks for a loader when its variables are lost. */
@@ -67,8 +68,9 @@ interface PartitionDesign {
 }
 
 /**
- * The eight partitions in order. The PARTUUIDs are the same on all machines. They are names, not secrets, and everything
- * that refers to them is the same on all machines too: the command line of the signed UKI, the initrd, the boot entries.
+ * The eight partitions in order. The PARTUUIDs are the same on all machines. They are names, not
+ * secrets, and everything that refers to them is the same on all machines too: the command line of
+ * the signed UKI, the initrd, the boot entries.
  */
 const design: readonly PartitionDesign[] = [
   {
@@ -128,8 +130,9 @@ export const slotPartitions = {
 } as const satisfies Readonly<Record<Slot, Readonly<Record<string, PartitionName>>>>;
 
 /**
- * Paths of the UKIs on `slotPartitions[slot].boot`: one verifies the root, the other is for machines with verity disabled.
- * The fallback loader scans `\EFI\Linux` only and therefore never starts the second.
+ * Paths of the UKIs on `slotPartitions[slot].boot`: one verifies the root, the other is for
+ * machines with verity disabled. The fallback loader scans `\EFI\Linux` only and therefore never
+ * starts the second.
  */
 export const ukiPaths = {
   on: '\\EFI\\Linux\\holdfast.efi',
@@ -141,7 +144,8 @@ export type Verity = keyof typeof ukiPaths;
 
 /**
  * Returns the partitions of a machine's disk.
- * @throws HoldfastError `disk.size` (exit code 2) when Data is out of range or not a whole number of megabytes.
+ * @throws HoldfastError `disk.size` (exit code 2) when Data is out of range or not a whole number
+ *   of megabytes.
  */
 export function layout(sizes: DiskSizes): readonly Partition[] {
   checkDataSize(sizes.dataSize);

@@ -20,9 +20,15 @@ import { withScratch } from './scratch.ts';
 export interface MachineDisk extends DiskSizes {
   /** Path of the file to create. */
   readonly path: string;
-  /** Base image of the release, from `createBaseImage`. The disk refers to it by a path relative to its own directory. */
+  /**
+   * Base image of the release, from `createBaseImage`. The disk refers to it by a path relative to
+   * its own directory.
+   */
   readonly base: string;
-  /** The machine encrypts Log and Data and creates their file systems itself, so they stay empty here. */
+  /**
+   * The machine encrypts Log and Data and creates their file systems itself, so they stay empty
+   * here.
+   */
   readonly encrypted?: boolean;
 }
 
@@ -36,15 +42,21 @@ const fileSystems: readonly FileSystem[] = [
   { partition: 'Data', label: 'data' },
 ];
 
-/** Share of Data reserved for root, so that a machine whose users filled it still starts and can be cleaned up. */
+/**
+ * Share of Data reserved for root, so that a machine whose users filled it still starts and can be
+ * cleaned up.
+ */
 const reservedPercent = 1;
 
-/** The default of ext4 for 2 GB. The default grows to 1 GB with the partition, and so would the file on the host. */
+/**
+ * The default of ext4 for 2 GB. The default grows to 1 GB with the partition, and so would the file
+ * on the host.
+ */
 const journalMegabytes = 64;
 
 /**
- * Creates a machine's disk: the partition table, empty Log and Data, and a reference to the base image for everything else.
- * Needs no root and less than 64 MB on the host.
+ * Creates a machine's disk: the partition table, empty Log and Data, and a reference to the base
+ * image for everything else. Needs no root and less than 64 MB on the host.
  * @throws HoldfastError `disk.size`; `process.failed` when the host's disk is full.
  */
 export async function createMachineDisk(
@@ -83,8 +95,8 @@ async function writeRaw(
 }
 
 /**
- * Creates an ext4 file system in a range of a file. The disk reads as zeros, so neither mkfs nor the guest needs to zero
- * anything. Packed metadata takes fewer clusters of the image.
+ * Creates an ext4 file system in a range of a file. The disk reads as zeros, so neither mkfs nor
+ * the guest needs to zero anything. Packed metadata takes fewer clusters of the image.
  */
 async function makeFileSystem(path: string, { offset, size }: Partition, label: string): Promise<void> {
   const options = ['assume_storage_prezeroed=1', 'packed_meta_blocks=1', `offset=${offset}`];

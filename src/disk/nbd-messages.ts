@@ -1,8 +1,9 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 
 /*
- * The NBD messages that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle negotiation
- * with NBD_OPT_GO, then reads, writes and flushes with simple replies. All numbers are big-endian.
+ * The NBD messages that a client of one export needs (NetworkBlockDevice/nbd, doc/proto.md): fixed
+ * newstyle negotiation with NBD_OPT_GO, then reads, writes and flushes with simple replies. All
+ * numbers are big-endian.
  */
 
 const greetingMagic = 0x4e42444d41474943n; // NBDMAGIC
@@ -35,7 +36,9 @@ export function nbdError(why: string): HoldfastError {
   });
 }
 
-/** @throws HoldfastError `disk.device` unless the server supports the fixed newstyle negotiation. */
+/**
+ * @throws HoldfastError `disk.device` unless the server supports the fixed newstyle negotiation.
+ */
 export function checkGreeting(bytes: Buffer): void {
   if (bytes.readBigUInt64BE(0) !== greetingMagic || bytes.readBigUInt64BE(8) !== optionMagic)
     throw nbdError('the server does not use the NBD protocol');
@@ -58,7 +61,10 @@ export function encodeGo(exportName: string): Buffer {
 
 export type OptionReplyKind = 'ack' | 'info' | 'error';
 
-/** @throws HoldfastError `disk.device` for a reply to another option, of unknown type, or above the limit. */
+/**
+ * @throws HoldfastError `disk.device` for a reply to another option, of unknown type, or above the
+ *   limit.
+ */
 export function decodeOptionReplyHeader(bytes: Buffer): { kind: OptionReplyKind; length: number } {
   const [option, type, length] = [bytes.readUInt32BE(8), bytes.readUInt32BE(12), bytes.readUInt32BE(16)];
   if (bytes.readBigUInt64BE(0) !== optionReplyMagic || option !== optionGo)
@@ -98,7 +104,10 @@ export function encodeRequest({ command, cookie, offset, length }: NbdRequest): 
   return bytes;
 }
 
-/** Decodes a simple reply; `error` is an errno, or 0 for success. @throws HoldfastError `disk.device` for anything else. */
+/**
+ * Decodes a simple reply; `error` is an errno, or 0 for success.
+ * @throws HoldfastError `disk.device` for anything else.
+ */
 export function decodeSimpleReply(bytes: Buffer): { error: number; cookie: bigint } {
   if (bytes.readUInt32BE(0) !== simpleReplyMagic) throw nbdError('the server sent a malformed reply');
   return { error: bytes.readUInt32BE(4), cookie: bytes.readBigUInt64BE(8) };

@@ -1,7 +1,10 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
-/** Runs `work` with a directory next to `path`, so that large files stay on the same file system, and removes the directory. */
+/**
+ * Runs `work` with a directory next to `path`, so that large files stay on the same file system,
+ * and removes the directory.
+ */
 export async function withScratch<T>(path: string, work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(dirname(resolve(path)), '.disk-'));
   try {

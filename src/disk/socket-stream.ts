@@ -1,7 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { nbdError } from './nbd-messages.ts';
 
-/** Fills a buffer with the next bytes and returns it; one caller at a time. Rejects when the stream ends early. */
+/**
+ * Fills a buffer with the next bytes and returns it; one caller at a time. Rejects when the stream
+ * ends early.
+ */
 export type Take = (target: Buffer) => Promise<Buffer>;
 
 /** Bytes of the receive buffer. */
@@ -15,8 +18,9 @@ interface Wanted {
 }
 
 /**
- * Connects to a UNIX socket. Received bytes are copied once, from a reused buffer to their target: a stream allocates a
- * buffer for every 64 KiB, and collecting those took longer than hashing the content of a slot.
+ * Connects to a UNIX socket. Received bytes are copied once, from a reused buffer to their target:
+ * a stream allocates a buffer for every 64 KiB, and collecting those took longer than hashing the
+ * content of a slot.
  */
 export function connectSocket(path: string): { readonly socket: Socket; readonly take: Take } {
   let arrived: Uint8Array = Buffer.alloc(0);

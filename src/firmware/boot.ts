@@ -6,8 +6,8 @@ import type { Variable } from './record.ts';
 import { deleteVariable, findVariable, setVariables, type VariableStore } from './store.ts';
 
 /**
- * The number of each slot's boot entry, `Boot000A` and `Boot000B`. OVMF assigns the lowest free numbers to the boot options
- * that it discovers, so it never reuses these.
+ * The number of each slot's boot entry, `Boot000A` and `Boot000B`. OVMF assigns the lowest free
+ * numbers to the boot options that it discovers, so it never reuses these.
  */
 const entryNumbers: Readonly<Record<Slot, number>> = { A: 0x000a, B: 0x000b };
 const slots: readonly Slot[] = ['A', 'B'];
@@ -22,7 +22,10 @@ export interface FirmwareBootState {
   readonly next?: Slot;
 }
 
-/** Returns the entry that starts a slot's signed UKI. @param file path of the UKI on the slot's boot partition. */
+/**
+ * Returns the entry that starts a slot's signed UKI.
+ * @param file path of the UKI on the slot's boot partition.
+ */
 export function bootEntry(slot: Slot, file: string = ukiPaths.on): LoadOption {
   const { number, offset, size, uuid } = slotPartition(slot, 'boot');
   return {
@@ -32,7 +35,10 @@ export function bootEntry(slot: Slot, file: string = ukiPaths.on): LoadOption {
   };
 }
 
-/** Creates or replaces the entry of a slot. `setBootOrder` and `setBootNext` determine whether it is used. */
+/**
+ * Creates or replaces the entry of a slot. `setBootOrder` and `setBootNext` determine whether it is
+ * used.
+ */
 export function setBootEntry(store: VariableStore, slot: Slot, entry: LoadOption): VariableStore {
   return setVariables(store, shared(entryName(slot), serialiseLoadOption(entry)));
 }
@@ -44,7 +50,10 @@ export function setVerity(store: VariableStore, verity: Verity): VariableStore {
     .reduce((changed, slot) => setBootEntry(changed, slot, bootEntry(slot, ukiPaths[verity])), store);
 }
 
-/** Commits a boot order: the firmware tries these slots first, then the boot options that it discovers itself. */
+/**
+ * Commits a boot order: the firmware tries these slots first, then the boot options that it
+ * discovers itself.
+ */
 export function setBootOrder(store: VariableStore, order: readonly Slot[]): VariableStore {
   return setVariables(store, shared('BootOrder', numbers(order.map((slot) => entryNumbers[slot]))));
 }

@@ -4,11 +4,13 @@ import { enrolSecureBoot, type SecureBootKeys } from './secure-boot.ts';
 import { parseVariableStore, serialiseVariableStore } from './store.ts';
 
 /**
- * Creates the variable store of a new machine: Secure Boot enabled with the given keys, the slots in the boot order, no boot
- * menu.
+ * Creates the variable store of a new machine: Secure Boot enabled with the given keys, the slots
+ * in the boot order, no boot menu.
  *
- * The firmware follows `BootOrder` only if the hypervisor passes no order of its own: no device may have a `bootindex`.
- * @param template the empty store that is installed with the firmware: `Hypervisor.variablesTemplate`.
+ * The firmware follows `BootOrder` only if the hypervisor passes no order of its own: no device may
+ * have a `bootindex`.
+ * @param template the empty store that is installed with the firmware:
+ *   `Hypervisor.variablesTemplate`.
  * @param keys certificates in DER. One certificate may be used twice.
  * @param order the slots that have a UKI; the first is booted.
  * @throws HoldfastError `firmware.variables`.

@@ -3,15 +3,18 @@ import { digestOf, type SectionMeasurement } from './measurement.ts';
 
 /** What is measured into a TPM before an EFI program starts: digests in lower-case hex. */
 export interface ProgramMeasurements {
-  /** The SHA-256 Authenticode digest. It leaves out the signatures, so signing does not change it. */
+  /**
+   * The SHA-256 Authenticode digest. It leaves out the signatures, so signing does not change it.
+   */
   readonly authenticode: string;
   /** The UKI sections that the stub measures, in the stub's order; empty for other programs. */
   readonly sections: readonly SectionMeasurement[];
 }
 
 /**
- * The UKI sections that systemd-stub measures, in its order: systemd-stub(7), and `unified_sections` in systemd's
- * src/fundamental/uki.c. It does not measure `.pcrsig`, which holds a signature of the result.
+ * The UKI sections that systemd-stub measures, in its order: systemd-stub(7), and
+ * `unified_sections` in systemd's src/fundamental/uki.c. It does not measure `.pcrsig`, which holds
+ * a signature of the result.
  */
 const measuredSections: readonly string[] = [
   ...['.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey'],
@@ -77,7 +80,10 @@ function sectionAt(bytes: Buffer, at: number): Section {
   return { name, data: piece(bytes, offset, offset + size), offset, rawSize };
 }
 
-/** Computes the digest as in "Windows Authenticode Portable Executable Signature Format", "Calculating the PE Image Hash". */
+/**
+ * Computes the digest as in "Windows Authenticode Portable Executable Signature Format",
+ * "Calculating the PE Image Hash".
+ */
 function authenticode(bytes: Buffer, optional: number, sections: readonly Section[]): string {
   const checkSum = optional + optionalOffsets.checkSum;
   const certificates = optional + optionalOffsets.certificates;

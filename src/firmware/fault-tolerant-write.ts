@@ -4,15 +4,18 @@ import { erased, flashBlockSize, geometry } from './geometry.ts';
 import { malformed } from './malformed.ts';
 
 /*
- * When the store is full, the firmware compacts it: it writes the new blocks to the spare area, records that in a log, and
- * only then replaces the old blocks (edk2: MdeModulePkg/Universal/FaultTolerantWriteDxe). After an interruption in between,
- * only the spare area has the variables, until the firmware completes the write at the next start.
+ * When the store is full, the firmware compacts it: it writes the new blocks to the spare area,
+ * records that in a log, and only then replaces the old blocks (edk2:
+ * MdeModulePkg/Universal/FaultTolerantWriteDxe). After an interruption in between, only the spare
+ * area has the variables, until the firmware completes the write at the next start.
  */
 
 /** EFI_FAULT_TOLERANT_WORKING_BLOCK_HEADER (edk2: MdeModulePkg/Include/Guid/SystemNvDataGuid.h). */
 const working = { checksum: 16, state: 20, queueSize: 24, length: 32 } as const;
 const workingSignature = guidToBytes(guid('9e58292b-7c68-497d-a0ce-6500fd9f1b95'));
-/** WorkingBlockValid set, WorkingBlockInvalid not. A flag is set by clearing its bit, as in flash. */
+/**
+ * WorkingBlockValid set, WorkingBlockInvalid not. A flag is set by clearing its bit, as in flash.
+ */
 const workingValid = 0xfe;
 
 /** EFI_FAULT_TOLERANT_WRITE_HEADER, one for each write (edk2: FaultTolerantWrite.h). */
@@ -26,7 +29,10 @@ const record = { state: 0, offset: 16, dataLength: 24, relativeOffset: 32, lengt
 const spareCompleted = 0x2;
 const destinationCompleted = 0x4;
 
-/** Returns an empty log as the firmware creates it. The checksum covers the header with checksum and state erased. */
+/**
+ * Returns an empty log as the firmware creates it. The checksum covers the header with checksum and
+ * state erased.
+ */
 export function emptyWorkingArea(): Buffer {
   const { start, end } = geometry.working;
   const area = Buffer.alloc(end - start, erased);
@@ -38,8 +44,10 @@ export function emptyWorkingArea(): Buffer {
 }
 
 /**
- * Returns the store as the firmware will see it, with an interrupted write completed from the spare area.
- * @throws HoldfastError `firmware.variables` when the log describes a write that no firmware performs.
+ * Returns the store as the firmware will see it, with an interrupted write completed from the spare
+ * area.
+ * @throws HoldfastError `firmware.variables` when the log describes a write that no firmware
+ *   performs.
  */
 export function finishInterruptedWrite(image: Buffer): Buffer {
   const found = interruptedWrite(image.subarray(geometry.working.start, geometry.working.end));
@@ -55,7 +63,10 @@ export function finishInterruptedWrite(image: Buffer): Buffer {
   return finished;
 }
 
-/** Finds the write whose blocks are complete in the spare area, but not recorded as complete at their destination. */
+/**
+ * Finds the write whose blocks are complete in the spare area, but not recorded as complete at
+ * their destination.
+ */
 function interruptedWrite(log: Buffer): { target: number; length: number } | undefined {
   // The log is invalid only while it is itself compacted, and then no other write is pending.
   if (!log.subarray(0, guidSize).equals(workingSignature) || log[working.state] !== workingValid)

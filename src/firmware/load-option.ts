@@ -1,7 +1,10 @@
 import { type Guid, guidFromBytes, guidToBytes } from '../base/guid.ts';
 import { malformed } from './malformed.ts';
 
-/** A file on a GPT partition. The firmware finds it on any disk with that partition (section 3.1.2: short-form). */
+/**
+ * A file on a GPT partition. The firmware finds it on any disk with that partition (section 3.1.2:
+ * short-form).
+ */
 export interface LoadOption {
   readonly description: string;
   readonly partition: {
@@ -16,7 +19,10 @@ export interface LoadOption {
   readonly file: string;
 }
 
-/** EFI_LOAD_OPTION (UEFI specification 2.10, section 3.1.3): attributes, length of the path, description, path. */
+/**
+ * EFI_LOAD_OPTION (UEFI specification 2.10, section 3.1.3): attributes, length of the path,
+ * description, path.
+ */
 const loadOptionActive = 0x1;
 const descriptionStart = 6;
 
@@ -37,7 +43,8 @@ export function serialiseLoadOption({ description, partition, file }: LoadOption
 }
 
 /**
- * Parses a load option in the form that `serialiseLoadOption` writes: active, this kind of path, no optional data.
+ * Parses a load option in the form that `serialiseLoadOption` writes: active, this kind of path, no
+ * optional data.
  * @throws HoldfastError `firmware.variables` for any other form.
  */
 export function parseLoadOption(bytes: Buffer): LoadOption {
@@ -48,7 +55,10 @@ export function parseLoadOption(bytes: Buffer): LoadOption {
   return option;
 }
 
-/** Reads the fields at their offsets. The caller checks everything else by encoding the result again. */
+/**
+ * Reads the fields at their offsets. The caller checks everything else by encoding the result
+ * again.
+ */
 function readLoadOption(bytes: Buffer): LoadOption | undefined {
   const description = readText(bytes, descriptionStart);
   if (description === undefined) return undefined;

@@ -13,12 +13,18 @@ export function digestOf(...parts: readonly Uint8Array[]): Buffer {
   return hash.digest();
 }
 
-/** Returns the value of a PCR, initially zero, after these measurements (TCG TPM 2.0 Library Part 1, "Extend of a PCR"). */
+/**
+ * Returns the value of a PCR, initially zero, after these measurements (TCG TPM 2.0 Library Part 1,
+ * "Extend of a PCR").
+ */
 export function extended(digests: readonly Uint8Array[]): Buffer {
   return digests.reduce((value: Buffer, digest) => digestOf(value, digest), Buffer.alloc(32));
 }
 
-/** Returns what the stub measures of a section: the name with its NUL, then the content (systemd-stub(7), "TPM PCR Notes"). */
+/**
+ * Returns what the stub measures of a section: the name with its NUL, then the content
+ * (systemd-stub(7), "TPM PCR Notes").
+ */
 export function sectionDigests(section: SectionMeasurement): readonly [name: Buffer, content: Buffer] {
   return [digestOf(Buffer.from(`${section.name}\0`)), Buffer.from(section.sha256, 'hex')];
 }

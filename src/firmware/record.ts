@@ -8,7 +8,10 @@ export interface Variable {
   /** EFI_VARIABLE_… bits (UEFI specification 2.10, section 8.2.1). */
   readonly attributes: number;
   readonly data: Buffer;
-  /** Time of the signature that set a time-authenticated variable. A later update must have a later time. */
+  /**
+   * Time of the signature that set a time-authenticated variable. A later update must have a later
+   * time.
+   */
   readonly timestamp?: Date;
 }
 
@@ -29,7 +32,10 @@ const header = {
 const startId = 0x55aa;
 const alignment = 4;
 
-/** States, each made by clearing bits as in flash: complete, and complete but being replaced. Any other state is not valid. */
+/**
+ * States, each made by clearing bits as in flash: complete, and complete but being replaced. Any
+ * other state is not valid.
+ */
 const added = 0x3f;
 const addedInDeletedTransition = 0x3e;
 /** The write was interrupted: only the start mark is valid. */
@@ -120,7 +126,10 @@ function parseName(bytes: Buffer, offset: number): string {
 /** First year of EFI_TIME (UEFI specification 2.10, section 8.3). */
 const firstYear = 1900;
 
-/** Parses an EFI_TIME. Section 8.2.2 requires zero for fractions of a second, time zone and daylight saving time. */
+/**
+ * Parses an EFI_TIME. Section 8.2.2 requires zero for fractions of a second, time zone and daylight
+ * saving time.
+ */
 function parseTimestamp(bytes: Buffer): Date | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
   const date = new Date(0);

@@ -5,9 +5,10 @@ import { parseVariableStore, serialiseVariableStore, type VariableStore } from '
 import { readVariableStore, writeVariableStore } from './store-file.ts';
 
 /*
- * QEMU writes the store when the firmware does, without flushing. A power failure of the host can therefore leave a mix of
- * old and new pages. So a copy is saved of a store that was complete and on disk. Every slot that the copy names can still
- * be started: the copy is made before a slot that it no longer names is overwritten.
+ * QEMU writes the store when the firmware does, without flushing. A power failure of the host can
+ * therefore leave a mix of old and new pages. So a copy is saved of a store that was complete and
+ * on disk. Every slot that the copy names can still be started: the copy is made before a slot that
+ * it no longer names is overwritten.
  */
 
 /** Returns the path of the saved copy of a machine's variable store. */
@@ -15,7 +16,9 @@ export function savedPath(path: string): string {
   return `${path}.kept`;
 }
 
-/** A machine's variables, and whether they are the saved copy instead of what its firmware wrote. */
+/**
+ * A machine's variables, and whether they are the saved copy instead of what its firmware wrote.
+ */
 export interface SoundStore {
   readonly store: VariableStore;
   readonly isSaved: boolean;
@@ -36,19 +39,28 @@ export function soundStore(image: Buffer, saved: Buffer | undefined): SoundStore
   return { store: parseVariableStore(saved), isSaved: true };
 }
 
-/** Saves a copy of a machine's variables, for use when the store is torn. Throws as `readVariableStore` does. */
+/**
+ * Saves a copy of a machine's variables, for use when the store is torn. Throws as
+ * `readVariableStore` does.
+ */
 export async function saveVariableStore(path: string): Promise<void> {
   const image = serialiseVariableStore(await readVariableStore(path));
   if ((await readSaved(path))?.equals(image)) return;
   await writeFileAtomic(savedPath(path), image, 0o600);
 }
 
-/** Reads a machine's variables, from the saved copy when the store is torn. Throws as `soundStore` and `readVariableStore` do. */
+/**
+ * Reads a machine's variables, from the saved copy when the store is torn. Throws as `soundStore`
+ * and `readVariableStore` do.
+ */
 export async function readSoundStore(path: string): Promise<SoundStore> {
   return soundStore(await readBounded(path, geometry.size), await readSaved(path));
 }
 
-/** Replaces a torn store with its saved copy. @returns whether it was torn. Throws as `readSoundStore` does. */
+/**
+ * Replaces a torn store with its saved copy.
+ * @returns whether it was torn. Throws as `readSoundStore` does.
+ */
 export async function restoreVariableStore(path: string): Promise<boolean> {
   const { store, isSaved } = await readSoundStore(path);
   if (isSaved) await writeVariableStore(path, store);

@@ -25,9 +25,9 @@ const signatureOwner = guid('0f5c1d9e-6a37-4b82-9d11-3c7e58a2b40f');
 const enrolmentTime = new Date('2000-01-01T00:00:00Z');
 
 /**
- * Enables Secure Boot with the given keys. A platform key puts the firmware into user mode at its next start; the other two
- * variables are set as OVMF's own enrolment does (edk2: OvmfPkg/EnrollDefaultKeys). No `dbx` is needed, because `db` allows
- * this one key only.
+ * Enables Secure Boot with the given keys. A platform key puts the firmware into user mode at its
+ * next start; the other two variables are set as OVMF's own enrolment does (edk2:
+ * OvmfPkg/EnrollDefaultKeys). No `dbx` is needed, because `db` allows this one key only.
  * @throws HoldfastError `firmware.variables` when a certificate is not an X.509 certificate in DER.
  */
 export function enrolSecureBoot(store: VariableStore, keys: SecureBootKeys): VariableStore {
@@ -66,7 +66,10 @@ function certificateVariable(name: 'PK' | 'KEK' | 'db', certificate: Buffer): Va
   };
 }
 
-/** Encodes a certificate as EFI_SIGNATURE_DATA (section 32.4.1), which is measured when it authorizes a program. */
+/**
+ * Encodes a certificate as EFI_SIGNATURE_DATA (section 32.4.1), which is measured when it
+ * authorizes a program.
+ */
 export function signatureOf(certificate: Buffer): Buffer {
   return Buffer.concat([guidToBytes(signatureOwner), certificate]);
 }

@@ -1,6 +1,9 @@
 import type { Slot } from '../disk/layout.ts';
 
-/** The observed state of the slots: the UEFI variables and the active slot. Every statement about slots derives from it. */
+/**
+ * The observed state of the slots: the UEFI variables and the active slot. Every statement about
+ * slots derives from it.
+ */
 export interface SlotsSeen {
   /** `BootOrder`: the first is committed, the second is the fallback of the firmware. */
   readonly order: readonly Slot[];

@@ -6,7 +6,10 @@ import { parseRecord, serialiseRecord, startsRecord, type Variable } from './rec
 
 /** The content of a variable store file. Immutable: each change returns a new store. */
 export interface VariableStore {
-  /** Headers of the firmware volume and of the variable store, unchanged from the firmware's template. */
+  /**
+   * Headers of the firmware volume and of the variable store, unchanged from the firmware's
+   * template.
+   */
   readonly headers: Buffer;
   readonly variables: readonly Variable[];
 }
@@ -25,7 +28,8 @@ const recordsStart = volume.length + store.length;
 const erasedArea = Buffer.alloc(geometry.variables.end, erased);
 
 /**
- * Parses the variable store file of OVMF's 4 MB build, also one with an incomplete write of the firmware.
+ * Parses the variable store file of OVMF's 4 MB build, also one with an incomplete write of the
+ * firmware.
  * @throws HoldfastError `firmware.variables`.
  */
 export function parseVariableStore(image: Buffer): VariableStore {
@@ -42,8 +46,8 @@ export function parseVariableStore(image: Buffer): VariableStore {
 }
 
 /**
- * Encodes the file: the variables in their order without gaps, an empty log of writes, nothing else. The same store always
- * gives the same bytes.
+ * Encodes the file: the variables in their order without gaps, an empty log of writes, nothing
+ * else. The same store always gives the same bytes.
  * @throws HoldfastError `firmware.variables` when the variables do not fit.
  */
 export function serialiseVariableStore({ headers, variables }: VariableStore): Buffer {
@@ -140,7 +144,10 @@ function parseRecords(area: Buffer): Variable[] {
   return [...live.values()].map(({ variable }) => variable);
 }
 
-/** Checks that nothing follows the last record but the first byte of an interrupted start mark (0x55AA). */
+/**
+ * Checks that nothing follows the last record but the first byte of an interrupted start mark
+ * (0x55AA).
+ */
 function checkErased(rest: Buffer): void {
   const unused = rest.subarray(rest[0] === 0xaa ? 1 : 0);
   if (!unused.equals(erasedArea.subarray(0, unused.length))) {

@@ -58,8 +58,9 @@ export function targetPaths(digest: string) {
 export const catalogPath = 'releases.json';
 
 /**
- * Returns the directory of a release's large files, relative to the root of the repository. Its name includes the digest of
- * the description, so that publishing a release again never changes a file that is being fetched.
+ * Returns the directory of a release's large files, relative to the root of the repository. Its
+ * name includes the digest of the description, so that publishing a release again never changes a
+ * file that is being fetched.
  * @param description SHA-256 of `content.json`.
  */
 export function contentDirectory(digest: string, description: string): string {
@@ -75,8 +76,8 @@ export function packName(from: string): string {
 }
 
 /**
- * Returns the files of an older release that serve as copy sources: the image without its verity tree, and the EFI programs.
- * The store of a host has exactly these.
+ * Returns the files of an older release that serve as copy sources: the image without its verity
+ * tree, and the EFI programs. The store of a host has exactly these.
  */
 export function copiedFiles({ root, uki, unverifiedUki, loader }: ReleaseManifest) {
   return [{ name: root.name, size: root.dataSize }, ...[uki, unverifiedUki, loader].map(sizeOf)];

@@ -9,7 +9,9 @@ export interface PackageChange {
   readonly to: string | undefined;
 }
 
-/** Returns the packages whose versions differ, or that only one release contains, sorted by name. */
+/**
+ * Returns the packages whose versions differ, or that only one release contains, sorted by name.
+ */
 export function comparePackages(older: PackageLock, newer: PackageLock): PackageChange[] {
   const versionsOf = ({ packages }: PackageLock) =>
     new Map(packages.filter(({ takenOut }) => !takenOut).map(({ name, version }) => [name, version]));

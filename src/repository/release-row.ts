@@ -29,7 +29,8 @@ export async function digestRow(row: RowReader): Promise<Buffer> {
 }
 
 /**
- * Adds the content of a release to the copy sources: the root by whole blocks, the boot images at any unit.
+ * Adds the content of a release to the copy sources: the root by whole blocks, the boot images at
+ * any unit.
  * @param row contains the `copiedFiles` of the release, starting at unit `start`.
  */
 export async function addRelease(

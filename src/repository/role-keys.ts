@@ -16,7 +16,10 @@ export interface RoleKey {
 /** Limit for a key file; a PEM file of an Ed25519 key is much smaller. */
 const keyFileLimit = 4096;
 
-/** Generates a key and stores it as PEM with mode 0600 in `directory`/`role`/, named by its identifier. */
+/**
+ * Generates a key and stores it as PEM with mode 0600 in `directory`/`role`/, named by its
+ * identifier.
+ */
 export async function makeRoleKey(directory: string, role: Role): Promise<RoleKey> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const made = roleKey(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());

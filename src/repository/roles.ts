@@ -1,6 +1,7 @@
 /**
  * The four roles of a repository (TUF specification 1.0, section 2.1).
- * - `root` delegates to the keys of the other roles. It signs only when keys change and can be kept offline.
+ * - `root` delegates to the keys of the other roles. It signs only when keys change and can be kept
+ *   offline.
  * - `targets` signs releases; `snapshot` and `timestamp` sign which metadata is the newest.
  */
 export const roles = ['root', 'targets', 'snapshot', 'timestamp'] as const;
@@ -10,8 +11,9 @@ export type Role = (typeof roles)[number];
 export const publishingRoles = ['targets', 'snapshot', 'timestamp'] as const;
 
 /**
- * Validity of metadata in days. After expiry, machines keep running but accept no update until the repository is published
- * again. This limits how long an attacker can withhold newer releases unnoticed.
+ * Validity of metadata in days. After expiry, machines keep running but accept no update until the
+ * repository is published again. This limits how long an attacker can withhold newer releases
+ * unnoticed.
  */
 export const validDays: Readonly<Record<Role, number>> = {
   root: 3650,

@@ -30,7 +30,10 @@ export async function rootVersions(directory: string): Promise<{ version: number
     .map(({ version, name }) => ({ version, path: join(directory, 'metadata', name) }));
 }
 
-/** Returns the path of the root metadata for other hosts, with which they verify everything that this publisher signs. */
+/**
+ * Returns the path of the root metadata for other hosts, with which they verify everything that
+ * this publisher signs.
+ */
 export function trustedRootPath(directory: string): string {
   return join(directory, 'root.json');
 }
@@ -62,8 +65,9 @@ export async function initKeys(keys: RepositoryKeys, rootKeyCount: number, thres
 }
 
 /**
- * Replaces the keys of roles. Hosts that have the new root metadata no longer accept the old keys. The root metadata is
- * signed by the threshold of both the old and the new root keys (TUF specification 1.0, section 5.3.4).
+ * Replaces the keys of roles. Hosts that have the new root metadata no longer accept the old keys.
+ * The root metadata is signed by the threshold of both the old and the new root keys (TUF
+ * specification 1.0, section 5.3.4).
  * @throws HoldfastError `repository.keys`.
  */
 export async function rotateKeys(keys: RepositoryKeys, rotated: readonly Role[]): Promise<number> {
@@ -122,7 +126,10 @@ function setRole(content: RootContent, role: Role, keys: readonly RoleKey[], thr
   for (const { key } of keys) content.keys[key.keyID] = key.toJSON();
 }
 
-/** Signs and writes root metadata. Writes the numbered file first, so that `root.json` is always a copy of one. */
+/**
+ * Signs and writes root metadata. Writes the numbered file first, so that `root.json` is always a
+ * copy of one.
+ */
 async function signRoot(
   keys: RepositoryKeys,
   content: RootContent,

@@ -7,7 +7,10 @@ import { newestRoot } from './root-metadata.ts';
 /** The keys that sign at each publication. */
 export type PublishingKeys = Readonly<Record<(typeof publishingRoles)[number], readonly RoleKey[]>>;
 
-/** Reads the keys that the newest root metadata lists, not those from before a rotation. @throws HoldfastError `repository.keys`. */
+/**
+ * Reads the keys that the newest root metadata lists, not those from before a rotation.
+ * @throws HoldfastError `repository.keys`.
+ */
 export async function readPublishingKeys(directory: string): Promise<PublishingKeys> {
   const root = await newestRoot(directory);
   const keysOf = async (role: keyof PublishingKeys) => {
@@ -35,9 +38,9 @@ export interface MetadataFile {
 }
 
 /**
- * Signs the content of a repository. Write the files in the returned order: the last one makes the others effective.
- * Versions are seconds since 1970, or the last version plus one. Bundles and repositories of one publisher therefore never
- * look rolled back, in whatever order they were made.
+ * Signs the content of a repository. Write the files in the returned order: the last one makes the
+ * others effective. Versions are seconds since 1970, or the last version plus one. Bundles and
+ * repositories of one publisher therefore never look rolled back, in whatever order they were made.
  * @param lastVersion version of the newest previous metadata; 0 for the first publication.
  */
 export function signMetadata(
@@ -76,7 +79,10 @@ export function signMetadata(
   ];
 }
 
-/** Returns the path of a target below `targets/` as clients request it (TUF specification 1.0, section 6.2). */
+/**
+ * Returns the path of a target below `targets/` as clients request it (TUF specification 1.0,
+ * section 6.2).
+ */
 export function targetFilePath(path: string, sha256: string): string {
   const at = path.lastIndexOf('/') + 1;
   return `${path.slice(0, at)}${sha256}.${path.slice(at)}`;

@@ -14,8 +14,9 @@ export interface FormattedImage {
 }
 
 /**
- * Appends the verity superblock and hash tree to an image file and flushes it to disk. The result is identical, byte for
- * byte, to that of `veritysetup format --salt=- --uuid=UUID --hash-offset=SIZE FILE FILE`. On failure the file is unchanged.
+ * Appends the verity superblock and hash tree to an image file and flushes it to disk. The result
+ * is identical, byte for byte, to that of `veritysetup format --salt=- --uuid=UUID
+ * --hash-offset=SIZE FILE FILE`. On failure the file is unchanged.
  * @throws HoldfastError `verity.size` (empty, or not whole blocks), `verity.uuid`, `verity.io`.
  */
 export async function formatImage(path: string, uuid: string): Promise<FormattedImage> {

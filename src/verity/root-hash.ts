@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** Root digest of a Merkle tree: SHA-256 in lower-case hex. A trusted root hash suffices to verify every block of the image. */
+/**
+ * Root digest of a Merkle tree: SHA-256 in lower-case hex. A trusted root hash suffices to verify
+ * every block of the image.
+ */
 export type RootHash = string & { readonly __brand: 'RootHash' };
 
 export const rootHash = z

@@ -1,14 +1,20 @@
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { blockSize } from './geometry.ts';
 
-/** The variable fields of a superblock. The others are fixed: hash type 1, SHA-256, blocks of 4096 bytes, no salt. */
+/**
+ * The variable fields of a superblock. The others are fixed: hash type 1, SHA-256, blocks of 4096
+ * bytes, no salt.
+ */
 export interface Superblock {
   /** Lower case, with hyphens. */
   readonly uuid: string;
   readonly dataBlocks: number;
 }
 
-/** `struct verity_sb`, little-endian: 512 bytes, then zeros (cryptsetup, lib/verity/verity.c and wiki DMVerity). */
+/**
+ * `struct verity_sb`, little-endian: 512 bytes, then zeros (cryptsetup, lib/verity/verity.c and
+ * wiki DMVerity).
+ */
 const offsets = {
   signature: 0,
   version: 8,

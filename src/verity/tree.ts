@@ -22,7 +22,10 @@ export function buildTree(geometry: Geometry, leaves: Uint8Array): { tree: Buffe
   return { tree, root: Buffer.from(digests).toString('hex') as RootHash };
 }
 
-/** Finds the first block of a stored tree, from the root downward, whose digest differs from the one in its parent. */
+/**
+ * Finds the first block of a stored tree, from the root downward, whose digest differs from the one
+ * in its parent.
+ */
 export function findBadTreeBlock(geometry: Geometry, tree: Buffer, root: RootHash): TreeBlock | undefined {
   let expected: Uint8Array = Buffer.from(root, 'hex');
   for (const [index, level] of [...geometry.levels.entries()].reverse()) {
@@ -34,14 +37,19 @@ export function findBadTreeBlock(geometry: Geometry, tree: Buffer, root: RootHas
   return undefined;
 }
 
-/** Returns the digests of the data blocks from a verified tree. For an image of one block this is the root hash. */
+/**
+ * Returns the digests of the data blocks from a verified tree. For an image of one block this is
+ * the root hash.
+ */
 export function leavesOf(geometry: Geometry, tree: Buffer, root: RootHash): Uint8Array {
   const leafLevel = geometry.levels[0];
   const leaves = leafLevel === undefined ? Buffer.from(root, 'hex') : bytesOf(tree, leafLevel);
   return leaves.subarray(0, geometry.dataBlocks * digestSize);
 }
 
-/** Returns the index of the first of `digests` that differs from `expected`, which may be longer. */
+/**
+ * Returns the index of the first of `digests` that differs from `expected`, which may be longer.
+ */
 export function findDifference(digests: Uint8Array, expected: Uint8Array): number | undefined {
   if (Buffer.compare(digests, expected.subarray(0, digests.length)) === 0) return undefined;
   return Math.floor(digests.findIndex((byte, at) => byte !== expected[at]) / digestSize);
@@ -52,8 +60,8 @@ function bytesOf(tree: Buffer, level: Level): Buffer {
 }
 
 /**
- * Returns the concatenated SHA-256 digests of whole blocks. They are unsalted: equal blocks have equal digests in every
- * release, so that two trees show which blocks two releases share.
+ * Returns the concatenated SHA-256 digests of whole blocks. They are unsalted: equal blocks have
+ * equal digests in every release, so that two trees show which blocks two releases share.
  */
 export function digestBlocks(blocks: Uint8Array): Buffer {
   const digests = Buffer.allocUnsafe((blocks.length / blockSize) * digestSize);

@@ -30,8 +30,8 @@ export async function verifyImage(path: string, expected: ExpectedImage): Promis
 }
 
 /**
- * Verifies every byte of an image: the superblock, the tree from the root hash downward, the data. The error names the first
- * bad block in that order. Keeps the tree in memory, 1/128 of the data.
+ * Verifies every byte of an image: the superblock, the tree from the root hash downward, the data.
+ * The error names the first bad block in that order. Keeps the tree in memory, 1/128 of the data.
  * @param name name of the image, for errors.
  * @throws HoldfastError `verity.superblock`, `verity.tree`, `verity.data`; errors of `readAt`.
  */

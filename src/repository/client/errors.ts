@@ -4,7 +4,10 @@ import { describe, failure, HoldfastError } from '../../base/errors.ts';
 /** A reason to reject a repository, and the remedy. */
 interface Rejection {
   readonly code: ErrorCode;
-  /** Matches the message of tuf-js 5, which wraps errors of snapshot and targets as text, so that their classes are lost. */
+  /**
+   * Matches the message of tuf-js 5, which wraps errors of snapshot and targets as text, so that
+   * their classes are lost.
+   */
   readonly pattern: RegExp;
   readonly what: (source: string) => string;
   readonly next: string;

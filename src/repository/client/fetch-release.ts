@@ -26,7 +26,10 @@ export interface FetchRequest {
   readonly trust: RepositoryTrust;
   /** Directory in which releases are assembled, each in a directory named by its digest. */
   readonly directory: string;
-  /** Opens the releases that the host has, the preferred copy source first. @param scratch see `openOldReleases`. */
+  /**
+   * Opens the releases that the host has, the preferred copy source first.
+   * @param scratch see `openOldReleases`.
+   */
   readonly old: (scratch: string) => Promise<readonly OldRelease[]>;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -44,8 +47,8 @@ export interface Fetched {
 }
 
 /**
- * Runs `work` with exclusive use of a fetch directory; waits for another process that uses it. A release must be moved out
- * before the next one is assembled.
+ * Runs `work` with exclusive use of a fetch directory; waits for another process that uses it. A
+ * release must be moved out before the next one is assembled.
  */
 export async function withFetching<T>(directory: string, work: () => Promise<T>): Promise<T> {
   await makePrivateDirectory(directory);
@@ -53,9 +56,11 @@ export async function withFetching<T>(directory: string, work: () => Promise<T>)
 }
 
 /**
- * Fetches a release with the first strategy that succeeds. Data received before an interruption is stored and used by the
- * next run. The release is returned only after every byte is verified. Requires `withFetching`.
- * @throws HoldfastError those of the source, `repository.tampered`, `repository.cut`, `disk.full`, `release.damaged`.
+ * Fetches a release with the first strategy that succeeds. Data received before an interruption is
+ * stored and used by the next run. The release is returned only after every byte is verified.
+ * Requires `withFetching`.
+ * @throws HoldfastError those of the source, `repository.tampered`, `repository.cut`, `disk.full`,
+ *   `release.damaged`.
  */
 export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
   const { offer, directory, trust, progress, signal } = request;
@@ -102,7 +107,10 @@ async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: stri
     await writeFileAtomic(join(home, manifest[part].name), await metadata.target(targetPaths(digest)[part]));
 }
 
-/** Tries the strategies in order. Errors that a later strategy can avoid are skipped; an untrusted source is not. */
+/**
+ * Tries the strategies in order. Errors that a later strategy can avoid are skipped; an untrusted
+ * source is not.
+ */
 async function fetchContent(request: FetchRequest, home: string): Promise<Omit<Fetched, 'release'>> {
   const { source, offer, progress, signal } = request;
   const { digest, manifest, metadata } = offer;

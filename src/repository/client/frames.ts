@@ -17,7 +17,10 @@ export interface FrameFile {
 /** Number of consecutive interruptions without a complete frame after which fetching is aborted. */
 const attemptLimit = 3;
 
-/** Stores fetched and verified frames, each in a file named by its digest, so that an interrupted transfer can resume. */
+/**
+ * Stores fetched and verified frames, each in a file named by its digest, so that an interrupted
+ * transfer can resume.
+ */
 export class FrameDirectory {
   readonly #directory: string;
 
@@ -41,7 +44,8 @@ export class FrameDirectory {
 
   /**
    * Reads a frame and verifies it again, in case the file was damaged on disk.
-   * @throws HoldfastError `repository.frame`; the damaged file is removed, so that the next fetch retrieves it again.
+   * @throws HoldfastError `repository.frame`; the damaged file is removed, so that the next fetch
+   *   retrieves it again.
    */
   async read({ size, sha256 }: FrameDescription): Promise<Buffer> {
     const path = join(this.#directory, sha256);
@@ -56,8 +60,9 @@ export class FrameDirectory {
 }
 
 /**
- * Fetches the frames that are not stored yet. Adjacent frames share a request; each frame is verified as soon as it is
- * complete. After an interruption, resumes behind the last complete frame.
+ * Fetches the frames that are not stored yet. Adjacent frames share a request; each frame is
+ * verified as soon as it is complete. After an interruption, resumes behind the last complete
+ * frame.
  * @param wanted indices of frames, ascending.
  * @param whole request the whole file, for servers without range requests.
  * @param count receives the number of bytes as they arrive.

@@ -59,8 +59,8 @@ export async function readOffers(
 
 /**
  * Reads the newest release that a repository offers, or the requested version.
- * @throws HoldfastError `repository.empty`, `repository.version`, `repository.tampered`, `release.signature`, those of
- *   `readOffers`.
+ * @throws HoldfastError `repository.empty`, `repository.version`, `repository.tampered`,
+ *   `release.signature`, those of `readOffers`.
  */
 export async function readOffer(
   source: RepositorySource,

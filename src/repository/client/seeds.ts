@@ -22,7 +22,8 @@ export interface OldRelease {
 }
 
 /**
- * Opens the releases in the host's store. Their boot images are extracted from the base image, without mounting it.
+ * Opens the releases in the host's store. Their boot images are extracted from the base image,
+ * without mounting it.
  * @param scratch directory for the boot images; the caller removes it.
  */
 export async function openOldReleases(directories: StoreDirectories, scratch: string): Promise<OldRelease[]> {
@@ -34,7 +35,10 @@ export async function openOldReleases(directories: StoreDirectories, scratch: st
   return old;
 }
 
-/** Returns undefined for a release that is damaged or has an unknown format: it cannot serve as a copy source. */
+/**
+ * Returns undefined for a release that is damaged or has an unknown format: it cannot serve as a
+ * copy source.
+ */
 async function openStored(
   directories: StoreDirectories,
   digest: Sha256,

@@ -81,11 +81,17 @@ export const strategies: readonly StrategyDescription[] = [
 export interface LikelyFetch {
   /** The name is a key of `--json`. */
   readonly strategy: FetchStrategy | 'present';
-  /** Bytes of large files to receive; undefined when that depends on a comparison with the old releases. */
+  /**
+   * Bytes of large files to receive; undefined when that depends on a comparison with the old
+   * releases.
+   */
   readonly bytes: number | undefined;
 }
 
-/** Returns the strategy that a fetch would try first. @param known digests of the releases in the host's store. */
+/**
+ * Returns the strategy that a fetch would try first.
+ * @param known digests of the releases in the host's store.
+ */
 export function likelyFetch(offer: Offer, known: readonly Sha256[]): LikelyFetch {
   if (known.includes(offer.digest)) return { strategy: 'present', bytes: 0 };
   const between = { offer, old: known.map((digest) => ({ digest })) };
@@ -238,7 +244,8 @@ async function write(work: FetchWork, fill: (target: RowWriter) => Promise<void>
 }
 
 /**
- * Appends the verity tree to the root, which verifies every block by the root hash, and verifies the other files.
+ * Appends the verity tree to the root, which verifies every block by the root hash, and verifies
+ * the other files.
  * @throws HoldfastError `delta.mismatch`.
  */
 export async function checkFiles({ offer, home, progress }: FetchWork): Promise<void> {

@@ -31,13 +31,15 @@ export interface TrustedMetadata {
 }
 
 /**
- * Updates the trusted metadata with TUF's client workflow (specification 1.0, section 5). tuf-js writes its files in place,
- * so an interruption could leave a truncated root.json that no later run can read. Therefore it works on a copy, and every
- * file that it accepted is then stored atomically.
+ * Updates the trusted metadata with TUF's client workflow (specification 1.0, section 5). tuf-js
+ * writes its files in place, so an interruption could leave a truncated root.json that no later run
+ * can read. Therefore it works on a copy, and every file that it accepted is then stored
+ * atomically.
  * @param directory directory of the trusted metadata.
  * @param firstRoot root metadata that is trusted when there is none yet.
  * @param paths directories of metadata and targets in the source.
- * @throws HoldfastError `repository.untrusted` without any root; those of `repositoryError`, and those of the source.
+ * @throws HoldfastError `repository.untrusted` without any root; those of `repositoryError`, and
+ *   those of the source.
  */
 export async function refreshMetadata(
   source: RepositorySource,
@@ -101,8 +103,8 @@ async function trustFirst(directory: string, firstRoot: string): Promise<void> {
 }
 
 /**
- * Stores the accepted metadata, root first: the other roles cannot be verified without it. Called also when the repository
- * is rejected, because a verified newer root is valid even then.
+ * Stores the accepted metadata, root first: the other roles cannot be verified without it. Called
+ * also when the repository is rejected, because a verified newer root is valid even then.
  */
 async function storeAccepted(scratch: string, directory: string): Promise<void> {
   const names = (await readdir(scratch)).filter((name) => name.endsWith('.json'));
@@ -146,7 +148,10 @@ class SourceFetcher implements Fetcher {
   }
 }
 
-/** Returns whether file names include digests (TUF specification 1.0, section 6.2). Holdfast's repositories always do. */
+/**
+ * Returns whether file names include digests (TUF specification 1.0, section 6.2). Holdfast's
+ * repositories always do.
+ */
 async function usesConsistentSnapshots(directory: string): Promise<boolean> {
   const bytes = await readBounded(join(directory, 'root.json'), metadataLimit);
   return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed.consistentSnapshot;

@@ -14,7 +14,8 @@ import { sha256Of } from '../signed-metadata.ts';
 export const classedReleases = 8;
 
 /**
- * Computes the classes of a new release's blocks: bit n is set if the n-th newest older release has the block.
+ * Computes the classes of a new release's blocks: bit n is set if the n-th newest older release has
+ * the block.
  * @param older prefixes of older releases, the newest first.
  */
 export function classify(prefixes: Buffer, older: readonly Buffer[]): Uint8Array {

@@ -6,7 +6,8 @@ import { syncFile } from '../../disk/scratch.ts';
 import { type Publication, type PublishRequest, publishRelease } from './publish.ts';
 
 /**
- * Writes a release to one file, for machines without a network: a tar archive of a repository with this release only.
+ * Writes a release to one file, for machines without a network: a tar archive of a repository with
+ * this release only.
  * @param path file to create, atomically.
  * @throws HoldfastError those of `publishRelease`.
  */

@@ -67,7 +67,10 @@ export async function diffReleases(
   }
 }
 
-/** Lists the regular files and links of a root image. Needs no root privileges, as owners and devices are ignored. */
+/**
+ * Lists the regular files and links of a root image. Needs no root privileges, as owners and
+ * devices are ignored.
+ */
 async function listFiles(
   { directory, manifest }: SignedRelease,
   target: string,

@@ -16,8 +16,8 @@ import { sha256Of } from '../signed-metadata.ts';
 const compress = promisify(zstdCompress);
 
 /**
- * Writes a pack: the plan from one release to another, then the new blocks, compressed with the replaced content as
- * dictionary.
+ * Writes a pack: the plan from one release to another, then the new blocks, compressed with the
+ * replaced content as dictionary.
  * @param path file to create.
  * @returns the plan and the parts in file order.
  */

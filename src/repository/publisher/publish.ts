@@ -63,9 +63,10 @@ export interface Publication {
 }
 
 /**
- * Adds a release to a repository, or publishes it again with newer signatures. Published files stay unchanged until the last
- * file is written, which makes the whole publication effective at once.
- * @throws HoldfastError those of `readRelease` and `verifyFiles`; `repository.keys`, `repository.downgrade`.
+ * Adds a release to a repository, or publishes it again with newer signatures. Published files stay
+ * unchanged until the last file is written, which makes the whole publication effective at once.
+ * @throws HoldfastError those of `readRelease` and `verifyFiles`; `repository.keys`,
+ *   `repository.downgrade`.
  */
 export async function publishRelease(request: PublishRequest): Promise<Publication> {
   const { repository, certificate, progress, signal } = request;
@@ -112,7 +113,10 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
   });
 }
 
-/** Creates the files outside `targets/` in a temporary directory next to their own, and lists the targets of the release. */
+/**
+ * Creates the files outside `targets/` in a temporary directory next to their own, and lists the
+ * targets of the release.
+ */
 async function offerContent(
   { repository, progress, signal }: PublishRequest,
   release: SignedRelease,

@@ -18,7 +18,10 @@ import {
 import { type Target, targetFilePath } from '../signed-metadata.ts';
 import { sourceErrors } from '../source/errors.ts';
 
-/** The published content of a repository, read by its publisher. These are the publisher's own files, so nothing is verified. */
+/**
+ * The published content of a repository, read by its publisher. These are the publisher's own
+ * files, so nothing is verified.
+ */
 export interface Published {
   /** Version of the newest metadata; 0 if nothing was published. */
   readonly version: number;
@@ -26,13 +29,19 @@ export interface Published {
   readonly targets: readonly Target[];
   /** Returns the bytes of a target. @throws HoldfastError `repository.missing`. */
   target(path: string): Buffer;
-  /** Returns the prefixes of the content that hosts store of the newest `count` releases, except one; the newest first. */
+  /**
+   * Returns the prefixes of the content that hosts store of the newest `count` releases, except
+   * one; the newest first.
+   */
   hostPrefixes(count: number, except: string): Buffer[];
 }
 
 const fileLimit = 64 * MiB;
 
-/** Reads a repository. @throws HoldfastError `repository.malformed`; Node's system errors when a listed file is missing. */
+/**
+ * Reads a repository.
+ * @throws HoldfastError `repository.malformed`; Node's system errors when a listed file is missing.
+ */
 export async function readPublished(repository: string): Promise<Published> {
   const version = await newestVersion(repository);
   const targets = version === 0 ? [] : await readTargets(repository, version);

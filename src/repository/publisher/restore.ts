@@ -29,10 +29,12 @@ export interface Restored {
 }
 
 /**
- * Restores the large files of a published release. The directory of its build rarely exists any more, as the next build
- * replaces it. These are the publisher's own files, so nothing is verified; hosts detect a pack that does not match.
+ * Restores the large files of a published release. The directory of its build rarely exists any
+ * more, as the next build replaces it. These are the publisher's own files, so nothing is verified;
+ * hosts detect a pack that does not match.
  * @param directory directory to create.
- * @throws HoldfastError `repository.malformed`, `delta.frame`; Node's system errors when files are missing.
+ * @throws HoldfastError `repository.malformed`, `delta.frame`; Node's system errors when files are
+ *   missing.
  */
 export async function restoreRelease(
   repository: string,

@@ -6,7 +6,9 @@ import type { ByteRange, RepositorySource } from './source.ts';
 /** Time within which a server must respond, and send the next data. */
 const silenceLimitMs = 30_000;
 
-/** Lowest accepted rate over the window below. A slower server could hold up an update indefinitely. */
+/**
+ * Lowest accepted rate over the window below. A slower server could hold up an update indefinitely.
+ */
 const slowestRate = 1024;
 const rateWindowMs = 60_000;
 
@@ -33,7 +35,10 @@ interface Answer {
   readonly watch: ReturnType<typeof watchSilence>;
 }
 
-/** Opens a repository on a web server. Any server for static files works; with range requests, updates are small. */
+/**
+ * Opens a repository on a web server. Any server for static files works; with range requests,
+ * updates are small.
+ */
 export function httpSource(address: string, limits = defaultLimits): RepositorySource {
   const base = new URL(address.endsWith('/') ? address : `${address}/`);
   const server: Server = { address, base, limits };
@@ -143,7 +148,10 @@ async function discard({ response, watch }: Answer): Promise<void> {
   await response.body?.cancel().catch(() => {}); // the connection is not used again
 }
 
-/** Returns Holdfast's own errors and the reason of the user's abort unchanged, any other error as `other`. */
+/**
+ * Returns Holdfast's own errors and the reason of the user's abort unchanged, any other error as
+ * `other`.
+ */
 function transferError(error: unknown, signal: AbortSignal, other: () => HoldfastError): unknown {
   if (error instanceof HoldfastError) return error;
   return signal.aborted ? signal.reason : other();

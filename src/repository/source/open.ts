@@ -22,7 +22,10 @@ export async function openSource(name: string): Promise<RepositorySource> {
   });
 }
 
-/** Returns the name of a source in a form that can be stored: a URL or an absolute path. Throws as `openSource` does. */
+/**
+ * Returns the name of a source in a form that can be stored: a URL or an absolute path. Throws as
+ * `openSource` does.
+ */
 export async function sourcePath(name: string): Promise<string> {
   await (await openSource(name)).close();
   return isUrl(name) ? name : resolve(name);

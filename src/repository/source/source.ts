@@ -12,13 +12,15 @@ export interface RepositorySource {
    * Reads a small file; undefined if it does not exist.
    * @param path relative to the root of the repository.
    * @param maximum limit in bytes, enforced while data arrives.
-   * @throws HoldfastError `repository.too-large`, `repository.slow`, `repository.unreachable`, `repository.http`.
+   * @throws HoldfastError `repository.too-large`, `repository.slow`, `repository.unreachable`,
+   *   `repository.http`.
    */
   read(path: string, maximum: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /**
-   * Streams a range of a large file. Never yields more bytes than requested, but fewer if the connection is interrupted.
-   * @throws HoldfastError `repository.no-ranges` when the source supports whole files only; `repository.missing`, and those
-   *   of `read`.
+   * Streams a range of a large file. Never yields more bytes than requested, but fewer if the
+   * connection is interrupted.
+   * @throws HoldfastError `repository.no-ranges` when the source supports whole files only;
+   *   `repository.missing`, and those of `read`.
    */
   readRange(path: string, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
