@@ -4,7 +4,7 @@ import { describe, failure, HoldfastError, isSystemError, misuse } from '../base
 import { exists, makePrivateDirectory } from '../base/files.ts';
 import { run } from '../base/process.ts';
 
-/** One package of Debian, to be unpacked without being installed. */
+/** A Debian package to unpack without installing it. */
 export interface DebianPackage {
   readonly name: string;
   /** Such as `sid`. */
@@ -16,17 +16,17 @@ export interface DebianPackage {
 }
 
 /**
- * Fetches a package and unpacks it into `directory`, which appears whole or not at all and is left alone when it is there.
- * apt itself checks the chain: the keyring, the signed Release file, the package list, the package. It works on a
- * configuration of its own: the host's sources, lists and packages are neither used nor changed. Needs no root.
+ * Fetches a package and unpacks it into `directory`, atomically. No-op when the directory exists. apt verifies the chain:
+ * keyring, signed Release file, package list, package. It uses a configuration of its own: the host's sources, lists and
+ * packages are neither used nor changed. Needs no root.
  * @throws HoldfastError `package.mirror` (exit code 2), `package.fetch`.
  */
 export async function unpackDebianPackage(wanted: DebianPackage, directory: string): Promise<void> {
   if (await exists(directory)) return;
   if (!URL.canParse(wanted.mirror) || /\s/.test(wanted.mirror)) {
-    throw misuse('package.mirror', `'${wanted.mirror}' cannot be a mirror of Debian`, {
+    throw misuse('package.mirror', `'${wanted.mirror}' is not a mirror of Debian`, {
       why: 'it is not a URL',
-      next: 'give the URL of the directory that holds dists/ and pool/',
+      next: 'pass the URL of the directory with dists/ and pool/',
     });
   }
   await makePrivateDirectory(dirname(directory));
@@ -51,14 +51,14 @@ export async function unpackDebianPackage(wanted: DebianPackage, directory: stri
 }
 
 /**
- * apt.conf(5): the file given by `--config-file` is read last, so it has the last word. What the host says about proxies
- * stays; what it says about trust, hooks and releases does not.
+ * apt.conf(5): the file of `--config-file` is read last and overrides others. The host's proxy settings stay in effect; its
+ * settings of trust, hooks and releases do not.
  */
 async function writeConfiguration(wanted: DebianPackage, work: string): Promise<string> {
   const path = join(work, 'apt.conf');
   for (const directory of ['lists/partial', 'archives/partial', 'sources'])
     await mkdir(join(work, directory), { recursive: true });
-  // sources.list(5), deb822 style. Without `Targets` apt fetches what other programs of the host asked it for, too.
+  // sources.list(5), deb822 style. Without `Targets` apt also fetches indexes that other programs of the host configured.
   await writeFile(
     join(work, 'sources', 'debian.sources'),
     `Types: deb
@@ -95,7 +95,7 @@ Dir::Etc::trustedparts "/dev/null";
   return path;
 }
 
-/** Somebody else, who was quicker, put the same package there. */
+/** Returns whether another process unpacked the same package first. */
 async function wasUnpackedMeanwhile(error: unknown, directory: string): Promise<boolean> {
   const taken = isSystemError(error, 'ENOTEMPTY') || isSystemError(error, 'EEXIST');
   return taken && (await exists(directory));
@@ -103,9 +103,9 @@ async function wasUnpackedMeanwhile(error: unknown, directory: string): Promise<
 
 function explain(wanted: DebianPackage, error: unknown): unknown {
   if (!(error instanceof HoldfastError) || error.code === 'process.missing') return error;
-  return failure('package.fetch', `${wanted.name} could not be fetched from Debian ${wanted.suite}`, {
+  return failure('package.fetch', `cannot fetch ${wanted.name} from Debian ${wanted.suite}`, {
     why: describe(error),
-    next: `check that ${wanted.mirror} can be reached and that ${wanted.keyring} is Debian's, or give another mirror`,
+    next: `check that ${wanted.mirror} can be reached and that ${wanted.keyring} is Debian's, or use another mirror`,
     cause: error,
   });
 }

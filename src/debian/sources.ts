@@ -58,7 +58,7 @@ async function archiveState(
   }
 }
 
-/** The `Date` field of a Release file, in seconds since 1970. */
+/** Returns the `Date` field of a Release file, in seconds since 1970. */
 export function suiteDate(text: string): number {
   const match = /^Date: (.+)$/m.exec(text);
   const seconds = Math.floor(Date.parse(match?.[1] ?? '') / 1000);

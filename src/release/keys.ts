@@ -6,14 +6,14 @@ import { exists, makePrivateDirectory, syncDirectory } from '../base/files.ts';
 import { run } from '../base/process.ts';
 
 /**
- * The keys that vouch for releases, each an RSA key with a self-signed certificate.
- * - `platform` is Secure Boot's PK and KEK: it may change what the firmware trusts. It signs nothing day by day.
+ * The keys that sign releases: RSA keys with self-signed certificates.
+ * - `platform` is Secure Boot's PK and KEK: it can change what the firmware trusts. It has no everyday use.
  * - `release` is Secure Boot's db: it signs UKIs, root hashes and manifests.
  */
 export const keyNames = ['platform', 'release'] as const;
 export type KeyName = (typeof keyNames)[number];
 
-/** Where one key pair is: PEM files. */
+/** The files of a key pair: PEM. */
 export interface KeyPair {
   readonly privateKey: string;
   readonly certificate: string;
@@ -24,11 +24,11 @@ const subjects: Readonly<Record<KeyName, string>> = {
   release: '/CN=Holdfast release key/',
 };
 
-/** Secure Boot has no revocation by date, and an expired certificate must never stop a machine. */
+/** Secure Boot has no revocation by date, and an expired certificate must never prevent a boot. */
 const validDays = 365 * 100;
 
 /**
- * The paths of a key pair, made on first use: directory 0700, private key 0600, whole or not at all.
+ * Returns the paths of a key pair. Makes it on first use, atomically: directory 0700, private key 0600.
  * @param directory HOLDFAST_HOME/keys.
  */
 export async function keyPair(directory: string, name: KeyName): Promise<KeyPair> {
@@ -49,18 +49,18 @@ export async function keyPair(directory: string, name: KeyName): Promise<KeyPair
     await syncDirectory(directory);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
-    if (await exists(home)) return pair; // another process made it first
+    if (await exists(home)) return pair; // another process was faster
     throw error;
   }
   return pair;
 }
 
-/** A PEM certificate as DER, the form that firmware and kernel take. */
+/** Returns a PEM certificate as DER, the form for firmware and kernel. */
 export async function certificateDer(path: string): Promise<Buffer> {
   return new X509Certificate(await readFile(path)).raw;
 }
 
-/** RSA PKCS #1 v1.5 with SHA-256: the same bytes each time, so that a rebuilt release is the same release. */
+/** RSA PKCS #1 v1.5 with SHA-256: deterministic, so that a rebuilt release is identical. */
 const scheme = { padding: constants.RSA_PKCS1_PADDING };
 
 /** Signs the bytes of `release.json`. */
@@ -68,7 +68,7 @@ export async function signManifest(manifest: Uint8Array, key: KeyPair): Promise<
   return sign('sha256', manifest, { key: await readFile(key.privateKey), ...scheme });
 }
 
-/** Whether the release key with this certificate signed these bytes of `release.json`. */
+/** Returns whether the release key with this certificate signed these bytes of `release.json`. */
 export function isManifestSigned(
   manifest: Uint8Array,
   signature: Uint8Array,
@@ -78,8 +78,8 @@ export function isManifestSigned(
 }
 
 /**
- * Checks the bytes of `release.json` against its signature.
- * @throws HoldfastError `release.signature` when another key signed it, or it was changed.
+ * Verifies the signature of the bytes of `release.json`.
+ * @throws HoldfastError `release.signature` when another key signed it, or it was modified.
  */
 export async function verifyManifest(
   manifest: Uint8Array,
@@ -87,8 +87,8 @@ export async function verifyManifest(
   certificate: string,
 ): Promise<void> {
   if (isManifestSigned(manifest, signature, new X509Certificate(await readFile(certificate)))) return;
-  throw failure('release.signature', 'the release is not signed by a key this host trusts', {
-    why: 'release.json.sig does not fit release.json and the release certificate',
-    next: `take the release from its builder again, or trust its builder by putting the certificate at ${certificate}`,
+  throw failure('release.signature', 'the release is not signed by a key that this host trusts', {
+    why: 'release.json.sig does not match release.json and the release certificate',
+    next: `copy the release from its builder again, or trust its builder: put the certificate at ${certificate}`,
   });
 }

@@ -16,38 +16,38 @@ const file = z.strictObject({
   sha256,
 });
 
-/** An EFI program, with what firmware and stub tell the TPM of it: firmware/efi-program.ts. */
+/** An EFI program, with its measurements by firmware and stub: firmware/efi-program.ts. */
 export const program = file.extend({ authenticode: sha256 });
-/** A unified kernel image, with the parts that its stub measures. */
+/** A unified kernel image, with the sections that its stub measures. */
 export const uki = program.extend({
   sections: z.array(z.strictObject({ name: z.string().regex(/^\.[a-z]{1,7}$/), sha256 })).max(16),
 });
 
 /**
- * `release.json`: what is shipped. Signed by the release key in `release.json.sig`; every other file of the release
- * is named here with its digest, so that one signature covers all.
+ * `release.json`, signed by the release key in `release.json.sig`. It lists every other file of the release with its digest, so
+ * that one signature covers all.
  */
 export const releaseManifest = z.strictObject({
   format: z.literal(1),
   /** `13.2.20261122`: the distribution's version and the day of the newest package. */
   version: z.string().regex(/^[0-9]+(?:\.[0-9]+)*$/),
   architecture: z.literal(hostArchitecture.name),
-  /** A host that has had a release of a later epoch refuses this one. */
+  /** A host that has had a release of a later epoch rejects this one. */
   epoch: z.int().nonnegative(),
-  /** Seconds since 1970 of every time stamp inside; from the package lock, not from the clock. */
+  /** The time stamp of all content, in seconds since 1970. From the package lock, not from the clock. */
   sourceDateEpoch: z.int().positive(),
   kernel: z.string(),
-  /** EROFS, followed by its dm-verity tree: what goes to RootFS-A or -B as it is. */
+  /** EROFS, followed by its dm-verity tree: the content of RootFS-A or RootFS-B. */
   root: file.extend({ dataSize: z.int().positive(), rootHash, uuid: z.uuid() }),
   /** Signed unified kernel image. Its command line names `root.rootHash`. */
   uki,
-  /** The same, but that its command line switches verity off: started only for who asked for that. */
+  /** The same with verity disabled on its command line: booted only after `holdfast verity disable`. */
   unverifiedUki: uki,
-  /** Signed systemd-boot: finds the UKI when the machine's UEFI variables were lost. */
+  /** Signed systemd-boot: finds the UKI when the machine's UEFI variables are lost. */
   loader: program,
   sbom: file,
   packages: file,
-  /** What the root has where machines may change it. */
+  /** The root's content where machines can change it. */
   overlays: file,
 });
 

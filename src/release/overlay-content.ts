@@ -5,15 +5,15 @@ import { z } from 'zod';
 import { sha256 } from './manifest.ts';
 import { treePaths } from './tree.ts';
 
-/** The directories of the root whose changes are kept in an overlay on Data. */
+/** The directories of the root with an overlay on Data. */
 export const overlays = ['etc', 'home', 'root'] as const;
 export type Overlay = (typeof overlays)[number];
 
-/** Linux has bytes, and JSON text: one character stands for a byte. */
+/** Paths are bytes in Linux and text in JSON: one character is one byte. */
 const bytes = z.string().regex(/^[^\0\u0100-\uffff]*$/u);
 
 const attributes = {
-  /** Below the overlay's directory; empty: the directory itself. */
+  /** Relative to the overlay's directory; empty for the directory itself. */
   path: bytes.max(4096),
   /** The permission bits. */
   mode: z.int().min(0).max(0o7777),
@@ -21,7 +21,7 @@ const attributes = {
   group: z.int().nonnegative(),
 };
 
-/** One thing that a release has in an overlay. */
+/** One entry of a release in an overlay. */
 const entry = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('directory'), ...attributes }),
   z.strictObject({ type: z.literal('file'), ...attributes, size: z.int().nonnegative(), sha256 }),
@@ -30,8 +30,8 @@ const entry = z.discriminatedUnion('type', [
 export type ReleasedEntry = z.infer<typeof entry>;
 
 /**
- * `overlays.json`: what a release has where machines may change it, so that what a machine changed can be compared with a
- * release that is not on it yet.
+ * `overlays.json`: the content of a release where machines can change it. So a machine's changes can be compared with a release
+ * that it does not have yet.
  */
 export const overlayContent = z.strictObject({
   format: z.literal(1),
@@ -42,9 +42,9 @@ export const overlayContent = z.strictObject({
 export type OverlayContent = z.infer<typeof overlayContent>;
 
 /**
- * Lists what a release's root has in its overlays.
+ * Lists the content of a release's root in its overlays.
  * @param root the tree that the image is made from.
- * @throws TypeError for a device, pipe or socket: a release ships none there.
+ * @throws TypeError for a device, pipe or socket: a release has none there.
  */
 export async function listOverlayContent(root: string): Promise<OverlayContent> {
   const list = async (name: Overlay) => {

@@ -7,7 +7,7 @@ import { guestDistribution } from './distribution.ts';
 export const packageLock = z.strictObject({
   format: z.literal(1),
   suite: z.string(),
-  /** Time stamp of everything in the release, seconds since 1970: the newest suite's date when it was first built. */
+  /** The time stamp of all content, in seconds since 1970: the date of the newest suite at the first build. */
   sourceDateEpoch: z.int().positive(),
   packages: z.array(guestDistribution.packageSchema),
 });

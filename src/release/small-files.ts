@@ -8,13 +8,13 @@ import type { ReleaseManifest } from './manifest.ts';
 import { overlayContent } from './overlay-content.ts';
 import { packageLock } from './package-lock.ts';
 
-/** The parts of a release that tell of it, and are read whole. */
+/** The files that describe a release and are read as a whole. */
 export const smallFiles = { packages: packageLock, overlays: overlayContent } as const;
 export type SmallFile = keyof typeof smallFiles;
 export type SmallContent<Part extends SmallFile> = z.infer<(typeof smallFiles)[Part]>;
 
 /**
- * Reads such a part out of a directory that has it under its name in the manifest, and checks that it is the signed one.
+ * Reads such a file from a directory by its name in the manifest, and verifies that it is the signed one.
  * @throws HoldfastError `release.damaged`.
  */
 export async function readSmallFile<Part extends SmallFile>(
@@ -28,13 +28,13 @@ export async function readSmallFile<Part extends SmallFile>(
   } catch (cause) {
     throw failure('release.damaged', `${join(directory, manifest[part].name)} is damaged`, {
       why: describe(cause),
-      next: 'build the release again, or take it from its builder again',
+      next: 'build the release again, or copy it from its builder again',
       cause,
     });
   }
 }
 
-/** Whether a directory has such a part, as it was signed. */
+/** Returns whether a directory has such a file, unmodified. */
 export function hasSmallFile(
   directory: string,
   manifest: ReleaseManifest,

@@ -11,7 +11,7 @@ import { type ReleaseManifest, type Sha256, sha256 } from './manifest.ts';
 import { hasSmallFile, readSmallFile, type SmallContent, type SmallFile, smallFiles } from './small-files.ts';
 import { parseManifest, readRelease, type SignedRelease, verifyFiles } from './verify.ts';
 
-/** Where the store is, and the keys of those whose releases are trusted. */
+/** The directories of the store and of the trusted keys. */
 export interface StoreDirectories {
   readonly releases: string;
   readonly keys: string;
@@ -21,7 +21,7 @@ export interface StoreDirectories {
 export interface StoredRelease {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
-  /** What the disks of its machines stand on. */
+  /** The base image of its machines' disks. */
   readonly baseImage: string;
 }
 
@@ -36,8 +36,8 @@ export function trustedCertificate(directories: StoreDirectories): string {
 }
 
 /**
- * Runs `work` while nobody else adds or removes releases; waits for whoever does. A release is in use from the moment a
- * machine's configuration names it: bring it into the store and write that configuration under one such lock.
+ * Runs `work` with the lock of the store: no other process adds or removes releases. A release is in use once a machine's
+ * configuration names it, so import it and write that configuration under one such lock.
  */
 export async function withReleaseStore<T>(
   directories: StoreDirectories,
@@ -49,8 +49,8 @@ export async function withReleaseStore<T>(
 }
 
 /**
- * Brings a release into the store, or finds that it is there. All is checked before anything is made; what an
- * interrupted import left is removed. Needs `withReleaseStore`.
+ * Imports a release into the store, unless it is there. Verifies everything before it writes anything, and removes the remains
+ * of an interrupted import. Needs `withReleaseStore`.
  * @param source the directory that `build` made.
  * @throws HoldfastError `disk.full`, and those of `readRelease` and `verifyFiles`.
  */
@@ -93,7 +93,7 @@ async function store(
       sourceDateEpoch: manifest.sourceDateEpoch,
     });
     signal.throwIfAborted();
-    // so that a newer one can be compared with it
+    // a newer release is compared with it
     for (const part of parts) {
       const { name } = manifest[part];
       await writeFile(join(draft, name), await readFile(join(directory, name)), { mode: 0o444, flush: true });
@@ -101,7 +101,7 @@ async function store(
     await writeFile(join(draft, 'release.json'), signed.manifest, { mode: 0o444, flush: true });
     await writeFile(join(draft, 'release.json.sig'), signed.signature, { mode: 0o444, flush: true });
     await syncDirectory(draft);
-    await rm(releaseDirectory(directories, digest), { recursive: true, force: true }); // others damaged it, or it is not there
+    await rm(releaseDirectory(directories, digest), { recursive: true, force: true }); // damaged or missing
     await rename(draft, releaseDirectory(directories, digest));
     await syncDirectory(directories.releases);
   } catch (error) {
@@ -110,7 +110,7 @@ async function store(
   }
 }
 
-/** A release in the store; undefined when it is not there. @throws those of `parseManifest`. */
+/** Returns a release in the store; undefined when it is missing. @throws those of `parseManifest`. */
 export async function storedRelease(
   directories: StoreDirectories,
   digest: Sha256,
@@ -119,7 +119,7 @@ export async function storedRelease(
   return manifest && describeStored(directories, digest, manifest);
 }
 
-/** The same, but undefined also when files are missing or damaged, so that it is brought in again. Cheap. */
+/** The same, but undefined also when files are missing or damaged, so that it is imported again. Cheap. */
 export async function completeRelease(
   directories: StoreDirectories,
   digest: Sha256,
@@ -128,7 +128,7 @@ export async function completeRelease(
   return stored && (await isComplete(stored)) ? stored : undefined;
 }
 
-/** What a release in the store tells of itself. @throws HoldfastError `release.damaged`. */
+/** Reads a describing file of a release in the store. @throws HoldfastError `release.damaged`. */
 export function storedPart<Part extends SmallFile>(
   directories: StoreDirectories,
   { digest, manifest }: StoredRelease,
@@ -137,7 +137,7 @@ export function storedPart<Part extends SmallFile>(
   return readSmallFile(releaseDirectory(directories, digest), manifest, part);
 }
 
-/** The digests of all releases in the store. */
+/** Returns the digests of all releases in the store. */
 export async function storedDigests(directories: StoreDirectories): Promise<Sha256[]> {
   const names = await readdir(directories.releases).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
@@ -146,7 +146,7 @@ export async function storedDigests(directories: StoreDirectories): Promise<Sha2
   return names.flatMap((name) => sha256.safeParse(name).data ?? []);
 }
 
-/** The manifest of a release in the store; undefined when it is not there. */
+/** Returns the manifest of a release in the store; undefined when it is missing. */
 export async function storedManifest(
   directories: StoreDirectories,
   digest: Sha256,
@@ -161,9 +161,8 @@ export async function storedManifest(
 }
 
 /**
- * Removes the releases that no machine runs from, so that the last machine takes its release along: it can be brought in
- * again from where it was built. Needs `withReleaseStore`.
- * @param used what the configurations of all machines name.
+ * Removes the releases that no machine uses. They can be imported again from their source. Needs `withReleaseStore`.
+ * @param used the digests in the configurations of all machines.
  */
 export async function removeUnusedReleases(
   directories: StoreDirectories,
@@ -173,12 +172,12 @@ export async function removeUnusedReleases(
   for (const name of await readdir(directories.releases)) {
     const digest = sha256.safeParse(name);
     if (!digest.success || used.has(digest.data)) continue;
-    await rename(join(directories.releases, name), draftDirectory(directories, digest.data)); // gone whole, even if we are cut off
+    await rename(join(directories.releases, name), draftDirectory(directories, digest.data)); // atomic, even when interrupted
   }
   await removeLeftovers(directories);
 }
 
-/** What an import was making, or a removal was removing, when it was cut off. */
+/** Removes the remains of interrupted imports and removals. */
 async function removeLeftovers(directories: StoreDirectories): Promise<void> {
   for (const name of await readdir(directories.releases)) {
     if (sha256.safeParse(name.slice(1)).success && name.startsWith('.'))
@@ -186,7 +185,7 @@ async function removeLeftovers(directories: StoreDirectories): Promise<void> {
   }
 }
 
-/** Directories appear whole, so this only guards against what other programs did to the store. Cheap. */
+/** Directories are created atomically, so this only detects modifications by other programs. Cheap. */
 async function isComplete({ baseImage, manifest }: StoredRelease): Promise<boolean> {
   const found = await stat(baseImage).catch(() => undefined);
   if (!found?.isFile() || found.size <= manifest.root.size) return false;

@@ -2,12 +2,12 @@ import { createHash, type Hash } from 'node:crypto';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** All paths below a directory, relative to it, each directory before what it holds, in an order that never changes. */
+/** Returns all paths below a directory, relative to it, in a stable order with each directory before its content. */
 export async function treePaths(directory: string): Promise<string[]> {
   return (await readdir(directory, { recursive: true })).sort();
 }
 
-/** Feeds a digest with all that a tree holds: names, kinds, the executable bit and content. */
+/** Adds the content of a tree to a digest: names, kinds, executable bits and data. */
 export async function digestTree(digest: Hash, directory: string): Promise<void> {
   for (const path of await treePaths(directory)) {
     const entry = await lstat(join(directory, path));
@@ -18,7 +18,7 @@ export async function digestTree(digest: Hash, directory: string): Promise<void>
   }
 }
 
-/** The SHA-256 of several things that decide an output, in lower-case hex. */
+/** Returns the SHA-256 of the inputs of a build, in lower-case hex. */
 export async function digestInputs(
   texts: readonly string[],
   directories: readonly string[],

@@ -11,7 +11,7 @@ import { measureProgram } from '../firmware/efi-program.ts';
 import { verifyManifest } from './keys.ts';
 import { type ReleaseManifest, releaseManifest, type Sha256, sha256 } from './manifest.ts';
 
-/** A release whose manifest is signed by a key this host trusts. Nothing else about it has been checked. */
+/** A release whose manifest is signed by a key that this host trusts. Its other files are not verified. */
 export interface SignedRelease {
   readonly directory: string;
   /** SHA-256 of `release.json`: the release's identity. */
@@ -34,13 +34,13 @@ export function releaseFiles({
   return [root, uki, unverifiedUki, loader, sbom, packages, overlays];
 }
 
-/** Those that the firmware loads, and so checks the signature of, and measures. */
+/** The files that the firmware loads, verifies and measures. */
 function signedPrograms({ uki, unverifiedUki, loader }: ReleaseManifest) {
   return [uki, unverifiedUki, loader];
 }
 
 /**
- * Reads a release's manifest and checks its signature. Cheap.
+ * Reads a release's manifest and verifies its signature. Cheap.
  * @param certificate the release certificate that this host trusts: PEM.
  * @throws HoldfastError `release.none`, `release.untrusted`, `release.signature`, `release.damaged`.
  */
@@ -48,8 +48,8 @@ export async function readRelease(directory: string, certificate: string): Promi
   const manifest = await readPart(directory, 'release.json', 1024 * 1024);
   const signature = await readPart(directory, 'release.json.sig', 64 * 1024);
   if (!(await exists(certificate))) {
-    throw failure('release.untrusted', 'no release can be trusted yet', {
-      why: `the certificate of a trusted builder is missing at ${certificate}`,
+    throw failure('release.untrusted', 'this host trusts no builder yet', {
+      why: `there is no certificate at ${certificate}`,
       next: "run `holdfast build`, or put the certificate of the release's builder there",
     });
   }
@@ -82,14 +82,15 @@ async function readPart(directory: string, name: string, maximum: number): Promi
     if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'ENOTDIR')) throw error;
     throw failure('release.none', `there is no release in ${directory}`, {
       why: `${name} is missing`,
-      next: 'build one with `holdfast build`, or name its directory with --release',
+      next: 'build one with `holdfast build`, or pass its directory with --release',
     });
   }
 }
 
 /**
- * Checks every file of a release against its manifest, and of what the firmware loads signature and measurements.
- * @throws HoldfastError `release.damaged`, naming every file that is.
+ * Verifies every file of a release against its manifest, and the signatures and measurements of the files that the firmware
+ * loads.
+ * @throws HoldfastError `release.damaged` with all damaged files.
  */
 export async function verifyFiles(
   release: SignedRelease,
@@ -98,7 +99,7 @@ export async function verifyFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const files = releaseFiles(release.manifest);
-  await progress.step('Checking the release', async (step) => {
+  await progress.step('Verifying the release', async (step) => {
     const total = files.reduce((sum, { size }) => sum + size, 0);
     let done = 0;
     const count = (bytes: number) => {
@@ -135,7 +136,7 @@ async function problemOf(
   return digest === file.sha256 ? undefined : `${file.name} was changed (its SHA-256 differs)`;
 }
 
-/** Authenticode, as the firmware will check it. */
+/** Verifies Authenticode as the firmware does. */
 async function signatureProblem(
   path: string,
   certificate: string,
@@ -145,7 +146,7 @@ async function signatureProblem(
   return code === 0 ? undefined : `${path} is not signed by the release key`;
 }
 
-/** What was measured at build time must be what the program is: attestation goes by it. */
+/** Verifies that the measurements in the manifest are those of the program: attestation relies on them. */
 async function measurementProblem(
   directory: string,
   program: ReleaseManifest['loader'] | ReleaseManifest['uki'],
@@ -160,13 +161,13 @@ async function measurementProblem(
     return isSame ? undefined : `${program.name} is measured otherwise than release.json says`;
   } catch (error) {
     if (isFailure(error, 'firmware.program')) return `${program.name}: ${error.why}`;
-    return undefined; // missing, or too large: said of the file already
+    return undefined; // missing or too large: reported for the file already
   }
 }
 
 function damaged(directory: string, why: string): HoldfastError {
   return failure('release.damaged', `the release in ${directory} is damaged`, {
     why,
-    next: 'build it again, or take it from its builder again',
+    next: 'build it again, or copy it from its builder again',
   });
 }

@@ -155,7 +155,7 @@ test('a second command on the machine is told of the first', async () => {
   await lock.release();
 });
 
-for (const step of ['Checking the release', 'Importing the release', 'Creating the machine'])
+for (const step of ['Verifying the release', 'Importing the release', 'Creating the machine'])
   test(`Ctrl-C at '${step}' leaves nothing, and the next deployment works`, async () => {
     const home = newHome();
     await assert.rejects(createMachine(request(home, interruptAt(step))));

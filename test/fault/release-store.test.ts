@@ -58,7 +58,7 @@ test('verifies and imports a release once, read-only; a second import does nothi
     await importRelease(source, directories, progress, signal),
     await importRelease(source, directories, progress, signal),
   ]);
-  assert.deepEqual(seen, ['Checking the release', 'Importing the release']);
+  assert.deepEqual(seen, ['Verifying the release', 'Importing the release']);
   assert.deepEqual(first, second);
   assert.equal(statSync(first.baseImage).mode & 0o777, 0o444);
   assert.deepEqual(readdirSync(dirname(first.baseImage)).sort(), [

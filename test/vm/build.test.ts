@@ -49,7 +49,7 @@ test('a release says what its image has in the overlays', async () => {
 
 test('a directory with something else is not replaced, and a file that is no lock not built from', async () => {
   for (const [words, message] of [
-    [['--out', home.directory], /holds something else than a release/],
+    [['--out', home.directory], /it contains something else/],
     [['--out', join(home.directory, 'none'), '--lock', import.meta.filename], /is not a package lock/],
   ] as const) {
     const { code, stderr } = await holdfast(['build', ...words]);

@@ -23,13 +23,13 @@ import { bootParts, finishRootTree, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
 import { assembleUki, signEfi, signIntegrityPolicy, signRootHash } from './uki.ts';
 
-/** RootFS-A and -B are this large; the release must fit with its verity tree. */
+/** The size of RootFS-A and RootFS-B; the release must fit with its verity tree. */
 const rootPartition = 4 * GiB;
 
 const ukiNames: Readonly<Record<Verity, string>> = { on: 'holdfast.efi', off: 'unverified.efi' };
 const verities = ['on', 'off'] as const satisfies readonly Verity[];
 
-/** Data and digests come in blocks of this many bytes. */
+/** The block size of data and digests. */
 const blockSize = 4096;
 
 export interface Assembly {
@@ -39,18 +39,18 @@ export interface Assembly {
   readonly scratch: string;
   /** The project's `image/`. */
   readonly image: string;
-  /** Lines of sources.list(5). */
+  /** Of `PackageSources`. */
   readonly sources: readonly string[];
-  /** Versions to take; undefined: the newest. */
+  /** The versions to install; undefined: the newest. */
   readonly lock: PackageLock | undefined;
-  /** Time stamp of everything inside, seconds since 1970. */
+  /** The time stamp of all content, in seconds since 1970. */
   readonly epoch: number;
   readonly key: KeyPair;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-/** Makes a release from nothing: packages, root image, boot image, manifest. Needs root (mmdebstrap, chroot). */
+/** Makes a release: packages, root image, boot images, manifest. Needs root. */
 export async function assembleRelease(assembly: Assembly): Promise<ReleaseManifest> {
   const { progress, scratch, epoch } = assembly;
   const root = join(scratch, 'root');
@@ -90,22 +90,22 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
 
 async function makeRootImage(assembly: Assembly, root: string, uuid: string): Promise<FormattedImage> {
   const path = join(assembly.directory, 'root.img');
-  // 4096-byte clusters: what changes in one file changes no block of another, which keeps deltas small
+  // 4096-byte clusters: a change of one file changes no block of another, which keeps deltas small
   const options = ['-zlz4hc,3', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
   await run('mkfs.erofs', [...options, path, root], { signal: assembly.signal });
   await truncate(path, Math.ceil((await stat(path)).size / blockSize) * blockSize);
   const formatted = await formatImage(path, uuid);
   const { size } = await stat(path);
   if (size > rootPartition) {
-    throw failure('release.too-large', 'the release does not fit', {
-      why: `the root image has ${formatSize(size)}, RootFS-A and -B ${formatSize(rootPartition)}`,
-      next: 'take packages out of src/debian/recipe.ts',
+    throw failure('release.too-large', 'the release is too large', {
+      why: `the root image has ${formatSize(size)}, and RootFS-A ${formatSize(rootPartition)}`,
+      next: 'remove packages from src/debian/recipe.ts',
     });
   }
   return formatted;
 }
 
-/** What the boot image is made from: directories, and what it says. */
+/** The parts of the boot images: directories, and text. */
 interface BootParts {
   readonly root: string;
   readonly parts: string;
@@ -139,7 +139,7 @@ async function makeBootImages(
     };
     const { sections } = measureProgram(await readFile(await assembleUki(ukiParts, scratch)));
     const signed = await signPcr(sections, key);
-    // no TPM gives its data to a root that nobody verifies; both boot images are alike in form
+    // no TPM unseals data for an unverified root; both boot images have the same layout
     const pcrSignature = verity === 'on' ? signed : '{}'.padEnd(signed.length);
     const uki = await assembleUki({ ...ukiParts, pcrSignature }, scratch);
     await signEfi(uki, join(directory, ukiNames[verity]), key, epoch);
@@ -184,13 +184,13 @@ async function writeManifest(
   return manifest;
 }
 
-/** The distribution's version and the day of the newest suite: `13.2.20261122`. */
+/** Returns the distribution's version and the day of the newest suite: `13.2.20261122`. */
 async function versionOf(root: string, epoch: number): Promise<string> {
   const base = await guestDistribution.versionOf(root);
   return `${base}.${new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
-/** os-release(5). `IMAGE_VERSION` is what tells one release from the next. */
+/** Returns os-release(5). `IMAGE_VERSION` distinguishes releases. */
 function osRelease(version: string): string {
   const base = guestDistribution.release;
   return [
@@ -206,7 +206,7 @@ function osRelease(version: string): string {
   ].join('\n');
 }
 
-/** A file as the manifest lists it. */
+/** Returns a file's entry in the manifest. */
 async function describe(
   path: string,
 ): Promise<{ name: string; size: number; sha256: ReleaseManifest['uki']['sha256'] }> {
@@ -224,7 +224,7 @@ async function describeLoader(path: string): Promise<ReleaseManifest['loader']> 
   return program.parse({ ...(await describe(path)), authenticode });
 }
 
-/** A UUID (RFC 9562, version 8) that is always the same for the same text. */
+/** Returns a UUID (RFC 9562, version 8) that depends on the text only. */
 function uuidFrom(text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

@@ -17,18 +17,18 @@ import { digestInputs } from '../tree.ts';
 import { releaseFiles } from '../verify.ts';
 import { assembleRelease } from './assemble.ts';
 
-/** A package lock of thousands of packages is smaller. */
+/** The limit for a package lock; thousands of packages fit. */
 const lockLimit = 16 * MiB;
 
-/** What a build takes at most while it is under way. */
+/** The disk space that a build needs. */
 const buildRoom = (3 * GiB) as Bytes;
 
 export interface BuildRequest {
-  /** The release's directory: made, or replaced whole. */
+  /** The release's directory: created, or replaced as a whole. */
   readonly out: string;
   /** HOLDFAST_HOME/keys. */
   readonly keys: string;
-  /** A directory for the build's own files. */
+  /** The directory for temporary files. */
   readonly cache: string;
   /** The project's own directory: holds `image/` and `src/`. */
   readonly project: string;
@@ -41,13 +41,14 @@ export interface BuildRequest {
 
 export interface BuildResult {
   readonly manifest: ReleaseManifest;
-  /** False: nothing had changed since the release in `out` was built. */
+  /** False: nothing has changed since the release in `out` was built. */
   readonly built: boolean;
 }
 
 /**
- * Builds a release, or finds that the one in `out` is already what would be built. Needs root (mmdebstrap, chroot).
- * @throws HoldfastError `release.root` without root, `release.lock`, `release.lock-file`, `release.out`, `release.too-large`, and what the tools say.
+ * Builds a release, unless the one in `out` has the same inputs. Needs root.
+ * @throws HoldfastError `release.root`, `release.lock`, `release.lock-file`, `release.out`, `release.too-large`, and errors of the
+ *   programs.
  */
 export async function buildRelease(request: BuildRequest): Promise<BuildResult> {
   const { progress, out, cache } = request;
@@ -55,12 +56,12 @@ export async function buildRelease(request: BuildRequest): Promise<BuildResult> 
   await makePrivateDirectory(cache);
   return withLock(join(cache, 'build.lock'), 'build', async () => {
     const scratch = join(cache, 'build');
-    await rm(scratch, { recursive: true, force: true }); // we hold the lock: what a killed build left
+    await rm(scratch, { recursive: true, force: true }); // left by a killed build: we hold the lock
     await mkdir(scratch);
     try {
       const lock = request.lock === undefined ? undefined : await readLock(request.lock);
       const key = await keyPair(request.keys, 'release');
-      const [sources, inputs] = await progress.step('Looking for changes', async () => {
+      const [sources, inputs] = await progress.step('Checking for changes', async () => {
         const found = await guestDistribution.findSources(request.mirror, scratch);
         return [
           found,
@@ -70,9 +71,9 @@ export async function buildRelease(request: BuildRequest): Promise<BuildResult> 
       const unchanged = await findUnchanged(out, inputs);
       if (unchanged) return { manifest: unchanged, built: false };
       if (process.getuid?.() !== 0) {
-        throw failure('release.root', 'a release can only be built by root', {
-          why: 'its files belong to many users, and programs of the new system run while it is put together',
-          next: 'run it with sudo, or build elsewhere and use `holdfast deploy --release DIR`',
+        throw failure('release.root', 'cannot build a release without root', {
+          why: 'its files belong to many users, and programs of the new system run during the build',
+          next: 'run it with sudo, or build on another host and run `holdfast deploy --release DIR`',
         });
       }
       await requireSpace(cache, buildRoom, 'the build');
@@ -98,40 +99,40 @@ async function readLock(path: string): Promise<PackageLock> {
   } catch (error) {
     throw misuse('release.lock-file', `${path} is not a package lock`, {
       why: describe(error),
-      next: 'give the packages.json of a release',
+      next: 'pass the packages.json of a release',
       cause: error,
     });
   }
 }
 
-/** What is replaced must be a release, or nothing: a slip of the pen must not cost somebody a directory. */
+/** Only a release or an empty directory may be replaced: a typing error must not destroy another directory. */
 async function checkTarget(out: string): Promise<void> {
   const names = await readdir(out).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   });
   if (names.length === 0 || names.includes('release.json')) return checkWritable(dirname(out));
-  throw misuse('release.out', `${out} holds something else than a release`, {
+  throw misuse('release.out', `cannot write the release to ${out}: it contains something else`, {
     why: 'a build replaces the whole directory',
-    next: 'give --out a directory that is new or empty',
+    next: 'pass a new or empty directory with --out',
   });
 }
 
-/** Found out before the build, which takes minutes. */
+/** Checked before the build, which takes minutes. */
 async function checkWritable(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
     await rmdir(await mkdtemp(join(directory, '.holdfast-')));
   } catch (error) {
-    throw misuse('release.out', `the release cannot be written into ${directory}`, {
+    throw misuse('release.out', `cannot write the release to ${directory}`, {
       why: describe(error),
-      next: 'give --out a directory that can be written',
+      next: 'pass a writable directory with --out',
       cause: error,
     });
   }
 }
 
-/** Everything that decides what a build makes. */
+/** Returns the digest of everything that determines the result of a build. */
 async function inputDigest(
   request: BuildRequest,
   sources: PackageSources,
@@ -145,7 +146,7 @@ async function inputDigest(
   return digestInputs(texts, directories);
 }
 
-/** The manifest in `out` when it was built from the same inputs and its files are all there. */
+/** Returns the manifest in `out` if it was built from the same inputs and all its files exist. */
 async function findUnchanged(out: string, inputs: string): Promise<ReleaseManifest | undefined> {
   if (!(await exists(join(out, 'release.json')))) return undefined;
   if ((await readFile(join(out, 'inputs'), 'utf8').catch(() => '')).trim() !== inputs) return undefined;
@@ -158,7 +159,7 @@ async function findUnchanged(out: string, inputs: string): Promise<ReleaseManife
   return parsed.data;
 }
 
-/** Puts a finished directory in place of an older one. A cut leaves the old or the new one, or none and both beside. */
+/** Replaces a directory. An interruption leaves the old or the new one, or both under their temporary names. */
 async function replaceDirectory(directory: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const old = `${target}.old`;

@@ -6,7 +6,7 @@ import { guestDistribution } from '../distribution.ts';
 import { treePaths } from '../tree.ts';
 import { initrdModules } from './recipe.ts';
 
-/** What busybox is asked to be: each is a link to it. */
+/** The applets of busybox: links to it. */
 const applets =
   'sh base64 cat chroot cp echo grep head insmod mkdir mount rm sed sleep switch_root sync tail tr umount'.split(
     ' ',
@@ -28,20 +28,20 @@ const directories = [
 const signatureName = 'root-hash.p7s';
 
 export interface InitrdRequest {
-  /** The root tree, before `finishRootTree` takes parts out, with its modules unpacked. */
+  /** The root tree with decompressed modules. */
   readonly root: string;
   readonly kernel: string;
   /** The project's `image/` directory. */
   readonly image: string;
-  /** DER: what `openssl smime` made of the root hash. */
+  /** DER: the signature of the root hash. */
   readonly rootHashSignature: Uint8Array;
-  /** DER: IPE's policy with its signature. */
+  /** DER: the IPE policy with its signature. */
   readonly integrityPolicy: Uint8Array;
   /** An existing directory for the tree and the result. */
   readonly scratch: string;
 }
 
-/** Collects the programs with their libraries, before their packages are taken out of the root. */
+/** Copies the programs with their libraries, before their packages are removed from the root. */
 export async function takeInitrdPrograms(root: string, tree: string): Promise<void> {
   for (const directory of directories) await mkdir(join(tree, directory), { recursive: true });
   await copyFile(join(root, guestDistribution.busybox), join(tree, 'bin/busybox'));
@@ -55,7 +55,7 @@ export async function takeInitrdPrograms(root: string, tree: string): Promise<vo
   }
 }
 
-/** What the dynamic linker loads for a program, as absolute paths in the root. */
+/** Returns the libraries of a program, as absolute paths in the root. */
 async function librariesOf(root: string, program: string): Promise<string[]> {
   const { stdout } = await run('chroot', [root, 'ldd', `/${program}`], {
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
@@ -63,7 +63,7 @@ async function librariesOf(root: string, program: string): Promise<string[]> {
   return [...stdout.toString().matchAll(/(\/\S+) \(0x[0-9a-f]+\)/g)].map(([, path = '']) => path);
 }
 
-/** Makes the initrd: a reproducible cpio archive, packed by zstd. Returns its path. */
+/** Makes the initrd, a reproducible cpio archive compressed with zstd, and returns its path. */
 export async function buildInitrd(tree: string, request: InitrdRequest): Promise<string> {
   await cp(join(request.image, 'initrd'), tree, { recursive: true });
   const modules = await moduleFiles(request.root, request.kernel);
@@ -77,7 +77,7 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
   await writeFile(join(tree, signatureName), request.rootHashSignature);
   await writeFile(join(tree, 'ipe-policy.p7b'), request.integrityPolicy);
 
-  // What every release changes goes last, and no time is in it: an update then fetches the end of the archive only
+  // the part that every release changes is last, and there are no times: an update fetches only the end of the archive
   const paths = (await treePaths(tree)).filter((path) => path !== signatureName).concat(signatureName);
   await run('touch', ['--no-dereference', '--date=@0', ...paths], { cwd: tree });
   const options = ['--create', '--null', '--format=newc', '--reproducible', '--owner=0:0', '--quiet'];
@@ -87,15 +87,15 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
   return packed;
 }
 
-/** The modules of the recipe and those that they need, in the order in which they load. */
+/** Returns the modules of the recipe and their dependencies, in load order. */
 async function moduleFiles(root: string, kernel: string): Promise<string[]> {
   const text = await readFile(join(root, 'usr/lib/modules', kernel, 'modules.dep'), 'utf8');
   return moduleOrder(text, initrdModules);
 }
 
 /**
- * Sorts modules so that each comes after what it needs.
- * @param dependencies modules.dep(5): `path: path…`, where a module's own needs come nearest first.
+ * Sorts modules by their dependencies.
+ * @param dependencies modules.dep(5): `path: path…`, with a module's direct dependencies first.
  * @param wanted names, with `_` or `-`.
  */
 export function moduleOrder(dependencies: string, wanted: readonly string[]): string[] {

@@ -4,24 +4,24 @@ import { digestOf, extended, type SectionMeasurement, sectionDigests } from '../
 import type { KeyPair } from '../keys.ts';
 
 /*
- * What lets a machine's TPM open its data for a release that did not exist when the data was sealed: the release key signs a
- * policy that says "PCR 11 has this value". systemd-stub(7) hands the signature from the UKI's section `.pcrsig` to the
- * initrd; its form is that of systemd-measure(1).
+ * A machine's TPM unseals its data also for a release that did not exist when the data was sealed: the release key signs a policy
+ * "PCR 11 has this value". systemd-stub(7) passes the signature from the UKI's section `.pcrsig` to the initrd; its form is that of
+ * systemd-measure(1).
  */
 
-/** The register of the UKI's parts. */
+/** The register that the stub extends with the UKI's sections. */
 const pcr = 11;
 
 /** TCG TPM 2.0 Library Part 2: TPM_CC_PolicyPCR and TPM_ALG_SHA256. */
 const commandPolicyPcr = 0x17f;
 const algorithmSha256 = 0x0b;
 
-/** The register's value in the initrd: systemd-stub(7), "TPM PCR Notes". Nothing else extends it in our machines. */
+/** Returns the register's value in the initrd: systemd-stub(7), "TPM PCR Notes". Nothing else extends it in our machines. */
 export function kernelImagePcr(sections: readonly SectionMeasurement[]): Buffer {
   return extended(sections.flatMap(sectionDigests));
 }
 
-/** The policy that demands this value of the register: Part 3, TPM2_PolicyPCR, of an empty session. */
+/** Returns the policy that requires this value of the register: Part 3, TPM2_PolicyPCR, in an empty session. */
 export function pcrPolicy(value: Uint8Array): Buffer {
   const head = Buffer.alloc(14);
   head.writeUInt32BE(commandPolicyPcr, 0);
@@ -33,7 +33,7 @@ export function pcrPolicy(value: Uint8Array): Buffer {
   return digestOf(Buffer.alloc(32), head, digestOf(value));
 }
 
-/** Signs what a UKI with these sections measures: the text of `.pcrsig`. */
+/** Signs the measurement of a UKI with these sections. Returns the text of `.pcrsig`. */
 export async function signPcr(sections: readonly SectionMeasurement[], key: KeyPair): Promise<string> {
   const policy = pcrPolicy(kernelImagePcr(sections));
   const { publicKey } = new X509Certificate(await readFile(key.certificate));
@@ -53,7 +53,7 @@ export async function signPcr(sections: readonly SectionMeasurement[], key: KeyP
   });
 }
 
-/** The public half of a key, PEM: the section `.pcrpkey`. */
+/** Returns the public half of a key, PEM: the section `.pcrpkey`. */
 export async function publicKeyOf(key: KeyPair): Promise<string> {
   const { publicKey } = new X509Certificate(await readFile(key.certificate));
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();

@@ -4,7 +4,7 @@ import { failure } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
 import type { KeyPair } from '../keys.ts';
 
-/** What a unified kernel image is put together from: paths, and text. */
+/** The parts of a unified kernel image: paths, and text. */
 export interface UkiParts {
   readonly stub: string;
   readonly linux: string;
@@ -12,16 +12,16 @@ export interface UkiParts {
   readonly commandLine: string;
   readonly osRelease: string;
   readonly kernel: string;
-  /** PEM: whose signatures of what is measured count. */
+  /** PEM: the key that signs the policy for PCR 11. */
   readonly publicKey: string;
-  /** What the stub hands to the initrd beside it: `pcr-signature.ts`. Not measured, as it holds a signature of what is. */
+  /** Passed to the initrd by the stub: `pcr-signature.ts`. Not measured, because it contains a signature of the measurement. */
   readonly pcrSignature?: string;
-  /** Time stamp in the image's header, seconds since 1970. */
+  /** The time stamp in the image's header, in seconds since 1970. */
   readonly epoch: number;
 }
 
 /**
- * Puts a unified kernel image together: systemd-stub with one PE section for each part
+ * Assembles a unified kernel image: systemd-stub with one PE section for each part
  * (https://uapi-group.org/specifications/specs/unified_kernel_image/).
  * @param scratch an existing directory. @returns the path of the unsigned image.
  */
@@ -31,7 +31,7 @@ export async function assembleUki(parts: UkiParts, scratch: string): Promise<str
     await writeFile(path, text);
     return path;
   };
-  // .linux last: the kernel may need room behind it while it unpacks itself
+  // .linux last: the kernel may need room behind it to decompress itself
   const sections: readonly [string, string][] = [
     ['.osrel', await file('osrel', parts.osRelease)],
     ['.cmdline', await file('cmdline', parts.commandLine)],
@@ -60,14 +60,14 @@ export async function assembleUki(parts: UkiParts, scratch: string): Promise<str
   return image;
 }
 
-/** Sections of a PE image start at multiples of its SectionAlignment: 4096 in systemd's stub. */
+/** The SectionAlignment of systemd's stub: sections of a PE image start at its multiples. */
 const alignment = 4096n;
 
 function roundUp(value: bigint, multiple: bigint): bigint {
   return ((value + multiple - 1n) / multiple) * multiple;
 }
 
-/** The first address behind all sections, from what objdump prints: `index name size vma …`. */
+/** Returns the first address behind all sections, from objdump's output: `index name size vma …`. */
 export function freeAddress(headers: string): bigint {
   const ends = [...headers.matchAll(/^\s*\d+ \S+\s+([0-9a-f]+)\s+([0-9a-f]+)\s/gm)].map(
     ([, size, address]) => BigInt(`0x${address}`) + BigInt(`0x${size}`),
@@ -90,8 +90,8 @@ export async function signEfi(source: string, target: string, key: KeyPair, epoc
 }
 
 /**
- * Runs a program that writes the time into what it makes and has no option for it: with the clock standing at `epoch`
- * the same input makes the same bytes.
+ * Runs a program that writes the current time into its output and has no option for it. With the clock at `epoch` the same
+ * input makes the same bytes.
  */
 async function runAt(epoch: number, program: string, args: readonly string[]): Promise<void> {
   const time = new Date(epoch * 1000).toISOString().replace('T', ' ').slice(0, 19);

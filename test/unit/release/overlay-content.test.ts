@@ -69,6 +69,6 @@ test('an earlier epoch is refused, and the same is not', () => {
   for (const reached of [0, 1, 2]) checkEpoch(manifest, reached, 'machine');
   assert.throws(() => checkEpoch(manifest, 3, 'machine'), {
     code: 'release.epoch',
-    why: 'it is of epoch 2, and this machine has had a release of epoch 3',
+    why: 'its epoch is 2; this machine has had a release of epoch 3',
   });
 });
