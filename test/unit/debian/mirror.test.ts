@@ -4,7 +4,7 @@ import { parseIndexTargets } from '../../../src/debian/mirror.ts';
 
 const lines = (...rows: string[][]) => `${rows.map((row) => row.join('\t')).join('\n')}\n`;
 
-test('the main and the security archive are told apart by their labels', () => {
+test('labels distinguish the main and the security archive', () => {
   const text = lines(
     ['Vendor', 'tools', 'https://vendor.example/apt/'],
     ['Debian', 'Debian-Security', 'http://mirror.example/debian-security/'],
@@ -22,7 +22,7 @@ test('a host without the security archive has only the main one', () => {
   assert.deepEqual(parseIndexTargets(text), { archive: 'http://mirror.example/debian', security: undefined });
 });
 
-test('neither another distribution, backports, a disc nor rubbish is taken for a mirror of Debian', () => {
+test('other distributions, backports, discs and malformed lines are not mirrors of Debian', () => {
   for (const text of [
     '',
     'no tabs here\n',

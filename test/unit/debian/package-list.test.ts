@@ -8,7 +8,7 @@ const listed = [
   'dpkg\t1.22.21\tamd64\tdpkg\t1.22.21\tinstalled',
 ].join('\n');
 
-test('packages are read strictly and sorted', () => {
+test('packages are parsed strictly and sorted', () => {
   assert.deepEqual(
     parsePackages(listed, new Set(['dpkg'])).map(({ name, takenOut }) => [name, takenOut]),
     [

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { mmdebstrapOptions } from '../../../src/debian/install-root.ts';
 import * as recipe from '../../../src/debian/recipe.ts';
 
-test('what the boot image is made of does not stay in the root', () => {
+test('the packages of the boot image do not stay in the root', () => {
   for (const name of ['busybox-static', 'systemd-boot-efi', 'dpkg', 'perl-base', 'debconf']) {
     assert.ok(recipe.takenOut.includes(name), name);
   }
@@ -16,7 +16,7 @@ test('what differs by architecture is in its place', () => {
   assert.equal(recipe.removedModules[0], 'arch/x86/kvm');
 });
 
-test('mmdebstrap makes a minimal root of these packages, as root, from what it verified', () => {
+test('mmdebstrap makes a minimal root of these packages', () => {
   assert.deepEqual(mmdebstrapOptions.slice(0, 6), [
     '--mode=root',
     '--variant=essential',

@@ -28,7 +28,7 @@ test('memory and disk space have limits', () => {
   assert.equal(spaceFinding(MiB, '/home').verdict, 'missing');
 });
 
-test('doctor and deploy agree on the names of machines that a home has room for', () => {
+test('doctor and deploy agree on the machine names that fit a home', () => {
   const seen = new Set<string>();
   for (let length = 1; length <= 107; length++) {
     const home = homeAt(`/${'h'.repeat(length)}`);

@@ -9,7 +9,7 @@ import type { ReleaseManifest } from '../../../src/release/manifest.ts';
 import { listOverlayContent, overlayContent } from '../../../src/release/overlay-content.ts';
 import { readSmallFile } from '../../../src/release/small-files.ts';
 
-test('what a release has in its overlays is listed, each directory ahead of what is in it', async () => {
+test('the content of a release in its overlays is listed, each directory before its content', async () => {
   const root = mkdtempSync(join(tmpdir(), 'holdfast-overlays-'));
   try {
     for (const directory of ['etc/ssl', 'home', 'root'])
@@ -43,7 +43,7 @@ test('what a release has in its overlays is listed, each directory ahead of what
   }
 });
 
-test('of what a release tells of itself only what was signed is read', async () => {
+test('only signed descriptions of a release are read', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-small-'));
   try {
     const text = JSON.stringify({ format: 1, etc: [], home: [], root: [] });
@@ -64,7 +64,7 @@ test('of what a release tells of itself only what was signed is read', async () 
   }
 });
 
-test('an earlier epoch is refused, and the same is not', () => {
+test('an earlier epoch is rejected, the same is accepted', () => {
   const manifest = { version: '13.1', epoch: 2 } as ReleaseManifest;
   for (const reached of [0, 1, 2]) checkEpoch(manifest, reached, 'machine');
   assert.throws(() => checkEpoch(manifest, 3, 'machine'), {

@@ -41,7 +41,7 @@ function valuesOf(argv: readonly string[], option: string): string[] {
   return argv.flatMap((word, index) => (word === option ? [argv[index + 1] ?? ''] : []));
 }
 
-test('a machine is what the design says: secure variables, one disk, one way out, one way in', () => {
+test('a machine has secure variables, one disk, one outgoing and one incoming connection', () => {
   const argv = qemuArguments(launch);
   assert.deepEqual(valuesOf(argv, '-machine'), [
     'q35,smm=on,vmport=off,hpet=off,pflash0=firmware,pflash1=variables,memory-backend=memory',
@@ -77,7 +77,7 @@ test('a machine is what the design says: secure variables, one disk, one way out
   );
 });
 
-test("a machine's TPM is known by its socket, and its key is in no command line", () => {
+test("a machine's TPM is identified by its socket, and its key is on no command line", () => {
   const argv = [
     'swtpm',
     ...swtpmArguments({ directory: '/home/m/tpm/state', key: '/home/m/tpm/key' }, files.tpm),
@@ -92,12 +92,12 @@ test("a machine's TPM is known by its socket, and its key is in no command line"
   assert.throws(() => swtpmArguments({ directory: '/a,b', key: '/k' }, files.tpm), { code: 'tpm.path' });
 });
 
-test('under KVM the host processor is used as it is', () => {
+test('KVM uses the host processor unchanged', () => {
   const argv = qemuArguments({ ...launch, accelerator: 'kvm' });
   assert.deepEqual([valuesOf(argv, '-accel'), valuesOf(argv, '-cpu')], [['kvm'], ['host']]);
 });
 
-test('credentials are named by file, never by content', () => {
+test('credentials are passed by file, never by content', () => {
   const argv = qemuArguments(launch);
   assert.deepEqual(valuesOf(argv, '-smbios'), ['type=11,path=/home/m/run/credentials/0']);
   assert.ok(!argv.some((word) => word.includes('holdfast.key')));
@@ -109,7 +109,7 @@ test('over TCP there is one port on the loopback interface and no vsock device',
   assert.ok(!argv.some((word) => word.includes('vsock')));
 });
 
-test('a running machine tells by its argv what it was started with, and whose it is', () => {
+test('the argv of a running machine identifies it and its parameters', () => {
   const tcp = { ...launch, hardware: { ...hardware, transport: 'tcp' as const }, port: 40022 };
   const running = ['qemu-system-x86_64', ...qemuArguments(tcp)];
   assert.deepEqual(readLaunch(running), { accelerator: 'tcg', port: 40022 });
@@ -123,7 +123,7 @@ test('a running machine tells by its argv what it was started with, and whose it
   assert.ok(!isQemuOf(['-qmp', 'unix:/home/m/run/qmp.sock,server=on,wait=off'], files), 'an argv has a name');
 });
 
-test('commas in paths reach QEMU as they are', () => {
+test('commas in paths reach QEMU unchanged', () => {
   // the rule of QEMU's own parser (util/qemu-option.c, get_opt_value): two commas are one, one ends the value
   const parse = (text: string) =>
     text
@@ -150,7 +150,7 @@ test('commas in paths reach QEMU as they are', () => {
   );
 });
 
-test('the vsock daemon gives the guest less credit than what it would lose', () => {
+test('the credit of the vsock daemon stays below the size of packets that it drops', () => {
   const argv = vsockArguments({ device: '/run/a', host: '/run/b' });
   const size = Number(argv[argv.indexOf('--tx-buffer-size') + 1]);
   // 32 KiB is the largest contiguous socket buffer of Linux; its own bookkeeping takes some hundred bytes of it

@@ -10,7 +10,7 @@ import { GuestEvents } from '../../../../src/hypervisor/qemu/guest-events.ts';
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-credentials-'));
 after(() => rm(directory, { recursive: true }));
 
-test('how a machine ends follows from what QEMU says last', () => {
+test('the end of a machine follows from the last event of QEMU', () => {
   const endAfter = (...reasons: unknown[]) => {
     const hung = new GuestEvents();
     hung.onEvent({ name: 'WATCHDOG', data: { action: 'reset' } });
@@ -32,7 +32,7 @@ test('how a machine ends follows from what QEMU says last', () => {
   assert.equal(listener.end, 'killed');
 });
 
-test('a credential becomes a firmware string that only its owner may read', async () => {
+test('a credential becomes a private file with a firmware string', async () => {
   const source = join(directory, 'source');
   await writeFile(source, Buffer.from([0, 255, 10]));
   const paths = await writeOemStrings({ 'ssh.key': source, other: source }, join(directory, 'strings'));
@@ -42,7 +42,7 @@ test('a credential becomes a firmware string that only its owner may read', asyn
   assert.equal((await stat(join(directory, 'strings'))).mode & 0o777, 0o700);
 });
 
-test('a credential cannot pass for another, or fill the tables', async () => {
+test('a credential cannot imitate another or fill the tables', async () => {
   for (const name of ['', 'a=b', 'a:b', 'a b', 'a\nb', '../x/'])
     assert.throws(() => oemString(name, Buffer.alloc(1)), { code: 'credential.name' }, name);
   const source = join(directory, 'large');
@@ -51,7 +51,7 @@ test('a credential cannot pass for another, or fill the tables', async () => {
   await assert.rejects(writeOemStrings({ a: source, b: source }, target), { code: 'credential.too-large' });
 });
 
-test('a console log that grew too large is put aside while its writer goes on', async () => {
+test('a console log above the limit is copied and truncated while its writer continues', async () => {
   const path = join(directory, 'console.log');
   await boundConsoleLog(path, 10);
   const writer = await open(path, 'a');

@@ -43,7 +43,7 @@ async function fakeQemu(name: string, hello: string, script: (command: string, i
 const status = z.object({ running: z.boolean() });
 const ignore = () => {};
 
-test('commands are answered, also out of order and between events', async () => {
+test('responses match their commands, also out of order and between events', async () => {
   const events: QmpEvent[] = [];
   const held: string[] = [];
   const qemu = await fakeQemu('order', greeting, (_command, id) => {
@@ -67,7 +67,7 @@ test('commands are answered, also out of order and between events', async () => 
   qemu.stop();
 });
 
-test('a refused command, an unexpected answer and silence are told apart', async () => {
+test('a rejected command, an unexpected response and a timeout are distinct errors', async () => {
   const qemu = await fakeQemu('answers', greeting, (command, id) => {
     if (command === 'refused')
       return `{"error": {"class": "CommandNotFound", "desc": "no such thing"}, "id": ${id}}\n`;
@@ -81,7 +81,7 @@ test('a refused command, an unexpected answer and silence are told apart', async
   qemu.stop();
 });
 
-test('a QEMU that goes away ends what waits for it', async () => {
+test('pending commands fail when QEMU ends', async () => {
   const qemu = await fakeQemu('away', greeting, () => '');
   const qmp = await connectQmp(qemu.path, { onEvent: ignore });
   const waiting = assert.rejects(qmp.execute('query-status', {}, status), { code: 'qmp.closed' });
@@ -91,7 +91,7 @@ test('a QEMU that goes away ends what waits for it', async () => {
   await assert.rejects(qmp.execute('query-status', {}, status), { code: 'qmp.closed' });
 });
 
-test('what is not a QEMU is not taken for one', async () => {
+test('a server that is not QEMU is rejected', async () => {
   await assert.rejects(connectQmp(join(directory, 'nobody'), { onEvent: ignore }), {
     code: 'qmp.unreachable',
   });
@@ -109,7 +109,7 @@ test('what is not a QEMU is not taken for one', async () => {
   }
 });
 
-test('messages are greeting, answer or event; all else is refused', () => {
+test('messages are greeting, response or event; all others are rejected', () => {
   assert.deepEqual(parseMessage('{"event": "SHUTDOWN", "data": {"guest": true}}'), {
     kind: 'event',
     name: 'SHUTDOWN',
@@ -138,7 +138,7 @@ test('messages are greeting, answer or event; all else is refused', () => {
   );
 });
 
-test('lines survive any cutting of the stream', () => {
+test('lines survive any fragmentation of the stream', () => {
   const lines = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }).map((text) => JSON.stringify(text)));
   fc.assert(
     fc.property(lines, fc.infiniteStream(fc.integer({ min: 1, max: 9 })), (texts, sizes) => {

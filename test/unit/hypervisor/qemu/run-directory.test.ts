@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { runFiles, runLogFiles } from '../../../../src/hypervisor/qemu/run-directory.ts';
 import { longestSocketName } from '../../../../src/hypervisor/socket-paths.ts';
 
-test('every socket has a name for which there is room, also that of a port', () => {
+test('every socket name is within the limit, also that of a port', () => {
   const { vsockHost, ...files } = runFiles('/home/m/run');
   const sockets = Object.values(files).filter((path) => path.endsWith('.sock'));
   assert.equal(sockets.length, 4);

@@ -19,7 +19,7 @@ async function listen(serve: (socket: Socket) => void) {
   return { port: (server.address() as AddressInfo).port, sockets, stop };
 }
 
-test('a stream is handed over with the first words of the server still in it', async () => {
+test('a stream is returned with the first data of the server unread', async () => {
   const server = await listen((socket) => socket.write('SSH-2.0-x\r\n'));
   const socket = await new ForwardedPort(server.port).connect();
   assert.equal(String((await once(socket, 'data'))[0]), 'SSH-2.0-x\r\n');
@@ -29,14 +29,14 @@ test('a stream is handed over with the first words of the server still in it', a
   server.stop();
 });
 
-test('a forwarder that hangs up, or nobody, is no server', async () => {
+test('a forwarder that closes the connection is not a server, nor is a closed port', async () => {
   const server = await listen((socket) => socket.end());
   await assert.rejects(new ForwardedPort(server.port).connect(), { code: 'channel.refused' });
   server.stop();
   await assert.rejects(new ForwardedPort(server.port).connect(), { code: 'channel.refused' });
 });
 
-test('a silent forwarder is given a minute', async (context) => {
+test('a silent forwarder gets a minute', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const server = await listen(() => {});
   const refused = assert.rejects(new ForwardedPort(server.port).connect(), { code: 'channel.refused' });
@@ -45,7 +45,7 @@ test('a silent forwarder is given a minute', async (context) => {
   server.stop();
 });
 
-test('the guest is never asked more often than it allows', async () => {
+test('connections stay within the rate that the guest allows', async () => {
   let now = 0;
   const server = await listen((socket) => socket.write('SSH'));
   const forwarded = new ForwardedPort(server.port, () => now);

@@ -28,7 +28,7 @@ function guest() {
   return { state, channel };
 }
 
-test('nobody knocks before the device has started and the daemon has had time to follow', async () => {
+test('no connection is made before the device has started and the daemon had time to follow', async () => {
   const { state, channel } = guest();
   await assert.rejects(channel.connect(), { code: 'channel.refused' });
   state.isStarted = true;
@@ -48,7 +48,7 @@ test('nobody knocks before the device has started and the daemon has had time to
   assert.equal(state.opened, 1);
 });
 
-test('a daemon that has ended, or whose worker has, is a lost channel', async () => {
+test('the channel is lost when the daemon or its worker has ended', async () => {
   const ended = guest();
   ended.state.daemon = 'gone';
   await assert.rejects(ended.channel.connect(), { code: 'vsock.gone' });
@@ -58,7 +58,7 @@ test('a daemon that has ended, or whose worker has, is a lost channel', async ()
   await assert.rejects(stuck.channel.connect(), { code: 'vsock.gone' });
 });
 
-test('a daemon with threads of unknown names is believed until it is silent', async () => {
+test('a daemon with unknown thread names counts as working until a timeout', async () => {
   const { state, channel } = guest();
   Object.assign(state, { daemon: 'idle', isStarted: true });
   await assert.rejects(channel.connect(), { code: 'channel.refused' });
@@ -69,7 +69,7 @@ test('a daemon with threads of unknown names is believed until it is silent', as
   await assert.rejects(channel.connect(), { code: 'vsock.gone' });
 });
 
-test('a slow guest behind a working daemon is waited for', async () => {
+test('the channel waits for a slow guest behind a working daemon', async () => {
   const { state, channel } = guest();
   Object.assign(state, { isStarted: true, isSilent: true });
   await assert.rejects(channel.connect(), { code: 'channel.refused' });
@@ -78,7 +78,7 @@ test('a slow guest behind a working daemon is waited for', async () => {
     await assert.rejects(channel.connect(), { code: 'channel.timeout' });
 });
 
-test('the state of a daemon is read off its threads', async () => {
+test('the state of a daemon follows from its threads', async () => {
   const child = start('sleep', ['60'], { stdio: 'ignore' });
   await started(child, 'sleep');
   const entry = await readProcess(child.pid ?? 0);
@@ -104,7 +104,7 @@ function fakeQmp(status: string) {
   return { qmp, orders };
 }
 
-test('a guest that is restarted for its channel counts as rebooted, whether it hears or is reset', async (context) => {
+test('a guest that is restarted for its channel counts as rebooted, also after a reset', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const { qmp, orders } = fakeQmp('running');
   const events = new GuestEvents();
@@ -118,7 +118,7 @@ test('a guest that is restarted for its channel counts as rebooted, whether it h
   assert.deepEqual(orders, ['query-status', 'system_powerdown', 'system_reset']);
 });
 
-test('a guest that was paused for lack of space goes on, also when it was paused before we came', async (context) => {
+test('a guest that was paused for lack of space resumes, also one paused before adoption', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const { qmp, orders } = fakeQmp('io-error');
   const events = new GuestEvents();

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { kernelImagePcr, pcrPolicy } from '../../../../src/release/build/pcr-signature.ts';
 
-test('the policy is the one that a TPM computes', () => {
+test('the policy equals that of a TPM', () => {
   // tpm2_createpolicy --policy-pcr -l sha256:11, for a register of 32 times 0xab
   const policy = '523d74b27852b0f697aebfb8274749478304b5745146d8449ea0733e729c4b6b';
   assert.equal(pcrPolicy(Buffer.alloc(32, 0xab)).toString('hex'), policy);

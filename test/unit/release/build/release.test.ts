@@ -42,7 +42,7 @@ test('a lock that cannot be followed is an error that names the packages', () =>
   assert.throws(() => checkAgainstLock(lock().packages.slice(1), lock()), { why: /dpkg/ });
 });
 
-test('the SBOM lists what is shipped, and only that', () => {
+test('the SBOM lists exactly the shipped packages', () => {
   const text = JSON.stringify(spdxDocument(lock(), '13.7.20261121'));
   assert.match(text, /pkg:deb\/debian\/libstdc%2B%2B6@14\.2\.0-19\?arch=amd64&distro=trixie/);
   assert.match(text, /"SPDXID":"SPDXRef-deb-libstdc-plus--plus-6"/);
@@ -50,7 +50,7 @@ test('the SBOM lists what is shipped, and only that', () => {
   assert.equal(text, JSON.stringify(spdxDocument(lock(), '13.7.20261121')));
 });
 
-test('modules load after what they need', () => {
+test('modules load after their dependencies', () => {
   const dependencies = [
     'kernel/md/dm-verity.ko: kernel/md/dm-bufio.ko kernel/md/dm-mod.ko',
     'kernel/md/dm-bufio.ko: kernel/md/dm-mod.ko',
@@ -67,7 +67,7 @@ test('modules load after what they need', () => {
   assert.throws(() => moduleOrder(dependencies, ['nvme']), /nvme/);
 });
 
-test('sections of the UKI go behind those of the stub', () => {
+test('the sections of the UKI follow those of the stub', () => {
   const headers = [
     'SectionAlignment\t00001000',
     'Sections:',
@@ -80,7 +80,7 @@ test('sections of the UKI go behind those of the stub', () => {
   assert.throws(() => freeAddress('no sections'), { code: 'release.stub' });
 });
 
-test('what decides a build changes its digest', () =>
+test('every input of a build changes its digest', () =>
   inScratch(async (directory) => {
     const digest = async () => {
       const hash = createHash('sha256');
@@ -102,7 +102,7 @@ test('what decides a build changes its digest', () =>
     assert.equal(seen.size, changes.length);
   }));
 
-test("the initrd knows the slots by the disk layout's partition UUIDs", async () => {
+test("the initrd identifies the slots by the disk layout's partition UUIDs", async () => {
   const init = await readFile('image/initrd/init', 'utf8');
   const partitions = layout({ logSize: 'small', dataSize: (2 * GiB) as typeof GiB });
   for (const slot of ['A', 'B'] as const) {

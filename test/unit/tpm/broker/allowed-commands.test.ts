@@ -21,7 +21,7 @@ const named = Array.from({ length: 0x1a1 - 0x11f + 1 }, (_, offset) => 0x11f + o
   (code) => ![0x123, 0x15a, 0x15f, 0x166, 0x175].includes(code),
 );
 
-test('each command of the specification is admitted or refused, with a reason, and never both', () => {
+test('each command of the specification is either allowed or denied, with a reason', () => {
   const all = [...allowedCommands, ...deniedCommands];
   const known = all.map(({ code }) => code);
   assert.deepEqual(
@@ -32,7 +32,7 @@ test('each command of the specification is admitted or refused, with a reason, a
   for (const { name, reason } of all) assert.ok(reason.length > 10, name);
 });
 
-test('whatever is not admitted is refused, vendors’ commands and unknown commandCodes too', () => {
+test('every other command is denied, also those of vendors and unknown codes', () => {
   const admitted = new Set(allowedCommands.map(({ code }) => code));
   for (let code = 0; code <= 0x3ff; code++) {
     for (const each of [code, code * 0x0001_0001, 0x2000_0000 + code]) {
@@ -41,7 +41,7 @@ test('whatever is not admitted is refused, vendors’ commands and unknown comma
   }
 });
 
-test('what the issue names never passes', () => {
+test('commands that would change the host are never allowed', () => {
   const never = [
     ...['NV_Write', 'NV_DefineSpace', 'NV_UndefineSpace', 'NV_Increment', 'NV_Extend', 'NV_SetBits'],
     ...['Clear', 'HierarchyControl', 'HierarchyChangeAuth', 'ChangeEPS', 'ChangePPS', 'EvictControl'],
@@ -81,7 +81,7 @@ for (const spec of allowedCommands) {
     }
   });
 
-  test(`${spec.name} is refused without what it needs`, () => {
+  test(`${spec.name} is denied without its handles and authorizations`, () => {
     const whole = commandOf(spec, good, body);
     if (spec.authorizations > 0) {
       assert.equal(outcomeOf(message(spec.code, ...good.map(u32), body)), 0x125); // authorization missing
@@ -96,7 +96,7 @@ for (const spec of allowedCommands) {
     assert.equal(outcomeOf(untagged), 0x01e);
   });
 
-  test(`${spec.name} is refused to a guest who has nothing, where it takes own handles`, () => {
+  test(`${spec.name} is denied to a guest without objects, if it takes own handles`, () => {
     const nothing = outcomeOf(commandOf(spec, good, body), ownHandles());
     const takesOwn = spec.handles.some(([role]) => role === 'own' || role === 'session');
     const isFlush = spec.code === commandCodes.flushContext;
@@ -104,7 +104,7 @@ for (const spec of allowedCommands) {
   });
 }
 
-test('an own session is not one when it is another’s, nor a handle of another type', () => {
+test('sessions of other guests and handles of other types are not own sessions', () => {
   const spec = allowedCommands.find(({ name }) => name === 'PolicyGetDigest');
   assert.ok(spec);
   assert.equal(typeof outcomeOf(commandOf(spec, [ownSession])), 'object');

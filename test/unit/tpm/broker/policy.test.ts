@@ -29,7 +29,7 @@ function createPrimary(type: number, attributes: number): Buffer {
   return tagged(0x8002, commandCodes.createPrimary, [endorsement, area(password), sensitive, template]);
 }
 
-test('a primary key may only be a parent of others', () => {
+test('a primary key can only be a parent', () => {
   const [restricted, decrypt, sign] = [1 << 16, 1 << 17, 1 << 18];
   assert.equal(typeof outcomeOf(createPrimary(0x0001, restricted | decrypt)), 'object');
   assert.equal(typeof outcomeOf(createPrimary(0x0023, restricted | decrypt)), 'object');
@@ -49,7 +49,7 @@ test('a primary key may only be a parent of others', () => {
   assert.equal(outcomeOf(cut), 0x1da); // insufficient, parameter
 });
 
-test('sessions of others authorize nothing, and malformed areas are refused', () => {
+test('sessions of others authorize nothing, and malformed areas are denied', () => {
   const nvRead = (authorizations: Buffer) =>
     outcomeOf(
       tagged(0x8002, commandCodes.nvRead, [
@@ -74,7 +74,7 @@ test('sessions of others authorize nothing, and malformed areas are refused', ()
   assert.equal(nvRead(area(longNonce)), 0x995);
 });
 
-test('what could be guessed at is examined, hierarchies are not', () => {
+test('handles whose authorization can be guessed are examined, hierarchies are not', () => {
   const policySecret = (handle: number) =>
     outcomeOf(tagged(0x8002, 0x151, [u32(handle), u32(ownSession), area(password)]));
   assert.deepEqual(policySecret(0x4000_000b), { examine: [] });
@@ -83,7 +83,7 @@ test('what could be guessed at is examined, hierarchies are not', () => {
   assert.deepEqual(create, { examine: [0x8100_0001] });
 });
 
-test('a session is bound to nothing', () => {
+test('bound sessions are denied', () => {
   const startSession = (bind: number) =>
     outcomeOf(message(commandCodes.startAuthSession, u32(0x4000_0007), u32(bind), Buffer.alloc(20)));
   assert.equal(typeof startSession(0x4000_0007), 'object');
@@ -92,7 +92,7 @@ test('a session is bound to nothing', () => {
   }
 });
 
-test('FlushContext and ContextLoad heed whose sessions they are, also when those are saved', () => {
+test('FlushContext and ContextLoad take own sessions only, also saved ones', () => {
   const sessions = new GuestSessions();
   const one = new OwnHandles(sessions);
   const two = new OwnHandles(sessions);
@@ -118,7 +118,7 @@ test('FlushContext and ContextLoad heed whose sessions they are, also when those
   assert.equal(outcomeOf(withSession, one), 0x145);
 });
 
-test('a guest may have so many objects and sessions, and no more', () => {
+test('the objects and sessions of a guest are limited', () => {
   const own = ownHandles();
   const hash = message(0x186, u16(0), u16(0x0b));
   const session = message(
@@ -148,7 +148,7 @@ test('a guest may have so many objects and sessions, and no more', () => {
   assert.equal(typeof outcomeOf(session, own), 'object');
 });
 
-test('lists of handles are the guest’s own', () => {
+test('lists of handles contain those of the guest only', () => {
   const own = ownHandles(0x8000_0001 as Handle, ownObject, ownSession, 0x0200_0005 as Handle);
   own.save(0x0200_0005 as Handle, 0);
   const list = (property: number, count = 64) => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RateLimit } from '../../../../src/tpm/broker/rate-limit.ts';
 
-test('a burst is free, then each waits for its share of a second', () => {
+test('a burst passes at once, then the rate applies', () => {
   let time = 0;
   const limit = new RateLimit({ burst: 3, perSecond: 10 }, () => time);
   assert.deepEqual(
@@ -23,7 +23,7 @@ test('a burst is free, then each waits for its share of a second', () => {
   );
 });
 
-test('whoever waits as told has one the next time, and never more than burst and rate allow', () => {
+test('the stated wait suffices, and burst and rate are never exceeded', () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 500 }), { maxLength: 100 }), (pauses) => {
       let time = 0;

@@ -17,7 +17,7 @@ function cutAll(chunks: readonly Uint8Array[]): Piece[] {
   return chunks.flatMap((chunk) => [...stream.cut(Buffer.from(chunk))]);
 }
 
-test('commands come out of a stream whole and in order, whatever pieces it comes in', () => {
+test('commands leave a stream complete and in order, whatever its fragmentation', () => {
   const bodies = fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 8 });
   const cuts = fc.array(fc.nat({ max: 1000 }), { maxLength: 20 });
   fc.assert(
@@ -36,7 +36,7 @@ test('commands come out of a stream whole and in order, whatever pieces it comes
   );
 });
 
-test('a stream is lost at the first size that cannot be right, and says so once', () => {
+test('a stream ends at the first invalid size, with one error', () => {
   const good = message(0x17b);
   for (const size of [0, 9, 4097, 0xffff_ffff]) {
     const bad = Buffer.from(good);
@@ -48,7 +48,7 @@ test('a stream is lost at the first size that cannot be right, and says so once'
   assert.deepEqual(cutAll([largest]), [{ message: largest }]);
 });
 
-test('arbitrary bytes never make the stream throw, nor give a message of another size than it says', () => {
+test('arbitrary bytes never make the stream throw or yield a message of a wrong size', () => {
   fc.assert(
     fc.property(pieces, (chunks) => {
       for (const piece of cutAll(chunks)) {
@@ -58,11 +58,11 @@ test('arbitrary bytes never make the stream throw, nor give a message of another
   );
 });
 
-test('nonsense of all kinds is judged, or refused with a code that TPMs have (a million times: test/host)', () => {
+test('malformed commands are decided on or denied with a code of TPMs (a million times: test/host)', () => {
   checkArbitrary(4000, 1);
 });
 
-test('responses are taken as they are, or not at all', () => {
+test('responses are accepted unchanged or rejected', () => {
   const response = message(0, Buffer.from('body'));
   assert.deepEqual(parseResponse(response).body, Buffer.from('body'));
   assert.equal(parseResponse(errorResponse(responseCode('lockout'))).code, 0x921);
