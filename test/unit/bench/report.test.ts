@@ -54,5 +54,5 @@ test('the last line is the comparison that is worst against its target', () => {
 });
 
 test('a bench without any target is a mistake', () => {
-  assert.throws(() => report('empty', []), /nothing that has a target/);
+  assert.throws(() => report('empty', []), /no comparison with a target/);
 });
