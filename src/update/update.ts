@@ -7,7 +7,7 @@ import type { Machine } from '../machine/machine.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { stopMachine } from '../supervisor/power.ts';
-import { type Advanced, advance, bringUp, type Terms } from './advance.ts';
+import { type Advanced, advance, type Terms } from './advance.ts';
 import { changeVariables } from './boot-change.ts';
 import type { UpdateContext } from './context.ts';
 import { keepRelease, keptReleases, runningRelease } from './kept-releases.ts';
@@ -15,6 +15,7 @@ import { releaseIn } from './machine-slots.ts';
 import { observeSlots, type Running } from './observe.ts';
 import { type Fetch, withRelease } from './obtain-release.ts';
 import { isLost, rescue } from './rescue.ts';
+import { bringUp } from './steps.ts';
 
 export interface UpdateResult extends Advanced, Partial<Exclude<Fetch, undefined>> {
   /** Version of the wanted release. */

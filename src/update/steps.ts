@@ -1,0 +1,146 @@
+import { auditMachine } from '../audit/audit.ts';
+import { describe, failure, HoldfastError, isFailure } from '../base/errors.ts';
+import type { Bytes } from '../base/size.ts';
+import { type Slot, ukiPaths } from '../disk/layout.ts';
+import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
+import { otherSlot } from '../firmware/slots.ts';
+import { waitUntilReady } from '../lifecycle/readiness.ts';
+import { type StoredRelease, storedPart } from '../release/store.ts';
+import { startMachine, stopMachine } from '../supervisor/power.ts';
+import { changeVariables } from './boot-change.ts';
+import type { UpdateContext } from './context.ts';
+import { expireOther } from './epoch.ts';
+import { problemsOf } from './health.ts';
+import { problemInSlot, withDiskAndBase } from './machine-slots.ts';
+import { findConflicts, refuseConflicts } from './overlay-conflicts.ts';
+import type { Step } from './plan.ts';
+import { writeSlot } from './slot-content.ts';
+
+/** An update to one release, and what its steps remember. */
+export class UpdateRun {
+  readonly update: UpdateContext;
+  readonly target: StoredRelease;
+  /** Bytes written into the slot. */
+  written = 0 as Bytes;
+  readonly #problems = new Map<Slot, Promise<string | undefined>>();
+
+  constructor(update: UpdateContext, target: StoredRelease) {
+    this.update = update;
+    this.target = target;
+  }
+
+  /** Returns how a slot differs from the release. Every byte is read once, and again only after `forget`. */
+  problemIn(slot: Slot): Promise<string | undefined> {
+    const found = this.#problems.get(slot) ?? problemInSlot(this.update.machine, slot, this.target);
+    this.#problems.set(slot, found);
+    return found;
+  }
+
+  /** Forgets what was read of a slot that was written since. */
+  forget(slot: Slot): void {
+    this.#problems.delete(slot);
+  }
+}
+
+/** The effect of a step on a machine with this active slot. */
+type Effect = (run: UpdateRun, running: Slot) => Promise<void>;
+
+export const effects: Readonly<Record<Exclude<Step, 'start'>, Effect>> = {
+  retire: ({ update }, running) =>
+    changeVariables(update, (store) => setBootOrder(setBootNext(store, undefined), [running])),
+  stage,
+  compare: ({ update, target }) =>
+    update.progress.step('Comparing the machine with the release', async () => {
+      const content = await storedPart(update.machine.home, target, 'overlays');
+      refuseConflicts(await findConflicts(update, content), target.manifest);
+    }),
+  finalize: async ({ update }, running) => {
+    const { verity } = await update.machine.configuration();
+    const slot = otherSlot(running);
+    const entry = bootEntry(slot, ukiPaths[verity]);
+    await changeVariables(update, (store) => setBootNext(setBootEntry(store, slot, entry), slot));
+  },
+  restart: ({ update }) => restart(update),
+  judge,
+  abandon: ({ update }) => restart(update),
+  expire: ({ update }, running) => expireOther(update.machine, running),
+};
+
+/** Starts a machine and waits until it is ready. */
+export async function bringUp({ machine, progress, signal }: UpdateContext): Promise<void> {
+  await startMachine(machine);
+  await waitUntilReady(machine, progress, signal);
+}
+
+async function restart(update: UpdateContext): Promise<void> {
+  const { machine, progress, signal } = update;
+  const stop = (force: boolean) =>
+    progress.step('Stopping the machine', () => stopMachine(machine, { force, signal }));
+  await stop(false);
+  try {
+    await bringUp(update);
+  } catch (error) {
+    if (!isFailure(error, 'machine.boot-timeout')) throw error;
+    await stop(true); // a hanging trial: any reset ends it
+    await bringUp(update);
+  }
+}
+
+function stage(run: UpdateRun, running: Slot): Promise<void> {
+  const { machine, progress, signal } = run.update;
+  const slot = otherSlot(running);
+  return progress.step('Writing the release', async (step) => {
+    run.written = await withDiskAndBase(machine, run.target, (disk, base) =>
+      writeSlot(disk, slot, base, step, signal),
+    );
+    run.forget(slot);
+    step.note('reading it back');
+    const problem = await run.problemIn(slot);
+    if (problem === undefined) return;
+    throw failure('update.written', `slot ${slot} differs from what was written into it`, {
+      why: problem,
+      next: "run the update again; if that does not help, check the host's disk",
+    });
+  });
+}
+
+function judge({ update, target }: UpdateRun, running: Slot): Promise<void> {
+  const { machine, guest, progress, signal } = update;
+  return progress.step('Checking its health', async () => {
+    const { health } = await machine.configuration();
+    const expected = { slot: running, rootHash: target.manifest.root.rootHash };
+    const audit = async () => (await auditMachine(machine, signal)).results;
+    const problems = await problemsOf(guest, audit, expected, health);
+    if (problems.length === 0)
+      return changeVariables(update, (store) => setBootOrder(store, [running, otherSlot(running)]));
+    signal.throwIfAborted(); // an interrupted check says nothing about the release
+    throw await endTrial(update, target, problems);
+  });
+}
+
+/** Restarts the machine into its previous release. Returns the error to throw. */
+async function endTrial(
+  update: UpdateContext,
+  { manifest }: StoredRelease,
+  problems: readonly string[],
+): Promise<HoldfastError> {
+  const unhealthy = (why: readonly string[], next: string) =>
+    failure('update.unhealthy', `release ${manifest.version} is unhealthy on this machine`, {
+      why: why.join('; '),
+      next,
+    });
+  try {
+    await restart(update);
+  } catch (error) {
+    update.signal.throwIfAborted();
+    if (!(error instanceof HoldfastError)) throw error;
+    return unhealthy(
+      [...problems, `and its trial does not end: ${describe(error)}`],
+      'run `holdfast stop --force` and `holdfast start`: the machine then returns to the previous release',
+    );
+  }
+  return unhealthy(
+    problems,
+    'the machine returned to the previous release; see `holdfast logs` for its trial',
+  );
+}
