@@ -17,9 +17,8 @@ import {
 } from './machine.ts';
 
 /**
- * Runs once before all test files (`node --test --test-global-setup`). Removes old machines, builds one release for all, and
- * removes the machines however the run ends. A global teardown would not run, as the test files are forced to exit
- * (`--test-force-exit`).
+ * Prepares a run of test files with machines: removes old machines, and builds one release for all. No machine stays,
+ * however the run ends: the exit of this process removes them.
  */
 export async function globalSetup(): Promise<void> {
   const others = homes.filter((each) => each !== ours.directory);
