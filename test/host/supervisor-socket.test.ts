@@ -38,6 +38,9 @@ const server = await serve(path, {
   refuse: answer(z.object({}), async () => {
     throw misuse('usage.number', 'no', { why: 'because', next: 'do not' });
   }),
+  refuseLater: answer(z.object({}), async () => {
+    throw Object.assign(misuse('usage.number', 'no'), { code: 'usage.later' });
+  }),
   break: answer(z.object({}), () => Promise.reject(new TypeError('x is not a function'))),
   wait: answer(z.object({}), async (_request, gone) => {
     await once(gone, 'abort');
@@ -84,6 +87,11 @@ test('returns the result of a request, or the error that was thrown', async () =
     message: 'no',
     why: 'because',
     next: 'do not',
+  });
+  await assert.rejects(ask(path, { verb: 'refuseLater' }), {
+    code: 'supervisor.protocol',
+    exitCode: 2,
+    message: 'no',
   });
   await assert.rejects(ask(path, { verb: 'break' }), {
     code: 'supervisor.internal',

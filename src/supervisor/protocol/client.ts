@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
-import { isErrorCode } from '../../base/error-codes.ts';
 import { describe, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
 import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/guest.ts';
 import {
@@ -41,7 +40,7 @@ export async function hold(
     const reply = await new Promise<unknown>((resolve, reject) => {
       receive(socket, reject, ({ type, payload }) => {
         if (type === frameTypes.reply) resolve(decodeJson(payload));
-        else if (type === frameTypes.error) reject(decodeError(payload));
+        else if (type === frameTypes.error) resolve(failAs(payload));
         else reject(protocolError(`unexpected frame of type ${type} instead of a reply`));
       });
     });
@@ -57,7 +56,7 @@ export function startThrough(socketPath: string): StartCommand {
   return async (argv, terminal) => {
     const socket = await send(socketPath, { verb: 'exec', argv, terminal });
     return new Promise((resolve, reject) => {
-      const { command, take, lose } = commandOver(socket);
+      const { command, take, lose, fail } = commandOver(socket);
       receive(
         socket,
         (error) => {
@@ -66,7 +65,11 @@ export function startThrough(socketPath: string): StartCommand {
         },
         (frame) => {
           if (frame.type === frameTypes.started) resolve(command);
-          else take(frame);
+          else if (frame.type === frameTypes.error) {
+            const failed = failAs(frame.payload);
+            resolve(failed);
+            fail(failed);
+          } else take(frame);
         },
       );
     });
@@ -139,11 +142,14 @@ function commandOver(socket: Socket) {
     else if (type === frameTypes.exit) {
       end.resolve(decodeEnd(payload));
       stop();
-    } else if (type === frameTypes.error) throw decodeError(payload);
-    else throw protocolError(`unexpected frame of type ${type}`);
+    } else throw protocolError(`unexpected frame of type ${type}`);
   };
   const lose = (error: unknown) => {
     end.reject(error);
+    if (!over) stop();
+  };
+  const fail = (failed: Promise<never>) => {
+    end.resolve(failed);
     if (!over) stop();
   };
   const command: GuestCommand = {
@@ -156,7 +162,7 @@ function commandOver(socket: Socket) {
       void socket.write(encodeFrame(frameTypes.resize, encodeNumbers(columns, rows))),
     hangUp: () => void socket.destroy(),
   };
-  return { command, take, lose };
+  return { command, take, lose, fail };
 }
 
 /** Both outputs share the socket, which is read when this one is wanted and the other has room. */
@@ -214,12 +220,13 @@ function inputOver(socket: Socket) {
   };
 }
 
-/** An error as the supervisor sent it. One with an unknown code comes from another version: its text is kept. */
-function decodeError(payload: Buffer): HoldfastError {
+/** Throws the error that the supervisor sent. One with an unknown code comes from another version: its text is kept. */
+async function failAs(payload: Buffer): Promise<never> {
+  const { isErrorCode } = await import('../../base/error-codes.ts'); // not loaded by a command that succeeds
   const sent = decodeJson(payload);
   const fields: Readonly<Record<string, unknown>> = { ...(typeof sent === 'object' && sent) };
   const { code, exitCode, message, why, next } = fields;
-  return new HoldfastError(
+  throw new HoldfastError(
     isErrorCode(code) ? code : 'supervisor.protocol',
     exitCode === 2 ? 2 : 1,
     typeof message === 'string' && message !== '' ? message : 'the supervisor failed and gave no reason',
