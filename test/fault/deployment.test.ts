@@ -75,7 +75,7 @@ async function diskUse(directory: string): Promise<number> {
   return Number.parseInt(stdout.toString(), 10);
 }
 
-test('a machine has all its parts, private, and small', async () => {
+test('a machine has all its parts, private and small', async () => {
   const home = newHome();
   const settings = { ...defaults, dataSize: (3 * GiB) as Bytes, transport: 'tcp' } as const;
   const configuration = await createMachine(request(home, { settings }));
@@ -116,14 +116,14 @@ test('a second machine of a release has its own keys and shares the release', as
   assert.equal(readdirSync(home.releases).filter((entry) => entry !== '.lock').length, 1);
 });
 
-test('with vsock the guest is not told to listen on TCP', async () => {
+test('with vsock the guest does not listen on TCP', async () => {
   const home = newHome();
   const configuration = await createMachine(request(home));
   const { credentials } = machineHardware(machinePaths(home, name), configuration);
   assert.equal(credentials['holdfast.tcp'], undefined);
 });
 
-test('a machine that exists is left alone', async () => {
+test('an existing machine is left unchanged', async () => {
   const home = newHome();
   await createMachine(request(home));
   const before = readFileSync(machinePaths(home, name).configuration);
@@ -131,20 +131,20 @@ test('a machine that exists is left alone', async () => {
   assert.deepEqual(readFileSync(machinePaths(home, name).configuration), before);
 });
 
-test('settings out of range are all told before anything is made', async () => {
+test('all settings out of range are reported before anything is created', async () => {
   const home = newHome();
   const settings = { ...defaults, cpus: 0, dataSize: GiB };
   await assert.rejects(createMachine(request(home, { settings })), AggregateError);
   assert.equal(existsSync(home.directory), false);
 });
 
-test('a home with a path too long for sockets is refused', async () => {
+test('a home with a path too long for sockets is rejected', async () => {
   const home = homeAt(join(scratch, 'x'.repeat(100)));
   await assert.rejects(createMachine(request(home)), { code: 'home.too-long', exitCode: 2 });
   assert.equal(existsSync(home.directory), false);
 });
 
-test('a second command on the machine is told of the first', async () => {
+test('a second command on the machine names the first in its error', async () => {
   const home = newHome();
   mkdirSync(home.machines, { recursive: true });
   const lock = await takeLock(machinePaths(home, name).lock, 'deploy');
@@ -156,7 +156,7 @@ test('a second command on the machine is told of the first', async () => {
 });
 
 for (const step of ['Verifying the release', 'Importing the release', 'Creating the machine'])
-  test(`Ctrl-C at '${step}' leaves nothing, and the next deployment works`, async () => {
+  test(`Ctrl-C at '${step}' leaves nothing behind, and the next deployment works`, async () => {
     const home = newHome();
     await assert.rejects(createMachine(request(home, interruptAt(step))));
     assert.deepEqual(leftIn(home), []);
@@ -175,7 +175,7 @@ test('an interruption keeps the release that another machine runs from', async (
   assert.deepEqual(leftIn(home), before);
 });
 
-test('what a killed deployment left is gone after the next', async () => {
+test('the next deployment removes the remains of a killed one', async () => {
   const home = newHome();
   const script = `
     import { createMachine } from '${join(import.meta.dirname, '../../src/lifecycle/create.ts')}';
@@ -199,7 +199,7 @@ test('what a killed deployment left is gone after the next', async () => {
   );
 });
 
-test('a damaged release and one by another key leave nothing', async () => {
+test('a damaged release and one with another key leave nothing behind', async () => {
   const damaged = join(scratch, 'damaged');
   await makeFakeRelease(damaged, key, 'd');
   await truncate(join(damaged, 'holdfast.efi'), 10);
@@ -216,7 +216,7 @@ test('a damaged release and one by another key leave nothing', async () => {
   }
 });
 
-test('a machine whose configuration is damaged keeps all releases', async () => {
+test('a damaged machine configuration keeps all releases', async () => {
   const home = newHome();
   await createMachine(request(home));
   writeFileSync(machinePaths(home, name).configuration, 'x');
@@ -255,7 +255,7 @@ async function deployIn(home: Home, wrap: string) {
   return JSON.parse(stdout.toString());
 }
 
-test('without QEMU the missing program is named, and nothing is left', async () => {
+test('without QEMU the error names the missing program, and nothing is left behind', async () => {
   const home = newHome();
   // a private mount of an empty file over qemu-img: a host without it, for this process alone
   const result = await deployIn(home, 'mount --bind /dev/null "$(command -v qemu-img)" && exec "$@"');
@@ -267,7 +267,7 @@ for (const [size, purpose] of [
   ['3m', 'the release'],
   ['30m', 'the machine'],
 ])
-  test(`a disk too small for ${purpose} is told before it is filled`, async () => {
+  test(`a disk too small for ${purpose} is reported before it is filled`, async () => {
     const home = newHome();
     const wrap = `mount -t tmpfs -o size=${size},mode=0700 tmpfs '${home.directory}' && exec "$@"`;
     const result = await deployIn(home, wrap);
@@ -276,7 +276,7 @@ for (const [size, purpose] of [
     assert.deepEqual(result.left, []);
   });
 
-test('a write that fails half-way leaves nothing', async () => {
+test('a failing write leaves nothing behind', async () => {
   const home = newHome();
   const result = await deployIn(home, 'ulimit -f 4096 && exec "$@"');
   assert.match(result.text, /EFBIG|SIGXFSZ|too large/i);

@@ -142,7 +142,7 @@ beforeEach(async () => {
   await holdfast('remove');
 });
 
-test('a killed supervisor is replaced, and its machine found again', async () => {
+test('the next command replaces a killed supervisor, which finds its machine again', async () => {
   await deployAndStart();
   const qemu = await onlyProcess('qemu');
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
@@ -155,7 +155,7 @@ test('a killed supervisor is replaced, and its machine found again', async () =>
   assert.deepEqual(await processes('any'), []);
 });
 
-test('several commands that miss the supervisor start one together', async () => {
+test('concurrent commands without a supervisor start only one', async () => {
   await deployAndStart();
   await kill('supervisor', 'SIGKILL');
   const answers = await Promise.all([json('status'), json('status'), json('list')]);
@@ -165,7 +165,7 @@ test('several commands that miss the supervisor start one together', async () =>
   await onlyProcess('supervisor');
 });
 
-test('a killed QEMU shows, and start mends it', async () => {
+test('status reports a killed QEMU, and start recovers', async () => {
   await deployAndStart();
   const before = await onlyProcess('qemu');
   await kill('qemu', 'SIGKILL');
@@ -175,7 +175,7 @@ test('a killed QEMU shows, and start mends it', async () => {
   assert.notEqual(await onlyProcess('qemu'), before);
 });
 
-test('a killed QEMU shows also when its supervisor was killed before it', async () => {
+test('status reports a killed QEMU also when its supervisor was killed first', async () => {
   await deployAndStart();
   await kill('supervisor', 'SIGKILL');
   await kill('qemu', 'SIGKILL');
@@ -184,7 +184,7 @@ test('a killed QEMU shows also when its supervisor was killed before it', async 
   await onlyProcess('supervisor');
 });
 
-test('what is already so is left so', async () => {
+test('commands are idempotent', async () => {
   assert.deepEqual(await json('remove'), { machine: name, changed: false });
   await deployOff();
   assert.deepEqual(await json('stop'), { machine: name, state: 'stopped', changed: false });
@@ -194,7 +194,7 @@ test('what is already so is left so', async () => {
   assert.equal(await onlyProcess('qemu'), qemu);
 });
 
-test('remove leaves nothing of a machine that runs', async () => {
+test('remove leaves nothing of a running machine', async () => {
   await deployAndStart();
   assert.deepEqual(await json('remove'), { machine: name, changed: true });
   assert.deepEqual(await processes('any'), []);
@@ -212,7 +212,7 @@ test('remove works without the supervisor and with a damaged configuration', asy
   assert.deepEqual(await processes('any'), []);
 });
 
-test('Ctrl-C while the new machine boots leaves nothing', async () => {
+test('Ctrl-C while the new machine boots leaves nothing behind', async () => {
   const child = command('deploy', '--transport', 'tcp');
   await stateBecomes('booting');
   child.interrupt();
@@ -222,7 +222,7 @@ test('Ctrl-C while the new machine boots leaves nothing', async () => {
   assert.deepEqual(readdirSync(join(home, 'machines')), []);
 });
 
-test('settings change while the machine is off, and only those that are named', async () => {
+test('set changes only the named settings, while the machine is off', async () => {
   await deployOff();
   const before = JSON.parse(readFileSync(files.configuration, 'utf8'));
   assert.equal((await json('set', '--memory', '1026MB', '--data-size', '11GB')).changed, true);
@@ -247,7 +247,7 @@ test('settings change while the machine is off, and only those that are named', 
   assert.deepEqual(JSON.parse(readFileSync(files.configuration, 'utf8')), expected);
 });
 
-test('an archive can be had of a machine that does not answer, and of one that is off; no secret is in it', async () => {
+test('logs --archive works for a silent machine and for a stopped one, and includes no secret', async () => {
   await deployAndStart();
   const archive = join(home, 'logs.tar.gz');
   await json('logs', '--archive', archive);
@@ -275,7 +275,7 @@ test('an archive can be had of a machine that does not answer, and of one that i
   assert.deepEqual(await errorCodes('logs'), ['machine.off']);
 });
 
-test('without QEMU the error says so, and the machine is off', async () => {
+test('without QEMU start reports that, and the machine is off', async () => {
   await deployOff();
   // a private mount of an empty file over QEMU: a host without it, for this command alone
   const hide = 'mount --bind /dev/null "$(command -v qemu-system-x86_64)" && exec "$@"';
@@ -300,7 +300,7 @@ test('without QEMU the error says so, and the machine is off', async () => {
   assert.equal((await json('status')).state, 'stopped');
 });
 
-test("a machine that runs goes on when its supervisor becomes systemd's, and when it is no longer", async () => {
+test('a running machine keeps running when systemd takes over its supervisor, and when it no longer does', async () => {
   await deployAndStart();
   const qemu = await onlyProcess('qemu');
   const own = await onlyProcess('supervisor');
@@ -338,7 +338,7 @@ test("a machine that runs goes on when its supervisor becomes systemd's, and whe
   assert.notEqual(await onlyProcess('supervisor'), systemds);
 });
 
-test('autostart says that it needs systemd', { skip: existsSync('/run/systemd/system') }, async () => {
+test('autostart reports that it needs systemd', { skip: existsSync('/run/systemd/system') }, async () => {
   await deployOff();
   assert.deepEqual(await errorCodes('autostart', 'enable'), ['autostart.systemd']);
   assert.equal((await json('autostart', 'disable')).changed, false);

@@ -9,25 +9,25 @@ import { probeRom } from '../../src/hypervisor/qemu/probe-rom.ts';
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-accelerator-'));
 after(() => rm(directory, { recursive: true }));
 
-test('instructions run under emulation', async () => {
+test('runs instructions under emulation', async () => {
   assert.equal(await probeAccelerator('tcg'), undefined);
 });
 
-test('a guest that stops at its first instructions is noticed, though QEMU keeps running', async () => {
+test('detects a guest that stops at its first instructions while QEMU keeps running', async () => {
   assert.equal(
     await probeAccelerator('tcg', Buffer.alloc(65536, 0xf4)),
     'a guest stops at its first instructions',
   );
 });
 
-test('a guest that fails on its way to 64 bits is noticed', async () => {
+test('detects a guest that fails while it enters 64-bit mode', async () => {
   const rom = probeRom();
   const wrmsr = rom.indexOf(Buffer.from('0f30', 'hex'));
   rom.fill(0x90, wrmsr, wrmsr + 2);
   assert.notEqual(await probeAccelerator('tcg', rom), undefined);
 });
 
-test('the choice is what the probe says of KVM, and is remembered until the host changes', async () => {
+test('chooses by the KVM probe, and remembers the choice until the host changes', async () => {
   const memory = join(directory, 'accelerator.json');
   const first = await chooseAccelerator(memory);
   const kvm = await stat('/dev/kvm').catch(() => undefined);

@@ -51,7 +51,7 @@ function verifyElsewhere(...flags: readonly string[]): Promise<CommandResult> {
   });
 }
 
-test('a machine as it was signed proves its start, to its own host and to another', async () => {
+test('an unchanged machine passes attestation on its host and on another host', async () => {
   assert.deepEqual(await attest('--nonce', asked, '--out', kept), { passed: true, reasons: [], fresh: true });
   await writeFile(trusted, await expectDone(['attest', 'trust', ...word]));
   const verify = async (...flags: string[]) =>
@@ -67,14 +67,14 @@ test('a machine as it was signed proves its start, to its own host and to anothe
   assert.match(reasons.join(), /answers another nonce/);
 });
 
-test('tpm status shows each register beside what follows from the release', async () => {
+test('tpm status shows each register next to the value computed from the release', async () => {
   const text = await expectDone(['tpm', 'status', ...word]);
   for (const pcr of [4, 7, 11, 12])
     assert.match(text, new RegExp(`^${pcr} +([0-9a-f]{16}…) +\\1 +same `, 'm'));
   assert.match(text, /^all registers match release /m);
 });
 
-test('a judge who knows nothing of the machine says so, and evidence that was changed proves nothing', async () => {
+test('a verifier without trust in the machine reports that, and changed evidence fails', async () => {
   const unknown = await verifyElsewhere(kept);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /attest trust/);
@@ -93,7 +93,7 @@ test('a judge who knows nothing of the machine says so, and evidence that was ch
   }
 });
 
-test('what root in the machine measures afterwards does not go unseen', async () => {
+test('attestation detects a measurement that root in the guest adds later', async () => {
   const extend = `tpm2_pcrextend --tcti device:/dev/tpmrm0 11:sha256=${'00'.repeat(32)}`;
   await expectDone(['exec', ...word, '--', 'sudo', 'sh', '-c', extend]);
   const { passed, reasons } = await attest();
@@ -145,7 +145,7 @@ for (const { change, what, says } of changes) {
   });
 }
 
-test('another TPM in the place of the machine’s: who trusted the first does not trust it', async () => {
+test('a host that trusted the first TPM rejects the evidence of a replaced TPM', async () => {
   await rename(files.tpm, join(directory, 'tpm'));
   await expectDone(['start', ...word]);
   assert.equal((await attest('--out', kept)).passed, true, 'the host itself made the new one');

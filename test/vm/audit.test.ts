@@ -70,13 +70,13 @@ for (const { what, fails } of all) {
   });
 }
 
-test('each is named by its own claim, and what was left alone does not fail', () => {
+test('each sabotage fails its own claim, and no other claim fails', () => {
   const expected = all.flatMap(({ fails }) => fails);
   assert.equal(new Set(expected).size, expected.length);
   assert.deepEqual(sabotaged.failed.toSorted(), expected.toSorted());
 });
 
-test('what was undone is well again: a machine as deployed passes, and its report is filed as one page', async () => {
+test('a restored machine passes the audit, and its report is one HTML page', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-audit-'));
   try {
     const page = join(directory, 'audit.html');
@@ -90,7 +90,7 @@ test('what was undone is well again: a machine as deployed passes, and its repor
   }
 });
 
-test('another loader ahead of the slots, put there while the machine was off: the audit names boot-order', async () => {
+test('the audit reports boot-order when another loader was put before the slots while the machine was off', async () => {
   const word = ['--machine', sharedName];
   await expectDone(['stop', ...word]);
   const isOff = await holdfast(['audit', ...word]);

@@ -14,7 +14,7 @@ import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.
 const again = join(home.directory, 'build-again');
 after(() => rm(again, { recursive: true, force: true }));
 
-test('an unchanged rebuild says so, without building', async () => {
+test('an unchanged rebuild reports that, and builds nothing', async () => {
   const release = await builtRelease();
   const before = await digests(release);
   const startedAt = performance.now();
@@ -24,7 +24,7 @@ test('an unchanged rebuild says so, without building', async () => {
   assert.deepEqual(await digests(release), before);
 });
 
-test('the same package lock gives the same bytes', async () => {
+test('the same package lock results in the same bytes', async () => {
   const release = await builtRelease();
   await expectDone(['build', '--out', again, '--lock', join(release, 'packages.json')]);
   const [first, second] = [await digests(release), await digests(again)];
@@ -34,7 +34,7 @@ test('the same package lock gives the same bytes', async () => {
   assert.deepEqual(second, first);
 });
 
-test('a release says what its image has in the overlays', async () => {
+test('a release lists the content of its image below the overlays', async () => {
   const release = await builtRelease();
   const content = overlayContent.parse(JSON.parse(await readFile(join(release, 'overlays.json'), 'utf8')));
   const root = join(home.directory, 'extracted');
@@ -47,7 +47,7 @@ test('a release says what its image has in the overlays', async () => {
   }
 });
 
-test('a directory with something else is not replaced, and a file that is no lock not built from', async () => {
+test('build replaces no directory with other content, and accepts no file that is not a package lock', async () => {
   for (const [words, message] of [
     [['--out', home.directory], /it contains something else/],
     [['--out', join(home.directory, 'none'), '--lock', import.meta.filename], /is not a package lock/],

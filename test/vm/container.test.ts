@@ -20,7 +20,7 @@ after(async () => {
   await asRoot(sharedName, 'podman rm --all --force --time 0; podman system prune --all --volumes --force');
 });
 
-test('a container runs, and hands on its output, input and exit code', async () => {
+test('a container runs, and passes on its input, output and exit code', async () => {
   const podman = ['sudo', 'podman', 'run', '--rm', '--interactive', '--network=none', 'example'];
   const command = ['sh', '-c', 'read -r line; echo "got $line"; exit 7'];
   const { code, stdout } = await holdfast(['exec', '--', ...podman, ...command], { input: 'a line\n' });
@@ -45,7 +45,7 @@ test('containers have a network: names resolve, and the machine reaches publishe
   assert.equal(output, 'from a container\nfrom a container\n-P INPUT DROP');
 });
 
-test('after a restart volumes, containers that always restart, and changes of /etc are there again', async () => {
+test('volumes, containers that always restart, and changes in /etc survive a restart', async () => {
   const device = await asRoot(
     sharedName,
     `

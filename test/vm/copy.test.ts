@@ -34,7 +34,7 @@ after(async () => {
   await inGuest(sharedName, ['sh', '-c', `chmod -R u+w ${inside}; rm -r ${inside}`]);
 });
 
-test('megabytes go in and out unchanged', async () => {
+test('copies megabytes in and out unchanged', async () => {
   const [there, back] = [join(directory, 'large'), join(directory, 'back')];
   const bytes = randomBytes(8 * 2 ** 20);
   await writeFile(there, bytes);
@@ -45,7 +45,7 @@ test('megabytes go in and out unchanged', async () => {
   assert.ok((await readFile(back)).equals(bytes));
 });
 
-test('a directory goes in and out with its modes, links and names', async () => {
+test('copies a directory in and out with its modes, links and names', async () => {
   const tree = join(directory, 'tree');
   await mkdir(join(tree, 'sub directory/ünïcode'), { recursive: true });
   await writeFile(join(tree, 'sub directory/ünïcode/-n'), '#!/bin/sh\n');
@@ -72,7 +72,7 @@ test('a directory goes in and out with its modes, links and names', async () => 
   assert.deepEqual(await describe(back), await describe(tree));
 });
 
-test('what cannot be copied is said, and leaves nothing', async () => {
+test('reports what cannot be copied, and leaves nothing behind', async () => {
   const target = join(directory, 'target');
   const cases = [
     [['copy', join(directory, 'none'), ':'], 1, /cannot copy .*\n.*no such file/is],

@@ -76,11 +76,11 @@ const drifted = [
   'added /root/secret',
 ];
 
-test('a fresh machine has an identity of its own, and nothing else that its release has not', async () => {
+test('a new machine differs from its release only in its machine ID', async () => {
   assert.deepEqual(await changes(), fresh);
 });
 
-test('every kind of change is listed, whatever its name is', async () => {
+test('lists every kind of change, for any file name', async () => {
   await asRoot(
     name,
     `cd /etc
@@ -102,13 +102,13 @@ test('every kind of change is listed, whatever its name is', async () => {
   assert.equal(await asRoot(name, 'findmnt --noheadings /mnt || echo none'), 'none', 'nothing stays mounted');
 });
 
-test('what was written lasts over a restart', async () => {
+test('changes survive a restart', async () => {
   await expectDone(['restart', ...word]);
   assert.deepEqual(await changes(), drifted);
   assert.equal(await asRoot(name, 'grep other /etc/hosts; cat /root/secret'), '192.0.2.1 other\nsecret');
 });
 
-test('giving back is confirmed, is for paths that an overlay decides on, and not for what is hidden', async () => {
+test('a reset needs confirmation, and accepts only visible paths of an overlay', async () => {
   const refused = async (...words: readonly string[]) => {
     const { code, stderr } = await holdfast(['drift', ...word, '--json', '--reset', ...words]);
     return [
@@ -137,7 +137,7 @@ const given = [
   '/etc/containers',
 ];
 
-test('what is given back is as in the release from the next start on, even if that is a power cut', async () => {
+test('reset paths are as released after the next start, even after a power failure', async () => {
   for (const path of given) await expectDone(['drift', ...word, '--yes', '--reset', path]);
   const again = await expectDone(['drift', ...word, '--reset', '/etc/hosts', '--json']);
   assert.equal(JSON.parse(again).changed, false, 'asked for already');
@@ -157,7 +157,7 @@ test('what is given back is as in the release from the next start on, even if th
   assert.deepEqual((await status()).guest?.degraded, []);
 });
 
-test('overlays that are gone, damaged, or lead elsewhere: the machine is reached, and says what it does without', async () => {
+test('the machine boots with missing, damaged or redirected overlays, and reports what it lacks', async () => {
   await asRoot(
     name,
     `cd /var/.eflow/overlays; mkdir /var/tmp/planted
@@ -190,7 +190,7 @@ test('overlays that are gone, damaged, or lead elsewhere: the machine is reached
   );
 });
 
-test('a Log and a Data that cannot be mended: the machine is reached, and says so', async () => {
+test('the machine boots with a Log and a Data partition that cannot be repaired, and reports that', async () => {
   await asRoot(name, 'cd /var/.eflow/overlays/home; rm upper; mv upper.kept upper');
   await expectDone(['restart', ...word]);
   assert.deepEqual((await status()).guest?.degraded, []);

@@ -59,7 +59,7 @@ async function isLocked(why: RegExp): Promise<void> {
   assert.match(problem ?? '', why);
 }
 
-test('the machine opens its data by itself, and its disk does not tell them', async () => {
+test('the machine unlocks its data by itself, and its disk holds no plain text', async () => {
   assert.deepEqual(await keptKeys(files.secrets), {}, 'the host forgot the keys');
   await asRoot(name, `for path in /var /logs /home/holdfast; do echo '${marker}' >$path/marker; done; sync`);
   await expectDone(['restart', ...word]);
@@ -83,7 +83,7 @@ test('the machine opens its data by itself, and its disk does not tell them', as
   }
 });
 
-test('a boot image that is not of a release does not get the data, though the firmware starts it', async () => {
+test('data stays locked for a boot image of no release, although the firmware starts it', async () => {
   const undo = await tamperingWith(files, await builtRelease()).otherCommandLine();
   await isLocked(
     /Data is locked: this TPM does not open it for this boot image; if the boot image is intended, run `holdfast recovery`/,
@@ -91,7 +91,7 @@ test('a boot image that is not of a release does not get the data, though the fi
   await undo();
 });
 
-test('with Secure Boot off nothing opens the data, and nobody is asked for the recovery key', async () => {
+test('data stays locked while Secure Boot is disabled, and `recovery` takes no key', async () => {
   const undo = await tamperingWith(files, await builtRelease()).secureBootOff();
   await isLocked(/Data is locked: only `holdfast recovery` opens it while verity or Secure Boot is off/);
   const { code, stderr } = await holdfast(['recovery', ...word], { input: recoveryKey });
@@ -101,7 +101,7 @@ test('with Secure Boot off nothing opens the data, and nobody is asked for the r
   await undo();
 });
 
-test('an empty partition in the place of the data is not taken for them, and stays empty', async () => {
+test('an empty partition in place of the data is not accepted, and stays empty', async () => {
   const offset = await offsetOf('Data');
   await writeImage(files.disk, offset, Buffer.alloc(MiB));
   await isLocked(/Data is locked: this TPM does not open it/);
@@ -109,7 +109,7 @@ test('an empty partition in the place of the data is not taken for them, and sta
   assert.equal(found.equals(Buffer.alloc(MiB)), true);
 });
 
-test('nor is a volume of somebody else that the machine’s TPM opens', async () => {
+test('a foreign volume is not accepted, even if the machine’s TPM unlocks it', async () => {
   // as somebody would make it who has the TPM: under the same policy, which is no secret
   await keepDataKeys(files.secrets, makeDataKeys());
   await isLocked(/Data is locked: the opened volume is not the one of this machine/);
@@ -117,7 +117,7 @@ test('nor is a volume of somebody else that the machine’s TPM opens', async ()
   await rename(kept, files.disk);
 });
 
-test('another TPM does not open the data; the recovery key does, and that TPM from then on', async () => {
+test('a replaced TPM does not unlock the data until the recovery key enrols it', async () => {
   await rm(files.tpm, { recursive: true });
   await isLocked(/`holdfast recovery`/);
   const recover = (key: string) => holdfast(['recovery', ...word], { input: key });
@@ -138,7 +138,7 @@ test('another TPM does not open the data; the recovery key does, and that TPM fr
   assert.ok((guest?.data.size ?? 0) > 2.7 * GiB, 'and they grow with their partition');
 });
 
-test('whatever root puts in the place of the key of the logs, the machine comes up; recovery makes a new one', async () => {
+test('the machine boots with any file in place of the log key, and recovery creates a new key', async () => {
   await asRoot(name, 'rm /var/.eflow/log-key; mkfifo /var/.eflow/log-key; sync');
   await expectDone(['restart', ...word]);
   const { guest }: MachineStatus = JSON.parse(await expectDone(['status', ...word, '--json']));

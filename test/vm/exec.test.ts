@@ -15,7 +15,7 @@ before(async () => {
   await sharedMachine();
 });
 
-test('output, error output and exit code are told apart', async () => {
+test('separates output, error output and exit code', async () => {
   const { code, stdout, stderr } = await holdfast([
     'exec',
     '--',
@@ -26,7 +26,7 @@ test('output, error output and exit code are told apart', async () => {
   assert.deepEqual({ code, stdout, stderr }, { code: 7, stdout: 'out\n', stderr: 'err\n' });
 });
 
-test('words arrive as they were given', async () => {
+test('passes words on unchanged', async () => {
   const words = [
     'a b',
     "it's",
@@ -47,18 +47,18 @@ test('words arrive as they were given', async () => {
   assert.deepEqual(output.split('\0').slice(0, -1), words);
 });
 
-test('a megabyte of any bytes goes in and comes out unchanged', async () => {
+test('passes a megabyte of arbitrary bytes in and out unchanged', async () => {
   const bytes = randomBytes(2 ** 20);
   const { stdout } = await run(program, ['exec', '--', 'cat'], { env: environment, input: bytes });
   assert.ok(stdout.equals(bytes));
 });
 
-test('more input than anybody reads holds nothing up', async () => {
+test('input that the command does not read blocks nothing', async () => {
   const input = Buffer.alloc(8 * 2 ** 20);
   assert.equal((await holdfast(['exec', '--', 'head', '-c', '3'], { input })).stdout, '\0\0\0');
 });
 
-test('a reader that goes away ends the command in the guest', async () => {
+test('a closed output ends the command in the guest', async () => {
   const reader = start('sh', ['-c', '"$0" exec -- yes holdfast-reader | head -n 1', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: environment,
@@ -91,7 +91,7 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  test(`${signal} reaches the command in the guest, which may do as it likes about it`, async () => {
+  test(`passes ${signal} to the command in the guest, which may handle it`, async () => {
     const stubborn = [
       'sh',
       '-c',
@@ -104,7 +104,7 @@ for (const [signal, code] of [
   });
 }
 
-test('a client that is killed takes its command with it', async () => {
+test('a killed client ends its command in the guest', async () => {
   assert.deepEqual(await interrupt(['sh', '-c', 'echo ready; exec sleep 86420'], 'SIGKILL'), {
     output: 'ready\n',
     code: null,
@@ -112,7 +112,7 @@ test('a client that is killed takes its command with it', async () => {
   await endsInGuest('sleep 86420');
 });
 
-test('on a terminal the command has one, of the same size, and Ctrl-C interrupts it', async () => {
+test('gives the command a terminal of the same size, where Ctrl-C interrupts it', async () => {
   const command = '[ -t 0 ] && [ -t 1 ] && stty size && echo ready && sleep 75319';
   const { output, code } = await onTerminal(['exec', '--', 'sh', '-c', command], [[/ready/, '\x03']]);
   assert.match(output, /^33 101\r?$/m);
@@ -120,7 +120,7 @@ test('on a terminal the command has one, of the same size, and Ctrl-C interrupts
   await endsInGuest('sleep 75319');
 });
 
-test('shell is a login shell of the user, and hands on its exit code', async () => {
+test('shell runs a login shell of the user, and passes on its exit code', async () => {
   const { output, code } = await onTerminal(
     ['shell'],
     [[/\$ /, 'echo "$(id -un) $0 $(stty size)"; exit 3\r']],
@@ -129,7 +129,7 @@ test('shell is a login shell of the user, and hands on its exit code', async () 
   assert.equal(code, 3);
 });
 
-test('without a terminal, and with --json, there is none', async () => {
+test('gives the command no terminal without one, and with --json', async () => {
   assert.equal((await holdfast(['exec', '--', 'tty'])).stdout, 'not a tty\n');
   const bytes = randomBytes(100);
   const { code, stdout } = await holdfast(['--json', 'exec', '--', 'sh', '-c', 'cat; exit 9'], {
@@ -141,7 +141,7 @@ test('without a terminal, and with --json, there is none', async () => {
   assert.ok(Buffer.from(answer.stdout, answer.encoding).equals(bytes));
 });
 
-test('many commands run at once, each with its own streams', async () => {
+test('runs many commands at once, each with its own streams', async () => {
   const inputs = Array.from({ length: 12 }, () => randomBytes(10_000));
   const digests = await Promise.all(
     inputs.map(async (input) => (await holdfast(['exec', '--', 'sha256sum'], { input })).stdout.slice(0, 64)),

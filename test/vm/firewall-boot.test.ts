@@ -42,7 +42,7 @@ const damages: Readonly<Record<string, string>> = {
   'an endless device': `rm ${file}; ln -s /dev/zero ${file}`,
 };
 
-test('a file that is damaged or not there leaves the machine closed, at boot and without waiting', async () => {
+test('a damaged or missing rules file keeps the machine closed, without delaying the boot', async () => {
   const tries = Object.fromEntries(
     Object.entries(damages).map(([what, damage]) => [
       what,
@@ -64,7 +64,7 @@ test('a file that is damaged or not there leaves the machine closed, at boot and
   for (const what of Object.keys(damages)) assert.equal(seen[what], closed, what);
 });
 
-test('after a restart with a damaged file the machine is up, closed, and says so', async () => {
+test('the machine boots with a damaged rules file, is closed, and reports that', async () => {
   await asRoot(sharedName, `rm -rf ${file}; ${damages['a rule in INPUT']}`); // not through a link to a device
   await expectDone(['restart']);
   await greet(sharedName, [near]);

@@ -54,7 +54,7 @@ after(async () => {
   await stopGreeting(sharedName, [near, far]);
 });
 
-test('nobody gets in before something is allowed, although services listen and a container publishes its port', async () => {
+test('denies all connections until one is allowed, even to listening services and published ports', async () => {
   assert.deepEqual(
     await askGuest(sharedName, {
       itself: 'timeout 9 bash -c "cat </dev/tcp/127.0.0.1/8080"',
@@ -75,7 +75,7 @@ test('nobody gets in before something is allowed, although services listen and a
   );
 });
 
-test('what is allowed comes in at once: both families, from where it is allowed, and nothing else', async (context) => {
+test('allows at once what a rule allows, for both families and its source only', async (context) => {
   const began = performance.now();
   await firewall('allow', 'tcp/8080', '--comment', 'the greeter');
   context.diagnostic(`allowed after ${Math.round(performance.now() - began)} ms`);
@@ -124,7 +124,7 @@ async function failedClaims(): Promise<Record<string, string>> {
   );
 }
 
-test('the audit passes with what is allowed, and names what is open or listens without it', async () => {
+test('the audit accepts allowed services, and reports open ports without a rule', async () => {
   assert.deepEqual(await failedClaims(), {
     'no-listeners': 'tcp 0.0.0.0:8081 listens',
   });
@@ -139,7 +139,7 @@ test('the audit passes with what is allowed, and names what is open or listens w
   await asRoot(sharedName, 'systemctl start greet-9090.socket');
 });
 
-test('a published port can be reached when it is allowed by its port on the machine, also after Podman made its chains anew', async () => {
+test('a published port is reachable once its port on the machine is allowed, even after Podman recreated its chains', async () => {
   const ways = {
     ipv4: connectFrom(near, 'ipv4', 8081),
     ipv6: connectFrom(near, 'ipv6', 8081),
@@ -164,7 +164,7 @@ test('a published port can be reached when it is allowed by its port on the mach
 /** The filter without counters, and the file. */
 const state = `iptables -S; ip6tables -S; cat ${file}; ls -A /var/.eflow/firewall`;
 
-test('when one family refuses, the other and the file stay as they were', async () => {
+test('when the rules of one family fail, the other family and the file stay unchanged', async () => {
   const { before } = await askGuest(sharedName, { before: state });
   for (const program of ['ip6tables-restore', 'iptables-restore']) {
     const link = `/etc/alternatives/${program}`;
@@ -180,7 +180,7 @@ test('when one family refuses, the other and the file stay as they were', async 
   }
 });
 
-test('a change that cannot be, and a full or read-only disk, change nothing', async () => {
+test('an impossible change and a read-only disk change nothing', async () => {
   const { before } = await askGuest(sharedName, { before: state });
   const { code, stderr } = await holdfast(['firewall', 'remove', 'tcp/7070']);
   assert.equal(code, 1);
@@ -197,7 +197,7 @@ test('a change that cannot be, and a full or read-only disk, change nothing', as
   assert.deepEqual(await askGuest(sharedName, { before: state }), { before });
 });
 
-test('changes at the same time do not undo one another', async () => {
+test('concurrent changes do not undo one another', async () => {
   const wanted = ['tcp/7001', 'tcp/7002', 'tcp/7003'];
   await Promise.all(wanted.map((service) => firewall('allow', service)));
   const { rules } = JSON.parse(await firewall('list', '--json')) as { rules: { service: string }[] };
@@ -210,7 +210,7 @@ test('changes at the same time do not undo one another', async () => {
 
 const guest = guestOf(new Machine(home, sharedName));
 
-test('as many rules as there can be, of every kind, come into force as they are written', async () => {
+test('applies the maximum number of rules of every kind as written', async () => {
   const rules = await readAllowed(guest);
   const many =
     fc.sample(
@@ -233,7 +233,7 @@ test('as many rules as there can be, of every kind, come into force as they are 
   }
 });
 
-test('after a restart the rules are in force, for published ports too', async () => {
+test('rules apply after a restart, also to published ports', async () => {
   await firewall('allow', 'tcp/8081');
   await expectDone(['restart']);
   await greet(sharedName, [near, far]);

@@ -89,7 +89,7 @@ before(async () => {
   answers = await askGuest(await sharedMachine(), questions);
 });
 
-test('the root is read-only EROFS on dm-verity, and its root hash is that of the release', async () => {
+test('the root is read-only EROFS on dm-verity with the root hash of the release', async () => {
   const text = await readFile(join(await builtRelease(), 'release.json'), 'utf8');
   const { rootHash } = releaseManifest.parse(JSON.parse(text)).root;
   assert.match(answers.root, /^\/dev\/dm-0 +erofs +ro,/);
@@ -98,7 +98,7 @@ test('the root is read-only EROFS on dm-verity, and its root hash is that of the
   assert.ok(answers.commandLine.split(' ').includes(`holdfast.root=${rootHash}`));
 });
 
-test('the kernel demands a signed root hash, and panics when a block is not what was signed', () => {
+test('the kernel requires a signed root hash, and panics on a corrupted block', () => {
   assert.match(answers.verityTable, / root_hash_sig_key_desc /);
   assert.match(answers.verityTable, / panic_on_corruption /);
   assert.equal(answers.signatures, 'Y');
@@ -108,7 +108,7 @@ test('the kernel demands a signed root hash, and panics when a block is not what
   );
 });
 
-test('Secure Boot is on with our keys, and the kernel locked down', () => {
+test('Secure Boot is enabled with our keys, and the kernel is locked down', () => {
   assert.equal(answers.secureBoot.trim(), '1');
   assert.equal(answers.setupMode.trim(), '0');
   assert.equal(answers.lockdown, 'none integrity [confidentiality]');
@@ -150,7 +150,7 @@ test('the disk has the eight partitions of the design, in order', () => {
   );
 });
 
-test('Log is at /logs and holds the journal; Data is at /var and holds what changes in /etc, /home and /root', () => {
+test('Log at /logs holds the journal; Data at /var holds the changes in /etc, /home and /root', () => {
   const table = z.object({
     filesystems: z.array(
       z.object({ target: z.string(), source: z.string(), fstype: z.string(), options: z.string() }),
@@ -179,23 +179,23 @@ test('Log is at /logs and holds the journal; Data is at /var and holds what chan
   }
 });
 
-test('nothing outside the overlays and Data can be written, not even by root', () => {
+test('root can write only to the overlays and Data', () => {
   assert.doesNotMatch(answers.writes, /written/);
   assert.equal(answers.writes.match(/Read-only file system/g)?.length, 7);
 });
 
-test('no package manager is there', () => {
+test('no package manager is installed', () => {
   assert.deepEqual(answers.packageManagers.split('\n'), ['/usr/bin/bash']);
 });
 
-test('nobody has a password', () => {
+test('no account has a password', () => {
   const fields = answers.passwords.split('\n').map((line) => line.split(':'));
   assert.ok(fields.some(([user]) => user === 'root'));
   assert.ok(fields.some(([user]) => user === 'holdfast'));
   for (const [user, password = ''] of fields) assert.match(password, /^(\*|!|!\*)$/, user);
 });
 
-test('SSH takes one key of one user, and root not at all', async () => {
+test('SSH accepts one key of one user, and denies root', async () => {
   const settings = answers.sshd.split('\n');
   for (const line of [
     'permitrootlogin no',
@@ -217,7 +217,7 @@ test('SSH takes one key of one user, and root not at all', async () => {
   await assert.rejects(open('root'), { code: 'channel.identity' });
 });
 
-test('the host key and the identity are those made at deployment, and there is no other', async () => {
+test('the only keys are the host key and the identity made at deployment', async () => {
   const ours = await readFile(join(files.secrets, 'machine-id'), 'utf8');
   assert.equal(answers.identity, `${sharedName}\n${ours}`);
   const { hostKey } = await readIdentity(files.secrets, 'holdfast');
@@ -229,14 +229,14 @@ test('the host key and the identity are those made at deployment, and there is n
   assert.equal(answers.otherHostKeys, '');
 });
 
-test('nothing listens on the network but for DHCP answers, and only SSH on the channel', () => {
+test('only the DHCP client listens on the network, and only SSH on the channel', () => {
   const dhcpClient = /^udp .* \S+:(68|546) +\S+$/;
   for (const line of answers.sockets.split('\n')) if (line !== '') assert.match(line, dhcpClient);
   assert.match(answers.vsockSockets, /^v_str +LISTEN +0 +0 +\*:22 /);
   assert.equal(answers.vsockSockets.split('\n').length, 1);
 });
 
-test('the packet filter drops what comes in and what would pass through', () => {
+test('the packet filter drops incoming and forwarded packets', () => {
   for (const rules of [answers.filter4, answers.filter6]) {
     const lines = rules.split('\n');
     assert.ok(lines.includes('-P INPUT DROP'));
@@ -249,20 +249,20 @@ test('the packet filter drops what comes in and what would pass through', () => 
   }
 });
 
-test('nothing runs from where no program belongs', () => {
+test('file systems for data do not allow execution', () => {
   const lines = answers.quietMounts.split('\n');
   assert.equal(lines.length, 4);
   for (const line of lines) assert.match(line, / rw,nosuid,nodev,noexec,/);
 });
 
-test('no program is dumped, and doors into the kernel that nothing uses are shut', () => {
+test('core dumps and unused kernel interfaces are disabled', () => {
   assert.equal(answers.dumps, 'DefaultLimitCORE=0\n0\n|/bin/false\n0');
   assert.equal(answers.doors, '1\n2\n1\n0');
   assert.doesNotMatch(answers.absentModules, /: loaded/);
   assert.match(answers.absentModules, /^modprobe: FATAL: Module nfs not found/m);
 });
 
-test('no console asks for a login', async () => {
+test('no console offers a login', async () => {
   assert.match(answers.processes, /systemd-journald/, 'processes are listed');
   assert.doesNotMatch(answers.processes, /getty|\blogin\b(?!d)/);
   const console = await readFile(files.consoleLog, 'latin1');
@@ -270,16 +270,16 @@ test('no console asks for a login', async () => {
   assert.doesNotMatch(console, /login: *$/im);
 });
 
-test('every unit came up', async () => {
+test('every unit started', async () => {
   assert.equal(answers.failed, '');
   assert.equal(answers.running, 'running');
 });
 
-test('once it has booted, the channel gets no more of the processor than all else', () => {
+test('after boot, the channel has the same processor share as other services', () => {
   assert.equal(answers.weights, '100\n100');
 });
 
-test('not even root reads kernel memory or loads a module that is not signed', () => {
+test('root can neither read kernel memory nor load an unsigned module', () => {
   assert.match(answers.kernelMemory, /Operation not permitted/);
   assert.match(answers.modules, /^signed: loaded$/m, 'loading works');
   assert.match(answers.modules, /not permitted|Key was rejected/);

@@ -60,7 +60,7 @@ test('audit: a program on Data runs, and the journal names it', async () => {
   assert.doesNotMatch(journal, /path="\/usr\//, 'what is of the root is allowed');
 });
 
-test('what is chosen counts from the next start on, and lasts', async () => {
+test('a new mode applies from the next start, and persists', async () => {
   assert.match(await expectDone(['ipe', 'enforce']), /after the next restart it is enforce/);
   const { data } = await askGuest(sharedName, { data: questions.data });
   assert.equal(data, 'it runs');
@@ -68,7 +68,7 @@ test('what is chosen counts from the next start on, and lasts', async () => {
   assert.equal(JSON.parse(await expectDone(['ipe', 'status', '--json'])).active, 'enforce');
 });
 
-test('enforce: programs and modules of the root alone; root in the guest cannot change that', async () => {
+test('enforce: only programs and modules of the root run, and root in the guest cannot change that', async () => {
   const answers = await askGuest(sharedName, questions);
   assert.match(answers.home, /Permission denied/);
   assert.match(answers.data, /Permission denied/);
@@ -86,14 +86,14 @@ test('enforce: programs and modules of the root alone; root in the guest cannot 
   assert.match(answers.journal, /enforcing=1 .* path="\/home\/holdfast\/sh" /);
 });
 
-test('enforce: the channel, the verbs and every unit work', async () => {
+test('enforce: the channel, the commands and every unit work', async () => {
   assert.match(await expectDone(['status']), /^verified boot +yes/m);
   const { running } = await askGuest(sharedName, { running: 'systemctl is-system-running --wait' });
   assert.equal(running, 'running');
   assert.equal((await holdfast(['audit', '--json'])).code, 0);
 });
 
-test('enforce: a container of a signed volume runs, and nothing that it brings; an ordinary one does not', async () => {
+test('enforce: a container of a signed volume runs, but no program that it adds; an ordinary container does not run', async () => {
   const store = 'podman --root /var/tmp/store --runroot /run/store';
   await asRoot(
     sharedName,

@@ -61,7 +61,7 @@ async function clockOffset(): Promise<number> {
   return guest < before ? before - guest : Math.max(guest - after, 0);
 }
 
-test('status says what runs, as the release and the guest have it', async () => {
+test('status reports the running release as in its manifest and in the guest', async () => {
   const text = await readFile(join(await builtRelease(), 'release.json'), 'utf8');
   const manifest = releaseManifest.parse(JSON.parse(text));
   const { state, release, slot, verifiedBoot, guest, dataSize } = await status();
@@ -85,7 +85,7 @@ test('the clock follows the host without a network', async () => {
   await asRoot(name, `${link} up`);
 });
 
-test('logs shows the journal, follows it, and archives it without secrets', async () => {
+test('logs shows, follows and archives the journal without secrets', async () => {
   await asRoot(name, 'echo "a line to be found" | systemd-cat; journalctl --sync');
   assert.match(await expectDone(['logs', '--machine', name]), /a line to be found$/m);
 
@@ -116,7 +116,7 @@ test('logs shows the journal, follows it, and archives it without secrets', asyn
   }
 });
 
-test('a killed supervisor is replaced by the next command that needs it', async () => {
+test('the next command replaces a killed supervisor', async () => {
   const { pid } = await status();
   const supervisors = await findProcesses(
     (argv) => argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name,
@@ -127,12 +127,12 @@ test('a killed supervisor is replaced by the next command that needs it', async 
   assert.equal((await status()).pid, pid);
 });
 
-test('a reboot from inside comes back', async () => {
+test('the machine returns after a reboot in the guest', async () => {
   await comesBackAfter('systemctl reboot');
   assert.match(await supervisorLog(), /reboot: starting/);
 });
 
-test('a system that hangs is reset by its watchdog', async () => {
+test('the watchdog resets a hanging system', async () => {
   // two minutes are much to wait for; a process 1 that crashed does nothing any more, but stays
   await asRoot(
     name,
@@ -144,7 +144,7 @@ test('a system that hangs is reset by its watchdog', async () => {
   assert.match(await supervisorLog(), /hang: starting/);
 });
 
-test('a full data partition harms nothing: the machine is reached, stops and starts', async () => {
+test('with a full Data partition the machine is reachable, stops and starts', async () => {
   await asRoot(name, 'fallocate -l 1G /var/fill1; cat /dev/zero > /var/fill2 || true; sync');
   const { guest } = await status();
   assert.ok(guest && guest.data.used / guest.data.size > 0.95, JSON.stringify(guest?.data));
@@ -152,7 +152,7 @@ test('a full data partition harms nothing: the machine is reached, stops and sta
   assert.equal(await asRoot(name, `rm /var/fill1 /var/fill2; cat ${kept}`), 'precious');
 });
 
-test('data grows while the machine is off, and what is stored stays', async () => {
+test('Data grows while the machine is off, and keeps its content', async () => {
   await expectDone(['stop', '--machine', name]);
   assert.equal((await status()).state, 'stopped');
   await expectDone(['set', '--data-size', '4GB', '--machine', name]);
@@ -161,7 +161,7 @@ test('data grows while the machine is off, and what is stored stays', async () =
   assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
 });
 
-test('a killed QEMU shows; start mends it, and nothing that was written out is lost', async () => {
+test('status reports a killed QEMU; start recovers, and synced data is not lost', async () => {
   const { pid } = await status();
   process.kill(pid ?? Number.NaN, 'SIGKILL');
   await until('the failure shows', async () => (await status()).state === 'failed', 30);

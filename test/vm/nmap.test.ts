@@ -62,7 +62,7 @@ function nmap(...words: readonly string[]): Promise<string> {
 const addresses = { IPv4: [near.ipv4.machine], IPv6: ['-6', near.ipv6.machine] };
 
 for (const [family, address] of Object.entries(addresses)) {
-  test(`no TCP port is open or even closed over ${family}`, async (context) => {
+  test(`every TCP port is filtered over ${family}`, async (context) => {
     const output = await nmap('-sS -p-', ...address);
     context.diagnostic(output);
     assert.match(output, /^All 65535 scanned ports on \S+ are in ignored states\.$/m);
@@ -76,7 +76,7 @@ for (const [family, address] of Object.entries(addresses)) {
   });
 }
 
-test('what is allowed is seen, and nothing beside it', async (context) => {
+test('only an allowed port is visible', async (context) => {
   await expectDone(['firewall', 'allow', 'tcp/8079-8080']);
   const output = await nmap('-sS -p 7000-9999', ...addresses.IPv4);
   context.diagnostic(output);

@@ -87,7 +87,7 @@ function isOf(hardware: MachineHardware, argv: readonly string[], program: strin
 
 const all = ['qemu-system-x86_64', 'swtpm', 'vhost-device-vsock'];
 
-test('a machine outlives the supervisor that started it, is found again, and leaves nothing when killed', async () => {
+test('a machine outlives its supervisor, is found again, and leaves nothing when killed', async () => {
   const hardware = await emptyMachine('outlive');
   assert.equal(await hypervisor.adopt(hardware), undefined);
   await startByAnother(hardware);
@@ -108,7 +108,7 @@ test('a machine outlives the supervisor that started it, is found again, and lea
   assert.deepEqual((await readdir(hardware.run)).sort(), ['qemu.log', 'tpm.log', 'vsock.log']);
 });
 
-test('the disk of a machine that runs is read and written beside it, until the export is closed', async () => {
+test('the disk of a running machine can be read and written until the export is closed', async () => {
   const hardware = await emptyMachine('exported');
   const machine = await hypervisor.start(hardware);
   await (await machine.exportDisk()).close();
@@ -125,7 +125,7 @@ test('the disk of a machine that runs is read and written beside it, until the e
   assert.match(stdout.toString(), /slotslotslotslot/);
 });
 
-test('no secret shows in a process list or stays on disk', async () => {
+test('no secret appears in a process list or stays on disk', async () => {
   const hardware = await emptyMachine('secret');
   const machine = await hypervisor.start(hardware);
   const argv = (await readProcess(machine.pid))?.argv.join(' ') ?? '';
@@ -136,7 +136,7 @@ test('no secret shows in a process list or stays on disk', async () => {
   await machine.kill();
 });
 
-test('a QEMU that is killed is noticed, and its daemon goes with it', async () => {
+test('a killed QEMU is detected, and its daemon ends', async () => {
   const hardware = await emptyMachine('killed');
   const machine = await hypervisor.start(hardware);
   process.kill(machine.pid, 'SIGKILL');
@@ -145,7 +145,7 @@ test('a QEMU that is killed is noticed, and its daemon goes with it', async () =
   await (await hypervisor.start(hardware)).kill();
 });
 
-test('what a machine left that went while nobody looked is cleared away', async () => {
+test('remains of a machine that ended unobserved are removed', async () => {
   const hardware = await emptyMachine('left');
   await startByAnother(hardware);
   const [qemu] = await findProcesses((argv) => isOf(hardware, argv, platform.program));
@@ -159,7 +159,7 @@ test('what a machine left that went while nobody looked is cleared away', async 
   assert.deepEqual(await processesOf(hardware), []);
 });
 
-test('a TPM whose QEMU never came is cleared away, and one that is killed does not end the machine', async () => {
+test('a TPM without its QEMU is removed, and a killed TPM does not end the machine', async () => {
   const hardware = await emptyMachine('tpm');
   assert.ok(hardware.tpm);
   await makePrivateDirectory(hardware.run);
@@ -178,7 +178,7 @@ test('a TPM whose QEMU never came is cleared away, and one that is killed does n
   assert.deepEqual(await processesOf(hardware), []);
 });
 
-test('a machine is started once, and a second supervisor is kept out', async () => {
+test('a machine starts once, and a second supervisor is denied', async () => {
   const hardware = await emptyMachine('twice');
   const machine = await hypervisor.start(hardware);
   await assert.rejects(hypervisor.start(hardware), { code: 'hypervisor.running' });
@@ -187,7 +187,7 @@ test('a machine is started once, and a second supervisor is kept out', async () 
   await machine.kill();
 });
 
-test('the channel says that the guest has not booted; one that loses its daemon meanwhile is started anew', async () => {
+test('the channel reports a guest that has not booted; a machine without its daemon is started again', async () => {
   const hardware = await emptyMachine('channel');
   const machine = await hypervisor.start(hardware);
   await assert.rejects(machine.connect(), { code: 'channel.refused' });
@@ -200,7 +200,7 @@ test('the channel says that the guest has not booted; one that loses its daemon 
   assert.deepEqual(await processesOf(hardware), []);
 });
 
-test('over TCP there is no daemon, and the port of a running machine is known to the next supervisor', async () => {
+test('TCP needs no daemon, and the next supervisor finds the port of a running machine', async () => {
   const hardware = await emptyMachine('tcp', { transport: 'tcp' });
   const machine = await hypervisor.start(hardware);
   assert.deepEqual(await processesOf(hardware), ['qemu-system-x86_64', 'swtpm']);
@@ -211,7 +211,7 @@ test('over TCP there is no daemon, and the port of a running machine is known to
   await again?.kill();
 });
 
-test('a disk that another program has open is a clear failure, and nothing stays', async () => {
+test('a disk in use by another program is an error, and nothing is left behind', async () => {
   const hardware = await emptyMachine('locked');
   const other = await emptyMachine('other', { disk: hardware.disk });
   const machine = await hypervisor.start(hardware);
@@ -220,7 +220,7 @@ test('a disk that another program has open is a clear failure, and nothing stays
   await machine.kill();
 });
 
-test('what is missing or impossible is said before anything starts', async () => {
+test('missing files and impossible settings are reported before anything starts', async () => {
   const hardware = await emptyMachine('missing');
   const cases: [Partial<MachineHardware>, string, RegExp][] = [
     [{ memory: (1024 * 1024 * GiB) as MachineHardware['memory'] }, 'hypervisor.memory', /are available/],
@@ -240,7 +240,7 @@ test('what is missing or impossible is said before anything starts', async () =>
   }
 });
 
-test('a host without QEMU is told so', async () => {
+test('reports a host without QEMU', async () => {
   const hardware = await emptyMachine('no-qemu');
   const path = process.env.PATH;
   process.env.PATH = directory;

@@ -129,7 +129,7 @@ for (const each of cases) {
   });
 }
 
-test('as it was signed, it boots', async () => {
+test('the restored machine boots', async () => {
   await expectDone(['start', ...word]);
   const text = await expectDone(['status', ...word]);
   assert.match(text, /^verified boot +yes/m);

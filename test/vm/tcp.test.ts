@@ -41,7 +41,7 @@ after(async () => {
   await expectDone(['remove', '--machine', name]);
 });
 
-test('the machine has the sizes that were asked for', async () => {
+test('the machine has the requested sizes', async () => {
   const { cpus, memory, data, log } = await askGuest(name, {
     cpus: 'nproc',
     memory: 'grep MemTotal /proc/meminfo',
@@ -55,7 +55,7 @@ test('the machine has the sizes that were asked for', async () => {
   assert.equal(log.trim(), String(6 * 2 ** 30));
 });
 
-test('only SSH can be reached, over TCP, and from this host alone', async () => {
+test('only SSH is reachable, over TCP, from this host only', async () => {
   const { sockets, devices, filter, failed } = await askGuest(name, {
     sockets: 'ss -Hltun',
     devices: 'ls /sys/bus/virtio/drivers/vmw_vsock_virtio_transport',
@@ -85,7 +85,7 @@ test('only SSH can be reached, over TCP, and from this host alone', async () => 
   assert.deepEqual(programs, ['qemu-system-x86_64', 'swtpm'], 'no vsock daemon');
 });
 
-test('the fourth new connection within a minute is dropped; those that stand are not', async () => {
+test('drops the fourth new connection within a minute, and keeps established ones', async () => {
   const { pid } = await status();
   const argv = (await readProcess(pid ?? Number.NaN))?.argv.join(' ') ?? '';
   const port = Number(/hostfwd=tcp:127\.0\.0\.1:(\d+)-:22/.exec(argv)?.[1]);
@@ -105,7 +105,7 @@ test('the fourth new connection within a minute is dropped; those that stand are
 /*
  * From several addresses. What a user may not do is done here past the check: a rule for port 22 changes nothing.
  */
-test('the fourth connection is refused to one address and not to others, for a minute, whatever is allowed', async () => {
+test('limits the new connections of each address in a minute, whatever the rules allow', async () => {
   const { code, stderr } = await holdfast(['firewall', 'allow', '--machine', name, 'tcp/1-1024']);
   assert.equal(code, 2);
   assert.match(stderr, /TCP port 22 is the channel/);

@@ -29,7 +29,7 @@ const ownTpm = 'TPM2TOOLS_TCTI=device:/dev/tpmrm0';
 
 const guest = (...words: string[]) => holdfast(['exec', '--', ...words]);
 
-test('the access is off, asks before it is on, and needs no restart', async () => {
+test('access is disabled by default, needs confirmation, and needs no restart', async () => {
   assert.match(await expectDone(['tpm', 'status']), /cannot use/);
   assert.notEqual((await guest('tpm2_getrandom', '4')).code, 0);
   const refused = await holdfast(['tpm', 'nv-read', '3001', '--json']);
@@ -47,7 +47,7 @@ test('the access is off, asks before it is on, and needs no restart', async () =
   assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
 });
 
-test('a device is provisioned with stock tools, and what `tpm info` says is the key that the guest has', async () => {
+test('stock tools provision a device, and `tpm info` reports the key that the guest uses', async () => {
   await asRoot(
     sharedName,
     `
@@ -75,7 +75,7 @@ test('a device is provisioned with stock tools, and what `tpm info` says is the 
   assert.ok(inGuest.includes(Buffer.from(n ?? '', 'base64url')));
 });
 
-test('an NV index that the host wrote is read in the guest, and not written', async () => {
+test('the guest reads an NV index of the host, and cannot write it', async () => {
   const index = '0x1000bb9';
   await swtpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|ownerwrite', '-p', 'not in argv');
   await writeFile(join(swtpm.directory, 'value'), 'eight by');
@@ -95,7 +95,7 @@ test('an NV index that the host wrote is read in the guest, and not written', as
   assert.ok(!log.includes('not in argv'));
 });
 
-test('the machine has a TPM of its own, which tools must name; killed, it is there again with the next start', async () => {
+test('the machine has its own TPM, which tools must name; a killed one returns at the next start', async () => {
   // the broker is on: tools that name no TPM mean the host's, whose index this is, and the other has none
   assert.match((await guest('tpm2_getcap', 'handles-nv-index')).stdout, /0x1000BB9/i);
   assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_getcap handles-nv-index`), '');
@@ -125,7 +125,7 @@ test('the machine has a TPM of its own, which tools must name; killed, it is the
   assert.notEqual((await guest('sudo', 'tpm2_getrandom', '--tcti=device:/dev/tpmrm0', '4')).code, 0);
 });
 
-test('the access is there again after a restart, is seen by containers, and goes at once', async () => {
+test('access survives a restart, extends to containers, and is revoked at once', async () => {
   await expectDone(['restart']);
   // what the machine's own TPM kept is there again, although it was killed
   assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_nvread 0x1500001 -C o`), 'kept');

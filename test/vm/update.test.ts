@@ -97,7 +97,7 @@ async function conflicts(...words: readonly string[]): Promise<string[][]> {
   return parsed.conflicts.map(({ path, kind }) => [path, kind]);
 }
 
-test('what the machine and the release both changed is told, and is in the way', async () => {
+test('files that machine and release both changed are reported, and block the update', async () => {
   const own = 'cd /etc; echo mine >issue; echo own >successor; echo mine >>login.defs; rm issue.net';
   await asRoot(name, own);
   const before = await updateStatus();
@@ -111,7 +111,7 @@ test('what the machine and the release both changed is told, and is in the way',
   assert.ok(slots.B, 'it was written, and not tried');
 });
 
-test('a release whose service fails is tried once, and left for the one before', async () => {
+test('a release with a failing service has one trial, and the previous release returns', async () => {
   await setHealth({ commands: [{ argv: ['test', '!', '-e', successorMark], seconds: 10 }] });
   await asRoot(
     name,
@@ -141,7 +141,7 @@ test('a release whose service fails is tried once, and left for the one before',
   await asRoot(name, 'systemctl disable gateway.service; rm /etc/systemd/system/gateway.service');
 });
 
-test('a release comes from a repository, by the blocks that the host lacks, and is committed', async () => {
+test('an update fetches missing blocks from a repository, and is committed', async () => {
   await setHealth({});
   await expectDone(['release', 'keys', 'init']);
   await expectDone(['release', 'publish', successor, '--repository', repository]);
@@ -170,7 +170,7 @@ test('a release comes from a repository, by the blocks that the host lacks, and 
   assert.deepEqual([again.changed, again.steps], [false, []]);
 });
 
-test('an update that everything was killed under is finished by the next', async () => {
+test('the next update completes an update whose processes were all killed', async () => {
   // another content than the slot has: much of it is written again
   assert.equal((await updateStatus()).runningSlot, 'B');
   const zeros = 'dd if=/dev/zero of=/dev/disk/by-partlabel/RootFS-A bs=1M count=64 conv=fsync status=none';
@@ -194,7 +194,7 @@ test('an update that everything was killed under is finished by the next', async
   await dataIsThere();
 });
 
-test('who goes back has the other release again, after a trial', async () => {
+test('a rollback returns to the other release after a trial', async () => {
   await expectDone(['update', 'rollback', ...word]);
   const { phase, committedSlot } = await updateStatus();
   assert.deepEqual([phase, committedSlot], ['committed', 'B']);
@@ -223,7 +223,7 @@ async function applyBundle(): Promise<{ strategy: string; steps: string[] }> {
   return JSON.parse(stdout.toString());
 }
 
-test('a release comes from a bundle, without a network, and leaves a machine no way back behind its epoch', async () => {
+test('an update from a bundle needs no network, and a new epoch prevents a rollback', async () => {
   latest = await nextEpoch();
   await expectDone(['release', 'bundle', latest, '--out', bundle]);
   const { strategy, steps } = await applyBundle();
@@ -238,7 +238,7 @@ test('a release comes from a bundle, without a network, and leaves a machine no 
   }
 });
 
-test('the status of a machine that is off is told, and the machine stays off', async () => {
+test('update status works while the machine is off, and does not start it', async () => {
   const { runningSlot, ...files } = await updateStatus();
   assert.equal(runningSlot, 'B');
   await expectDone(['stop', ...word]);
@@ -247,7 +247,7 @@ test('the status of a machine that is off is told, and the machine stays off', a
   assert.equal(status.state, 'stopped');
 });
 
-test('a machine that is off, and whose slots were both destroyed, comes back by an update, with its data', async () => {
+test('an update recovers a stopped machine with two destroyed slots, with its data', async () => {
   for (const slot of ['A', 'B'] as const)
     await writeImage(files.disk, slotPartition(slot, 'root').offset + MiB, randomBytes(MiB));
   const { strategy, steps } = await applyBundle();

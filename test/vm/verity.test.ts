@@ -45,14 +45,14 @@ async function verity(wish: string, ...more: readonly string[]): Promise<unknown
   return JSON.parse(await expectDone(['verity', wish, ...word, '--json', ...more]));
 }
 
-test('nobody switches it off by mistake', async () => {
+test('verity off needs a confirmation', async () => {
   const { code, stderr } = await holdfast(['verity', 'disable', ...word]);
   assert.equal(code, 2);
   assert.match(stderr, /changes to it on the disk go undetected/);
   assert.deepEqual(await verity('status'), { machine: name, configured: 'on', active: 'on', changed: false });
 });
 
-test('switched off, it takes effect with the restart: the root is the partition itself, still read-only', async () => {
+test('verity off applies after a restart: the root is the plain partition, still read-only', async () => {
   assert.deepEqual(await verity('disable', '--yes'), {
     machine: name,
     configured: 'off',
@@ -83,7 +83,7 @@ test('switched off, it takes effect with the restart: the root is the partition 
   assert.match(attested.stdout, /^ {2}verity is disabled: the UKI of release /m);
 });
 
-test('switched on again, every block is verified after the restart', async () => {
+test('verity on applies after a restart: every block is verified', async () => {
   assert.deepEqual(await verity('enable'), { machine: name, configured: 'on', active: 'off', changed: true });
   assert.deepEqual((await audit()).failed, ['root-verity', 'root-signature'], 'nobody wants what runs');
   await expectDone(['restart', ...word]);
