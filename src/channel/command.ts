@@ -28,7 +28,7 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
   const ended = Promise.all([closed.promise, once(stdout, 'close'), once(stderr, 'close')]).then(
     ([end]) => end,
   );
-  ended.catch(() => {}); // whoever waits for it sees it; nobody has to
+  ended.catch(() => {}); // those who wait for it see it; waiting is optional
 
   return {
     stdin,

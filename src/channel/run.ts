@@ -85,7 +85,7 @@ async function collect(stream: Readable, line: string, answer?: (printed: Buffer
   return Buffer.concat(chunks);
 }
 
-/** The end of what a program says, where it tells why it failed: also when the stream is cut off. */
+/** The end of a program's error output, where the reason of its failure is, also when the stream is interrupted. */
 export function readTail(stream: Readable): Promise<string> {
   let kept = Buffer.alloc(0);
   stream.on('data', (chunk: Buffer) => {

@@ -26,7 +26,7 @@ export class Machine {
     return this.#configuration ?? this.reload();
   }
 
-  /** Reads the configuration again, for whoever must see what another process has written since. */
+  /** Reads the configuration again, to see what another process has written since. */
   async reload(): Promise<MachineConfiguration> {
     const read = this.#read();
     this.#configuration = read;

@@ -4,7 +4,7 @@ import type { ReleaseManifest } from './manifest.ts';
 /**
  * The epoch of new releases. Raise it when older releases must never run again, for example because of a vulnerability that is
  * exploited. Hosts that have a release of the new epoch, and machines that committed one, then reject releases of an older
- * epoch, whoever signed them.
+ * epoch, even if they are signed.
  */
 export const epoch = 1;
 

@@ -95,7 +95,7 @@ export function readBody<T>(response: Response, what: string, work: (reader: Rea
     return work(new Reader(response.body));
   } catch (error) {
     if (!(error instanceof Truncated)) throw error;
-    throw failure('tpm.malformed', 'the TPM gave an answer that is cut off', {
+    throw failure('tpm.malformed', 'the TPM returned a truncated response', {
       why: `${what}: ${error.message}`,
     });
   }

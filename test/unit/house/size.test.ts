@@ -6,15 +6,12 @@ import { sourcesIn } from '../../support/sources.ts';
 const longestFunction = 60;
 const longestFile = 300;
 
-/** Files with longer functions, which are being split. */
-const known = ['src/supervisor/main.ts', 'src/update/advance.ts'];
-
 const sources = sourcesIn('src', 'scripts', 'bench');
 
 test(`no function has more than ${longestFunction} lines`, () => {
   const long = sources.flatMap(({ path, lines }) =>
     functionsIn(lines)
-      .filter(({ length }) => length > longestFunction && !known.includes(path))
+      .filter(({ length }) => length > longestFunction)
       .map(({ line, length }) => `${path}:${line} has ${length} lines`),
   );
   assert.deepEqual(long, []);
