@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
+import { quoteWord } from '../../../../src/base/shell-quote.ts';
 import {
   anyText,
   defineCommand,
@@ -77,17 +78,22 @@ const commands: CommandTable = {
 const script = (shell: Shell) => completionScript(shell, commands);
 const bash = await script('bash');
 
-/** What bash offers for a command line whose last word is being typed. */
-function offered(home: string, ...words: string[]): string[] {
-  const typed = `${bash}
-COMP_WORDS=(holdfast "$@"); COMP_CWORD=$#; _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', typed, 'bash', ...words], {
+/** What bash offers for command lines whose last word is being typed. */
+function offered(home: string, lines: readonly (readonly string[])[]): string[][] {
+  const typed = lines.map(
+    (words) => `COMP_WORDS=(holdfast ${words.map(quoteWord).join(' ')}); COMP_CWORD=${words.length}
+_holdfast; printf '%s\\n' "\${COMPREPLY[@]}"; echo --`,
+  );
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', [bash, ...typed].join('\n')], {
     env: { PATH: process.env.PATH, HOLDFAST_HOME: home },
     encoding: 'utf8',
   });
   assert.equal(stderr, '');
   assert.equal(status, 0);
-  return stdout.split('\n').filter((line) => line !== '');
+  return stdout
+    .split('--\n')
+    .slice(0, -1)
+    .map((answer) => answer.split('\n').filter((line) => line !== ''));
 }
 
 test('bash completes commands, flags, choices and machines', () => {
@@ -135,15 +141,19 @@ test('bash completes commands, flags, choices and machines', () => {
       ],
       [['exec', 'ls', '--j'], []],
     ];
-    for (const [words, expected] of cases)
-      assert.deepEqual(offered(home, ...words), expected, words.join(' '));
+    const answers = offered(
+      home,
+      cases.map(([words]) => words),
+    );
+    for (const [index, [words, expected]] of cases.entries())
+      assert.deepEqual(answers[index], expected, words.join(' '));
   } finally {
     rmSync(home, { recursive: true });
   }
 });
 
 test('without any machine nothing is offered for --machine', () => {
-  assert.deepEqual(offered('/nowhere', 'deploy', '--machine', ''), []);
+  assert.deepEqual(offered('/nowhere', [['deploy', '--machine', '']]), [[]]);
 });
 
 test('zsh runs the same functions; fish gets its own lines, quoted', async () => {
