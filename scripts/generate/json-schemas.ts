@@ -2,7 +2,7 @@ import { type ZodType, z } from 'zod';
 import { listEntries } from '../../src/cli/framework/command-table.ts';
 import { errorsOutput } from '../../src/cli/output/errors.ts';
 import { commands } from '../../src/cli/registry.ts';
-import type { GeneratedFile } from './generated-files.ts';
+import type { GeneratedFile } from './generated-file.ts';
 import { markdownTable, replacePart } from './markdown.ts';
 
 /** The version of the JSON output: docs/reference/json/README.md says when it changes. */

@@ -1,9 +1,9 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import type { CommandDefinition } from '../../src/cli/framework/command.ts';
-import { type CommandTable, listEntries, type NamedEntry } from '../../src/cli/framework/command-table.ts';
+import type { CommandDefinition, CommandTable } from '../../src/cli/framework/command.ts';
+import { listEntries, type NamedEntry } from '../../src/cli/framework/command-table.ts';
 import { argumentRows, argumentUsage, commonFlagRows, flagRows } from '../../src/cli/framework/help.ts';
 import { commands, sections } from '../../src/cli/registry.ts';
-import type { GeneratedFile } from './generated-files.ts';
+import type { GeneratedFile } from './generated-file.ts';
 import { environment, exampleLines, exitCodes, files, overview } from './manual-overview.ts';
 import { escapeRoff, exampleList, flagTerm, pageReference, prose, section, termList } from './roff.ts';
 

@@ -1,10 +1,11 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { ExitCode } from '../base/errors.ts';
-import { type CommandDefinition, type Given, toggle } from './framework/command.ts';
+import type { CommandDefinition, Given } from './framework/command.ts';
 import type { CommonGiven } from './framework/common-flags.ts';
 import { findCommand } from './framework/find-command.ts';
 import { type SortedWords, sortWords } from './framework/flag-words.ts';
 import { commandHelp, overviewHelp } from './framework/help.ts';
+import { toggle } from './framework/parameters.ts';
 import { checkOperands, wrongFlag } from './framework/usage-error.ts';
 import { commands, sections } from './registry.ts';
 

@@ -1,4 +1,4 @@
-import type { CommandTable } from './framework/command-table.ts';
+import type { CommandTable } from './framework/command.ts';
 
 const machines: CommandTable = {
   deploy: {

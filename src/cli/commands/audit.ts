@@ -5,7 +5,8 @@ import type { Verdict } from '../../audit/claim.ts';
 import { auditPage, summary } from '../../audit/page.ts';
 import { failure } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import { anyText, defineCommand, setting } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
+import { anyText, setting } from '../framework/parameters.ts';
 
 const colours: Readonly<Record<Verdict, 'green' | 'red' | 'yellow' | 'gray'>> = {
   pass: 'green',

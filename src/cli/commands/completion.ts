@@ -1,5 +1,6 @@
-import { defineCommand, oneOf, required } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
 import { completionScript, shells } from '../framework/completion-script.ts';
+import { oneOf, required } from '../framework/parameters.ts';
 
 export const completionCommand = defineCommand({
   arguments: { shell: required(shells.join('|'), 'The shell', oneOf(...shells)) },

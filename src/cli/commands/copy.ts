@@ -3,7 +3,8 @@ import { copyIn } from '../../channel/copy-in.ts';
 import { copyOut } from '../../channel/copy-out.ts';
 import { parseCopyPath } from '../../channel/copy-paths.ts';
 import { guestOf } from '../../supervisor/guest.ts';
-import { defineCommand, required } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
+import { required } from '../framework/parameters.ts';
 
 export const copyCommand = defineCommand({
   description:

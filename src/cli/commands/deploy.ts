@@ -15,7 +15,8 @@ import {
   transports,
 } from '../../machine/limits.ts';
 import { startMachine } from '../../supervisor/power.ts';
-import { anyText, defineCommand, oneOf, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
+import { anyText, oneOf, setting, toggle, wholeNumber } from '../framework/parameters.ts';
 import { forgetShown } from './recovery/shown-key.ts';
 import { readyText, recoveryKeyText } from './status/text.ts';
 

@@ -1,5 +1,6 @@
 import { guestOf } from '../../supervisor/guest.ts';
-import { defineCommand, rest } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
+import { rest } from '../framework/parameters.ts';
 import { attach } from '../terminal/attach.ts';
 import { terminalOf } from '../terminal/terminal.ts';
 

@@ -10,7 +10,8 @@ import { guestOf } from '../../supervisor/guest.ts';
 import { powerState } from '../../supervisor/power.ts';
 import type { MachineState } from '../../supervisor/state.ts';
 import { isOff } from '../../supervisor/state.ts';
-import { anyText, type Context, defineCommand, setting, toggle } from '../framework/command.ts';
+import { type Context, defineCommand } from '../framework/command.ts';
+import { anyText, setting, toggle } from '../framework/parameters.ts';
 import type { logsOutput } from '../output/guest.ts';
 
 type LogsContext = Context<z.input<typeof logsOutput>>;

@@ -3,7 +3,8 @@ import { formatSize, parseSize } from '../../base/size.ts';
 import { changeSettings, type SettingsChange } from '../../lifecycle/settings.ts';
 import { checkCpus, checkDataSize, checkMemory, hostResources } from '../../machine/limits.ts';
 import { sourcePath } from '../../repository/source/open.ts';
-import { anyText, defineCommand, setting, toggle, wholeNumber } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
+import { anyText, setting, toggle, wholeNumber } from '../framework/parameters.ts';
 
 export const setCommand = defineCommand({
   description:

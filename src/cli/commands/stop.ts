@@ -1,5 +1,6 @@
 import { stopMachine } from '../../supervisor/power.ts';
-import { defineCommand, toggle } from '../framework/command.ts';
+import { defineCommand } from '../framework/command.ts';
+import { toggle } from '../framework/parameters.ts';
 
 export const stopCommand = defineCommand({
   description: 'Does nothing when the machine is already off.',

@@ -1,15 +1,4 @@
-import type { CommandDefinition } from './command.ts';
-
-/** A command, a group of commands, or both: `attest` is a command, `attest verify` another. */
-export interface CommandEntry {
-  /** What help lists: an imperative without a full stop, under 60 characters. */
-  readonly summary: string;
-  /** Loads what the name alone does; absent: it needs a subcommand. With subcommands, it takes no arguments. */
-  readonly load?: () => Promise<CommandDefinition>;
-  readonly subcommands?: CommandTable;
-}
-
-export type CommandTable = Readonly<Record<string, CommandEntry>>;
+import type { CommandDefinition, CommandEntry, CommandTable } from './command.ts';
 
 /** An entry with its whole name: `release keys init`. */
 export interface NamedEntry extends CommandEntry {

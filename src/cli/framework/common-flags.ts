@@ -1,5 +1,5 @@
 import { type MachineName, parseMachineName } from '../../machine/paths.ts';
-import { type Flag, toggle } from './command.ts';
+import { type Flag, toggle } from './parameters.ts';
 
 /** Flags that every command takes, before its name or after it. */
 export const commonFlags = {

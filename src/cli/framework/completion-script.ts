@@ -1,8 +1,9 @@
 import { quoteWord } from '../../base/shell-quote.ts';
-import { type CommandDefinition, type Flag, flagName } from './command.ts';
-import { type CommandTable, listEntries } from './command-table.ts';
+import type { CommandDefinition, CommandTable } from './command.ts';
+import { listEntries } from './command-table.ts';
 import { commonFlags } from './common-flags.ts';
 import { flagNames } from './flag-words.ts';
+import { type Flag, flagName } from './parameters.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];

@@ -1,5 +1,5 @@
-import type { CommandDefinition } from './command.ts';
-import { type CommandEntry, type CommandTable, loadCommands } from './command-table.ts';
+import type { CommandDefinition, CommandEntry, CommandTable } from './command.ts';
+import { loadCommands } from './command-table.ts';
 import { isFlag, takesNextWord } from './flag-words.ts';
 import { unknownCommand } from './usage-error.ts';
 

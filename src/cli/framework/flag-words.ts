@@ -1,5 +1,5 @@
-import { type Flag, type Flags, flagName } from './command.ts';
 import { commonFlags } from './common-flags.ts';
+import { type Flag, type Flags, flagName } from './parameters.ts';
 
 /** The words of a command line, sorted but unread: `true` stands for a flag without a value. */
 export interface SortedWords {

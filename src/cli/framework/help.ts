@@ -1,7 +1,7 @@
-import type { Argument, CommandDefinition, Flags } from './command.ts';
-import type { CommandEntry, CommandTable } from './command-table.ts';
+import type { CommandDefinition, CommandEntry, CommandTable } from './command.ts';
 import { commonFlags } from './common-flags.ts';
 import { flagUsage } from './flag-words.ts';
+import type { Argument, Flags } from './parameters.ts';
 
 type Row = readonly [term: string, meaning: string];
 

@@ -2,7 +2,8 @@ import { resolve } from 'node:path';
 import { attestMachine } from '../../../attestation/attest.ts';
 import { serialiseEvidence } from '../../../attestation/evidence.ts';
 import { writeFileAtomic } from '../../../base/files.ts';
-import { anyText, defineCommand, setting } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, setting } from '../../framework/parameters.ts';
 import { nonceFlag, printVerdict } from './verdict.ts';
 
 export const attestCommand = defineCommand({

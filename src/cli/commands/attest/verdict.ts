@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import { type Evidence, nonce } from '../../../attestation/evidence.ts';
 import type { Judgement } from '../../../attestation/verify.ts';
 import { failure, misuse } from '../../../base/errors.ts';
-import { type Context, setting } from '../../framework/command.ts';
+import type { Context } from '../../framework/command.ts';
+import { setting } from '../../framework/parameters.ts';
 import type { attestOutput } from '../../output/security.ts';
 import { judgementText } from './text.ts';
 

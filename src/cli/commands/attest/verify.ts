@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { judgeKept } from '../../../attestation/saved-evidence.ts';
-import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, required, setting } from '../../framework/parameters.ts';
 import { nonceFlag, printVerdict } from './verdict.ts';
 
 export const attestVerifyCommand = defineCommand({

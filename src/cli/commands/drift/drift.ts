@@ -2,7 +2,8 @@ import { misuse } from '../../../base/errors.ts';
 import { findDrift, type MachineDrift, resetDrift } from '../../../guest/drift-report.ts';
 import { parseOverlayPath, showPath } from '../../../guest/overlay-path.ts';
 import { guestOf } from '../../../supervisor/guest.ts';
-import { defineCommand, optional, toggle } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { optional, toggle } from '../../framework/parameters.ts';
 import { confirm } from '../../terminal/confirm.ts';
 import { driftJson, driftText } from './text.ts';
 

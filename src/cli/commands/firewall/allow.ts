@@ -1,7 +1,8 @@
 import { allowService } from '../../../guest/firewall-changes.ts';
 import { describeRule, type FirewallRule, parseComment } from '../../../guest/firewall-rule.ts';
 import { guestOf } from '../../../supervisor/guest.ts';
-import { defineCommand, setting } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { setting } from '../../framework/parameters.ts';
 import { ruleFromFlag, ruleJson, serviceArgument } from './rule.ts';
 
 export const firewallAllowCommand = defineCommand({

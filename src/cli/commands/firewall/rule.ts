@@ -1,6 +1,6 @@
 import { describeService, type FirewallRule, parseService } from '../../../guest/firewall-rule.ts';
 import { parseSource } from '../../../guest/firewall-source.ts';
-import { required, setting } from '../../framework/command.ts';
+import { required, setting } from '../../framework/parameters.ts';
 
 /** The service that a rule is about. */
 export const serviceArgument = required(

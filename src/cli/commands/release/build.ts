@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
-import { anyText, defineCommand, setting } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, setting } from '../../framework/parameters.ts';
 
 const project = resolve(import.meta.dirname, '../../../..');
 

@@ -5,7 +5,8 @@ import { formatSize } from '../../../base/size.ts';
 import { trustedCertificate } from '../../../release/store.ts';
 import { repositoryKeys } from '../../../repository/client/host-trust.ts';
 import { bundleRelease } from '../../../repository/publisher/bundle.ts';
-import { anyText, defineCommand, required, setting } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, required, setting } from '../../framework/parameters.ts';
 
 export const releaseBundleCommand = defineCommand({
   arguments: {

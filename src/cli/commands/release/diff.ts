@@ -3,7 +3,8 @@ import { formatSize } from '../../../base/size.ts';
 import { trustedCertificate } from '../../../release/store.ts';
 import type { FileChange, PackageChange } from '../../../repository/compare.ts';
 import { diffReleases } from '../../../repository/publisher/diff.ts';
-import { anyText, defineCommand, required } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, required } from '../../framework/parameters.ts';
 
 export const releaseDiffCommand = defineCommand({
   arguments: {

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { setTpmAccess } from '../../../lifecycle/host-tpm.ts';
 import { defaultHostTpm } from '../../../tpm/host/host-tpm.ts';
-import { anyText, defineCommand, setting, toggle } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, setting, toggle } from '../../framework/parameters.ts';
 import { confirm } from '../../terminal/confirm.ts';
 import { hostTpmStatus } from './host-status.ts';
 

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { describe, misuse } from '../../../base/errors.ts';
 import { readNvInGuest } from '../../../lifecycle/host-tpm.ts';
-import { anyText, defineCommand, required, setting, wholeNumber } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { anyText, required, setting, wholeNumber } from '../../framework/parameters.ts';
 
 export const tpmNvReadCommand = defineCommand({
   arguments: { index: required('INDEX', 'NV index, such as 0x1500001', parseIndex) },

@@ -1,7 +1,8 @@
 import { updateContext } from '../../../update/context.ts';
 import { previewUpdate } from '../../../update/preview.ts';
 import { stageUpdate } from '../../../update/update.ts';
-import { defineCommand, toggle } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { toggle } from '../../framework/parameters.ts';
 import { previewJson, previewText, resultJson, resultText } from './text.ts';
 import { fromFlag, updateSource } from './update-options.ts';
 

@@ -1,5 +1,6 @@
 import { misuse } from '../../../base/errors.ts';
-import { anyText, type Context, setting } from '../../framework/command.ts';
+import type { Context } from '../../framework/command.ts';
+import { anyText, setting } from '../../framework/parameters.ts';
 
 /** Where `update check`, `stage` and `apply` take the release from. */
 export const fromFlag = setting(

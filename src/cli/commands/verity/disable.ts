@@ -1,6 +1,7 @@
 import { chooseNextStart } from '../../../lifecycle/boot-options.ts';
 import { machineStatus } from '../../../lifecycle/status.ts';
-import { defineCommand, toggle } from '../../framework/command.ts';
+import { defineCommand } from '../../framework/command.ts';
+import { toggle } from '../../framework/parameters.ts';
 import { confirm } from '../../terminal/confirm.ts';
 import { printVerity } from './text.ts';
 

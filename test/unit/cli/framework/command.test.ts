@@ -4,12 +4,10 @@ import { z } from 'zod';
 import { failure, HoldfastError } from '../../../../src/base/errors.ts';
 import { silent } from '../../../../src/base/progress.ts';
 import { parseSize } from '../../../../src/base/size.ts';
+import { type Context, defineCommand, type Given } from '../../../../src/cli/framework/command.ts';
 import {
   anyText,
-  type Context,
-  defineCommand,
   flagName,
-  type Given,
   oneOf,
   optional,
   required,
@@ -17,7 +15,7 @@ import {
   setting,
   toggle,
   wholeNumber,
-} from '../../../../src/cli/framework/command.ts';
+} from '../../../../src/cli/framework/parameters.ts';
 import { Machine } from '../../../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../../../src/machine/paths.ts';
 

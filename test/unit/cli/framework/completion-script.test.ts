@@ -6,17 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { quoteWord } from '../../../../src/base/shell-quote.ts';
-import {
-  anyText,
-  defineCommand,
-  oneOf,
-  required,
-  rest,
-  setting,
-  toggle,
-} from '../../../../src/cli/framework/command.ts';
-import type { CommandTable } from '../../../../src/cli/framework/command-table.ts';
+import type { CommandTable } from '../../../../src/cli/framework/command.ts';
+import { defineCommand } from '../../../../src/cli/framework/command.ts';
 import { completionScript, type Shell } from '../../../../src/cli/framework/completion-script.ts';
+import { anyText, oneOf, required, rest, setting, toggle } from '../../../../src/cli/framework/parameters.ts';
 
 const plain = {
   arguments: {},

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { anyText, setting, toggle } from '../../../../src/cli/framework/command.ts';
 import { sortWords, takesNextWord } from '../../../../src/cli/framework/flag-words.ts';
+import { anyText, setting, toggle } from '../../../../src/cli/framework/parameters.ts';
 
 const flags = { dataSize: setting('SIZE', 'size', anyText), force: toggle('at once') };
 

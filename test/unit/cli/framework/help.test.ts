@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
-import {
-  anyText,
-  defineCommand,
-  optional,
-  required,
-  rest,
-  setting,
-} from '../../../../src/cli/framework/command.ts';
+import { defineCommand } from '../../../../src/cli/framework/command.ts';
 import { commandHelp, overviewHelp } from '../../../../src/cli/framework/help.ts';
+import { anyText, optional, required, rest, setting } from '../../../../src/cli/framework/parameters.ts';
 
 const definition = defineCommand({
   description: 'A first paragraph that is long enough to be broken into lines.\nA second one.',

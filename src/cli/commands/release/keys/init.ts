@@ -1,5 +1,6 @@
 import { initKeys } from '../../../../repository/root-metadata.ts';
-import { defineCommand, setting, wholeNumber } from '../../../framework/command.ts';
+import { defineCommand } from '../../../framework/command.ts';
+import { setting, wholeNumber } from '../../../framework/parameters.ts';
 import { keyDirectories, offlineFlag } from './key-directories.ts';
 
 export const releaseKeysInitCommand = defineCommand({

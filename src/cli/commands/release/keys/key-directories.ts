@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Home } from '../../../../machine/paths.ts';
 import { repositoryKeys } from '../../../../repository/client/host-trust.ts';
 import { trustedRootPath } from '../../../../repository/root-metadata.ts';
-import { anyText, setting } from '../../../framework/command.ts';
+import { anyText, setting } from '../../../framework/parameters.ts';
 
 export const offlineFlag = setting(
   'DIR',

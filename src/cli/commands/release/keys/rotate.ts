@@ -1,6 +1,7 @@
 import { roles } from '../../../../repository/roles.ts';
 import { rotateKeys } from '../../../../repository/root-metadata.ts';
-import { defineCommand, oneOf, setting } from '../../../framework/command.ts';
+import { defineCommand } from '../../../framework/command.ts';
+import { oneOf, setting } from '../../../framework/parameters.ts';
 import { keyDirectories, offlineFlag } from './key-directories.ts';
 
 export const releaseKeysRotateCommand = defineCommand({
