@@ -102,17 +102,22 @@ function checkGrowth(current: readonly TableEntry[], wanted: readonly TableEntry
     return partition.name !== 'Data' && present.size !== partition.size;
   });
   if (differs || current.length !== wanted.length) {
-    throw failure('disk.partitions', 'cannot grow Data: the disk does not have the layout of this machine', {
+    throw failure('disk.partitions', 'cannot grow the data partition: the disk has another layout', {
       why: `partition ${differs?.name ?? current.length} is not where the layout places it`,
       next: 'restore the disk or machine.json from a backup, or deploy the machine again',
     });
   }
   const before = current.find(({ name }) => name === 'Data')?.size ?? 0;
   const after = wanted.find(({ name }) => name === 'Data')?.size ?? 0;
-  if (after < before) {
-    throw misuse('disk.shrink', `cannot shrink Data from ${formatSize(before)} to ${formatSize(after)}`, {
-      why: 'data stored beyond the new size would be lost',
-      next: 'choose a larger size, or deploy another machine and move the data',
-    });
-  }
+  checkNoShrink(before, after);
+}
+
+/** @throws HoldfastError `disk.shrink` (exit code 2). */
+export function checkNoShrink(before: number, after: number): void {
+  if (after >= before) return;
+  const change = `from ${formatSize(before)} to ${formatSize(after)}`;
+  throw misuse('disk.shrink', `cannot shrink the data partition ${change}`, {
+    why: 'data stored beyond the new size would be lost',
+    next: 'choose a larger size, or deploy another machine and move the data',
+  });
 }

@@ -185,8 +185,8 @@ function placed(sizes: DiskSizes): readonly Partition[] {
 function checkDataSize(size: Bytes): void {
   const { minimum, maximum } = dataSizeLimits;
   if (size >= minimum && size <= maximum && size % MiB === 0) return;
-  throw misuse('disk.size', `cannot create a Data partition of ${formatSize(size)}`, {
+  throw misuse('disk.size', `cannot create a data partition of ${formatSize(size)}`, {
     why: `its size is ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
-    next: 'choose another size',
+    next: 'choose a size in this range, such as 10GB',
   });
 }

@@ -1,6 +1,5 @@
-import { failure, misuse } from '../base/errors.ts';
-import { formatSize } from '../base/size.ts';
-import { growDataPartition } from '../disk/growth.ts';
+import { failure } from '../base/errors.ts';
+import { checkNoShrink, growDataPartition } from '../disk/growth.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
 import { checkSettings, hostResources, type MachineSettings } from '../machine/limits.ts';
 import type { ChangedConfiguration, Machine } from '../machine/machine.ts';
@@ -27,12 +26,7 @@ export function changeSettings(machine: Machine, change: SettingsChange): Promis
     if (isSameHardware && before.repository === after.repository) return before;
     const { repository: _, ...hardware } = change;
     checkSettings(hardware, hostResources());
-    if (after.dataSize < before.dataSize) {
-      throw misuse('disk.shrink', 'cannot shrink the data partition', {
-        why: `it has ${formatSize(before.dataSize)}, and the data in it would be lost`,
-        next: 'choose a larger size, or deploy another machine and move the data',
-      });
-    }
+    checkNoShrink(before.dataSize, after.dataSize);
     const power = await powerState(machine);
     if (!isSameHardware && !isOff(power)) {
       throw failure('machine.running', `the machine '${machine.name}' is ${power.state}`, {

@@ -82,9 +82,9 @@ export function checkMemory(memory: Bytes, host: HostResources): Bytes {
 export function checkDataSize(dataSize: Bytes): Bytes {
   const { minimum, maximum } = dataSizeLimits;
   if (dataSize >= minimum && dataSize <= maximum && dataSize % MiB === 0) return dataSize;
-  throw misuse('limit.data-size', `the data partition cannot have ${formatSize(dataSize)}`, {
-    why: `its size must be ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
-    next: 'choose a size such as 10GB',
+  throw misuse('limit.data-size', `cannot create a data partition of ${formatSize(dataSize)}`, {
+    why: `its size is ${formatSize(minimum)} to ${formatSize(maximum)}, in whole megabytes`,
+    next: 'choose a size in this range, such as 10GB',
   });
 }
 
