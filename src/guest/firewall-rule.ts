@@ -9,7 +9,7 @@ export type Service =
 /** A rule that allows incoming packets. */
 export interface FirewallRule {
   readonly service: Service;
-  /** Undefined: from everywhere. */
+  /** Undefined: from anywhere. */
   readonly from: Source | undefined;
   readonly comment: string | undefined;
 }
@@ -105,5 +105,5 @@ export function describeService(service: Service): string {
 
 /** Returns a rule as text: `tcp/8080 from 192.0.2.0/24`. */
 export function describeRule({ service, from }: Omit<FirewallRule, 'comment'>): string {
-  return `${describeService(service)} from ${from ?? 'everybody'}`;
+  return `${describeService(service)} from ${from ?? 'anywhere'}`;
 }

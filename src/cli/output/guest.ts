@@ -38,7 +38,7 @@ export const logsOutput = z.union([
 
 const rule = {
   service: z.string().describe('tcp/PORT, udp/PORT, a range of ports, icmp or icmpv6'),
-  from: z.string().nullable().describe('Address or network; null: from everywhere'),
+  from: z.string().nullable().describe('Address or network; null: from anywhere'),
 };
 const comment = z.string().nullable();
 

@@ -14,7 +14,7 @@ export const firewallAllowCommand = defineCommand({
     comment: setting('TEXT', 'What the rule is for', parseComment),
   },
   examples: [
-    ['holdfast firewall allow tcp/8080', 'Allow a port from everywhere'],
+    ['holdfast firewall allow tcp/8080', 'Allow a port from anywhere'],
     [
       'holdfast firewall allow udp/5000-5010 --from 192.0.2.0/24 --comment "sensors"',
       'Allow ports from a network',

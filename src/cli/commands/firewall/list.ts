@@ -14,7 +14,7 @@ export const firewallListCommand = defineCommand({
     const rules = await readAllowed(guestOf(machine));
     const rows = rules.map(({ service, from, comment }) => [
       describeService(service),
-      from ?? 'everywhere',
+      from ?? 'anywhere',
       comment ?? '',
     ]);
     const text = rules.length === 0 ? 'nothing is allowed' : columns(['SERVICE', 'FROM', 'COMMENT'], rows);

@@ -11,7 +11,7 @@ export const serviceArgument = required(
 
 export const ruleFromFlag = setting(
   'CIDR',
-  'Only from this address or network (default: from everywhere)',
+  'Only from this address or network (default: from anywhere)',
   parseSource,
 );
 
