@@ -31,9 +31,9 @@ export async function judgeKept(
   const kept = await readForm(path, evidence, 'create it again with `holdfast attest --out FILE`');
   const known = trustPath === undefined ? await trustOfHome(machine) : await readTrust(trustPath);
   if (kept.machine !== known.machine) {
-    throw misuse('attest.machine', `the evidence is of the machine '${kept.machine}'`, {
-      why: `it would be compared with what is known of '${known.machine}'`,
-      next: 'name the machine with --machine, or the file with its trust with --trust',
+    throw misuse('attest.machine', `the evidence belongs to the machine '${kept.machine}'`, {
+      why: `it is verified with the keys of '${known.machine}'`,
+      next: 'name the machine with --machine, or pass its trusted keys with --trust',
     });
   }
   return { evidence: kept, judgement: judgeEvidence(kept, known, nonce) };
@@ -43,7 +43,7 @@ async function trustOfHome(machine: Machine): Promise<Trust> {
   try {
     return await machineTrust(machine);
   } catch (error) {
-    throw misuse('attest.trust', `nothing is known of the machine '${machine.name}' on this host`, {
+    throw misuse('attest.trust', `this host knows no attestation key of the machine '${machine.name}'`, {
       why: describe(error),
       next: 'run `holdfast attest trust` on its host, and pass the output with --trust',
       cause: error,
@@ -59,7 +59,7 @@ async function readTrust(path: string): Promise<Trust> {
     for (const pem of [read.releaseCertificate, read.platformCertificate]) new X509Certificate(pem);
     return read;
   } catch (error) {
-    throw failure('attest.file', `${path} cannot be used`, { why: describe(error), next, cause: error });
+    throw failure('attest.file', `cannot use ${path}`, { why: describe(error), next, cause: error });
   }
 }
 
@@ -67,9 +67,9 @@ async function readForm<T extends z.ZodType>(path: string, form: T, next: string
   try {
     const parsed = form.safeParse(JSON.parse((await readBounded(path, longest)).toString('utf8')));
     if (parsed.success) return parsed.data;
-    throw new Error('it has another form', { cause: parsed.error });
+    throw new Error('its content is not as expected', { cause: parsed.error });
   } catch (error) {
     const why = isSystemError(error, 'ENOENT') ? 'there is no such file' : describe(error);
-    throw failure('attest.file', `${path} cannot be used`, { why, next, cause: error });
+    throw failure('attest.file', `cannot use ${path}`, { why, next, cause: error });
   }
 }

@@ -48,7 +48,7 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
 
 function lost() {
   return failure('channel.lost', 'the connection to the guest was lost', {
-    why: 'it ended before the command told how it ended',
+    why: 'it closed before the command reported its exit status',
     next: '`holdfast status` shows whether the machine still runs',
   });
 }

@@ -85,8 +85,8 @@ async function handshake(client: Client, stream: Duplex, identity: Identity): Pr
 }
 
 function otherHost(): HoldfastError {
-  return failure('channel.host-key', 'the SSH server is not this machine', {
-    why: 'its host key differs from the one that was created when the machine was deployed',
+  return failure('channel.host-key', 'cannot trust the SSH server: it has another host key', {
+    why: 'its host key differs from the one that was created at deployment',
     next: 'do not trust it; stop the machine and find out what responds in its place',
   });
 }

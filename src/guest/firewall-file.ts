@@ -90,7 +90,7 @@ function parseLine(text: string): FirewallRule {
   if (!groups) throw damaged(`it has the line ${JSON.stringify(text.slice(0, 200))}`);
   const { from, protocol, ports = '', icmp, icmpv6, quoted, plain } = groups;
   const comment = quoted ?? plain;
-  if (comment !== undefined && !isComment(comment)) throw damaged('it has a comment that cannot be');
+  if (comment !== undefined && !isComment(comment)) throw damaged('it has an invalid comment');
   try {
     const name = icmp ? 'icmp' : icmpv6 ? 'icmpv6' : `${protocol}/${ports.replace(':', '-')}`;
     return { service: parseService(name), from: from === undefined ? undefined : parseSource(from), comment };

@@ -35,7 +35,7 @@ export function parseSource(text: string): Source {
   }
   const parts = family === 'ipv4' ? address.split('.').map(Number) : ipv6Parts(address);
   if (family === 'ipv6' && prefix >= 80 && parts.slice(0, 5).every((part) => part === 0)) {
-    throw notASource(text, 'such an address stands for an IPv4 address, or is nobody on a network');
+    throw notASource(text, 'an address in ::/80 embeds an IPv4 address, or belongs to no host on a network');
   }
   const masked = maskParts(parts, prefix, widths[family].part);
   const network = family === 'ipv4' ? masked.join('.') : formatIpv6(masked);

@@ -94,7 +94,7 @@ export async function readNvInGuest(
   if (path === undefined) {
     throw failure('tpm.off', `the machine '${machine.name}' has no access to the host's TPM`, {
       why: 'access is disabled by default',
-      next: 'run `holdfast tpm enable`, which names the risks',
+      next: 'run `holdfast tpm enable`, which states the risk',
     });
   }
   const number = `0x${index.toString(16)}`;

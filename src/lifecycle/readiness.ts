@@ -16,9 +16,10 @@ const howToFindOut =
   'see `holdfast logs`, collect all logs with `holdfast logs --archive FILE`, or give up with `holdfast remove`';
 
 /**
- * Waits until a machine that was started is ready: its channel answers, and its guest has started all services.
+ * Waits until a machine that was started is ready: its channel answers, and its guest has started all
+ * services.
  * @returns `degraded` when a service of the guest failed to start.
- * @throws HoldfastError `machine.ended` when it goes off instead, `machine.boot-timeout`; the signal's reason.
+ * @throws HoldfastError `machine.ended` when it stops instead, `machine.boot-timeout`; the signal's reason.
  */
 export async function waitUntilReady(
   machine: Machine,
@@ -26,7 +27,7 @@ export async function waitUntilReady(
   signal: AbortSignal,
 ): Promise<BootState> {
   const guest = guestOf(machine);
-  let problem = 'its channel was silent';
+  let problem = 'its channel does not respond';
   let reported: string | undefined;
   return progress.step('Waiting for the machine', async (step) => {
     const state = await until({ ...boot, signal }, async (left) => {
@@ -44,7 +45,7 @@ export async function waitUntilReady(
     });
     if (state) return state;
     throw failure('machine.boot-timeout', `the machine '${machine.name}' is not ready`, {
-      why: `${boot.within / 60_000} minutes long ${reported ?? problem}; it was left running`,
+      why: `after ${boot.within / 60_000} minutes: ${reported ?? problem}; it was left running`,
       next: howToFindOut,
     });
   });
@@ -53,13 +54,13 @@ export async function waitUntilReady(
 /** @throws HoldfastError `machine.ended`. */
 function failWhenOff({ name }: Machine, { state, problem }: SupervisorStatus): void {
   if (state === 'stopped' || state === 'stopping') {
-    throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
+    throw failure('machine.ended', `the machine '${name}' stopped before it was ready`, {
       why: `another command stopped it; it is ${state}`,
       next: 'run `holdfast start` when it is off',
     });
   }
   if (state === 'failed') {
-    throw failure('machine.ended', `the machine '${name}' went off before it was ready`, {
+    throw failure('machine.ended', `the machine '${name}' stopped before it was ready`, {
       why: problem ?? 'its processes ended without a shutdown',
       next: howToFindOut,
     });

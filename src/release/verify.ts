@@ -158,7 +158,7 @@ async function measurementProblem(
     const isSame =
       authenticode === program.authenticode &&
       (!('sections' in program) || isDeepStrictEqual(sections, program.sections));
-    return isSame ? undefined : `${program.name} is measured otherwise than release.json says`;
+    return isSame ? undefined : `${program.name} has other measurements than release.json states`;
   } catch (error) {
     if (isFailure(error, 'firmware.program')) return `${program.name}: ${error.why}`;
     return undefined; // missing or too large: reported for the file already

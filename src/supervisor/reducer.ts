@@ -159,7 +159,7 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
 /** The firmware would wait for a key for ever. */
 function refusal({ power }: SupervisorState, problem: ConsoleProblem | undefined): string | undefined {
   if (power !== 'booting' || problem?.kind !== 'refused') return undefined;
-  return `the firmware found nothing that it may start: ${problem.text}`;
+  return `the firmware found nothing that it is allowed to start: ${problem.text}`;
 }
 
 /** Decides what follows the end of a machine: the next start, now or later, one of the other slot, or none. */
@@ -195,5 +195,5 @@ function giveUp(state: SupervisorState, why: string): SupervisorState {
 }
 
 function whyGivenUp({ failedStarts, problem }: SupervisorState): string {
-  return `it did not come up in ${failedStarts} starts in a row: ${problem?.text ?? 'its console does not say why'}`;
+  return `it did not come up in ${failedStarts} starts in a row: ${problem?.text ?? 'its console shows no reason'}`;
 }

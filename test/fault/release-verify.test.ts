@@ -127,7 +127,7 @@ for (const part of ['uki', 'unverifiedUki', 'loader'] as const)
     );
     await assert.rejects(check(directory), {
       code: 'release.damaged',
-      why: `${manifest[part].name} is measured otherwise than release.json says`,
+      why: `${manifest[part].name} has other measurements than release.json states`,
     });
   });
 
@@ -136,7 +136,7 @@ test('rejects a measurement of a section that the UKI lacks', async () => {
   const directory = await changed((path) =>
     signRelease(path, { ...manifest, uki: { ...manifest.uki, sections } }, ours),
   );
-  await assert.rejects(check(directory), { why: /^holdfast\.efi is measured otherwise/ });
+  await assert.rejects(check(directory), { why: /^holdfast\.efi has other measurements/ });
 });
 
 test('an interruption ends the verification', async () => {

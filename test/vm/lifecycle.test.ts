@@ -179,7 +179,7 @@ test('a stop during boot shuts the guest down', async () => {
   await expectDone(['stop', '--machine', name]);
   const { code, stderr } = await starting;
   assert.equal(code, 1);
-  assert.match(stderr, /went off before it was ready/);
+  assert.match(stderr, /stopped before it was ready/);
   assert.equal((await status()).state, 'stopped');
   assert.match(await supervisorLog(), /shutdown: stopped\n.*supervisor ends: stopped\n$/);
 });

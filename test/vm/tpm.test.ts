@@ -91,7 +91,7 @@ test('the guest reads an NV index of the host, and cannot write it', async () =>
   const write = await guest('sh', '-c', `echo -n from-the | tpm2_nvwrite ${index} -C o -i -`);
   assert.match(write.stderr, /0x00000143/);
   const log = await readFile(machinePaths(home, sharedName).supervisorLog, 'utf8');
-  assert.match(log, /refused: NV_Write/);
+  assert.match(log, /denied: NV_Write/);
   assert.ok(!log.includes('not in argv'));
 });
 

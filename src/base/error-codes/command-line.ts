@@ -4,7 +4,7 @@ import type { ErrorEntry } from './entry.ts';
 export const commandLineCodes = {
   internal: {
     when: 'Holdfast met a condition that its code does not expect.',
-    remedy: 'Run the command again with `--debug` and report what it prints as a defect.',
+    remedy: 'Run the command again with `--debug`, and report its output as a defect.',
   },
   interrupted: {
     when: 'A signal, such as Ctrl-C, ended the command.',
@@ -47,7 +47,7 @@ export const commandLineCodes = {
     remedy: 'Name its directory with `--repository`.',
   },
   'usage.secret': {
-    when: 'Standard input ended before a key was entered, or holds more than one line.',
+    when: 'Standard input ended before a key was entered, or has more than one line.',
     remedy: 'Enter the key alone, followed by a line break.',
   },
   'usage.unconfirmed': {

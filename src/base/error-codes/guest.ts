@@ -93,14 +93,14 @@ export const guestCodes = {
   },
   'copy.unsafe': {
     when: 'The guest sent an archive entry that is denied, such as a link out of the destination.',
-    remedy: 'Copy files and directories only; `holdfast exec -- tar -c …` prints an archive of anything.',
+    remedy: 'Copy files and directories only; archive anything else with `holdfast exec -- tar -c …`.',
   },
   'drift.elsewhere': {
-    when: 'An overlay of the guest is not kept on Data, so its changes cannot be listed.',
+    when: 'Changes in an overlay of the guest are not stored on Data, so they cannot be listed.',
     remedy: 'Fix what `holdfast status` reports as degraded first.',
   },
   'drift.hidden': {
-    when: 'A path cannot be reset alone, because its directory hides that of the release.',
+    when: 'A path cannot be reset alone, because its directory hides the content of the release.',
     remedy: 'Reset the whole directory: `holdfast drift --reset DIRECTORY`.',
   },
   'drift.path': {
@@ -109,7 +109,7 @@ export const guestCodes = {
   },
   'firewall.channel': {
     when: 'A rule names TCP port 22 of a machine that uses it for the channel.',
-    remedy: 'Allow other ports; the channel keeps its own rule.',
+    remedy: 'Allow other ports; the channel has a rule of its own.',
   },
   'firewall.comment': {
     when: 'The comment of a rule is too long, or has line breaks, quotation marks or backslashes.',

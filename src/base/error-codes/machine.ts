@@ -71,7 +71,7 @@ export const machineCodes = {
     remedy: 'Run the `loginctl enable-linger` command that the error shows, and try again.',
   },
   'autostart.path': {
-    when: 'The path of HOLDFAST_HOME holds characters that a systemd unit cannot.',
+    when: 'The path of HOLDFAST_HOME contains characters that a systemd unit cannot.',
     remedy: 'Choose another HOLDFAST_HOME.',
   },
   'autostart.systemd': {
@@ -103,7 +103,7 @@ export const machineCodes = {
     remedy: 'Run `holdfast status` to see whether the machine still runs.',
   },
   'supervisor.protocol': {
-    when: 'The supervisor and the command do not speak the same protocol version.',
+    when: 'The command and the supervisor have different protocol versions, or one sent an invalid message.',
     remedy: 'Restart the machine if Holdfast was updated while it ran.',
   },
   'supervisor.silent': {
@@ -115,7 +115,7 @@ export const machineCodes = {
     remedy: 'Report it as a defect: Holdfast chooses these names itself.',
   },
   'credential.too-large': {
-    when: 'The credentials of a machine exceed what the firmware tables hold.',
+    when: 'The credentials of a machine exceed the limit of the firmware tables.',
     remedy: 'Report it as a defect: Holdfast chooses the credentials itself.',
   },
   'hypervisor.disk-locked': {
@@ -132,7 +132,7 @@ export const machineCodes = {
   },
   'hypervisor.port': {
     when: 'No TCP port is free on the loopback interface of the host.',
-    remedy: 'End programs that hold many ports, and try again.',
+    remedy: 'End programs that use many ports, and try again.',
   },
   'hypervisor.port-taken': {
     when: 'Another program took the TCP port between its choice and its use.',

@@ -1,6 +1,6 @@
 import type { ErrorEntry } from './entry.ts';
 
-/** A release: how it is built, stored and verified, and the disk and firmware that it is put on. */
+/** A release: its build, storage and verification, and the disk and firmware of its machines. */
 export const releaseCodes = {
   'release.damaged': {
     when: 'A file of a release does not match its manifest.',
@@ -8,11 +8,11 @@ export const releaseCodes = {
   },
   'release.epoch': {
     when: 'The epoch of a release is lower than one that this machine or host has had: it has known flaws.',
-    remedy: 'Take a newer release.',
+    remedy: 'Use a newer release.',
   },
   'release.lock': {
     when: 'Package versions of the lock file are not on the mirror.',
-    remedy: 'Build without `--lock`, or from a mirror that keeps old versions, with `--mirror`.',
+    remedy: 'Build without `--lock`, or from a mirror that has old versions, with `--mirror`.',
   },
   'release.lock-file': {
     when: 'The file given with `--lock` is not a package lock.',
@@ -23,16 +23,16 @@ export const releaseCodes = {
     remedy: 'Check the URL given with `--mirror`.',
   },
   'release.none': {
-    when: 'The directory holds no release.',
+    when: 'The directory contains no release.',
     remedy: 'Build one with `holdfast build`, or name its directory with `--release`.',
   },
   'release.out': {
-    when: 'The output directory of a build holds other files, or cannot be written.',
+    when: 'The output directory of a build contains other files, or cannot be written.',
     remedy: 'Give `--out` a new, empty and writable directory.',
   },
   'release.packages': {
     when: 'The package list of the new root file system cannot be parsed.',
-    remedy: 'Run the build again with `--debug` and report what it prints as a defect.',
+    remedy: 'Run the build again with `--debug`, and report its output as a defect.',
   },
   'release.root': {
     when: 'A build was started by a user other than root.',
@@ -66,7 +66,7 @@ export const releaseCodes = {
   },
   'package.mirror': {
     when: 'The address of a Debian mirror is not a URL.',
-    remedy: 'Give the URL of the directory that holds `dists/` and `pool/`.',
+    remedy: 'Give the URL of the directory that contains `dists/` and `pool/`.',
   },
   'disk.device': {
     when: "The connection to the machine's disk failed.",
@@ -89,7 +89,7 @@ export const releaseCodes = {
     remedy: 'Choose a size in the range that the error states.',
   },
   'disk.source': {
-    when: 'A path that should go onto a boot partition is not a regular file.',
+    when: 'A file for a boot partition is not a regular file.',
     remedy: 'Build the release again, or get it from its builder again.',
   },
   'disk.too-large': {

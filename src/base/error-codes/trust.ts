@@ -48,7 +48,7 @@ export const trustCodes = {
   'recovery.secure-boot': {
     when: 'Secure Boot of the machine is not as it was deployed, so its firmware might start unsigned code.',
     remedy:
-      'Undo the changes that the error lists; the recovery key would be given to any program that starts.',
+      'Undo the changes that the error lists; until then, the recovery key would be passed to any program that starts.',
   },
   'recovery.unfinished': {
     when: 'The first start of the machine, which encrypts its data, has not completed.',
@@ -71,7 +71,7 @@ export const trustCodes = {
     remedy: 'Write it as tpm2-tools print it, such as `0x1500001`, or as its offset, such as `3001`.',
   },
   'tpm.key': {
-    when: 'A TPM holds or created a key of an unsupported type.',
+    when: 'A TPM has or created a key of an unsupported type.',
     remedy: 'Check that the TPM has an RSA endorsement key.',
   },
   'tpm.log': {
@@ -99,7 +99,7 @@ export const trustCodes = {
     remedy: 'Run `holdfast tpm enable`; it states the risk.',
   },
   'tpm.path': {
-    when: 'The path of the TPM state holds a comma, which swtpm does not support.',
+    when: 'The path of the TPM state contains a comma, which swtpm does not support.',
     remedy: 'Move HOLDFAST_HOME to a directory without a comma in its path.',
   },
   'tpm.quote': {

@@ -11,11 +11,11 @@ export const updateCodes = {
     remedy: 'The machine runs as before. Read its console log and `holdfast logs` for the cause.',
   },
   'update.no-other': {
-    when: 'The inactive slot holds no complete release to roll back to.',
+    when: 'The inactive slot contains no complete release to roll back to.',
     remedy: 'Apply the wanted release with `holdfast update apply --from DIR`.',
   },
   'update.trial': {
-    when: 'A trial is in progress, and the inactive slot holds the committed release.',
+    when: 'A trial is in progress, and the inactive slot contains the committed release.',
     remedy: 'Run `holdfast update commit` or `holdfast update rollback` first.',
   },
   'update.unhealthy': {
@@ -40,10 +40,10 @@ export const updateCodes = {
   },
   'repository.cut': {
     when: 'The connection to the repository was interrupted too many times.',
-    remedy: 'Run the command again; what was downloaded is kept.',
+    remedy: 'Run the command again; it resumes with the data received so far.',
   },
   'repository.downgrade': {
-    when: 'The repository holds a newer release than the one to be published.',
+    when: 'The repository has a newer release than the one to be published.',
     remedy: 'Build a newer release, or publish to another repository.',
   },
   'repository.empty': {
@@ -51,7 +51,7 @@ export const updateCodes = {
     remedy: 'Publish one with `holdfast release publish`, or check the address.',
   },
   'repository.expired': {
-    when: 'The signatures of the repository have expired.',
+    when: 'The metadata of the repository has expired.',
     remedy: "Check this host's clock; then have the repository published again.",
   },
   'repository.frame': {
@@ -60,7 +60,7 @@ export const updateCodes = {
   },
   'repository.http': {
     when: 'The repository answered a request with an HTTP error status.',
-    remedy: 'Check the address, or tell the operator of the repository.',
+    remedy: 'Check the address, or report this to the operator of the repository.',
   },
   'repository.keys': {
     when: 'A key that publishing needs is missing, or too few root keys are present.',
@@ -72,15 +72,16 @@ export const updateCodes = {
   },
   'repository.malformed': {
     when: 'The metadata or an index of the repository cannot be parsed.',
-    remedy: 'Use a newer Holdfast, or tell the publisher of the repository.',
+    remedy: 'Use a newer Holdfast, or report this to the publisher of the repository.',
   },
   'repository.missing': {
     when: 'The repository lacks a file that its signed metadata names.',
-    remedy: 'Tell the publisher of the repository; a copy of it may be incomplete.',
+    remedy: 'Report this to the publisher of the repository; a copy of it may be incomplete.',
   },
   'repository.mixed': {
     when: 'The repository mixes metadata of different publications.',
-    remedy: 'Try again in a minute, as a publication may be in progress; otherwise tell the publisher.',
+    remedy:
+      'Try again in a minute, as a publication may be in progress; otherwise report this to the publisher.',
   },
   'repository.no-ranges': {
     when: 'The web server does not answer HTTP range requests.',
@@ -88,16 +89,16 @@ export const updateCodes = {
   },
   'repository.rollback': {
     when: 'The repository offers older metadata than this host has seen.',
-    remedy: 'Do not use it; tell the publisher. A third party may be replaying old metadata.',
+    remedy: 'Do not use it; report this to the publisher. A third party may be replaying old metadata.',
   },
   'repository.signature': {
     when: 'The repository is not signed by a publisher that this host trusts.',
     remedy:
-      'Do not use it; tell the publisher. If the publisher recreated its keys, replace `root.json` in `keys/repository` of HOLDFAST_HOME and remove the directory `repository` there.',
+      'Do not use it; report this to the publisher. If the publisher recreated its keys, replace `root.json` in `keys/repository` of HOLDFAST_HOME and remove the directory `repository` there.',
   },
   'repository.slow': {
     when: 'The repository sent too little for too long.',
-    remedy: 'Try again later; what was downloaded is kept.',
+    remedy: 'Try again later; the command resumes with the data received so far.',
   },
   'repository.source': {
     when: 'The given repository is neither a URL, nor an existing directory or bundle.',
@@ -105,7 +106,7 @@ export const updateCodes = {
   },
   'repository.tampered': {
     when: 'The repository sent content that does not match its signed digest.',
-    remedy: 'Do not use it until it is repaired; tell the publisher.',
+    remedy: 'Do not use it until it is repaired; report this to the publisher.',
   },
   'repository.threshold': {
     when: 'The threshold of root keys is zero or more than the number of root keys.',
@@ -113,11 +114,12 @@ export const updateCodes = {
   },
   'repository.too-large': {
     when: 'The repository sent a file longer than the limit.',
-    remedy: 'Tell the operator of the repository; a third party may be tampering with the connection.',
+    remedy: 'Report this to the operator of the repository; the connection may be intercepted.',
   },
   'repository.unreachable': {
     when: 'The repository cannot be connected to, or the connection failed.',
-    remedy: 'Check the address and the network, then try again; what was downloaded is kept.',
+    remedy:
+      'Check the address and the network, then try again; the command resumes with the data received so far.',
   },
   'repository.untrusted': {
     when: 'This host has no trusted root metadata of a publisher.',
@@ -129,11 +131,11 @@ export const updateCodes = {
   },
   'delta.frame': {
     when: 'A downloaded part of a release cannot be decompressed.',
-    remedy: 'Tell the publisher of the repository.',
+    remedy: 'Report this to the publisher of the repository.',
   },
   'delta.index': {
     when: "The index of the release's blocks is malformed.",
-    remedy: 'Tell the publisher of the repository.',
+    remedy: 'Report this to the publisher of the repository.',
   },
   'delta.mismatch': {
     when: 'The release that was assembled on this host does not match its signed root hash.',
@@ -141,6 +143,6 @@ export const updateCodes = {
   },
   'delta.pack': {
     when: 'The pack between two releases is malformed.',
-    remedy: 'Tell the publisher of the repository.',
+    remedy: 'Report this to the publisher of the repository.',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -55,9 +55,9 @@ function explained(error: unknown): HoldfastError {
     const { code, what, next } = known;
     return failure(code, what, { why: describe(error), next, cause: error });
   }
-  return failure('internal', 'something unexpected happened', {
+  return failure('internal', 'internal error', {
     why: describe(error),
-    next: 'run it again with --debug, and report what it prints as a defect',
+    next: 'run the command again with --debug, and report its output as a defect',
     cause: error,
   });
 }

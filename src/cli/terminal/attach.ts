@@ -146,7 +146,7 @@ async function collect(stream: Readable): Promise<Buffer> {
     size += chunk.length;
     if (size > jsonLimit) {
       throw failure('guest.output', 'cannot return the output with --json: it is too long', {
-        why: `at most ${jsonLimit} bytes of each stream are kept`,
+        why: `at most ${jsonLimit} bytes of each stream are returned`,
         next: 'run it without --json',
       });
     }

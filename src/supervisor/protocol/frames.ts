@@ -54,7 +54,7 @@ const knownTypes: ReadonlySet<number> = new Set(Object.values(frameTypes));
 const empty = Buffer.alloc(0);
 
 export function protocolError(why: string): HoldfastError {
-  return failure('supervisor.protocol', 'the supervisor and this command do not understand each other', {
+  return failure('supervisor.protocol', 'cannot communicate with the supervisor', {
     why,
     next: 'restart the machine if Holdfast was updated while it ran',
   });
@@ -124,7 +124,7 @@ export function encodeJson(value: unknown): Buffer {
   const payload = Buffer.from(JSON.stringify(value));
   if (payload.length > payloadLimit) {
     throw failure('supervisor.long', 'a message to or from the supervisor is too long', {
-      why: `${payload.length} bytes; at most ${payloadLimit} fit`,
+      why: `it has ${payload.length} bytes, the limit is ${payloadLimit}`,
       next: 'pass data on standard input or in a file',
     });
   }
@@ -183,5 +183,5 @@ export function decodeEnd(payload: Buffer): CommandEnd {
   if (kind === endKinds.code) return { code: decodeNumber(payload.subarray(1)) };
   const signal = payload.toString('latin1', 1);
   if (kind === endKinds.signal && isSignalName(signal)) return { signal };
-  throw protocolError('received a malformed end of a command');
+  throw protocolError('received a malformed exit status');
 }

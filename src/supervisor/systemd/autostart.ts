@@ -61,7 +61,7 @@ export async function isAutostarted(machine: Machine, manager: ServiceManager): 
 export async function enableAutostart(machine: Machine, manager: ServiceManager): Promise<boolean> {
   await requireSystemd(manager);
   if (!(await manager.isLingering())) {
-    throw failure('autostart.linger', 'your services do not run before you log in', {
+    throw failure('autostart.linger', 'cannot enable autostart: your services start only when you log in', {
       why: 'lingering is disabled for your user',
       next: `run \`sudo loginctl enable-linger ${userInfo().username}\`, and try again`,
     });
@@ -111,7 +111,7 @@ async function unitFile(name: MachineName, manager: ServiceManager): Promise<str
 
 async function requireSystemd(manager: ServiceManager): Promise<void> {
   if (await manager.isRunning()) return;
-  throw failure('autostart.systemd', 'cannot start machines with this host', {
+  throw failure('autostart.systemd', 'cannot enable autostart', {
     why: 'systemd is not running on this host',
     next: 'have your service manager run `holdfast start` when the host starts',
   });

@@ -74,7 +74,7 @@ export class Broker {
   accept(stream: Duplex): void {
     stream.on('error', () => {}); // the connection ends, for whatever reason
     if (this.#streams.size >= mostConnections) {
-      this.#parts.log(`refused: a connection, as ${mostConnections} are open`);
+      this.#parts.log(`denied: a connection, as ${mostConnections} are open`);
       stream.destroy();
       return;
     }
@@ -99,7 +99,7 @@ export class Broker {
       for await (const bytes of stream as AsyncIterable<Buffer>) {
         for (const piece of commands.cut(bytes)) {
           if ('lost' in piece) {
-            this.#parts.log(`refused: ${piece.lost}`);
+            this.#parts.log(`denied: ${piece.lost}`);
             await send(stream, errorResponse(responseCode('commandSize')));
             return; // the start of the next command is unknown
           }
@@ -165,7 +165,7 @@ export class Broker {
 /** Resolves when the bytes are written, so that a guest that does not read delays only itself. */
 function send(stream: Duplex, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (stream.destroyed) reject(new Error('the guest has gone'));
+    if (stream.destroyed) reject(new Error('the guest has disconnected'));
     else stream.write(bytes, (error) => (error ? reject(error) : resolve()));
   });
 }

@@ -19,7 +19,7 @@ export class CommandStream {
       if (size < headerLength || size > longestMessage) {
         this.#lost = true;
         this.#held = Buffer.alloc(0);
-        yield { lost: `a command says that it has ${size} bytes` };
+        yield { lost: `a command states a size of ${size} bytes` };
         return;
       }
       if (this.#held.length < size) return;

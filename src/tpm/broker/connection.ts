@@ -66,7 +66,7 @@ export class GuestTpm {
       return { response: response.bytes, isFull: isFull(response) };
     } catch (error) {
       if (error instanceof Denial) {
-        this.#parts.log(`refused: ${error.message}`);
+        this.#parts.log(`denied: ${error.message}`);
         return { response: errorResponse(error.code), isFull: false };
       }
       this.#parts.log(`failed: ${describe(error)}`);

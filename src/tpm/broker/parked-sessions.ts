@@ -19,7 +19,7 @@ export class ParkedSessions {
       if (isSuccess(response)) {
         this.#contexts.set(
           session,
-          readBody(response, 'a context', (reader) => reader.rest()),
+          readBody(response, 'the context of a session', (reader) => reader.rest()),
         );
       }
     }

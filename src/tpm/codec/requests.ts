@@ -86,9 +86,9 @@ export function readIndexAttributes(response: Response): number {
 /** Reads the body of a successful response. @throws HoldfastError `tpm.refused`, `tpm.malformed`. */
 export function readBody<T>(response: Response, what: string, work: (reader: Reader) => T): T {
   if (!isSuccess(response)) {
-    throw failure('tpm.refused', `the TPM does not tell ${what}`, {
-      why: `it answered 0x${response.code.toString(16)}`,
-      next: 'run `tpm2_rc_decode` with that number to read what it means',
+    throw failure('tpm.refused', `the TPM rejected the request for ${what}`, {
+      why: `it returned the response code 0x${response.code.toString(16)}`,
+      next: 'run `tpm2_rc_decode` with this code to read its meaning',
     });
   }
   try {

@@ -42,7 +42,7 @@ export async function makeAttestationKey(ask: Ask): Promise<string> {
     return reader.sized();
   });
   const handle = returnedHandle(made);
-  readBody(await ask(requests.keep(handle, attestationKeyHandle)), 'whether it keeps the key', () => {});
+  readBody(await ask(requests.keep(handle, attestationKeyHandle)), 'a persistent attestation key', () => {});
   await ask(requests.flush(handle));
   return publicKeyPem(area);
 }
@@ -50,7 +50,7 @@ export async function makeAttestationKey(ask: Ask): Promise<string> {
 function publicKeyPem(area: Buffer): string {
   const unique = template.length - 4; // up to there the public area is the template
   if (!area.subarray(0, unique).equals(template.subarray(0, unique))) {
-    throw failure('tpm.key', 'the TPM made another key than requested');
+    throw failure('tpm.key', 'the TPM created a key other than the requested one');
   }
   const reader = new Reader(area.subarray(unique));
   const coordinate = () => reader.sized().toString('base64url');

@@ -41,7 +41,7 @@ export async function makeVirtualTpm(directory: string): Promise<boolean> {
   await mkdir(state.directory, { mode: 0o700 });
   await writeFile(state.key, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
   const attestationKey = await withTpm(state, async (ask) => {
-    readBody(await ask(requests.allocateSha256()), 'its banks', (reader) => {
+    readBody(await ask(requests.allocateSha256()), 'its PCR banks', (reader) => {
       reader.u32(); // the size of the parameters
       if (reader.u8() !== 1) throw new Error('it rejected the banks');
     });
@@ -77,7 +77,7 @@ async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Prom
     return result;
   } catch (error) {
     child.kill('SIGKILL');
-    throw failure('tpm.make', "cannot make the machine's TPM", {
+    throw failure('tpm.make', "cannot create the machine's TPM", {
       why: errors.trim() || describe(error),
       next: 'check that the package swtpm is completely installed and that the disk has free space',
       cause: error,

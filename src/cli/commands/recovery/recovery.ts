@@ -18,7 +18,7 @@ export const recoveryCommand = defineCommand({
   arguments: {},
   flags: {},
   examples: [
-    ['holdfast recovery', 'Show the key if nobody has seen it, else ask for it and start the machine'],
+    ['holdfast recovery', 'Show the key if it was never shown, else ask for it and start the machine'],
     ['holdfast recovery <key', 'Read the key from a file'],
   ],
   output: async () => (await import('../../output/machines.ts')).recoveryOutput,

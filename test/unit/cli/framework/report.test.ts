@@ -44,7 +44,7 @@ test('errors of the operating system are explained', () => {
 test('a defect says that it is one, without its stack', () => {
   const { text, exitCode } = reported(new TypeError('x is not a function'));
   assert.equal(exitCode, 1);
-  assert.match(text, /something unexpected happened/);
+  assert.match(text, /internal error/);
   assert.match(text, /--debug/);
   assert.doesNotMatch(text, /\bat .*:\d+/);
   assert.equal(reported('a string').exitCode, 1);

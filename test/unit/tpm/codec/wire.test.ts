@@ -42,7 +42,7 @@ test('a stream ends at the first invalid size, with one error', () => {
     const bad = Buffer.from(good);
     bad.writeUInt32BE(size, 2);
     const cut = cutAll([Buffer.concat([good, bad]), good]);
-    assert.deepEqual(cut, [{ message: good }, { lost: `a command says that it has ${size} bytes` }]);
+    assert.deepEqual(cut, [{ message: good }, { lost: `a command states a size of ${size} bytes` }]);
   }
   const largest = message(0x17b, Buffer.alloc(4086));
   assert.deepEqual(cutAll([largest]), [{ message: largest }]);
