@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, failure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
 import type { Session } from '../channel/session.ts';
@@ -9,9 +10,6 @@ import type { SupervisorParts } from './parts.ts';
 import { initialState, reduce, type SupervisorEvent, type SupervisorState, type Task } from './reducer.ts';
 
 const forEver = Number.POSITIVE_INFINITY;
-
-/** How soon a stop is noticed between two starts: milliseconds. */
-const stopNoticedWithin = 50;
 
 /**
  * Does the tasks of the reducer, one after the other: each reboot of the guest ends a machine and needs the next. Holds the
@@ -26,6 +24,7 @@ export class BootLoop {
   #connection: GuestConnection | undefined;
   #watch = new AbortController();
   #closed: Promise<void> | undefined;
+  #pause = new AbortController();
 
   constructor(parts: SupervisorParts, mode: 'start' | 'adopt') {
     this.#parts = parts;
@@ -55,6 +54,7 @@ export class BootLoop {
     this.#state = reduce(this.#state, event, this.#parts.pauseAfter);
     const { power, gaveUp } = this.#state;
     if (power === before) return;
+    this.#pause.abort(); // by a stop: there is no other start
     const what = event.type === 'ended' ? event.how : event.type;
     this.#parts.log(`${what}: ${power}${power === 'failed' && gaveUp ? `: ${gaveUp}` : ''}`);
   }
@@ -77,6 +77,7 @@ export class BootLoop {
     this.happen({ type: 'left' });
     this.#machine?.release();
     this.#watch.abort();
+    this.#pause.abort();
     await this.#connection?.close();
   }
 
@@ -98,8 +99,8 @@ export class BootLoop {
         const { failedStarts, problem } = this.#state;
         if (failedStarts > 0)
           log(`start ${failedStarts} in a row that failed: ${problem?.text ?? 'unknown'}`);
-        const wait = { within: task.duration, every: stopNoticedWithin };
-        await until(wait, () => this.#state.power !== 'starting');
+        this.#pause = new AbortController();
+        await sleep(task.duration, undefined, { signal: this.#pause.signal }).catch(() => {}); // ended by a stop
         return { type: 'paused' };
       }
     }
