@@ -25,7 +25,7 @@ export async function findCommand(words: readonly string[], table: CommandTable)
     const word = words[index] ?? '';
     const isFirst = path.length === 0;
     if (isFirst && word === 'help') {
-      return findCommand([...flags, ...words.slice(index + 1), '--help'], table);
+      return findCommand([...flags, '--help', ...words.slice(index + 1)], table);
     }
     if (!isFlag(word)) {
       const next = Object.hasOwn(entry.subcommands, word) ? entry.subcommands[word] : undefined;

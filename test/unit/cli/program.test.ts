@@ -131,6 +131,11 @@ test('help is the same wherever it is asked for', async () => {
     assert.deepEqual(await understand(line.split(' '), () => {}), expected, line);
 });
 
+test('help runs nothing, even of a command whose words pass through', async () => {
+  const expected = await understand(['exec', '--help'], () => {});
+  assert.deepEqual(await understand(['help', 'exec', 'reboot'], () => {}), expected);
+});
+
 test('help of a subcommand shows its own flags only', async () => {
   const help = await understand(['update', 'check', '--help'], () => {});
   assert('text' in help);
