@@ -21,9 +21,12 @@ const attributes = {
   group: z.int().nonnegative(),
 };
 
-/** One entry of a release in an overlay. */
+/** One entry of a release in an overlay. Older releases have another word for a directory. */
 const entry = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('directory'), ...attributes }),
+  z.strictObject({
+    type: z.literal(['directory', 'folder']).transform(() => 'directory' as const),
+    ...attributes,
+  }),
   z.strictObject({ type: z.literal('file'), ...attributes, size: z.int().nonnegative(), sha256 }),
   z.strictObject({ type: z.literal('link'), ...attributes, target: bytes }),
 ]);

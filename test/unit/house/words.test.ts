@@ -6,11 +6,14 @@ import { sourcesIn } from '../../support/sources.ts';
 const replaced =
   /\b(?:folders?|anew|whoever|cut off|mend(?:s|ed|ing)?|somebody|besides?|the slot that (?:does not )?runs?|roads?|admitted|believed?|thereby|lest)\b/i;
 
+/** The one line that reads such a word: releases of an older version have it. */
+const stored = "type: z.literal(['directory', 'folder']).transform(() => 'directory' as const),";
+
 test('no source uses a word that the style sheet replaces', () => {
   const found = sourcesIn('src', 'scripts', 'bench').flatMap(({ path, lines }) =>
     lines.flatMap((line, index) => {
       const [word] = replaced.exec(line) ?? [];
-      return word === undefined ? [] : [`${path}:${index + 1}: ${word}`];
+      return word === undefined || line.trim() === stored ? [] : [`${path}:${index + 1}: ${word}`];
     }),
   );
   assert.deepEqual(found, []);
