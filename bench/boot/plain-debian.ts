@@ -8,10 +8,10 @@ import { type Bytes, GiB, KiB, MiB } from '../../src/base/size.ts';
 import { channelKeyFiles, makeChannelKeys } from '../../src/channel/keys.ts';
 import { packages, suite } from '../../src/debian/recipe.ts';
 import { findSources } from '../../src/debian/sources.ts';
-import { serialiseTable, type TableEntry } from '../../src/disk/gpt.ts';
+import { serializeTable, type TableEntry } from '../../src/disk/gpt.ts';
 import { sectorSize } from '../../src/disk/layout.ts';
 import { setBootEntry, setBootOrder, setNoBootMenu } from '../../src/firmware/boot.ts';
-import { parseVariableStore, serialiseVariableStore } from '../../src/firmware/store.ts';
+import { parseVariableStore, serializeVariableStore } from '../../src/firmware/store.ts';
 import { platform } from '../../src/hypervisor/qemu/platforms.ts';
 
 /** The peer of the boot benchmark: a plain installation of Debian. */
@@ -160,7 +160,7 @@ async function makeTree(tree: string, scratch: string, secrets: string, addition
 }
 
 async function makeDisk(disk: string, tree: string, scratch: string): Promise<void> {
-  const table = serialiseTable({ diskGuid: guid(randomUUID()), diskSize, partitions });
+  const table = serializeTable({ diskGuid: guid(randomUUID()), diskSize, partitions });
   await writeFile(disk, table.primary);
   await truncate(disk, diskSize);
   const file = await open(disk, 'r+');
@@ -197,5 +197,5 @@ async function variables(): Promise<Buffer> {
     partition: { number, firstSector: BigInt(offset / sectorSize), sectors: BigInt(size / sectorSize), uuid },
     file: loaderPath,
   });
-  return serialiseVariableStore(setNoBootMenu(setBootOrder(store, ['A'])));
+  return serializeVariableStore(setNoBootMenu(setBootOrder(store, ['A'])));
 }

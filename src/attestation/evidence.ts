@@ -59,7 +59,7 @@ export const trust = z.strictObject({
 export type Trust = z.output<typeof trust>;
 
 /** Encodes evidence for a file. */
-export function serialiseEvidence(each: Evidence): string {
+export function serializeEvidence(each: Evidence): string {
   const text = (content: Buffer) => content.toString('base64');
   const { quote, signature, pcrs, log, release, nonce: asked, ...rest } = each;
   const written: z.input<typeof evidence> = {

@@ -7,7 +7,7 @@ import { machineTrust } from './attest.ts';
 import { type Evidence, evidence, type Trust, trust } from './evidence.ts';
 import { type Judgement, judgeEvidence } from './verify.ts';
 
-/** A whole release manifest, and a log that is longer than any start makes. */
+/** Bytes: a whole release manifest, and a log longer than that of any boot. */
 const longest = 2 * 1024 * 1024;
 
 export interface KeptVerdict {
@@ -16,13 +16,14 @@ export interface KeptVerdict {
 }
 
 /**
- * Verifies saved evidence, on any host: whether this very machine, and not another, proves how it was started.
+ * Verifies saved evidence, on any host: that it proves the boot of this machine, and of no other.
  * @param machine of this home; ignored when `trustPath` is given.
  * @param trustPath a file with the output of `attest trust` on the machine's host.
  * @param nonce that this verifier issued; without it the evidence may be of any age.
- * @throws HoldfastError `attest.file` when a file is not what it should be, `attest.machine` when it is of another, `attest.trust` when nothing is known of the machine.
+ * @throws HoldfastError `attest.file` when a file is malformed, `attest.machine` for evidence of another
+ *   machine, `attest.trust` when this host knows no attestation key of the machine.
  */
-export async function judgeKept(
+export async function judgeSaved(
   machine: Machine,
   path: string,
   trustPath: string | undefined,

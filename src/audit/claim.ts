@@ -25,7 +25,7 @@ export interface Claim {
   /** Attacks that remain possible although the claim holds. */
   readonly notStopped: string;
   readonly probes: readonly Probe<unknown>[];
-  /** Pure. Unreadable evidence fails the claim: nothing passes unseen. */
+  /** Pure. Unreadable evidence fails the claim: nothing passes without evidence. */
   judge(answers: GuestAnswers, facts: HostFacts): Finding;
 }
 

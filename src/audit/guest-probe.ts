@@ -8,7 +8,7 @@ export interface Probe<T> {
   readonly name: string;
   /** Lines of bash, run as root, with programs of the verified root only. Changes are undone. */
   readonly command: string;
-  /** Form of the output without the last newline. Any other output is no answer. */
+  /** Form of the output without the last newline. Any other output is invalid. */
   readonly form: z.ZodType<T, string>;
 }
 
@@ -25,8 +25,8 @@ export type GuestAnswers = ReadonlyMap<string, GuestAnswer>;
 const answerLimit = 64 * 1024;
 
 /**
- * Returns one script that runs every probe, each in a shell of its own. Each answer is between two lines with `mark`; an answer
- * that is too long loses its last line, and is then no answer.
+ * Returns one script that runs every probe, each in a shell of its own. Each answer is between two lines with
+ * `mark`; an answer that is too long loses its last line, which makes it invalid.
  * @param mark an unpredictable word, so that no answer can contain another.
  */
 export function probeScript(probes: readonly Probe<unknown>[], mark: string): string {
@@ -66,7 +66,7 @@ function unreadable(name: string, why: string) {
   return failure('audit.probe', `cannot read the guest's answer to '${name}'`, { why });
 }
 
-/** Form that maps the groups of `pattern`, which must match all of the text. */
+/** Returns a form that maps the groups of `pattern`, which must match all of the text. */
 export function matching<T>(pattern: RegExp, make: (groups: readonly string[]) => T): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     const match = pattern.exec(text);
@@ -76,7 +76,7 @@ export function matching<T>(pattern: RegExp, make: (groups: readonly string[]) =
   });
 }
 
-/** Form of any number of lines, each of the form `line`. */
+/** Returns the form of any number of lines, each of the form `line`. */
 export function lines<T>(line: z.ZodType<T, string>): z.ZodType<T[], string> {
   return z
     .string()

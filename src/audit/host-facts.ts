@@ -123,7 +123,7 @@ async function readKeyDigests(secrets: string): Promise<ChannelKeyDigests> {
 }
 
 /**
- * A public key in OpenSSH's format, without its comment, as something that can be compared.
+ * Returns the digest of a public key in OpenSSH's format, without its comment, for comparison.
  * @throws HoldfastError `channel.key`.
  */
 export function keyDigest(text: string): string {

@@ -8,7 +8,7 @@ import type { Family } from '../guest/firewall-source.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 import { lines, matching, type Probe } from './guest-probe.ts';
 
-/** Every line of `iptables -S`: policies, chains, rules. */
+/** Returns the probe of every line of `iptables -S`: policies, chains, rules. */
 function filterProbe(family: Family): Probe<readonly string[]> {
   return {
     name: `filter-${family}`,
@@ -39,7 +39,10 @@ const mask: Readonly<Record<Family, string>> = {
   ipv6: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
 };
 
-/** `firewall/ssh.rules` of the image: the fourth new connection of an address within a minute is dropped. */
+/**
+ * Returns the rules of `firewall/ssh.rules` in the image: the fourth new connection of an address within a
+ * minute is dropped.
+ */
 export function bruteForceRules(family: Family): string[] {
   const recent = (what: string) => `-m recent ${what} --name ssh --mask ${mask[family]} --rsource`;
   const ssh = '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW';
@@ -54,7 +57,7 @@ const neighbours = [134, 135, 136].map(
   (type) => `-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`,
 );
 
-/** The rules of INPUT, in their order; further allowed ports are in a chain of their own, which comes last. */
+/** Returns the rules of INPUT in their order. Further allowed ports are in a chain of their own, which comes last. */
 export function expectedInput(family: Family, transport: Transport): string[] {
   return [
     '-A INPUT -i lo -j ACCEPT',
@@ -115,7 +118,7 @@ export function allowedDifferences(
   ];
 }
 
-/** Whether only containers can reach this listener: Podman's name service, on an address of their network. */
+/** Returns whether only containers can reach this listener: Podman's name service, on an address of their network. */
 export function isForContainers(
   rules: readonly string[],
   { protocol, address, port }: { readonly protocol: string; readonly address: string; readonly port: number },

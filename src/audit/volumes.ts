@@ -31,7 +31,7 @@ export const volumes: Probe<readonly Volume[]> = {
 /** AES-256 in XTS, which image/initrd/unlock requires. */
 const cipher = 'aes-xts-plain64';
 
-/** Whether a volume encrypts a whole partition. */
+/** Returns whether a volume encrypts a whole partition. */
 export function encrypts({ below, type, how }: Volume, partition: string): boolean {
   return below === partition && type === 'crypt' && how === cipher;
 }

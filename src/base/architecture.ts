@@ -3,9 +3,9 @@ import { type Guid, guid } from './guid.ts';
 export type ArchitectureName = 'x86-64';
 
 /**
- * What differs by the architecture of a guest and belongs to no other seam. Hypervisors and
- * distributions have records of their own with the same keys, so a new name here does not compile
- * until each has an entry for it.
+ * The properties of a guest's architecture that belong to no other seam. Hypervisors and distributions have
+ * records of their own with the same keys, so a new name here does not compile until each has an entry for
+ * it.
  */
 export interface Architecture {
   /** As release manifests have it. */
@@ -20,9 +20,7 @@ export interface Architecture {
   readonly console: string;
   /** The directory of the dynamic loader that programs name (ELF, PT_INTERP). */
   readonly loaderDirectory: string;
-  /**
-   * The kernel parameter that keeps the watchdog from distrusting the clock: the host may be busy.
-   */
+  /** The kernel parameter that prevents the watchdog from rejecting the clock: the host may be busy. */
   readonly trustedClock: string;
   /** The kernel parameter that denies programs of older ABIs. */
   readonly nativeProgramsOnly: string;

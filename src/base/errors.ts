@@ -1,6 +1,6 @@
 import type { ErrorCode } from './error-codes.ts';
 
-/** Exit codes every verb uses: done, failed, wrong usage or configuration. */
+/** Exit codes of every command: success, failure, wrong usage or configuration. */
 export type ExitCode = 0 | 1 | 2;
 
 export interface ErrorParts {
@@ -12,8 +12,8 @@ export interface ErrorParts {
 }
 
 /**
- * An error that a person reads: what failed (`message`), why, what to do next.
- * `code` is stable and meant for scripts (`--json` prints it).
+ * An error for users: what failed (`message`), why, what to do next. `code` is stable and meant for scripts
+ * (`--json` prints it).
  */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
@@ -31,30 +31,30 @@ export class HoldfastError extends Error {
   }
 }
 
-/** Something could not be done: exit code 1. */
+/** Returns an error for something that could not be done: exit code 1. */
 export function failure(code: ErrorCode, what: string, parts?: ErrorParts): HoldfastError {
   return new HoldfastError(code, 1, what, parts);
 }
 
-/** The user asked for something that cannot be right: exit code 2. */
+/** Returns an error for a request that cannot be valid: exit code 2. */
 export function misuse(code: ErrorCode, what: string, parts?: ErrorParts): HoldfastError {
   return new HoldfastError(code, 2, what, parts);
 }
 
-/** True for a HoldfastError with one of these codes. */
+/** Returns true for a HoldfastError with one of these codes. */
 export function isFailure(error: unknown, ...codes: readonly ErrorCode[]): error is HoldfastError {
   return error instanceof HoldfastError && codes.includes(error.code);
 }
 
-/** True for a Node system error with this code, such as `ENOENT`. */
+/** Returns true for a Node system error with this code, such as `ENOENT`. */
 export function isSystemError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /**
- * Returns one line for whatever was thrown: what failed and why. Where an error has no `why`, its causes stand for it,
- * and the errors of an AggregateError. Never empty.
- * @param options `next`: with what to do, in parentheses, for a log.
+ * Returns one line for whatever was thrown: what failed and why. An error without `why` is explained by its
+ * causes, an AggregateError by its errors. Never empty.
+ * @param options `next`: appends the remedy in parentheses, for a log.
  */
 export function describe(error: unknown, options: { readonly next?: boolean } = {}): string {
   const text = describeAfter([], error);
@@ -72,7 +72,7 @@ function describeAfter(seen: readonly unknown[], error: unknown): string {
   return parts.filter((part) => part !== '').join(': ') || error.name;
 }
 
-/** The message; of a system error with its code and path, which sockets leave out. */
+/** Returns the message, with the code and the path of a system error, which the messages of sockets lack. */
 function ownText(error: Error): string {
   const { code, path, issues }: Error & OtherParts = error;
   if (Array.isArray(issues)) return describeIssues(issues);
@@ -89,17 +89,17 @@ function reasonsOf(error: Error, seen: readonly unknown[]): string[] {
   return cause === undefined || seen.includes(cause) ? [] : [describeAfter(seen, cause)];
 }
 
-/** What errors of Node and of zod have. */
+/** Fields of the errors of Node and zod. */
 interface OtherParts {
   readonly code?: unknown;
   readonly path?: unknown;
   readonly issues?: unknown;
 }
 
-/** A file of another kind has dozens of issues. */
+/** A file of another format has dozens of issues. */
 const issueLimit = 3;
 
-/** What zod found: its message is JSON of many lines. */
+/** Returns zod's issues in one line: its message is JSON of many lines. */
 function describeIssues(issues: readonly { path?: unknown; message?: unknown }[]): string {
   const texts = issues.slice(0, issueLimit).map(({ path, message }) => {
     const place = Array.isArray(path) ? path.map(String).join('.') : '';

@@ -1,4 +1,4 @@
-/** `missing`: machines cannot run; `warning`: they can, and something else cannot, or is slower. */
+/** `missing`: machines cannot run; `warning`: they can, but something else fails or is slower. */
 export type HostVerdict = 'ok' | 'warning' | 'missing';
 
 /** The result of a check. */

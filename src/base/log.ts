@@ -1,4 +1,4 @@
-/** The parts that log, and what each of them logs. */
+/** The parts that log, with the events that each logs. */
 export const subsystems = {
   cli: 'interruptions, and where errors come from',
   process: 'programs that are started, with their arguments',
@@ -50,6 +50,6 @@ export function debug(subsystem: Subsystem, line: string): void {
 
 /** Returns a line of a log, the same for standard error and for files: time, subsystem, text. */
 export function formatLine(subsystem: Subsystem, line: string, now = new Date()): string {
-  // one line for one event, without what a terminal would obey, whatever a guest or a program put into it
+  // one line for one event, without control characters: a guest or a program may have supplied the text
   return `${now.toISOString()} ${subsystem}: ${line.replaceAll(/\p{Cc}+/gu, ' ')}\n`;
 }

@@ -7,7 +7,7 @@ import { quoteCommand } from './shell-quote.ts';
 
 /** Limit for a program's standard output in bytes; a program that exceeds it is killed. */
 const outputLimit = 64 * 1024 * 1024;
-/** Characters of standard error that are kept, from its end. */
+/** Characters of standard error that are retained, from its end. */
 const stderrLimit = 64 * 1024;
 /** Time between SIGTERM and SIGKILL. */
 const killAfterMs = 5000;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Deadline {
-  /** How long to go on asking: milliseconds of real time, that of the questions included. Infinity: without end. */
+  /** Time limit in milliseconds of real time, including the time of the questions. Infinity: none. */
   readonly within: number;
-  /** The pause after a question, or the one after so many of them: milliseconds. */
+  /** The pause after each question in milliseconds, or a function of the number of questions so far. */
   readonly every: number | ((asked: number) => number);
-  /** Ends the waiting. A question that is under way is not interrupted: see `unlessAborted`. */
+  /** Aborts the wait. A question in progress is not interrupted: see `unlessAborted`. */
   readonly signal?: AbortSignal | undefined;
 }
 

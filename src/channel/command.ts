@@ -4,15 +4,19 @@ import type { ClientChannel } from 'ssh2';
 import { failure } from '../base/errors.ts';
 import { type CommandEnd, type GuestCommand, type GuestSignal, isSignalName } from './guest.ts';
 
-/** Four windows: both outputs full, one window on its way, and one to spare. Only a guest that cheats sends more. */
+/**
+ * Four windows: both outputs full, one window on its way, and one to spare. Only a guest that violates the
+ * protocol sends more.
+ */
 const windowsBuffered = 4;
 
 /**
- * A guest's command over an SSH channel. Must be called at once when the channel opens: its events come soon.
+ * Returns a guest's command over an SSH channel. Must be called as soon as the channel opens, before its
+ * events.
  * @param onOverflow called when the guest sends more than the channel's window allows.
  */
 export function commandOver(channel: ClientChannel, onOverflow: () => void): GuestCommand {
-  holdWindow(channel, onOverflow);
+  limitWindow(channel, onOverflow);
   const requests = requestsOf(channel);
   const stdin = inputOf(channel);
   const stdout = outputOf(channel);
@@ -28,7 +32,7 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
   const ended = Promise.all([closed.promise, once(stdout, 'close'), once(stderr, 'close')]).then(
     ([end]) => end,
   );
-  ended.catch(() => {}); // those who wait for it see it; waiting is optional
+  ended.catch(() => {}); // callers that await it get the error; awaiting is optional
 
   return {
     stdin,
@@ -41,7 +45,7 @@ export function commandOver(channel: ClientChannel, onOverflow: () => void): Gue
       requests.signal('SIGHUP');
       channel.close(); // no-op when it is closed
       for (const stream of [stdin, stdout, stderr]) stream.destroy();
-      closed.reject(lost()); // a command that stays may take its time
+      closed.reject(lost()); // does not wait for the command to end
     },
   };
 }
@@ -53,26 +57,29 @@ function lost() {
   });
 }
 
-/** What the command reads. ssh2's own stream forgets the callbacks of writes that the channel's end cuts off. */
+/**
+ * Returns the command's input. ssh2's own stream drops the callbacks of writes that the end of the channel
+ * interrupts.
+ */
 function inputOf(channel: ClientChannel): Writable {
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
       channel.write(chunk, done);
     },
     final(done) {
-      channel.end(() => done()); // a command that ended before it had read all is no error: its code tells
+      channel.end(() => done()); // unread input is no error: the exit code shows the result
     },
   });
 }
 
-/** What the command prints. ssh2's own stream closes the whole channel when a reader is done with one output. */
+/** Returns an output of the command. ssh2's own stream closes the whole channel when the reader closes one output. */
 function outputOf(source: Readable): Readable {
   const output = new Readable({
     read() {
       source.resume();
     },
     destroy(error, done) {
-      source.resume(); // nobody listens: what still comes is dropped
+      source.resume(); // no reader is left: further output is dropped
       done(error);
     },
   });
@@ -85,10 +92,11 @@ function outputOf(source: Readable): Readable {
 }
 
 /**
- * Keeps what is buffered bounded. Both outputs share one window (RFC 4254 section 5.2). ssh2 opens it again when one has
- * room, however full the other is; here both must have room. And it believes a guest that sends more than the window.
+ * Limits the buffered output. Both outputs share one window (RFC 4254 section 5.2). ssh2 reopens it when one
+ * has room, however full the other is; here both must have room. ssh2 also accepts more data than the window
+ * allows.
  */
-function holdWindow(channel: ClientChannel, onOverflow: () => void): void {
+function limitWindow(channel: ClientChannel, onOverflow: () => void): void {
   const limit = windowsBuffered * channel.readableHighWaterMark;
   for (const [output, other] of [
     [channel, channel.stderr],
@@ -123,8 +131,9 @@ interface ChannelInternals {
 }
 
 /**
- * Signals and window sizes may follow the end of the input (RFC 4254 section 5.3). ssh2's channel drops them silently
- * then, its protocol does not. After a channel's close they must not be sent: sshd would end the whole connection.
+ * Returns functions that send signals and window sizes. They may follow the end of the input (RFC 4254
+ * section 5.3), but ssh2's channel then drops them silently; its protocol does not. They must not follow the
+ * close of the channel: sshd would end the whole connection.
  */
 function requestsOf(channel: ClientChannel) {
   const { outgoing, _client: client } = channel as unknown as ChannelInternals;

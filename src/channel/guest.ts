@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** A machine's guest: the one way to run commands in it. */
+/** A machine's guest: the only interface for commands in it. */
 export interface Guest {
   readonly start: StartCommand;
   /**
@@ -44,16 +44,16 @@ export type GuestSignal = (typeof guestSignals)[number];
 /** How a command ended, as the guest reports it: a code of 32 bits, or any short printable word as the signal. */
 export type CommandEnd = { readonly code: number } | { readonly signal: string };
 
-/** Tells whether `text` may stand as the signal of a `CommandEnd`. */
+/** Returns whether `text` is valid as the signal of a `CommandEnd`. */
 export function isSignalName(text: string): boolean {
   return /^[!-~]{1,64}$/.test(text);
 }
 
 /** A command running in the guest. */
 export interface GuestCommand {
-  /** Destroyed when the command ends: what it did not read is dropped. */
+  /** Destroyed when the command ends: unread data is dropped. */
   readonly stdin: Writable;
-  /** A reader that pauses makes the command wait. */
+  /** A paused reader blocks the command. */
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** Resolves when the command has ended and both outputs were read; rejects when the connection is lost. */

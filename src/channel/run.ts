@@ -3,7 +3,7 @@ import { failure, type HoldfastError } from '../base/errors.ts';
 import { quoteCommand } from '../base/shell-quote.ts';
 import type { CommandResult, Guest, RunOptions, StartCommand } from './guest.ts';
 
-/** At most so much of a command's output is kept: what the guest sends is not ours to trust. */
+/** Limits for the output of a command: the guest is not trusted. */
 const stdoutLimit = 64 * 1024 * 1024;
 const stderrLimit = 64 * 1024;
 
@@ -20,7 +20,7 @@ export async function runToEnd(
 ): Promise<CommandResult> {
   const line = quoteCommand(argv[0] ?? '', argv.slice(1));
   const command = await start(argv);
-  const cut = cutOff(options, () =>
+  const limit = deadline(options, () =>
     failure('guest.timeout', `${argv[0]} in the guest took too long`, {
       why: `no end after ${options.timeoutMs} ms: ${line}`,
     }),
@@ -31,7 +31,7 @@ export async function runToEnd(
     const answer = typeof input === 'function' ? (text: Buffer) => command.stdin.end(input(text)) : undefined;
     if (typeof input !== 'function') command.stdin.end(input);
     const [stdout, stderr, end] = await Promise.race([
-      cut.off,
+      limit.passed,
       Promise.all([collect(command.stdout, line, answer), readTail(command.stderr), command.ended]),
     ]);
     if ('code' in end && (options.accept ?? [0]).includes(end.code))
@@ -45,20 +45,20 @@ export async function runToEnd(
       },
     );
   } finally {
-    cut.forget();
+    limit.forget();
     command.hangUp();
   }
 }
 
-/** Rejects when the time is over or the signal aborts, until it is told to forget about it. */
-function cutOff({ timeoutMs, signal }: RunOptions, late: () => HoldfastError) {
-  const { promise: off, reject } = Promise.withResolvers<never>();
+/** Returns a promise that rejects at the time limit or when the signal aborts, until `forget` is called. */
+function deadline({ timeoutMs, signal }: RunOptions, late: () => HoldfastError) {
+  const { promise: passed, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal?.reason);
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => reject(late()), timeoutMs);
   signal?.addEventListener('abort', abort);
   if (signal?.aborted) abort();
   return {
-    off,
+    passed,
     forget: () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
@@ -85,7 +85,10 @@ async function collect(stream: Readable, line: string, answer?: (printed: Buffer
   return Buffer.concat(chunks);
 }
 
-/** The end of a program's error output, where the reason of its failure is, also when the stream is interrupted. */
+/**
+ * Returns the end of a program's error output, which has the reason of a failure, also when the stream is
+ * interrupted.
+ */
 export function readTail(stream: Readable): Promise<string> {
   let kept = Buffer.alloc(0);
   stream.on('data', (chunk: Buffer) => {
@@ -94,7 +97,7 @@ export function readTail(stream: Readable): Promise<string> {
   return new Promise((resolve) => stream.once('close', () => resolve(kept.toString())));
 }
 
-/** What the guest says, fit for a line on a terminal: short, and without what a terminal would obey. */
+/** Returns text of the guest for a line on a terminal: short, and without control characters. */
 export function printable(text: string): string {
   return text.slice(0, 500).replace(/\p{C}/gu, '\u{fffd}');
 }

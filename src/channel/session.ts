@@ -1,18 +1,18 @@
 import type { Duplex } from 'node:stream';
 import type { Guest } from './guest.ts';
 
-/** How one end knows the other: no passwords, no trust on first use. */
+/** The keys that authenticate both ends: no passwords, no trust on first use. */
 export interface Identity {
   readonly user: string;
   /** OpenSSH private key, the only one ever offered. */
   readonly privateKey: string;
-  /** The guest's Ed25519 host key as `ssh-ed25519 BASE64`; any other is refused. */
+  /** The guest's Ed25519 host key as `ssh-ed25519 BASE64`; any other is rejected. */
   readonly hostKey: string;
 }
 
 /** One SSH connection to the guest, shared by all that the host does there. */
 export interface Session extends Guest {
-  /** Resolves when the connection is gone, whatever the reason. */
+  /** Resolves when the connection is closed, for any reason. */
   readonly ended: Promise<void>;
   close(): Promise<void>;
 }

@@ -9,7 +9,7 @@ import { toggle } from './framework/parameters.ts';
 import { checkOperands, wrongFlag } from './framework/usage-error.ts';
 import { commands, sections } from './registry.ts';
 
-/** A command line, understood: which command, and what was given to it. */
+/** A parsed command line: the command, and its arguments and flags. */
 export interface CommandLine {
   readonly command: CommandDefinition;
   readonly given: Given;
@@ -23,8 +23,8 @@ export interface Information {
 }
 
 /**
- * Understands a command line, loading only the command that it names.
- * @param onCommon is told the common flags, also when the rest is wrong.
+ * Parses a command line, loading only the command that it names.
+ * @param onCommon receives the common flags, also when the rest is wrong.
  * @param width of the terminal, for help.
  * @throws HoldfastError `usage` (exit code 2).
  */
@@ -33,7 +33,7 @@ export async function understand(
   onCommon: (common: CommonGiven) => void,
   width = 80,
 ): Promise<CommandLine | Information> {
-  // what can be known of a command line that is wrong
+  // all that can be read of an invalid command line
   let common = commonOf(sortWords(words, {}).flags);
   try {
     const { path, entry, rest } = await findCommand(words, commands);
@@ -55,7 +55,7 @@ export async function understand(
   }
 }
 
-/** `--help`, `--version`, or a command line without a command. */
+/** Handles `--help`, `--version`, and a command line without a command. */
 function withoutCommand(words: readonly string[], width: number): Information {
   const { flags, problems } = sortWords(words, { version: toggle('Print the version') });
   if (flags.version) return { text: `${packageJson.version}\n`, exitCode: 0 };

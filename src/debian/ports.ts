@@ -1,6 +1,6 @@
 import type { ArchitectureName } from '../base/architecture.ts';
 
-/** What differs by architecture in Debian. */
+/** The properties of an architecture in Debian. */
 interface Port {
   /** Debian's name of the architecture. */
   readonly architecture: string;

@@ -1,4 +1,4 @@
-/** What of Debian a release is made of. Data only: a change here changes the next build. */
+/** The parts of Debian that a release is made of. Data only: a change here changes the next build. */
 import { hostArchitecture } from '../base/architecture.ts';
 import { ports } from './ports.ts';
 

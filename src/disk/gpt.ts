@@ -52,12 +52,12 @@ const entriesSectors = entriesSize / sectorSize;
 const unusedType = Buffer.alloc(16);
 
 /** Encodes both copies of the table. A partition's number is its position in the table. */
-export function serialiseTable(table: PartitionTable): Readonly<Record<Copy, Buffer>> {
-  const entries = serialiseEntries(table.partitions);
+export function serializeTable(table: PartitionTable): Readonly<Record<Copy, Buffer>> {
+  const entries = serializeEntries(table.partitions);
   const mbr = protectiveMbr(table.diskSize);
   return {
-    primary: Buffer.concat([mbr, serialiseHeader('primary', table, entries), entries]),
-    backup: Buffer.concat([entries, serialiseHeader('backup', table, entries)]),
+    primary: Buffer.concat([mbr, serializeHeader('primary', table, entries), entries]),
+    backup: Buffer.concat([entries, serializeHeader('backup', table, entries)]),
   };
 }
 
@@ -78,7 +78,7 @@ export function parseTable(copy: Copy, bytes: Buffer): PartitionTable {
     partitions: parseEntries(copy, entries),
   };
   // Encoding the result must give the same bytes: this checks each field, each checksum and all reserved bytes
-  if (!serialiseTable(table)[copy].equals(bytes)) throw damaged(copy, 'a checksum or a field is wrong');
+  if (!serializeTable(table)[copy].equals(bytes)) throw damaged(copy, 'a checksum or a field is wrong');
   checkPlaces(copy, table);
   return table;
 }
@@ -105,7 +105,7 @@ function protectiveMbr(diskSize: Bytes): Buffer {
   return mbr;
 }
 
-function serialiseHeader(copy: Copy, { diskGuid, diskSize }: PartitionTable, entries: Buffer): Buffer {
+function serializeHeader(copy: Copy, { diskGuid, diskSize }: PartitionTable, entries: Buffer): Buffer {
   const last = BigInt(diskSize / sectorSize - 1);
   const head = Buffer.alloc(sectorSize);
   signature.copy(head, header.signature);
@@ -124,7 +124,7 @@ function serialiseHeader(copy: Copy, { diskGuid, diskSize }: PartitionTable, ent
   return head;
 }
 
-function serialiseEntries(partitions: readonly TableEntry[]): Buffer {
+function serializeEntries(partitions: readonly TableEntry[]): Buffer {
   const entries = Buffer.alloc(entriesSize);
   for (const { number, name, type, uuid, offset, size } of partitions) {
     const one = entries.subarray((number - 1) * entry.length, number * entry.length);

@@ -5,7 +5,7 @@ import {
   type PartitionTable,
   parseTable,
   primarySize,
-  serialiseTable,
+  serializeTable,
   type TableEntry,
 } from './gpt.ts';
 import type { DiskImages } from './image.ts';
@@ -71,11 +71,11 @@ export function planGrowth(tables: DiskTables, sizes: DiskSizes): GrowthStep[] {
   const partitions = layout(sizes);
   checkGrowth(current.partitions, partitions);
   const size = Math.max(diskSize(sizes), tables.size) as Bytes; // an interrupted growth may have enlarged it
-  const { primary, backup } = serialiseTable({ diskGuid: current.diskGuid, diskSize: size, partitions });
+  const { primary, backup } = serializeTable({ diskGuid: current.diskGuid, diskSize: size, partitions });
   if (size === tables.size && primary.equals(tables.primary) && backup.equals(tables.backup)) return [];
 
   const nothing = Buffer.alloc(backupSize);
-  const restored = serialiseTable(current).primary;
+  const restored = serializeTable(current).primary;
   const steps: GrowthStep[] = [];
   if (!restored.equals(tables.primary)) steps.push({ kind: 'write', offset: 0, data: restored });
   // The backup copy of an interrupted growth would otherwise remain inside Data

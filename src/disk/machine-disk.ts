@@ -5,7 +5,7 @@ import { syncDirectory } from '../base/files.ts';
 import { guid } from '../base/guid.ts';
 import { run } from '../base/process.ts';
 import { KiB } from '../base/size.ts';
-import { backupSize, serialiseTable } from './gpt.ts';
+import { backupSize, serializeTable } from './gpt.ts';
 import type { DiskImages } from './image.ts';
 import {
   type DiskSizes,
@@ -80,7 +80,7 @@ async function writeRaw(
   made: readonly FileSystem[],
 ): Promise<void> {
   const size = diskSize(sizes);
-  const table = serialiseTable({ diskGuid: guid(randomUUID()), diskSize: size, partitions });
+  const table = serializeTable({ diskGuid: guid(randomUUID()), diskSize: size, partitions });
   await writeFile(path, table.primary);
   await truncate(path, size);
   const handle = await open(path, 'r+');

@@ -1,10 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { nbdError } from './nbd-messages.ts';
 
-/**
- * Fills a buffer with the next bytes and returns it; one caller at a time. Rejects when the stream
- * ends early.
- */
+/** Fills a buffer with the next bytes and returns it, for one caller at a time. Rejects when the stream ends early. */
 export type Take = (target: Buffer) => Promise<Buffer>;
 
 /** Bytes of the receive buffer. */

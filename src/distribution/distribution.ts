@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ProgressStep } from '../base/progress.ts';
 
-/** What a package of the host is for: running machines, building releases, testing Holdfast. */
+/** The purpose of a package of the host: running machines, building releases, testing Holdfast. */
 export type Purpose = 'run' | 'build' | 'test';
 
 /** A package that Holdfast uses on the host. */
@@ -21,7 +21,7 @@ export interface Mirrors {
   readonly security: string | undefined;
 }
 
-/** A distribution as the host's: where the programs come from that Holdfast runs. */
+/** A distribution as that of the host: the source of the programs that Holdfast runs. */
 export interface HostDistribution {
   /** What building releases needs because they are made from this distribution. */
   readonly packages: readonly HostPackage[];
@@ -94,7 +94,7 @@ export interface BootFiles {
   readonly loader: string;
 }
 
-/** A distribution as what releases are made from. It must use systemd, and a kernel with IPE and signed dm-verity. */
+/** A distribution as the base of releases. It must use systemd, and a kernel with IPE and signed dm-verity. */
 export interface GuestDistribution {
   /** Fields of os-release(5). */
   readonly release: {
@@ -132,7 +132,7 @@ export interface GuestDistribution {
   strip(root: string): Promise<void>;
 }
 
-/** One Linux distribution: on the host, and as what releases are made from. */
+/** One Linux distribution: on the host, and as the base of releases. */
 export interface Distribution {
   /** Its name in messages. */
   readonly name: string;

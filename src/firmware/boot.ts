@@ -1,5 +1,5 @@
 import { type Slot, sectorSize, slotPartition, ukiPaths, type Verity } from '../disk/layout.ts';
-import { type LoadOption, parseLoadOption, serialiseLoadOption } from './load-option.ts';
+import { type LoadOption, parseLoadOption, serializeLoadOption } from './load-option.ts';
 import { malformed } from './malformed.ts';
 import { attributes, vendors } from './names.ts';
 import type { Variable } from './record.ts';
@@ -40,7 +40,7 @@ export function bootEntry(slot: Slot, file: string = ukiPaths.on): LoadOption {
  * used.
  */
 export function setBootEntry(store: VariableStore, slot: Slot, entry: LoadOption): VariableStore {
-  return setVariables(store, shared(entryName(slot), serialiseLoadOption(entry)));
+  return setVariables(store, shared(entryName(slot), serializeLoadOption(entry)));
 }
 
 /** Points each existing slot entry, damaged or not, at the UKI with or without verity. */

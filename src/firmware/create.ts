@@ -1,7 +1,7 @@
 import type { Slot } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootOrder, setNoBootMenu } from './boot.ts';
 import { enrolSecureBoot, type SecureBootKeys } from './secure-boot.ts';
-import { parseVariableStore, serialiseVariableStore } from './store.ts';
+import { parseVariableStore, serializeVariableStore } from './store.ts';
 
 /**
  * Creates the variable store of a new machine: Secure Boot enabled with the given keys, the slots
@@ -18,5 +18,5 @@ import { parseVariableStore, serialiseVariableStore } from './store.ts';
 export function createVariableStore(template: Buffer, keys: SecureBootKeys, order: readonly Slot[]): Buffer {
   let store = enrolSecureBoot(parseVariableStore(template), keys);
   for (const slot of order) store = setBootEntry(store, slot, bootEntry(slot));
-  return serialiseVariableStore(setNoBootMenu(setBootOrder(store, order)));
+  return serializeVariableStore(setNoBootMenu(setBootOrder(store, order)));
 }

@@ -33,7 +33,7 @@ const filePath = { type: 0x0404 } as const;
 const endOfPath = Buffer.of(0x7f, 0xff, 0x04, 0x00);
 
 /** @throws HoldfastError `firmware.variables` when a text is empty, has a NUL, or is too long. */
-export function serialiseLoadOption({ description, partition, file }: LoadOption): Buffer {
+export function serializeLoadOption({ description, partition, file }: LoadOption): Buffer {
   const drive = node(hardDrive.type, hardDriveData(partition));
   const path = Buffer.concat([drive, node(filePath.type, text(file)), endOfPath]);
   const head = Buffer.alloc(descriptionStart);
@@ -43,13 +43,13 @@ export function serialiseLoadOption({ description, partition, file }: LoadOption
 }
 
 /**
- * Parses a load option in the form that `serialiseLoadOption` writes: active, this kind of path, no
+ * Parses a load option in the form that `serializeLoadOption` writes: active, this kind of path, no
  * optional data.
  * @throws HoldfastError `firmware.variables` for any other form.
  */
 export function parseLoadOption(bytes: Buffer): LoadOption {
   const option = readLoadOption(bytes);
-  if (!option || !serialiseLoadOption(option).equals(bytes)) {
+  if (!option || !serializeLoadOption(option).equals(bytes)) {
     throw malformed('the boot entry of a slot differs from the form that Holdfast writes');
   }
   return option;

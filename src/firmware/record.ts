@@ -93,7 +93,7 @@ export function parseRecord(area: Buffer, offset: number): ParsedRecord {
  * Encodes the record of a variable, padded to the alignment of the next one.
  * @throws HoldfastError `firmware.variables` when the name is empty or contains a NUL.
  */
-export function serialiseRecord({ name, vendor, attributes, data, timestamp }: Variable): Buffer {
+export function serializeRecord({ name, vendor, attributes, data, timestamp }: Variable): Buffer {
   if (name === '' || name.includes('\0'))
     throw malformed(`the variable name '${name}' is empty or contains a NUL`);
   const encodedName = Buffer.from(`${name}\0`, 'utf16le');
@@ -102,7 +102,7 @@ export function serialiseRecord({ name, vendor, attributes, data, timestamp }: V
   record.writeUInt16LE(startId, header.startId);
   record[header.state] = added;
   record.writeUInt32LE(attributes, header.attributes);
-  if (timestamp) serialiseTimestamp(timestamp).copy(record, header.timestamp);
+  if (timestamp) serializeTimestamp(timestamp).copy(record, header.timestamp);
   record.writeUInt32LE(encodedName.length, header.nameSize);
   record.writeUInt32LE(data.length, header.dataSize);
   guidToBytes(vendor).copy(record, header.vendor);
@@ -136,12 +136,12 @@ function parseTimestamp(bytes: Buffer): Date | undefined {
   date.setUTCFullYear(bytes.readUInt16LE(0), (bytes[2] ?? 0) - 1, bytes[3]);
   date.setUTCHours(bytes[4] ?? 0, bytes[5], bytes[6]);
   // Date normalises months and days out of range, which then encode to other bytes.
-  const isTime = date.getUTCFullYear() >= firstYear && serialiseTimestamp(date).equals(bytes);
+  const isTime = date.getUTCFullYear() >= firstYear && serializeTimestamp(date).equals(bytes);
   if (!isTime) throw malformed('a variable has an invalid time stamp');
   return date;
 }
 
-function serialiseTimestamp(date: Date): Buffer {
+function serializeTimestamp(date: Date): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeUInt16LE(date.getUTCFullYear(), 0);
   bytes[2] = date.getUTCMonth() + 1;

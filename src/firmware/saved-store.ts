@@ -1,7 +1,7 @@
 import { exists, readBounded, writeFileAtomic } from '../base/files.ts';
 import { readBootState } from './boot.ts';
 import { geometry } from './geometry.ts';
-import { parseVariableStore, serialiseVariableStore, type VariableStore } from './store.ts';
+import { parseVariableStore, serializeVariableStore, type VariableStore } from './store.ts';
 import { readVariableStore, writeVariableStore } from './store-file.ts';
 
 /*
@@ -19,7 +19,7 @@ export function savedPath(path: string): string {
 /**
  * A machine's variables, and whether they are the saved copy instead of what its firmware wrote.
  */
-export interface SoundStore {
+export interface IntactStore {
   readonly store: VariableStore;
   readonly isSaved: boolean;
 }
@@ -28,7 +28,7 @@ export interface SoundStore {
  * Parses a variable store, or its saved copy when the store is torn.
  * @throws HoldfastError `firmware.variables` when there is no copy, or it is damaged too.
  */
-export function soundStore(image: Buffer, saved: Buffer | undefined): SoundStore {
+export function intactStore(image: Buffer, saved: Buffer | undefined): IntactStore {
   try {
     const store = parseVariableStore(image);
     // a store without a boot order is torn: no complete store lacks one
@@ -44,25 +44,25 @@ export function soundStore(image: Buffer, saved: Buffer | undefined): SoundStore
  * `readVariableStore` does.
  */
 export async function saveVariableStore(path: string): Promise<void> {
-  const image = serialiseVariableStore(await readVariableStore(path));
+  const image = serializeVariableStore(await readVariableStore(path));
   if ((await readSaved(path))?.equals(image)) return;
   await writeFileAtomic(savedPath(path), image, 0o600);
 }
 
 /**
- * Reads a machine's variables, from the saved copy when the store is torn. Throws as `soundStore`
+ * Reads a machine's variables, from the saved copy when the store is torn. Throws as `intactStore`
  * and `readVariableStore` do.
  */
-export async function readSoundStore(path: string): Promise<SoundStore> {
-  return soundStore(await readBounded(path, geometry.size), await readSaved(path));
+export async function readIntactStore(path: string): Promise<IntactStore> {
+  return intactStore(await readBounded(path, geometry.size), await readSaved(path));
 }
 
 /**
  * Replaces a torn store with its saved copy.
- * @returns whether it was torn. Throws as `readSoundStore` does.
+ * @returns whether it was torn. Throws as `readIntactStore` does.
  */
 export async function restoreVariableStore(path: string): Promise<boolean> {
-  const { store, isSaved } = await readSoundStore(path);
+  const { store, isSaved } = await readIntactStore(path);
   if (isSaved) await writeVariableStore(path, store);
   return isSaved;
 }

@@ -1,7 +1,7 @@
 import { readBounded, writeFileAtomic } from '../base/files.ts';
 import { finishInterruptedWrite } from './fault-tolerant-write.ts';
 import { geometry } from './geometry.ts';
-import { parseVariableStore, serialiseVariableStore, type VariableStore } from './store.ts';
+import { parseVariableStore, serializeVariableStore, type VariableStore } from './store.ts';
 
 /**
  * Reads a machine's variable store. While the machine runs, its firmware can be in the middle of a
@@ -18,7 +18,7 @@ export async function readVariableStore(path: string): Promise<VariableStore> {
  * old file open.
  */
 export async function writeVariableStore(path: string, store: VariableStore): Promise<void> {
-  await writeFileAtomic(path, serialiseVariableStore(store), 0o600);
+  await writeFileAtomic(path, serializeVariableStore(store), 0o600);
 }
 
 /**
@@ -37,7 +37,7 @@ export async function repairVariableStore(
   const wanted = change(found);
   const isReady =
     finishInterruptedWrite(image) === image &&
-    serialiseVariableStore(wanted).equals(serialiseVariableStore(found));
+    serializeVariableStore(wanted).equals(serializeVariableStore(found));
   if (!isReady) await writeVariableStore(path, wanted);
   return !isReady;
 }

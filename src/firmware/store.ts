@@ -2,7 +2,7 @@ import { type Guid, guid, guidFromBytes, guidSize } from '../base/guid.ts';
 import { emptyWorkingArea, finishInterruptedWrite } from './fault-tolerant-write.ts';
 import { erased, flashBlockSize, geometry } from './geometry.ts';
 import { malformed } from './malformed.ts';
-import { parseRecord, serialiseRecord, startsRecord, type Variable } from './record.ts';
+import { parseRecord, serializeRecord, startsRecord, type Variable } from './record.ts';
 
 /** The content of a variable store file. Immutable: each change returns a new store. */
 export interface VariableStore {
@@ -50,8 +50,8 @@ export function parseVariableStore(image: Buffer): VariableStore {
  * else. The same store always gives the same bytes.
  * @throws HoldfastError `firmware.variables` when the variables do not fit.
  */
-export function serialiseVariableStore({ headers, variables }: VariableStore): Buffer {
-  const records = Buffer.concat(variables.map(serialiseRecord));
+export function serializeVariableStore({ headers, variables }: VariableStore): Buffer {
+  const records = Buffer.concat(variables.map(serializeRecord));
   if (recordsStart + records.length > geometry.variables.end) {
     throw malformed(
       `its variables take ${records.length} bytes, the limit is ${geometry.variables.end - recordsStart}`,

@@ -47,7 +47,7 @@ export function keepClock(session: Session, events: ClockEvents, instant: () => 
     const now = instant();
     if (hasJumped(seen, now)) {
       dueAt = Number.NEGATIVE_INFINITY; // also when a check is under way: it may have read before the jump
-      last = undefined; // what the guest lost while the host slept says nothing about its clock
+      last = undefined; // the time that the guest lost while the host slept is not the drift of its clock
     }
     seen = now;
     if (!busy && now.monotonic >= dueAt) await check(now);

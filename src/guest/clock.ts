@@ -31,7 +31,7 @@ export interface Instant {
   readonly monotonic: number;
 }
 
-/** Tells whether the host slept or its clock was set between two instants: its two clocks diverged. */
+/** Returns whether the host slept or its clock was set between two instants: its two clocks diverged. */
 export function hasJumped(earlier: Instant, later: Instant): boolean {
   return Math.abs(later.wall - earlier.wall - (later.monotonic - earlier.monotonic)) > tolerance;
 }

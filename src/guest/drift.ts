@@ -84,7 +84,7 @@ function changeOf(
   return entry.type === 'directory' ? undefined : 'copied';
 }
 
-/** Mode and owner. */
+/** Returns whether mode and owner are equal. */
 export function hasSameAttributes(one: Attributes, other: Attributes): boolean {
   return one.mode === other.mode && one.user === other.user && one.group === other.group;
 }

@@ -24,19 +24,19 @@ const onlyIn = { ipv4: '-4 ', ipv6: '-6 ' } as const;
  * Returns the input of iptables-restore(8) and ip6tables-restore(8): one file for both families, each line as `iptables -S` prints
  * it. `image/…/firewall/allowed.form` describes the same form to the machine, which loads nothing else at boot.
  */
-export function serialiseRules(rules: readonly FirewallRule[]): string {
+export function serializeRules(rules: readonly FirewallRule[]): string {
   const lines = rules.map((rule) => {
     const [family, other] = familiesOf(rule);
-    return `${family && !other ? onlyIn[family] : ''}${serialiseRule(rule)}`;
+    return `${family && !other ? onlyIn[family] : ''}${serializeRule(rule)}`;
   });
   return [...head, ...lines, ...tail].join('\n');
 }
 
 /** Returns a rule as `iptables -S` prints it. */
-export function serialiseRule({ service, from, comment }: FirewallRule): string {
+export function serializeRule({ service, from, comment }: FirewallRule): string {
   const words = [`-A ${chain}`];
   if (from !== undefined) words.push(`-s ${from}`);
-  words.push(serialiseService(service));
+  words.push(serializeService(service));
   if (comment !== undefined) words.push(`-m comment --comment ${quoteComment(comment)}`);
   return [...words, '-j ACCEPT'].join(' ');
 }
@@ -50,7 +50,7 @@ const pings = {
  * Matches the original destination port: for a port that Podman publishes, not the container's port, which the packet has after
  * Podman's translation.
  */
-function serialiseService(service: Service): string {
+function serializeService(service: Service): string {
   if (!('first' in service)) return pings[service.protocol];
   const { protocol, first, last } = service;
   const ports = first === last ? first : `${first}:${last}`;
@@ -72,7 +72,7 @@ const line = new RegExp(
 );
 
 /**
- * Parses the output of `serialiseRules`; an empty text has no rules.
+ * Parses the output of `serializeRules`; an empty text has no rules.
  * @throws HoldfastError `firewall.damaged` for any other text: guest output is not trusted.
  */
 export function parseRules(text: string): FirewallRule[] {
@@ -81,7 +81,7 @@ export function parseRules(text: string): FirewallRule[] {
   if (lines.length > ruleLimit) throw damaged(`it has more than ${ruleLimit} rules`);
   const rules = lines.map(parseLine);
   const twice = rules.find((rule, index) => rules.slice(0, index).some((other) => isSameRule(rule, other)));
-  if (twice || serialiseRules(rules) !== text) throw damaged('it is not what `holdfast firewall` writes');
+  if (twice || serializeRules(rules) !== text) throw damaged('it is not what `holdfast firewall` writes');
   return rules;
 }
 
@@ -109,10 +109,10 @@ function damaged(why: string) {
 
 /** Returns the rules of one family, as `iptables -S` or `ip6tables -S` prints the chain. */
 export function chainLines(rules: readonly FirewallRule[], family: Family): string[] {
-  return rules.filter((rule) => familiesOf(rule).includes(family)).map(serialiseRule);
+  return rules.filter((rule) => familiesOf(rule).includes(family)).map(serializeRule);
 }
 
-/** Tells whether any of the rules allows packets to this port. */
+/** Returns whether any of the rules allows packets to this port. */
 export function isAllowed(rules: readonly FirewallRule[], protocol: string, port: number): boolean {
   return rules.some((rule) => coversPort(rule, protocol, port));
 }

@@ -83,7 +83,7 @@ export function familiesOf({ service, from }: Pick<FirewallRule, 'service' | 'fr
   );
 }
 
-/** Tells whether two rules allow the same; their comments may differ. */
+/** Returns whether two rules allow the same; their comments may differ. */
 export function isSameRule(
   one: Omit<FirewallRule, 'comment'>,
   other: Omit<FirewallRule, 'comment'>,
@@ -91,7 +91,7 @@ export function isSameRule(
   return describeRule(one) === describeRule(other);
 }
 
-/** Tells whether a rule allows packets to this port, from any source. */
+/** Returns whether a rule allows packets to this port, from any source. */
 export function coversPort({ service }: FirewallRule, protocol: string, port: number): boolean {
   return 'first' in service && service.protocol === protocol && service.first <= port && port <= service.last;
 }

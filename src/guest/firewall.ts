@@ -1,5 +1,5 @@
 import type { Guest } from '../channel/guest.ts';
-import { parseRules, serialiseRules } from './firewall-file.ts';
+import { parseRules, serializeRules } from './firewall-file.ts';
 import type { FirewallRule } from './firewall-rule.ts';
 import { rootScript } from './root-script.ts';
 
@@ -45,18 +45,22 @@ const timeoutMs = 60_000;
 
 type Rules = readonly FirewallRule[];
 
-/** Returns the rules of the guest; the host keeps no copy. @throws HoldfastError `firewall.damaged`, and those of `Guest.run`. */
+/**
+ * Returns the rules of the guest; the host has no copy. @throws HoldfastError `firewall.damaged`, and those
+ * of `Guest.run`.
+ */
 export async function readAllowed(guest: Guest): Promise<Rules> {
   const { stdout } = await guest.run(['sh', '-c', printRules], { timeoutMs });
   return parseRules(stdout.toString('utf8'));
 }
 
 /**
- * Changes the rules, now and at every boot: for both families or, on a failure, for none. Concurrent changes wait.
- * @param change returns the new rules, or the very array that it was given to change nothing.
+ * Changes the rules, now and at every boot: for both families or, on a failure, for none. Concurrent changes
+ * wait.
+ * @param change returns the new rules, or its unchanged argument to change nothing.
  * @returns whether anything changed.
- * @throws HoldfastError `firewall.damaged`; `guest.command` when the packet filter or the disk of the guest failed; those of
- *   `Guest.run` and `change`.
+ * @throws HoldfastError `firewall.damaged`; `guest.command` when the packet filter or the disk of the guest
+ *   failed; those of `Guest.run` and `change`.
  */
 export async function changeAllowed(guest: Guest, change: (rules: Rules) => Rules): Promise<boolean> {
   let isChanged = false;
@@ -64,14 +68,14 @@ export async function changeAllowed(guest: Guest, change: (rules: Rules) => Rule
     const rules = parseRules(text);
     const changed = change(rules);
     isChanged = changed !== rules;
-    return isChanged ? serialiseRules(changed) : '';
+    return isChanged ? serializeRules(changed) : '';
   });
   return isChanged;
 }
 
 /** Replaces the rules as `changeAllowed` does, even if the present ones cannot be read. */
 export async function replaceAllowed(guest: Guest, rules: Rules): Promise<void> {
-  await talk(guest, () => serialiseRules(rules));
+  await talk(guest, () => serializeRules(rules));
 }
 
 async function talk(guest: Guest, answer: (text: string) => string): Promise<void> {

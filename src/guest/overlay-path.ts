@@ -23,7 +23,7 @@ export function rawPath(text: string): RawPath {
   return text as RawPath;
 }
 
-/** Tells whether a path is another one or below it. */
+/** Returns whether a path is another one or below it. */
 export function isWithin(path: RawPath, directory: RawPath): boolean {
   return directory === '' || path === directory || path.startsWith(`${directory}/`);
 }
@@ -71,7 +71,7 @@ export function showPath({ overlay, path }: OverlayPath): string {
   return path === '' ? `/${overlay}` : `/${overlay}/${showBytes(path)}`;
 }
 
-/** Parser: a path as `showPath` shows it. @throws HoldfastError `drift.path`. */
+/** Parses a path as `showPath` shows it. @throws HoldfastError `drift.path`. */
 export function parseOverlayPath(word: string): OverlayPath {
   const match = /^\/([a-z]+)(?:\/+(.*?))?\/*$/s.exec(word);
   const overlay = overlays.find((each) => each === match?.[1]);

@@ -1,12 +1,13 @@
 import type { MachineConfiguration } from '../machine/configuration.ts';
 import type { Machine } from '../machine/machine.ts';
 
-/** What a machine does from its next start on. */
+/** The options of a machine that take effect at its next start. */
 export type NextStart = Pick<MachineConfiguration, 'verity'> | Pick<MachineConfiguration, 'ipe'>;
 
 /**
- * Sets what a machine does from its next start on; it may be running. The supervisor applies the configuration between two
- * starts, because QEMU has the variable store open until then and because the guest must have no say in it.
+ * Sets options that take effect at the next start of a machine, which may be running. The supervisor applies
+ * the configuration between two starts, because QEMU has the variable store open until then and because the
+ * guest must not influence it.
  * @returns false when nothing changed.
  * @throws HoldfastError those of `Machine.update`.
  */

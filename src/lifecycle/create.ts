@@ -31,7 +31,7 @@ export interface DeployRequest {
   readonly signal: AbortSignal;
 }
 
-/** The space that a new machine takes on the host at most, in addition to its release. */
+/** The maximum space of a new machine on the host, in addition to its release. */
 const machineRoom = (64 * MiB) as Bytes;
 
 /**

@@ -1,5 +1,5 @@
 import { failure } from '../base/errors.ts';
-import { readSoundStore } from '../firmware/saved-store.ts';
+import { readIntactStore } from '../firmware/saved-store.ts';
 import { changedSecureBoot } from '../firmware/secure-boot.ts';
 import { secureBootKeys } from '../machine/boot-keys.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
@@ -10,8 +10,9 @@ import { powerState, startMachine } from '../supervisor/power.ts';
 import { isOff } from '../supervisor/state.ts';
 
 /**
- * Returns what `machine.json` keeps of a machine's keys.
- * @throws HoldfastError `recovery.plain` when its data are not encrypted, and those of `Machine.configuration`.
+ * Returns the digests of a machine's keys in `machine.json`.
+ * @throws HoldfastError `recovery.plain` when its data are not encrypted, and those of
+ *   `Machine.configuration`.
  */
 export async function encryptionOf(
   machine: Machine,
@@ -69,9 +70,12 @@ export async function startWithKey(machine: Machine, key: string): Promise<void>
   }
 }
 
-/** An attacker who changed the Secure Boot keys could otherwise have the new key sealed to software of their own. */
+/**
+ * Checks Secure Boot: an attacker who changed its keys could otherwise have the new key sealed to software of
+ * their own.
+ */
 async function checkSecureBoot(machine: Machine): Promise<void> {
-  const { store } = await readSoundStore(machine.paths.variables);
+  const { store } = await readIntactStore(machine.paths.variables);
   const changed = changedSecureBoot(store, await secureBootKeys(machine.home));
   if (changed.length === 0) return;
   throw failure('recovery.secure-boot', `the firmware of '${machine.name}' would start unsigned software`, {
@@ -80,7 +84,10 @@ async function checkSecureBoot(machine: Machine): Promise<void> {
   });
 }
 
-/** Tells whether the guest reported that the TPM took no key of the volume: `open_data` of image/initrd/unlock. */
+/**
+ * Returns whether the guest reported that no key of the volume could be sealed to the TPM: `open_data` of
+ * image/initrd/unlock.
+ */
 export async function isLockedNextTime(machine: Machine): Promise<boolean> {
   const { stdout } = await guestOf(machine).run(['cat', '/run/holdfast/degraded'], {
     timeoutMs: 30_000,

@@ -2,7 +2,7 @@ import { describe, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
 import { type FirmwareBootState, readBootState } from '../firmware/boot.ts';
-import { readSoundStore } from '../firmware/saved-store.ts';
+import { readIntactStore } from '../firmware/saved-store.ts';
 import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
@@ -88,7 +88,7 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
 /** Returns what the firmware boots. An unreadable store is a problem of the machine, not of the command. */
 async function readBoot(path: string): Promise<{ state?: FirmwareBootState; problem?: string }> {
   try {
-    return { state: readBootState((await readSoundStore(path)).store) };
+    return { state: readBootState((await readIntactStore(path)).store) };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { problem: describe(error) };

@@ -19,8 +19,8 @@ const bytes = z
   .transform((size) => size as Bytes);
 
 /**
- * `machine.json`: the choices of the user for one machine. It holds nothing that can be derived: the slot follows from the variable
- * store, the power state from the processes, automatic start from the systemd unit.
+ * `machine.json`: the choices of the user for one machine. It contains nothing that can be derived: the slot
+ * follows from the variable store, the power state from the processes, automatic start from the systemd unit.
  */
 export const machineConfiguration = z.strictObject({
   format: z.literal(currentFormat),

@@ -37,7 +37,7 @@ export function makeDataKeys(): DataKeys {
   };
 }
 
-/** Returns what `machine.json` keeps of the keys. */
+/** Returns the digests of the keys for `machine.json`. */
 export function describeKeys({ volumeKey, recoveryKey }: DataKeys): MachineConfiguration['encryption'] {
   return {
     volume: sha256.parse(measuredVolume(volumeKey).toString('hex')),
@@ -65,7 +65,7 @@ export function parseRecoveryKey(text: string): string {
   });
 }
 
-/** Tells whether `key` has the expected digest. */
+/** Returns whether `key` has the expected digest. */
 export function isRecoveryKey(key: string, expected: string): boolean {
   return createHash('sha256').update(key).digest('hex') === expected;
 }
@@ -95,7 +95,7 @@ export async function keepRecoveryKey(secrets: string, key: string): Promise<voi
   await syncDirectory(secrets);
 }
 
-/** How long a recovery key alone is valid, as the start follows at once: milliseconds. */
+/** The validity of a recovery key alone in milliseconds: the start follows at once. */
 const recoveryWithin = 60_000;
 
 /**

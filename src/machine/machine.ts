@@ -56,7 +56,7 @@ export class Machine {
 
   /**
    * Changes the configuration: locks, reads, changes, writes.
-   * @param change returns the new configuration; the very one that it was given when there is nothing to change.
+   * @param change returns the new configuration, or its unchanged argument when there is nothing to change.
    * @throws HoldfastError those of `locked`, and what `change` throws.
    */
   update(holder: string, change: ConfigurationChange): Promise<ChangedConfiguration> {

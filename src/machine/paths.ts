@@ -7,7 +7,7 @@ export type MachineName = string & { readonly __brand: 'MachineName' };
 
 export const longestMachineName = 32;
 
-/** Tells whether `text` is a valid machine name. */
+/** Returns whether `text` is a valid machine name. */
 export function isMachineName(text: string): text is MachineName {
   return text.length <= longestMachineName && /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/.test(text);
 }
@@ -25,7 +25,10 @@ export function parseMachineName(text: string): MachineName {
   return text;
 }
 
-/** `HOLDFAST_HOME`, or the XDG data directory (XDG Base Directory Specification, section 3). Absolute. */
+/**
+ * Returns `HOLDFAST_HOME`, or the XDG data directory (XDG Base Directory Specification, section 3), as an
+ * absolute path.
+ */
 export function homeDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   if (environment.HOLDFAST_HOME) return resolve(environment.HOLDFAST_HOME);
   return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'holdfast');

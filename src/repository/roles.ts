@@ -1,6 +1,6 @@
 /**
  * The four roles of a repository (TUF specification 1.0, section 2.1).
- * - `root` delegates to the keys of the other roles. It signs only when keys change and can be kept
+ * - `root` delegates to the keys of the other roles. It signs only when keys change and can be stored
  *   offline.
  * - `targets` signs releases; `snapshot` and `timestamp` sign which metadata is the newest.
  */

@@ -13,7 +13,7 @@ const rootLimit = 512_000;
 export interface RepositoryKeys {
   /** HOLDFAST_HOME/keys/repository. */
   readonly directory: string;
-  /** Directory of the root keys: a different one when they are kept offline. */
+  /** Directory of the root keys: a different one when they are stored offline. */
   readonly rootKeys: string;
 }
 

@@ -12,8 +12,8 @@ import { initialState, reduce, type SupervisorEvent, type SupervisorState, type 
 const forEver = Number.POSITIVE_INFINITY;
 
 /**
- * Does the tasks of the reducer, one after the other: each reboot of the guest ends a machine and needs the next. Holds the
- * only state, and the machine and the connection that belong to it.
+ * Runs the tasks of the reducer, one after the other: each reboot of the guest ends a machine and requires
+ * the next. Owns the only state, and the machine and the connection that belong to it.
  */
 export class BootLoop {
   readonly #parts: SupervisorParts;
@@ -40,7 +40,7 @@ export class BootLoop {
     return this.#machine;
   }
 
-  /** Resolves when the first machine runs. @throws why it could not be found or started. */
+  /** Resolves when the first machine runs. @throws the reason why it could not be found or started. */
   get started(): Promise<void> {
     return this.#started.promise;
   }
@@ -72,7 +72,7 @@ export class BootLoop {
     await this.#closed;
   }
 
-  /** Lets go of the machine, which lives on. */
+  /** Leaves the machine running without this supervisor. */
   async leave(): Promise<void> {
     this.happen({ type: 'left' });
     this.#machine?.release();
@@ -169,7 +169,7 @@ export class BootLoop {
     });
   }
 
-  /** Ends a machine that its firmware does not boot: the firmware would wait for a key for ever. */
+  /** Ends a machine that its firmware does not boot: the firmware would wait for a key forever. */
   async #watchBoot(machine: RunningMachine, signal: AbortSignal): Promise<void> {
     try {
       await until({ within: forEver, every: this.#parts.lookEvery ?? 1000, signal }, async () => {

@@ -18,21 +18,22 @@ const problemLimit = 500;
 const mark = '--- holdfast starts the machine: ';
 
 /**
- * `refused`: the firmware found nothing that it may start, and waits for a key forever; `panic`: kernel panic; `locked`: the initrd
- * gave up because the data cannot be opened; `notice`: the guest may still come up, or has, with a problem.
+ * `unbootable`: the firmware found nothing that it is allowed to start, and waits for a key forever; `panic`:
+ * kernel panic; `locked`: the initrd gave up because the data cannot be opened; `notice`: a problem of a
+ * guest that may still come up, or has.
  */
-type ProblemKind = 'refused' | 'panic' | 'locked' | 'notice';
+type ProblemKind = 'unbootable' | 'panic' | 'locked' | 'notice';
 
 /** Console lines of firmware, fallback loader, kernel and initrd that report a problem. Their groups are shown. */
-const tellingLines: readonly (readonly [RegExp, ProblemKind])[] = [
+const problemLines: readonly (readonly [RegExp, ProblemKind])[] = [
   // edk2: MdeModulePkg/Library/UefiBootManagerLib; Secure Boot denies its shell by design
   [
     /^BdsDxe: (failed to (?:load|start) Boot.{4} "(?!EFI Internal Shell).*?") from .*(: [A-Z][A-Za-z ]+)$/,
     'notice',
   ],
-  // any entry that is not of a slot
+  // an entry that belongs to no slot
   [/^BdsDxe: (starting Boot(?!000[AB] ).{4} "(?!EFI Internal Shell).*?") from /, 'notice'],
-  [/^BdsDxe: (No bootable option or device was found)/, 'refused'],
+  [/^BdsDxe: (No bootable option or device was found)/, 'unbootable'],
   // systemd: src/boot/efi/log.c
   [/^\S*src\/boot\/\S+: (Error .*)$/, 'notice'],
   [/device-mapper: (verity: .* is corrupted)/, 'notice'],
@@ -52,7 +53,7 @@ export function consoleProblem(text: string): ConsoleProblem | undefined {
   const found = new Set<string>();
   let worst: ProblemKind = 'notice';
   for (const line of text.split('\n')) {
-    for (const [pattern, kind] of tellingLines) {
+    for (const [pattern, kind] of problemLines) {
       const match = pattern.exec(line);
       if (!match) continue;
       const told = match.slice(1).join('').slice(0, lineLimit);

@@ -39,7 +39,7 @@ export class TpmAccess {
     };
   }
 
-  /** Opens or closes the access as the configuration now says. @throws HoldfastError `channel.no-vsock`. */
+  /** Opens or closes the access according to the current configuration. @throws HoldfastError `channel.no-vsock`. */
   refresh(): Promise<void> {
     const done = this.#last.then(() => this.#settle());
     this.#last = done.catch((error: unknown) => this.#log(`not opened: ${describe(error)}`));

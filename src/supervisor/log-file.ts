@@ -4,8 +4,8 @@ import { formatLine, type Subsystem } from '../base/log.ts';
 import { MiB } from '../base/size.ts';
 
 /**
- * Opens a log that is kept in `path` and, once that is full, in `path.1`: never more than twice `maximum` bytes. Lines are
- * written synchronously, so that the last ones before a crash are there.
+ * Opens a log in `path`, whose older part is in `path.1` once `path` was full: never more than twice
+ * `maximum` bytes. Lines are written synchronously, so that the last ones before a crash are there.
  */
 export function openLogFile(
   path: string,
@@ -24,12 +24,12 @@ export function openLogFile(
   };
 }
 
-/** Returns where the older part of a log is. */
+/** Returns the path of the older part of a log. */
 export function previousLog(path: string): string {
   return `${path}.1`;
 }
 
-/** Renames a file that others append to once it is full, so that they start a new one: at most two are kept. */
+/** Renames a file that others append to once it is full, so that they start a new one: there are at most two. */
 export function rotateLog(path: string, maximum: number = MiB): void {
   if (sizeOf(path) > maximum) renameSync(path, previousLog(path));
 }

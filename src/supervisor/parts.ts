@@ -4,19 +4,19 @@ import type { MachineHardware, MachineRunner } from '../hypervisor/hypervisor.ts
 import type { ConsoleProblem } from './console-log.ts';
 import type { RestartPolicy } from './reducer.ts';
 
-/** What the supervisor works with: passed in, so that tests need no machine. */
+/** The supervisor's dependencies: passed in, so that tests need no machine. */
 export interface SupervisorParts {
   readonly hypervisor: MachineRunner;
   readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
-  /** Called before each start: makes the machine ready, and returns what to start. */
+  /** Called before each start: prepares the machine, and returns its hardware. */
   readonly prepare: () => Promise<MachineHardware>;
-  /** Called after each start, also one that failed: deletes what was handed over for it alone. */
+  /** Called after each start, also one that failed: deletes the keys that were passed for that start alone. */
   readonly handedOver: () => Promise<void>;
-  /** Whether `prepare` made ready a single start of a slot, after which the firmware goes back to the committed one. */
+  /** Whether `prepare` prepared a single start of a slot, after which the firmware returns to the committed one. */
   readonly isSingleStart: () => Promise<boolean>;
   /** Makes the next start one of the slot that is second in the boot order; false when there is none. */
   readonly fallBack: () => Promise<boolean>;
-  /** Returns what the guest's console shows to be wrong with the start under way. */
+  /** Returns the problem that the guest's console shows for the current start. */
   readonly readProblem: () => Promise<ConsoleProblem | undefined>;
   readonly openSession: (stream: Duplex) => Promise<Session>;
   /** Writes a line to the log. */

@@ -16,7 +16,7 @@ const listening = { within: 10_000, every: 100 };
 const withoutEnd = { within: Number.POSITIVE_INFINITY, every: 100 };
 
 /**
- * Returns what a machine is doing. A running machine whose supervisor has died gets a new one first.
+ * Returns the state of a machine. A running machine whose supervisor has died gets a new one first.
  * @throws HoldfastError those of `Machine.configuration`.
  */
 export async function powerState(machine: Machine): Promise<SupervisorStatus> {
@@ -77,7 +77,7 @@ async function startLocked(machine: Machine, handOver?: () => Promise<void>): Pr
 export interface StopOptions {
   /** Ends the machine at once, without a shutdown. */
   readonly force?: boolean;
-  /** Ends the waiting; the shutdown goes on. */
+  /** Aborts the wait; the shutdown continues. */
   readonly signal: AbortSignal;
 }
 

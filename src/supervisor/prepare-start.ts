@@ -8,8 +8,8 @@ import { markStart } from './console-log.ts';
 import { machineHardware } from './hardware.ts';
 
 /**
- * Prepares a machine that is off for its next start. Its boot entries are derived from its configuration each time, so that
- * changes by the guest do not count.
+ * Prepares a machine that is off for its next start. Its boot entries are derived from its configuration each
+ * time, so that changes by the guest have no effect.
  * @returns what to start.
  * @throws HoldfastError `firmware.variables`, and those of `readConfiguration`.
  */

@@ -45,7 +45,7 @@ export interface SupervisorState {
   readonly failedStarts: number;
   /** Whether the other slot had its start since the last one that came up. */
   readonly hasFallenBack: boolean;
-  /** What the console shows to be wrong with this start. */
+  /** The problem of this start that the console shows. */
   readonly problem: ConsoleProblem | undefined;
   /** Why there is no other start. */
   readonly gaveUp: string | undefined;
@@ -88,10 +88,10 @@ export const initialState: SupervisorState = {
   channelProblem: undefined,
 };
 
-/** Milliseconds before the next start, by how many failed in a row; undefined: no other. */
+/** Milliseconds before the next start, by the number of failed starts in a row; undefined: no other start. */
 export type RestartPolicy = (failed: number) => number | undefined;
 
-/** Returns what an event makes of a state. Pure. An event that does not belong to the task under way changes nothing. */
+/** Returns the state after an event. Pure. An event that does not belong to the task under way changes nothing. */
 export function reduce(
   state: SupervisorState,
   event: SupervisorEvent,
@@ -146,7 +146,11 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
     case 'unreachable':
       return { ...state, channelProblem: event.reason };
     case 'console':
-      return { ...state, problem: event.problem, gaveUp: state.gaveUp ?? refusal(state, event.problem) };
+      return {
+        ...state,
+        problem: event.problem,
+        gaveUp: state.gaveUp ?? reasonToGiveUp(state, event.problem),
+      };
     case 'ended': {
       const task: Task = { do: 'examine', hung: event.how === 'hang', lasted: event.lasted };
       return { ...state, power: to(state.isForced ? 'shutdown' : event.how), task };
@@ -156,9 +160,9 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
   }
 }
 
-/** The firmware would wait for a key for ever. */
-function refusal({ power }: SupervisorState, problem: ConsoleProblem | undefined): string | undefined {
-  if (power !== 'booting' || problem?.kind !== 'refused') return undefined;
+/** Returns the reason to give up a machine that its firmware does not boot: it would wait for a key forever. */
+function reasonToGiveUp({ power }: SupervisorState, problem: ConsoleProblem | undefined): string | undefined {
+  if (power !== 'booting' || problem?.kind !== 'unbootable') return undefined;
   return `the firmware found nothing that it is allowed to start: ${problem.text}`;
 }
 
@@ -174,7 +178,7 @@ function decide(
   const failed = failedStarts(state.failedStarts, { answered: hasAnswered, crashed, lasted });
   const hasFallenBack = state.hasFallenBack && failed > 0;
   const judged = { ...state, failedStarts: failed, hasFallenBack };
-  // no slot is to blame for locked data, unless it is one on trial: then the firmware goes back to the committed one
+  // locked data is not the fault of a slot, unless the slot is on trial: then the firmware returns to the committed one
   if (problem?.kind === 'locked' && !isSingleStart) return giveUp(judged, problem.text);
   const duration = policy(failed);
   if (duration !== undefined) return { ...judged, task: { do: 'pause', duration } };
@@ -185,7 +189,7 @@ function startUnlessStopped(state: SupervisorState): SupervisorState {
   return state.power === 'starting' ? { ...state, task: { do: 'start' } } : end(state);
 }
 
-/** No machine runs: what was asked to stop has stopped. */
+/** Ends the loop while no machine runs: a requested stop is complete. */
 function end(state: SupervisorState): SupervisorState {
   return { ...state, power: next(state.power, 'shutdown'), task: { do: 'end' } };
 }

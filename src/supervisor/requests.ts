@@ -27,8 +27,8 @@ const sessionWait = { within: 30_000, every: 50 };
 export function supervisorRequests(supervisor: Supervisor): Requests {
   const startAsked = Promise.withResolvers<void>();
   const pending = new Set<Promise<void>>();
-  /** Has `answered` wait for the handler: the process must not end before its client has the reply. */
-  const told =
+  /** Makes `answered` wait for the handler: the process must not end before its client has the reply. */
+  const awaited =
     (handler: Handler): Handler =>
     async (request, connection) => {
       const work = handler(request, connection);
@@ -50,9 +50,9 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
   return {
     handlers: {
       status: answer(nothing, async () => supervisor.status()),
-      started: told(started),
-      stop: told(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
-      leave: told(answer(nothing, () => supervisor.leave())),
+      started: awaited(started),
+      stop: awaited(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
+      leave: awaited(answer(nothing, () => supervisor.leave())),
       exec: executeFor(() => sessionOf(supervisor)),
       disk: (_request, connection) =>
         inTurn(async () => {

@@ -1,4 +1,4 @@
-/** How a start ended that ended by itself. */
+/** The outcome of a start that ended by itself. */
 export interface EndedStart {
   /** Whether the channel answered. */
   readonly answered: boolean;
@@ -11,7 +11,10 @@ export interface EndedStart {
 /** A guest that ran for this long has come up, whatever ends it then: milliseconds. */
 const cameUpAfter = 600_000;
 
-/** The pause before the next start, by how many failed in a row: milliseconds. There is no start after the last. */
+/**
+ * The pause before the next start, by the number of failed starts in a row: milliseconds. There is no start
+ * after the last.
+ */
 const pauses: readonly number[] = [0, 1_000, 5_000];
 
 /** Returns how many starts in a row have failed now that one more has ended. A reboot that the guest asked for is no failure. */

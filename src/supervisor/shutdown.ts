@@ -23,7 +23,7 @@ export async function shutDown(parts: SupervisorParts, loop: BootLoop, off: Prom
     deadline,
     async () => ((await ask()) && 'off') || (!wasAnswering && isAnswering() && 'answering'),
   );
-  // firmware and early boot cannot hear the request: a guest that begins to answer has the whole time from then on
+  // firmware and early boot ignore the request: a guest that begins to answer gets the whole time limit again
   if (end === 'off' || (end === 'answering' && (await until(deadline, ask)))) return;
   loop.happen({ type: 'give-up' });
   if (isAnswering()) loop.happen({ type: 'connected' });
@@ -33,7 +33,10 @@ export async function shutDown(parts: SupervisorParts, loop: BootLoop, off: Prom
   });
 }
 
-/** Through the channel, else by the power button: a guest that boots or hangs may hear only one of them. */
+/**
+ * Requests the shutdown through the channel, else by the power button: a guest that boots or hangs may react
+ * to only one of them.
+ */
 async function askToShutDown(loop: BootLoop, log: (line: string) => void): Promise<void> {
   const pressPowerButton = async () => loop.machine?.powerDown();
   try {

@@ -1,7 +1,7 @@
 import type { MachineEnd } from '../hypervisor/hypervisor.ts';
 
 /**
- * What a machine is doing.
+ * The state of a machine.
  * - `starting`: its processes are being started, for the first time or after a reboot
  * - `booting`: it runs, and the channel does not answer yet, or not again yet
  * - `running`: the channel answers
@@ -13,13 +13,13 @@ export const machineStates = ['starting', 'booting', 'running', 'stopping', 'sto
 export type MachineState = (typeof machineStates)[number];
 
 /**
- * What happens to a machine. `stop` is a request, and `give-up` its end when the guest did not comply in time; `shutdown`,
- * `reboot`, `hang` and `killed` are how its processes ended.
+ * An event of a machine. `stop` is a request, and `give-up` its end when the guest did not comply in time;
+ * `shutdown`, `reboot`, `hang` and `killed` are how its processes ended.
  */
 export type MachineEvent = 'started' | 'connected' | 'disconnected' | 'stop' | 'give-up' | MachineEnd;
 
 /**
- * Where an event leads. An event that is not listed for a state changes nothing.
+ * The transitions. An event that is not listed for a state changes nothing.
  *
  *     starting ── started ──▶ booting ◀── connected, disconnected ──▶ running
  *        ▲                       │                                       │
@@ -46,7 +46,7 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
     hang: 'starting',
     killed: 'failed',
   },
-  // after `give-up`, the next `connected` makes it running again if the guest lives on
+  // after `give-up`, the next `connected` makes it running again if the guest continues to run
   stopping: {
     'give-up': 'booting',
     shutdown: 'stopped',

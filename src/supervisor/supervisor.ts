@@ -15,7 +15,7 @@ export interface SupervisorStatus {
   readonly accelerator?: string | undefined;
   /** While it boots: why the channel did not answer the last time. */
   readonly channelProblem?: string | undefined;
-  /** What went wrong in this start, or why there is no other. The guest's own words, in one line. */
+  /** The problem of this start, or why there is no other. Untrusted text of the guest, in one line. */
   readonly problem?: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface Supervisor {
   stop(options: { force: boolean }): Promise<void>;
   /** Serves the machine's disk until the export is closed. @throws HoldfastError `machine.not-running`. */
   exportDisk(): Promise<DiskExport>;
-  /** Lets go of the machine, which lives on. */
+  /** Leaves the machine running without this supervisor. */
   leave(): Promise<void>;
   readonly ended: Promise<SupervisorEnd>;
 }

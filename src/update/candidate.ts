@@ -14,7 +14,7 @@ import type { UpdateContext } from './context.ts';
 export interface Candidate {
   readonly digest: Sha256;
   readonly manifest: ReleaseManifest;
-  /** How it would come; undefined when its directory was named. */
+  /** How it would be fetched; undefined for a directory. */
   readonly fetch: LikelyFetch | undefined;
   /** Reads one of its small files. @throws HoldfastError when that is damaged. */
   part<Part extends SmallFile>(part: Part): Promise<SmallContent<Part>>;

@@ -108,14 +108,14 @@ function isSame(one: LayerEntry | undefined, next: ReleasedEntry | undefined, di
   return one.type === next.type && (next.type === 'directory' || one.target === next.target);
 }
 
-/** Tells whether two files can differ only in their content. */
+/** Returns whether two files can differ only in their content. */
 function isAlike(one: LayerEntry | undefined, next: ReleasedEntry): boolean {
   return (
     one?.type === 'file' && next.type === 'file' && one.size === next.size && hasSameAttributes(one, next)
   );
 }
 
-/** Tells whether the machine has it unchanged from the running release. */
+/** Returns whether the machine has it unchanged from the running release. */
 function isKept({ same }: Contest, path: RawPath, own: LayerEntry, old: LayerEntry): boolean {
   if (own.type !== old.type || !hasSameAttributes(own, old)) return false;
   return own.type === 'file' ? same.has(path) : own.target === old.target;

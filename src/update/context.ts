@@ -3,7 +3,7 @@ import { abortable, type Guest } from '../channel/guest.ts';
 import type { Machine } from '../machine/machine.ts';
 import { guestOf } from '../supervisor/guest.ts';
 
-/** What the steps of an update work with. */
+/** The context of the steps of an update. */
 export interface UpdateContext {
   readonly machine: Machine;
   /** The machine's guest, whose commands `signal` aborts. */

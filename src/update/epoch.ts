@@ -14,7 +14,7 @@ export async function reachEpoch(machine: Machine, epoch: number): Promise<void>
   await machine.update('update', (before) => (before.epoch < epoch ? { ...before, epoch } : before));
 }
 
-/** Tells whether a slot holds a release of an epoch before that of the machine. */
+/** Returns whether a slot holds a release of an epoch before that of the machine. */
 export async function holdsPast(machine: Machine, slot: Slot): Promise<boolean> {
   const { epoch } = await machine.configuration();
   const past = (await keptReleases(machine)).filter(({ manifest }) => manifest.epoch < epoch);

@@ -23,7 +23,7 @@ export async function runningRelease(
   return running === undefined || found.length < 2 ? found[0] : releaseIn(machine, running, found);
 }
 
-/** What is known of the running release. */
+/** The known facts about the running release. */
 export interface RunningKnown {
   /** Undefined when the machine is off, or this host does not know it. */
   readonly release: StoredRelease | undefined;

@@ -1,6 +1,6 @@
 import type { Slot } from '../disk/layout.ts';
 import { readBootState } from '../firmware/boot.ts';
-import { readSoundStore } from '../firmware/saved-store.ts';
+import { readIntactStore } from '../firmware/saved-store.ts';
 import { otherSlot, type SlotsSeen } from '../firmware/slots.ts';
 import { askRunning } from '../guest/running.ts';
 import { waitUntilReady } from '../lifecycle/readiness.ts';
@@ -18,14 +18,14 @@ export interface Running extends SlotsSeen {
 
 /**
  * Reads the UEFI variables and asks the guest which slot runs; waits for a guest that does not answer yet.
- * @throws HoldfastError those of `waitUntilReady`, `askRunning` and `readSoundStore`.
+ * @throws HoldfastError those of `waitUntilReady`, `askRunning` and `readIntactStore`.
  */
 export async function observeSlots({ machine, guest, progress, signal }: UpdateContext): Promise<Running> {
   const power = await powerState(machine);
   const off = isOff(power);
   if (!off && power.state !== 'running') await waitUntilReady(machine, progress, signal);
   const seen = off ? undefined : await askRunning(guest);
-  const { order, next } = readBootState((await readSoundStore(machine.paths.variables)).store);
+  const { order, next } = readBootState((await readIntactStore(machine.paths.variables)).store);
   return { order, ...(next && { next }), running: seen?.slot, rootHash: seen?.rootHash };
 }
 

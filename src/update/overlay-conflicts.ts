@@ -32,7 +32,10 @@ export async function findConflicts(
 const named = 12;
 
 /** @throws HoldfastError `update.conflicts` unless there are none. */
-export function refuseConflicts(conflicts: readonly OverlayConflict[], { version }: ReleaseManifest): void {
+export function requireNoConflicts(
+  conflicts: readonly OverlayConflict[],
+  { version }: ReleaseManifest,
+): void {
   if (conflicts.length === 0) return;
   const lines = conflicts.slice(0, named).map((each) => `${showPath(each)} (${conflictKinds[each.kind]})`);
   if (conflicts.length > named) lines.push(`${conflicts.length - named} more`);

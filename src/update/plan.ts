@@ -1,7 +1,7 @@
 import type { Slot } from '../disk/layout.ts';
 import { otherSlot, phaseOf, type SlotsSeen } from '../firmware/slots.ts';
 
-/** What is known of a machine during an update. */
+/** The observed state of a machine during an update. */
 export interface Observed extends SlotsSeen {
   /** Whether the active slot holds the wanted release. */
   readonly runsTarget: boolean;

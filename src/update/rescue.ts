@@ -1,7 +1,7 @@
 import { failure } from '../base/errors.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, readBootState, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
-import { readSoundStore, saveVariableStore } from '../firmware/saved-store.ts';
+import { readIntactStore, saveVariableStore } from '../firmware/saved-store.ts';
 import { otherSlot } from '../firmware/slots.ts';
 import { writeVariableStore } from '../firmware/store-file.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -20,14 +20,14 @@ import { slotProblem, withBase, writeSlot } from './slot-content.ts';
  */
 
 /**
- * Tells whether a machine is off and has no bootable slot left: of the slots in the boot order, or of both when it is empty, none
- * holds a whole release that this host knows.
+ * Returns whether a machine is off and has no bootable slot left: of the slots in the boot order, or of both
+ * when it is empty, none holds a whole release that this host knows.
  * @throws HoldfastError `firmware.variables`, `disk.device`.
  */
 export async function isLost(machine: Machine): Promise<boolean> {
   const { disk, variables } = machine.paths;
   if (!isOff(await powerState(machine))) return false;
-  const { order, next } = readBootState((await readSoundStore(variables)).store);
+  const { order, next } = readBootState((await readIntactStore(variables)).store);
   const slots: readonly Slot[] = order.length > 0 ? order : ['A', 'B'];
   const releases = await keptReleases(machine);
   return hostHypervisor(machine.home).images.open(disk, 'read', async (device) => {
@@ -57,7 +57,7 @@ export function rescue(
       });
     }
     const { verity } = await machine.configuration();
-    const { store } = await readSoundStore(variables);
+    const { store } = await readIntactStore(variables);
     const [committed = 'A'] = readBootState(store).order;
     const slot = otherSlot(committed);
     const retired = setBootOrder(setBootNext(store, undefined), [committed]);

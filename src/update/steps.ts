@@ -12,7 +12,7 @@ import type { UpdateContext } from './context.ts';
 import { expireOther } from './epoch.ts';
 import { problemsOf } from './health.ts';
 import { problemInSlot, withDiskAndBase } from './machine-slots.ts';
-import { findConflicts, refuseConflicts } from './overlay-conflicts.ts';
+import { findConflicts, requireNoConflicts } from './overlay-conflicts.ts';
 import type { Step } from './plan.ts';
 import { writeSlot } from './slot-content.ts';
 
@@ -52,7 +52,7 @@ export const effects: Readonly<Record<Exclude<Step, 'start'>, Effect>> = {
   compare: ({ update, target }) =>
     update.progress.step('Comparing the machine with the release', async () => {
       const content = await storedPart(update.machine.home, target, 'overlays');
-      refuseConflicts(await findConflicts(update, content), target.manifest);
+      requireNoConflicts(await findConflicts(update, content), target.manifest);
     }),
   finalize: async ({ update }, running) => {
     const { verity } = await update.machine.configuration();
@@ -113,7 +113,7 @@ function judge({ update, target }: UpdateRun, running: Slot): Promise<void> {
     const problems = await problemsOf(guest, audit, expected, health);
     if (problems.length === 0)
       return changeVariables(update, (store) => setBootOrder(store, [running, otherSlot(running)]));
-    signal.throwIfAborted(); // an interrupted check says nothing about the release
+    signal.throwIfAborted(); // an interrupted check is no verdict on the release
     throw await endTrial(update, target, problems);
   });
 }

@@ -149,15 +149,15 @@ async function locked<T>({ machine }: UpdateContext, work: (machine: Machine) =>
 
 /** Observes the slots of a machine, which is started first when it is off, and started once more when it does not come up. */
 async function observeRunning(update: UpdateContext): Promise<Running & { readonly running: Slot }> {
-  for (let isAnew = false; ; ) {
+  for (let isRetry = false; ; ) {
     try {
       const seen = await observeSlots(update);
       if (seen.running !== undefined) return { ...seen, running: seen.running };
       await bringUp(update);
     } catch (error) {
       const hangs = isFailure(error, 'machine.boot-timeout');
-      if (!hangs || isAnew) throw error;
-      isAnew = true;
+      if (!hangs || isRetry) throw error;
+      isRetry = true;
       // it may be an abandoned trial: any reset ends it
       await stopMachine(update.machine, { force: true, signal: update.signal });
     }

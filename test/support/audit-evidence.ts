@@ -3,7 +3,7 @@ import type { HostFacts, HostFactTypes } from '../../src/audit/host-facts.ts';
 import { keyDigest } from '../../src/audit/host-facts.ts';
 import { guid } from '../../src/base/guid.ts';
 import { GiB } from '../../src/base/size.ts';
-import { serialiseTable } from '../../src/disk/gpt.ts';
+import { serializeTable } from '../../src/disk/gpt.ts';
 import { diskSize, layout } from '../../src/disk/layout.ts';
 import { createVariableStore } from '../../src/firmware/create.ts';
 import { parseVariableStore } from '../../src/firmware/store.ts';
@@ -138,7 +138,7 @@ const configuration = parseConfiguration(
 );
 
 const size = diskSize(configuration);
-const table = serialiseTable({
+const table = serializeTable({
   diskGuid: guid('ac55d56c-a157-47c3-820a-18f1ee94f270'),
   diskSize: size,
   partitions: layout(configuration),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { GuestAnswer } from '../../src/audit/guest-probe.ts';
 import type { HostFactTypes } from '../../src/audit/host-facts.ts';
-import { serialiseRules } from '../../src/guest/firewall-file.ts';
+import { serializeRules } from '../../src/guest/firewall-file.ts';
 import { goodAnswers, goodFacts } from './audit-evidence.ts';
 
 /** Changed evidence and the expected result. */
@@ -25,7 +25,7 @@ export function added(probe: string, line: string): Record<string, string> {
 }
 
 /** The file as the guest prints it, without the last newline. */
-export const allowedFile = serialiseRules([
+export const allowedFile = serializeRules([
   { service: { protocol: 'tcp', first: 8080, last: 8090 }, from: undefined, comment: 'web' },
 ]).trimEnd();
 

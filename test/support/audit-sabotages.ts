@@ -1,6 +1,6 @@
 import type { HostFactTypes } from '../../src/audit/host-facts.ts';
 import { guid } from '../../src/base/guid.ts';
-import { serialiseTable } from '../../src/disk/gpt.ts';
+import { serializeTable } from '../../src/disk/gpt.ts';
 import { currentTable } from '../../src/disk/growth.ts';
 import { bootEntry, setBootEntry, setBootOrder, setVerity } from '../../src/firmware/boot.ts';
 import { attributes, vendors } from '../../src/firmware/names.ts';
@@ -22,7 +22,7 @@ function bootOrder(...numbers: readonly number[]): Partial<HostFactTypes> {
 function otherTable(change: (entry: ReturnType<typeof currentTable>['partitions'][number]) => object) {
   const table = currentTable(tables);
   const partitions = table.partitions.map((entry) => ({ ...entry, ...change(entry) }));
-  return { tables: { size: tables.size, ...serialiseTable({ ...table, partitions }) } };
+  return { tables: { size: tables.size, ...serializeTable({ ...table, partitions }) } };
 }
 
 const partitionSabotages = currentTable(tables).partitions.flatMap(({ number, name }): Sabotage[] => {

@@ -30,7 +30,7 @@ export const trustInTests: Trust = {
 
 /** Makes consistent evidence of a start that measured these events: log, PCRs and quote. */
 export function evidenceOf(events: readonly MeasuredEvent[]): Evidence {
-  const log = serialiseLog(events);
+  const log = serializeLog(events);
   const values = quotedPcrs.map((pcr) => replay(events, pcr));
   return { ...real.evidence, log, pcrs: Buffer.concat(values), ...quoteOf(values, real.evidence.nonce) };
 }
@@ -50,7 +50,7 @@ export function quoteOf(values: readonly Buffer[], nonce: Buffer, magic = 0xff54
 }
 
 /** Encodes a log as the firmware does: TCG PC Client Platform Firmware Profile, section 10.2. */
-export function serialiseLog(events: readonly MeasuredEvent[]): Buffer {
+export function serializeLog(events: readonly MeasuredEvent[]): Buffer {
   const numbers = (...values: number[]) => Buffer.concat(values.map((value) => u32(value).swap32()));
   const algorithm = (...values: number[]) => Buffer.concat(values.map((value) => u16(value).swap16()));
   const header = Buffer.concat([

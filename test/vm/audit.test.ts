@@ -6,7 +6,7 @@ import { before, test } from 'node:test';
 import { z } from 'zod';
 import { verdicts } from '../../src/audit/claim.ts';
 import { bootEntry } from '../../src/firmware/boot.ts';
-import { serialiseLoadOption } from '../../src/firmware/load-option.ts';
+import { serializeLoadOption } from '../../src/firmware/load-option.ts';
 import { attributes, vendors } from '../../src/firmware/names.ts';
 import type { Variable } from '../../src/firmware/record.ts';
 import { findVariable, setVariables } from '../../src/firmware/store.ts';
@@ -98,7 +98,7 @@ test('the audit reports boot-order when another loader was put before the slots 
   assert.match(isOff.stderr, /is not running/);
   const before = await readVariableStore(files.variables);
   const order = findVariable(before, vendors.global, 'BootOrder')?.data ?? Buffer.alloc(0);
-  const entry = serialiseLoadOption(bootEntry('A', '\\EFI\\other.efi'));
+  const entry = serializeLoadOption(bootEntry('A', '\\EFI\\other.efi'));
   const number = Buffer.of(0x42, 0x00);
   try {
     const sabotaged = setVariables(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { serialiseRules } from '../../src/guest/firewall-file.ts';
+import { serializeRules } from '../../src/guest/firewall-file.ts';
 import { parseService } from '../../src/guest/firewall-rule.ts';
 import { greet, stopGreeting } from '../support/vm/greeters.ts';
 import { askGuest, asRoot } from '../support/vm/guest.ts';
@@ -25,7 +25,7 @@ after(async () => {
   await stopGreeting(sharedName, [near]);
 });
 
-const good = serialiseRules([{ service: parseService('tcp/8080'), from: undefined, comment: undefined }]);
+const good = serializeRules([{ service: parseService('tcp/8080'), from: undefined, comment: undefined }]);
 
 /** Shell lines that put something else in the file's place. */
 const damages: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import { ukiPaths } from '../../disk/layout.ts';
 import { bootEntry, readBootState } from '../../firmware/boot.ts';
-import { serialiseLoadOption } from '../../firmware/load-option.ts';
+import { serializeLoadOption } from '../../firmware/load-option.ts';
 import { vendors } from '../../firmware/names.ts';
 import { changedSecureBoot } from '../../firmware/secure-boot.ts';
 import { findVariable } from '../../firmware/store.ts';
@@ -88,7 +88,7 @@ export const bootClaims = [
         const good = [configuration.verity, guest.bootedVerity].map((verity) =>
           bootEntry(each, ukiPaths[verity]),
         );
-        if (entry && !good.some((one) => serialiseLoadOption(one).equals(serialiseLoadOption(entry))))
+        if (entry && !good.some((one) => serializeLoadOption(one).equals(serializeLoadOption(entry))))
           problems.push(`the entry of slot ${each} points elsewhere`);
       }
       for (const each of order) if (!entries[each]) problems.push(`slot ${each} has no entry`);

@@ -2,7 +2,7 @@ import { defineClaim, fail, pass } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 
 /** TPM_RC_COMMAND_CODE, with which the broker answers denied commands. */
-const refusal = '0x143';
+const denial = '0x143';
 
 /** Devices of the machine's own TPM. EFLOW has none; it gives no access to the host's TPM. */
 const own: readonly string[] = ['/dev/tpm0', '/dev/tpmrm0'];
@@ -39,7 +39,7 @@ export const tpmClaims = [
       if (path === undefined && answer === '')
         return pass("disabled: no broker to the host's TPM answers; the machine has its own TPM");
       if (path === undefined) return fail("the host's TPM answers, although it is not enabled");
-      if (answer === refusal)
+      if (answer === denial)
         return pass(`enabled: the broker to ${path} answers, and denies TPM2_StirRandom`);
       return fail(`the broker to ${path} should deny TPM2_StirRandom, but answered '${answer}'`);
     },

@@ -1,4 +1,4 @@
-/** What `docs/reference/errors.md` says about one error code. */
+/** The documentation of an error code in `docs/reference/errors.md`. */
 export interface ErrorEntry {
   /** When the error occurs: one sentence. */
   readonly when: string;

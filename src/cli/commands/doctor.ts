@@ -28,7 +28,7 @@ export const doctorCommand = defineCommand({
 });
 
 function line({ name, verdict, found, remedy }: CheckResult): string {
-  // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
+  // styleText respects NO_COLOR, FORCE_COLOR and whether the stream is a terminal
   const word = styleText(colours[verdict], verdict.padEnd(8), { stream: process.stdout });
   return `${word} ${name.padEnd(24)} ${found}${remedy === undefined ? '' : `\n${' '.repeat(34)}→ ${remedy}`}`;
 }

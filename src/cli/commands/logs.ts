@@ -16,7 +16,7 @@ import type { logsOutput } from '../output/guest.ts';
 
 type LogsContext = Context<z.input<typeof logsOutput>>;
 
-/** How much of a console is shown. */
+/** Lines of a console log that are shown. */
 const consoleLines = 200;
 
 export const logsCommand = defineCommand({
@@ -52,14 +52,14 @@ export const logsCommand = defineCommand({
 });
 
 async function writeArchiveTo(path: string, { machine, progress, signal, output }: LogsContext) {
-  // fails when there is no machine; a damaged one is archived all the same
+  // fails when there is no machine; a damaged one is archived too
   if (!(await exists(machine.paths.directory))) await machine.configuration();
   const contents = await archiveLogs(machine, path, progress, signal);
   const lines = contents.map(({ name, outcome }) => `  ${name.padEnd(24)} ${outcome}`);
   output.result({ archive: path, contents }, [`wrote ${path}`, ...lines].join('\n'));
 }
 
-/** The journal of a guest that did not come up is out of reach, so its console must explain why. */
+/** Prints the console log: the journal of a guest that did not boot cannot be read. */
 async function showConsole({ machine, streams, output }: LogsContext, state: MachineState) {
   streams.stderr.write(
     `${machine.name} is ${state} and does not answer; console output since its last start:\n`,

@@ -9,11 +9,11 @@ import { type Arguments, type Flags, flagName, type Values } from './parameters.
 /** Loads the zod type of a command's output. Only tests and generators call it: a command's run does without. */
 export type OutputType<T = unknown> = () => Promise<ZodType<T>>;
 
-/** What every command is called with. @typeParam T what it prints; the default accepts the context of any command. */
+/** The context of every command. @typeParam T what it prints; the default accepts the context of any command. */
 export interface Context<T = never> {
   /** The machine of `--machine NAME`, which need not exist. */
   readonly machine: Machine;
-  /** `--json`: `output.result` heeds it already. */
+  /** `--json`: `output.result` applies it already. */
   readonly json: boolean;
   readonly home: Home;
   /** All commands, for those that describe the others. */
@@ -132,7 +132,7 @@ export function throwAll(errors: readonly HoldfastError[]): void {
   if (errors[0]) throw errors[0];
 }
 
-/** Says which argument or flag an error is about. Errors that are not the user's pass unchanged. */
+/** Names the argument or flag in an error. Errors that are not the user's are returned unchanged. */
 function misuseOf(label: string, error: unknown): HoldfastError {
   if (!(error instanceof HoldfastError)) throw error;
   const { code, message, why, next } = error;

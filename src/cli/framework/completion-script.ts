@@ -69,12 +69,12 @@ complete -o default -F _holdfast holdfast
 `;
 }
 
-/** The names after which another word of a command's name can follow. */
+/** Returns the names after which another word of a command's name can follow. */
 function groupNames(places: readonly Place[]): string[] {
   return places.flatMap(({ name, subcommands }) => (name !== '' && subcommands ? [name] : []));
 }
 
-/** The flags whose next word is no command. */
+/** Returns the flags whose next word is no command. */
 function valueFlags(places: readonly Place[]): string[] {
   const tables = [commonFlags, ...places.map(({ definition }) => definition?.flags ?? {})];
   const flags = tables.flatMap((table) => Object.entries(table));
@@ -83,13 +83,16 @@ function valueFlags(places: readonly Place[]): string[] {
   ];
 }
 
-/** The words that can follow a name: subcommands, and the choices of its arguments. */
+/** Returns the words that can follow a name: subcommands, and the choices of its arguments. */
 function wordsAfter({ subcommands = {}, definition }: Place): string[] {
   const choices = Object.values(definition?.arguments ?? {}).flatMap((argument) => argument.choices);
   return [...Object.keys(subcommands), ...choices];
 }
 
-/** Words after a command for the guest are that command's: nothing is offered there. */
+/**
+ * Returns bash's completion of a place. Nothing is offered after a command for the guest: the words are that
+ * command's.
+ */
 function bashPlace(place: Place): string {
   const { name, definition } = place;
   const flags = definition?.passThrough ? [] : flagNames(definition?.flags ?? {});
@@ -98,7 +101,7 @@ function bashPlace(place: Place): string {
   return `    ${quoteWord(name)}) flags=${quoteWord(offered.join(' '))} values=${quoteWord(values.join(' '))} ;;`;
 }
 
-/** The values of each flag that takes one. */
+/** Returns bash's completion of each flag with a value. */
 function bashValues({ name, definition }: Place): string[] {
   return Object.entries(definition?.flags ?? {})
     .filter(([, { placeholder }]) => placeholder !== undefined)
@@ -107,7 +110,7 @@ function bashValues({ name, definition }: Place): string[] {
     });
 }
 
-/** Zsh runs bash's completion functions itself. */
+/** Returns the script for zsh, which runs bash's completion functions itself. */
 function zshScript(places: readonly Place[]): string {
   return `autoload -U +X bashcompinit && bashcompinit\n${bashScript(places)}`;
 }
@@ -168,7 +171,10 @@ function fishFlag(condition: string, key: string, flag: Flag<unknown>): string {
   return `complete -c holdfast${condition} -l ${flagName(key).slice(2)}${value} -d ${quoteFish(flag.summary)}`;
 }
 
-/** In fish's single quotes only the quote and the backslash are special (fish documentation, "Quotes"). */
+/**
+ * Quotes a word for fish: in its single quotes only the quote and the backslash are special (fish
+ * documentation, "Quotes").
+ */
 function quoteFish(text: string): string {
   return `'${text.replace(/['\\]/g, '\\$&')}'`;
 }

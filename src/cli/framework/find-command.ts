@@ -3,7 +3,7 @@ import { loadCommands } from './command-table.ts';
 import { isFlag, takesNextWord } from './flag-words.ts';
 import { unknownCommand } from './usage-error.ts';
 
-/** What a command line names, and the words that are left for it. */
+/** The command of a command line, and the words that are left for it. */
 export interface FoundCommand {
   /** The words of its name; empty when no command is named. */
   readonly path: readonly string[];
@@ -42,7 +42,7 @@ export async function findCommand(words: readonly string[], table: CommandTable)
   return { path, entry, rest: [...flags, ...words.slice(index)] };
 }
 
-/** What `takesNextWord` returns for the flags of any command of a group. */
+/** Returns the result of `takesNextWord` for the flags of any command of a group. */
 async function takesNextOf(word: string, { load, subcommands = {} }: CommandEntry) {
   const members = (await loadCommands(subcommands)).map(({ definition }) => definition);
   const definitions: CommandDefinition[] = load ? [await load(), ...members] : members;

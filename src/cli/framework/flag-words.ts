@@ -15,12 +15,12 @@ export interface FlagProblem {
   readonly flag: string;
 }
 
-/** `--name`, or `--name=value`. */
+/** Returns true for `--name` and `--name=value`. */
 export function isFlag(word: string): boolean {
   return word.startsWith('-') && word !== '-';
 }
 
-/** Whether the word after this flag is its value. Undefined: there is no such flag. */
+/** Returns whether the word after this flag is its value; undefined for an unknown flag. */
 export function takesNextWord(word: string, flags: Flags): boolean | undefined {
   const { name, value } = splitFlag(word);
   const found = findFlag(name, flags);
@@ -73,12 +73,12 @@ function findFlag(name: string, flags: Flags) {
   return undefined;
 }
 
-/** All flags that a command line of these takes. */
+/** Returns all flags of a command line with these flags. */
 export function flagNames(flags: Flags): string[] {
   return Object.keys({ ...flags, ...universalFlags }).map(flagName);
 }
 
-/** `--data-size SIZE`. */
+/** Returns the usage of a flag: `--data-size SIZE`. */
 export function flagUsage(key: string, { placeholder }: Flag<unknown>): string {
   return placeholder === undefined ? flagName(key) : `${flagName(key)} ${placeholder}`;
 }

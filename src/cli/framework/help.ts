@@ -12,7 +12,7 @@ export interface HelpSubject extends CommandEntry {
   readonly definition?: CommandDefinition | undefined;
 }
 
-/** The help of all commands, in sections. */
+/** Returns the help of all commands, in sections. */
 export function overviewHelp(
   about: string,
   sections: Readonly<Record<string, CommandTable>>,
@@ -30,7 +30,7 @@ export function overviewHelp(
   ]);
 }
 
-/** The help of one command, or of a group. */
+/** Returns the help of one command, or of a group. */
 export function commandHelp(subject: HelpSubject, width: number): string {
   const { name, summary, definition, subcommands } = subject;
   const usage = [
@@ -50,36 +50,36 @@ export function commandHelp(subject: HelpSubject, width: number): string {
   ]);
 }
 
-/** `holdfast copy [flags] SRC DST`. */
+/** Returns the usage of a command: `holdfast copy [flags] SRC DST`. */
 export function usageLine(name: string, definition: Pick<CommandDefinition, 'arguments'>): string {
   const words = Object.values(definition.arguments).map(argumentUsage);
   return ['holdfast', name, '[flags]', ...words].join(' ');
 }
 
-/** `SRC`, `[PATH]`, `COMMAND ...`. */
+/** Returns the usage of an argument: `SRC`, `[PATH]`, `COMMAND ...`. */
 export function argumentUsage({ placeholder, count }: Argument<unknown>): string {
   if (count === 'optional') return `[${placeholder}]`;
   return count === 'rest' ? `${placeholder} ...` : placeholder;
 }
 
-/** An argument of a command, and its meaning. */
+/** Returns the arguments of a command, with their meaning. */
 export function argumentRows(definition: CommandDefinition): Row[] {
   return Object.values(definition.arguments).map(({ placeholder, summary }) => [placeholder, summary]);
 }
 
-/** A flag with its value, and its meaning. */
+/** Returns flags with their values and their meaning. */
 export function flagRows(flags: Flags): Row[] {
   return Object.entries(flags).map(([key, flag]) => [flagUsage(key, flag), flag.summary]);
 }
 
-/** What every command takes. */
+/** The flags of every command. */
 export const commonFlagRows: readonly Row[] = [...flagRows(commonFlags), ['-h, --help', 'Show this help']];
 
 function summariesOf(table: CommandTable): Row[] {
   return Object.entries(table).map(([word, { summary }]) => [word, summary]);
 }
 
-/** A titled table of two columns; undefined when it has no rows. */
+/** Returns a titled table of two columns; undefined when it has no rows. */
 function rowsText(
   title: string,
   rows: readonly Row[],
@@ -97,7 +97,7 @@ function rowsText(
   return `${title}:\n${lines.join('\n')}`;
 }
 
-/** Where the second column begins. */
+/** Returns the column in which the second column begins. */
 function indentOf(rows: readonly Row[]): number {
   return Math.max(0, ...rows.map(([term]) => term.length)) + 4;
 }

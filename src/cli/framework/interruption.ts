@@ -1,9 +1,12 @@
 import { constants } from 'node:os';
 import { failure, isSystemError } from '../../base/errors.ts';
 
-/** How a command is told to stop before its end. */
+/** The request to stop a command before its end. */
 export interface Interruption {
-  /** Aborted by the first SIGINT, SIGTERM, SIGHUP, or when nobody reads the output any more. Its reason says which. */
+  /**
+   * Aborted by the first SIGINT, SIGTERM or SIGHUP, or when the reader of the output has closed it. Its
+   * reason names the cause.
+   */
   readonly signal: AbortSignal;
   /** 128 and the signal's number once interrupted, as shells report it. */
   exitCode(): number | undefined;

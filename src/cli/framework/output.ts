@@ -1,4 +1,4 @@
-/** A value of the type that a schema describes, of which nothing is changed. */
+/** A value of the type that a schema describes, read-only. */
 export type Printed<T> = T extends readonly (infer Item)[]
   ? readonly Printed<Item>[]
   : T extends object

@@ -35,7 +35,7 @@ export interface Parser<T> {
   readonly choices?: readonly string[];
 }
 
-/** An argument that must be there: `understand` sees to it. */
+/** Declares a required argument; `understand` enforces it. */
 export function required<T>(placeholder: string, summary: string, parse: Parser<T>): Argument<T> {
   return {
     placeholder,
@@ -46,7 +46,7 @@ export function required<T>(placeholder: string, summary: string, parse: Parser<
   };
 }
 
-/** An argument that may be left out. */
+/** Declares an optional argument. */
 export function optional<T>(placeholder: string, summary: string, parse: Parser<T>): Argument<T | undefined> {
   return {
     placeholder,
@@ -57,17 +57,17 @@ export function optional<T>(placeholder: string, summary: string, parse: Parser<
   };
 }
 
-/** All words that remain: one or more. */
+/** Declares an argument that takes all remaining words: one or more. */
 export function rest(placeholder: string, summary: string): Argument<readonly string[]> {
   return { placeholder, summary, count: 'rest', choices: [], read: (words) => words };
 }
 
-/** A flag without a value: true when given. */
+/** Declares a flag without a value: true when given. */
 export function toggle(summary: string): Flag<boolean> {
   return { placeholder: undefined, summary, choices: [], read: (given) => given === true };
 }
 
-/** A flag with a value; undefined when absent. */
+/** Declares a flag with a value; undefined when absent. */
 export function setting<T>(placeholder: string, summary: string, parse: Parser<T>): Flag<T | undefined> {
   return {
     placeholder,
@@ -77,13 +77,13 @@ export function setting<T>(placeholder: string, summary: string, parse: Parser<T
   };
 }
 
-/** Parser: the word as it is. @throws HoldfastError `usage.empty`. */
+/** Parses any text that is not empty. @throws HoldfastError `usage.empty`. */
 export function anyText(word: string): string {
   if (word === '') throw misuse('usage.empty', 'the value is empty');
   return word;
 }
 
-/** Parser: a whole number, zero or more. @throws HoldfastError `usage.number`. */
+/** Parses a whole number, zero or more. @throws HoldfastError `usage.number`. */
 export function wholeNumber(word: string): number {
   const number = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   if (!Number.isSafeInteger(number)) {
@@ -92,7 +92,7 @@ export function wholeNumber(word: string): number {
   return number;
 }
 
-/** Parser: one of these words. The parser throws HoldfastError `usage.choice`. */
+/** Returns a parser of one of these words. It throws HoldfastError `usage.choice`. */
 export function oneOf<const T extends string>(...choices: readonly T[]): Parser<T> {
   const parse = (word: string): T => {
     const choice = choices.find((candidate) => candidate === word);
@@ -106,7 +106,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): Parser<
   return Object.assign(parse, { choices });
 }
 
-/** `dataSize` as the user types it: `--data-size`. */
+/** Returns `dataSize` as the user types it: `--data-size`. */
 export function flagName(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -25,8 +25,9 @@ const systemErrors = [
 ] as const;
 
 /**
- * Tells an error on standard error and answers the exit code. For people three lines: what, why, what next; with `json`
- * one line: `{"errors":[{"code","message","why","next"}]}`, always a list, as several values can be wrong at once.
+ * Prints an error on standard error and returns the exit code. As text, three lines: what failed, why, what
+ * to do; with `json` one line: `{"errors":[{"code","message","why","next"}]}`, always a list, as several
+ * values can be wrong at once.
  */
 export function report(error: unknown, stream: NodeJS.WritableStream, json: boolean): ExitCode {
   const errors = errorsOf(error).map(explained);
@@ -40,14 +41,17 @@ export function report(error: unknown, stream: NodeJS.WritableStream, json: bool
   return errors.some(({ exitCode }) => exitCode === 1) ? 1 : 2;
 }
 
-/** Several values of a command line can be wrong at once; an AggregateError of Node is one error. */
+/**
+ * Returns the errors of a command line, several of whose values can be wrong at once. An AggregateError of
+ * Node is one error.
+ */
 function errorsOf(error: unknown): readonly unknown[] {
   const isList =
     error instanceof AggregateError && error.errors.every((each) => each instanceof HoldfastError);
   return isList ? error.errors : [error];
 }
 
-/** Whatever was thrown as an error that a person can act on. */
+/** Returns anything thrown as an error with a remedy. */
 function explained(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const known = systemErrors.find(({ errno }) => isSystemError(error, errno));
@@ -63,19 +67,19 @@ function explained(error: unknown): HoldfastError {
 }
 
 function lines({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
-  // styleText heeds NO_COLOR, FORCE_COLOR and whether the stream is a terminal
+  // styleText respects NO_COLOR, FORCE_COLOR and whether the stream is a terminal
   const parts = [`${styleText(['red', 'bold'], 'error:', { stream })} ${plain(message)}`];
   if (why) parts.push(`  why:  ${plain(why)}`);
   if (next) parts.push(`  next: ${plain(next)}`);
   return `${parts.join('\n')}\n`;
 }
 
-/** Without what a terminal would obey: errors quote files and guests. */
+/** Removes control characters: errors quote files and guests. */
 function plain(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, '\u{fffd}');
 }
 
-/** The stack of an error and of all its causes: `inspect` prints them, and one that contains itself once. */
+/** Returns the stack of an error and of all its causes: `inspect` prints them, and one that contains itself once. */
 function stackOf(error: HoldfastError): string {
   return inspect(error, { depth: 8 });
 }

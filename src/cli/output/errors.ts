@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../../base/error-codes.ts';
 
-/** What a command that fails prints on standard error with `--json`. */
+/** The output of a failed command on standard error with `--json`. */
 export const errorsOutput = z.strictObject({
   errors: z
     .array(

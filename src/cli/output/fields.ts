@@ -1,9 +1,10 @@
 import { z } from 'zod';
 
 /*
- * The types of what commands print with `--json`: docs/reference/json is generated from them, the compiler holds each
- * `output.result` against its command's, and tests hold every printed line against it. Loaded by tests and the generator
- * alone. What a field is is said here, not in the commands: `describe` becomes the schema's description.
+ * The types of what commands print with `--json`: docs/reference/json is generated from them, the compiler
+ * checks each `output.result` against that of its command, and tests validate every printed line. Only tests
+ * and the generator load it. Fields are described here, not in the commands: `describe` becomes the schema's
+ * description.
  */
 
 export const machineField = z.string().describe('Name of the machine');

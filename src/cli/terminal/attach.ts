@@ -19,7 +19,7 @@ const unreadCode = 128 + constants.signals.SIGPIPE;
 /** Signals to this process that are meant for the command in the guest. */
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies readonly GuestSignal[];
 
-/** At most so much of each output is kept with `--json`. */
+/** Limit for each output with `--json`. */
 const jsonLimit = 64 * 1024 * 1024;
 
 /**
@@ -61,7 +61,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The reader of our output may exit early: `holdfast exec -- yes | head`. */
+/** Calls `onGone` when a reader of our output exits early: `holdfast exec -- yes | head`. */
 function watchReaders({ stdout, stderr }: Context['streams'], onGone: () => void) {
   let isGone = false;
   for (const stream of [stdout, stderr]) {
@@ -105,7 +105,7 @@ function joinInput(command: GuestCommand, { stdin }: Pick<Context['streams'], 's
   const forwarders = forwarded.map((name) => [name, () => command.signal(name)] as const);
   for (const [name, forward] of forwarders) process.on(name, forward);
   command.stdin.on('error', () => {}); // the command may end before it has read its input
-  stdin.on('error', () => command.stdin.end()); // a terminal that is gone
+  stdin.on('error', () => command.stdin.end()); // the terminal was closed
   stdin.pipe(command.stdin);
   return () => {
     for (const [name, forward] of forwarders) process.off(name, forward);
@@ -159,7 +159,10 @@ function isText(bytes: Buffer): boolean {
   return Buffer.from(bytes.toString('utf8'), 'utf8').equals(bytes);
 }
 
-/** The guest tells 32 bits; a process has eight, and 256 must not come out as success. */
+/**
+ * Returns the exit code for this process: the guest's has 32 bits, a process has eight, and 256 must not
+ * become success.
+ */
 function exitCodeOf(end: CommandEnd): number {
   if ('code' in end) return Math.min(end.code, 255);
   const number = Object.entries(constants.signals).find(([name]) => name === end.signal)?.[1];

@@ -1,4 +1,4 @@
-/** A table for people: every column as wide as its widest cell. */
+/** Formats a table: every column is as wide as its widest cell. */
 export function columns(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),

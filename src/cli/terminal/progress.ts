@@ -5,7 +5,7 @@ import { formatSize } from '../../base/size.ts';
 /** Steps that end sooner are not worth a flicker, nor the time to load the spinner. */
 const delayMs = 300;
 
-/** A stream that knows whether a person reads it. */
+/** A stream that may be a terminal. */
 type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 interface RunningStep {
@@ -16,7 +16,7 @@ interface RunningStep {
 }
 
 /**
- * Shows progress on a terminal as a spinner with amount and time left. Elsewhere it is quiet, or with
+ * Shows progress on a terminal as a spinner with amount and time left. Elsewhere it prints nothing, or with
  * `HOLDFAST_PROGRESS=plain` prints a line at the start and the end of each step, for logs of unattended runs.
  */
 export function showOn(stream: Terminal, environment: NodeJS.ProcessEnv): Progress {
@@ -44,7 +44,7 @@ function plainOn(stream: NodeJS.WritableStream): Progress {
   };
 }
 
-/** One spinner for all steps: it shows the newest; each that lasted leaves a line when it ends. */
+/** Shows all steps with one spinner: the newest is visible, and each that took long leaves a line when it ends. */
 function spinnerOn(stream: NodeJS.WritableStream): Progress {
   const running: RunningStep[] = [];
   let spinner: Ora | undefined;
@@ -98,7 +98,7 @@ function spinnerOn(stream: NodeJS.WritableStream): Progress {
   };
 }
 
-/** `Making the image: 120 MB of 300 MB, 40 s left (signing)`. */
+/** Formats a step: `Making the image: 120 MB of 300 MB, 40 s left (signing)`. */
 export function lineOf({ title, startedAt, amount, note }: RunningStep, now: number): string {
   const seconds = (now - startedAt) / 1000;
   const parts = amount ? [formatAmount(amount)] : [];
@@ -113,7 +113,7 @@ function formatAmount({ done, total, unit }: Amount): string {
   return total === undefined ? format(done) : `${format(done)} of ${format(total)}`;
 }
 
-/** `0.4 s`, `12 s`, `3 min 5 s`. */
+/** Formats a duration: `0.4 s`, `12 s`, `3 min 5 s`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);

@@ -3,8 +3,9 @@ import { failure } from '../../base/errors.ts';
 import { start, started } from '../../base/process.ts';
 
 /**
- * Hands every key through to the guest, whose terminal does the rest; the returned function undoes it. Node's own raw mode
- * will not do: it still turns LF into CR LF, and full-screen programs of the guest mean LF.
+ * Passes every key to the guest, whose terminal processes it; the returned function restores the terminal.
+ * Node's own raw mode is not suitable: it still turns LF into CR LF, and full-screen programs of the guest
+ * rely on LF.
  */
 export async function makeTerminalRaw(): Promise<() => Promise<void>> {
   const saved = (await stty('-g')).trim();
@@ -14,7 +15,7 @@ export async function makeTerminalRaw(): Promise<() => Promise<void>> {
   };
 }
 
-/** stty(1) works on the terminal that is its standard input: ours. */
+/** Runs stty(1), which works on the terminal that is its standard input: ours. */
 async function stty(...args: readonly string[]): Promise<string> {
   const child = start('stty', args, { stdio: ['inherit', 'pipe', 'inherit'] });
   await started(child, 'stty');

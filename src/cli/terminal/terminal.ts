@@ -1,7 +1,7 @@
 import type { Terminal } from '../../channel/guest.ts';
 import type { Context } from '../framework/command.ts';
 
-/** The terminal that the user sits at, for the guest. */
+/** Returns the user's terminal, for the guest. */
 export function terminalOf({ stdout }: Pick<Context['streams'], 'stdout'>): Terminal {
   return {
     type: /^[\w.+-]{1,64}$/.exec(process.env.TERM ?? '')?.[0] ?? 'dumb',

@@ -138,7 +138,7 @@ function diskArguments(disk: string): readonly string[] {
   ];
 }
 
-/** An output-only serial port: there is no console to log in to. */
+/** Returns the arguments of an output-only serial port: there is no console to log in to. */
 function consoleArguments(log: string): readonly string[] {
   return [
     '-chardev',
@@ -148,7 +148,10 @@ function consoleArguments(log: string): readonly string[] {
   ];
 }
 
-/** Outgoing connections use NAT in user space; the only incoming one is SSH, over transport `tcp`. */
+/**
+ * Returns the arguments of the network. Outgoing connections use NAT in user space; the only incoming one is
+ * SSH, over transport `tcp`.
+ */
 function networkArguments(port: number | undefined): readonly string[] {
   const forward = port === undefined ? {} : { hostfwd: hostForward(port) };
   return [
@@ -177,7 +180,10 @@ function vsockDeviceArguments(files: RunFiles): readonly string[] {
   ];
 }
 
-/** swtpm's TPM, with the interface that needs the fewest VM exits: TCG PC Client Platform TPM Profile, section 6.5. */
+/**
+ * Returns the arguments of swtpm's TPM, with the interface that needs the fewest VM exits: TCG PC Client
+ * Platform TPM Profile, section 6.5.
+ */
 function tpmArguments(files: RunFiles): readonly string[] {
   return [
     '-chardev',

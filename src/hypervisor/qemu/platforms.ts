@@ -1,6 +1,6 @@
 import { type ArchitectureName, hostArchitecture } from '../../base/architecture.ts';
 
-/** What differs by architecture under QEMU. Packages and paths are those of Debian. */
+/** The properties of an architecture under QEMU. Packages and paths are those of Debian. */
 interface Platform {
   readonly program: string;
   readonly package: string;

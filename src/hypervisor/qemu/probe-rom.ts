@@ -1,4 +1,7 @@
-/** What the probe writes to the port of QEMU's isa-debug-exit device, and the exit code that QEMU makes of it. */
+/**
+ * The value that the probe writes to the port of QEMU's isa-debug-exit device, and the exit code that QEMU
+ * derives from it.
+ */
 const answer = 0x29;
 export const probeExitCode = answer * 2 + 1;
 export const probePort = 0xf4;
@@ -10,8 +13,8 @@ const origin = 0xff00;
 const resetVector = 0xfff0;
 
 /**
- * From reset to 64-bit mode with paging, then an instruction that a processor runs and a hypervisor's emulator of
- * instructions, which some hosts offer as /dev/kvm, does not know. Bytes, and what `objdump` says of them.
+ * From reset to 64-bit mode with paging, then an instruction that processors support, but not the instruction
+ * emulator that some hosts offer as /dev/kvm. Bytes, and their disassembly by `objdump`.
  */
 const code: readonly (readonly [bytes: string, instruction: string])[] = [
   // real mode: Intel SDM vol. 3, section 10.9.1 "Switching to Protected Mode"
@@ -70,7 +73,7 @@ const code: readonly (readonly [bytes: string, instruction: string])[] = [
 /** `jmp` to the origin, as seen from the reset vector. */
 const jump = 'e9 0d ff';
 
-/** A firmware image that proves that instructions run: QEMU's exit code is then `probeExitCode`. */
+/** Returns a firmware image that proves that instructions run: QEMU's exit code is then `probeExitCode`. */
 export function probeRom(): Buffer {
   const hlt = 0xf4;
   const rom = Buffer.alloc(size, hlt);

@@ -141,7 +141,7 @@ class Connection {
     const request = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (message.kind === 'return') request?.resolve(message.value);
-    else request?.reject(refusal(message.class, message.reason));
+    else request?.reject(rejection(message.class, message.reason));
   }
 
   #end(): void {
@@ -157,7 +157,7 @@ class Connection {
   }
 }
 
-function refusal(errorClass: string, why: string) {
+function rejection(errorClass: string, why: string) {
   return failure('qmp.refused', 'QEMU rejected a command', { why, cause: errorClass });
 }
 

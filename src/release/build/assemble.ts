@@ -90,7 +90,7 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
 
 async function makeRootImage(assembly: Assembly, root: string, uuid: string): Promise<FormattedImage> {
   const path = join(assembly.directory, 'root.img');
-  // 4096-byte clusters: a change of one file changes no block of another, which keeps deltas small
+  // 4096-byte clusters: a change of one file changes no block of another, so deltas are small
   const options = ['-zlz4hc,3', `-C${blockSize}`, `-T${assembly.epoch}`, `-U${uuid}`, '--quiet'];
   await run('mkfs.erofs', [...options, path, root], { signal: assembly.signal });
   await truncate(path, Math.ceil((await stat(path)).size / blockSize) * blockSize);

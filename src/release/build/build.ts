@@ -30,7 +30,7 @@ export interface BuildRequest {
   readonly keys: string;
   /** The directory for temporary files. */
   readonly cache: string;
-  /** The project's own directory: holds `image/` and `src/`. */
+  /** The project's own directory, with `image/` and `src/`. */
   readonly project: string;
   readonly mirror: string | undefined;
   /** A `packages.json`: build from exactly these versions. */

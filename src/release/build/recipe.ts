@@ -1,6 +1,6 @@
 /**
- * What a release is made of, whatever its distribution: the rest is in `GuestDistribution`. Data only: a change here changes
- * the next build.
+ * The parts of a release that do not depend on its distribution; `GuestDistribution` has the others. Data
+ * only: a change here changes the next build.
  */
 import { hostArchitecture } from '../../base/architecture.ts';
 import type { Verity } from '../../disk/layout.ts';

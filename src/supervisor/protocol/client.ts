@@ -30,7 +30,10 @@ export async function ask(socketPath: string, request: Request): Promise<unknown
   return reply;
 }
 
-/** Asks as `ask` does, for a resource that the supervisor lends until `release` or the end of this process. */
+/**
+ * Requests a resource that the supervisor reserves until `release` or the end of this process. Throws as
+ * `ask` does.
+ */
 export async function hold(
   socketPath: string,
   request: Request,
@@ -114,7 +117,7 @@ function receive(socket: Socket, fail: (error: unknown) => void, take: (frame: F
   });
 }
 
-/** Returns a command over the socket; `take` gets its frames, `lose` ends it when no more will come. */
+/** Returns a command over the socket; `take` receives its frames, `lose` ends it when the connection fails. */
 function commandOver(socket: Socket) {
   const end = Promise.withResolvers<CommandEnd>();
   let over = false;
@@ -220,7 +223,10 @@ function inputOver(socket: Socket) {
   };
 }
 
-/** Throws the error that the supervisor sent. One with an unknown code comes from another version: its text is kept. */
+/**
+ * Throws the error that the supervisor sent. One with an unknown code comes from another version: its text is
+ * passed on.
+ */
 async function failAs(payload: Buffer): Promise<never> {
   const { isErrorCode } = await import('../../base/error-codes.ts'); // not loaded by a command that succeeds
   const sent = decodeJson(payload);

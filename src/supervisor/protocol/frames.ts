@@ -9,7 +9,7 @@ import { type CommandEnd, type GuestSignal, guestSignals, isSignalName } from '.
 export const protocolVersion = 1;
 
 export const frameTypes = {
-  /** Client, first and once: JSON with `version`, `verb` and the parameters of the verb. */
+  /** Client, first and once: JSON with `version`, `verb` (the name of the request) and its parameters. */
   request: 1,
   /** Server, last: the reply as JSON. */
   reply: 2,

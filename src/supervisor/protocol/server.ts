@@ -31,7 +31,10 @@ export interface Connection {
 /** Handles one request, parsed as JSON but not yet validated. Errors are sent to the client. */
 export type Handler = (request: unknown, connection: Connection) => Promise<void>;
 
-/** Returns a handler for a verb with one reply. @param work gets a signal that is aborted when the client disconnects. */
+/**
+ * Returns a handler for a request with one reply. @param work gets a signal that is aborted when the client
+ * disconnects.
+ */
 export function answer<Schema extends z.ZodType>(
   schema: Schema,
   work: (request: z.output<Schema>, gone: AbortSignal) => Promise<unknown>,
@@ -58,9 +61,9 @@ export interface Server {
 }
 
 /**
- * Serves the supervisor's socket, which only its owner may use. Replaces the socket of a dead supervisor: the caller holds the lock
- * of the supervisor.
- * @param handlers by verb.
+ * Serves the supervisor's socket, which only its owner may use. Replaces the socket of a dead supervisor: the
+ * caller holds the lock of the supervisor.
+ * @param handlers by the `verb` of the request.
  */
 export async function serve(
   socketPath: string,
@@ -108,7 +111,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
       take = taker;
     },
   };
-  const tell = (error: unknown) => {
+  const sendError = (error: unknown) => {
     debug('supervisor', `request failed: ${describe(error)}`);
     if (socket.writable) socket.end(encodeFrame(frameTypes.error, encodeError(error)));
   };
@@ -117,7 +120,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
       await handlerOf(request, handlers)(request, connection);
       socket.end();
     } catch (error) {
-      tell(error);
+      sendError(error);
     }
   };
   socket.on('data', (piece: Buffer) => {
@@ -125,7 +128,7 @@ function serveClient(socket: Socket, handlers: Readonly<Record<string, Handler>>
     try {
       for (const frame of decoder.decode(piece)) take(frame);
     } catch (error) {
-      tell(error);
+      sendError(error);
       gone.abort();
     }
   });

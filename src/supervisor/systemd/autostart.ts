@@ -13,9 +13,9 @@ export interface ServiceManager {
   readonly scope: UnitParts['scope'];
   /** Directory of its unit files. */
   readonly unitDirectory: string;
-  /** Tells whether the service manager is running. */
+  /** Returns whether the service manager is running. */
   isRunning(): Promise<boolean>;
-  /** Tells whether its services run without a login; always true for root. */
+  /** Returns whether its services run without a login; always true for root. */
   isLingering(): Promise<boolean>;
   systemctl(...args: readonly string[]): Promise<void>;
 }
@@ -47,7 +47,7 @@ export function supervisorCommand(name: MachineName, mode: 'start' | 'adopt'): r
   return [process.execPath, resolve(import.meta.dirname, '../main.ts'), mode, name];
 }
 
-/** Tells whether the machine starts with the host. Derived from the unit file, as systemd does. */
+/** Returns whether the machine starts with the host. Derived from the unit file, as systemd does. */
 export async function isAutostarted(machine: Machine, manager: ServiceManager): Promise<boolean> {
   const text = await unitFile(machine.name, manager);
   return text?.split('\n').includes(homeLine(machine.home.directory)) ?? false;

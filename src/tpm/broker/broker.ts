@@ -115,7 +115,10 @@ export class Broker {
     }
   }
 
-  /** Another guest can fill a TPM without a resource manager. Its tool soon ends. */
+  /**
+   * Answers a command. Retries while the TPM is full: another guest can fill a TPM without a resource
+   * manager, until its tool ends.
+   */
   async #answer(guest: GuestTpm, message: Buffer): Promise<Buffer> {
     const giveUpAt = performance.now() + roomLimit;
     for (;;) {
@@ -170,7 +173,7 @@ function send(stream: Duplex, bytes: Buffer): Promise<void> {
   });
 }
 
-/** A guest must not fill the log: lines beyond the limit are only counted. */
+/** Limits a log that a guest could fill: lines beyond the limit are only counted. */
 function sparing(log: (line: string) => void, rate: RateLimit): (line: string) => void {
   let leftOut = 0;
   return (line) => {

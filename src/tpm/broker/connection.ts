@@ -102,7 +102,10 @@ export class GuestTpm {
     return response;
   }
 
-  /** A command that waits for room holds none. A resource manager does this itself. */
+  /**
+   * Parks the guest's sessions: a command that waits for room must not occupy any. A resource manager does
+   * this itself.
+   */
   async #makeRoom(): Promise<void> {
     if (this.#connection?.isIsolated) return;
     await this.#parked.park(this.#own.loaded().filter(isSession), (request) => this.#ask(request));

@@ -55,12 +55,15 @@ const isInRole: Readonly<Record<HandleRole, (handle: Handle, own: OwnHandles) =>
   null: (handle) => handle === permanent.null,
 };
 
-/** Guessing the authorization of these does not count as an attack: Part 1, section "Dictionary Attack Protection". */
+/**
+ * Returns true for a hierarchy: guessing its authorization does not count as an attack: Part 1, section
+ * "Dictionary Attack Protection".
+ */
 function isHierarchy(handle: Handle): boolean {
   return [permanent.owner, permanent.endorsement, permanent.null].includes(handle);
 }
 
-/** A handle that the guest does not own counts as not loaded: Part 3, section 5.4. */
+/** Returns the denial for a handle that the guest does not own, which counts as not loaded: Part 3, section 5.4. */
 function wrongHandle(handle: Handle, position: number): Denial {
   const isAbsent = isTransient(handle) || isSession(handle);
   const place = { handle: position };

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { failure } from '../../base/errors.ts';
 
-/** Where the state of a virtual TPM is kept. */
+/** The files with the state of a virtual TPM. */
 export interface TpmState {
   readonly directory: string;
   /** The file (mode 0600) with the key that encrypts it: 64 hexadecimal digits. */
@@ -39,7 +39,7 @@ export function isSwtpmOf(argv: readonly string[], control: string): boolean {
   );
 }
 
-/** A comma ends an option of swtpm and cannot be escaped: swtpm's options.c, `options_parse`. */
+/** Rejects a comma, which ends an option of swtpm and cannot be escaped: swtpm's options.c, `options_parse`. */
 function checkPath(path: string): void {
   if (!path.includes(',')) return;
   throw failure('tpm.path', "cannot start the machine's TPM", {

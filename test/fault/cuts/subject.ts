@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
 import type { Slot } from '../../../src/disk/layout.ts';
 import { readBootState } from '../../../src/firmware/boot.ts';
-import { readSoundStore } from '../../../src/firmware/saved-store.ts';
+import { readIntactStore } from '../../../src/firmware/saved-store.ts';
 import { withImage } from '../../../src/hypervisor/qemu/image-device.ts';
 import { homeAt, machinePaths, type parseMachineName } from '../../../src/machine/paths.ts';
 import { slotProblem } from '../../../src/update/slot-content.ts';
@@ -60,7 +60,7 @@ export class Subject {
    * @throws AssertionError unless exactly one release is committed and complete, and no bootable slot is torn.
    */
   async inspect(): Promise<Committed> {
-    const { order, next } = readBootState((await readSoundStore(this.files.variables)).store);
+    const { order, next } = readBootState((await readIntactStore(this.files.variables)).store);
     const [slot] = order;
     assert.ok(slot !== undefined, 'a slot is committed');
     assert.equal(new Set(order).size, order.length, `BootOrder is ${order}`);

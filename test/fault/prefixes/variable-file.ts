@@ -1,7 +1,7 @@
 import { describe, HoldfastError } from '../../../src/base/errors.ts';
 import { type FirmwareBootState, readBootState } from '../../../src/firmware/boot.ts';
-import { soundStore } from '../../../src/firmware/saved-store.ts';
-import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
+import { intactStore } from '../../../src/firmware/saved-store.ts';
+import { parseVariableStore, serializeVariableStore } from '../../../src/firmware/store.ts';
 import type { Random } from '../cuts/random.ts';
 
 /** Bytes that a host writes to its disk atomically. */
@@ -23,7 +23,7 @@ type Outcome = readonly number[];
 
 /**
  * The file of the variable store. When QEMU is killed, all its writes are in the file. When the host loses power, each unsynced
- * page can have any version since the last sync. If the result cannot be read, the saved copy is used: `soundStore`.
+ * page can have any version since the last sync. If the result cannot be read, the saved copy is used: `intactStore`.
  */
 export class VariableFile {
   readonly #current: Buffer;
@@ -114,13 +114,13 @@ export class VariableFile {
 
   /** Saves a copy as `saveVariableStore` does. */
   #keep(): void {
-    this.#kept = serialiseVariableStore(parseVariableStore(this.#current));
+    this.#kept = serializeVariableStore(parseVariableStore(this.#current));
   }
 }
 
 function saidBy(image: Buffer, kept: Buffer | undefined): Said {
   try {
-    const { store, isSaved } = soundStore(image, kept);
+    const { store, isSaved } = intactStore(image, kept);
     const { order, next } = readBootState(store);
     return { isSaved, order, ...(next && { next }) };
   } catch (error) {

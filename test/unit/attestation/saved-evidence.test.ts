@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { serialiseEvidence } from '../../../src/attestation/evidence.ts';
-import { judgeKept } from '../../../src/attestation/saved-evidence.ts';
+import { serializeEvidence } from '../../../src/attestation/evidence.ts';
+import { judgeSaved } from '../../../src/attestation/saved-evidence.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../../src/machine/paths.ts';
 import { real } from '../../support/start-evidence.ts';
@@ -14,16 +14,16 @@ after(() => rmSync(directory, { recursive: true }));
 const machine = new Machine(homeAt(join(directory, 'home')), parseMachineName('default'));
 const [file, trustFile] = [join(directory, 'evidence'), join(directory, 'trust')];
 writeFileSync(trustFile, JSON.stringify(real.trust));
-const judge = () => judgeKept(machine, file, trustFile, real.evidence.nonce);
+const judge = () => judgeSaved(machine, file, trustFile, real.evidence.nonce);
 
 test('evidence is of the machine that is asked about, and of no other', async () => {
-  writeFileSync(file, serialiseEvidence(real.evidence));
+  writeFileSync(file, serializeEvidence(real.evidence));
   assert.equal((await judge()).judgement.passed, true);
-  writeFileSync(file, serialiseEvidence({ ...real.evidence, machine: 'web' }));
+  writeFileSync(file, serializeEvidence({ ...real.evidence, machine: 'web' }));
   await assert.rejects(judge(), { code: 'attest.machine', exitCode: 2 });
 });
 
 test('of a machine that this home does not have, nothing is known', async () => {
-  writeFileSync(file, serialiseEvidence(real.evidence));
-  await assert.rejects(judgeKept(machine, file, undefined, undefined), { code: 'attest.trust' });
+  writeFileSync(file, serializeEvidence(real.evidence));
+  await assert.rejects(judgeSaved(machine, file, undefined, undefined), { code: 'attest.trust' });
 });

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { eventTypes, type MeasuredEvent, parseEventLog, replay } from '../../../src/attestation/event-log.ts';
-import { evidence, quotedPcrs, serialiseEvidence } from '../../../src/attestation/evidence.ts';
+import { evidence, quotedPcrs, serializeEvidence } from '../../../src/attestation/evidence.ts';
 import { judgeEvidence, releaseOf } from '../../../src/attestation/verify.ts';
 import { isFailure } from '../../../src/base/errors.ts';
 import { releaseManifest } from '../../../src/release/manifest.ts';
@@ -12,7 +12,7 @@ import {
   quoteOf,
   real,
   realEvents,
-  serialiseLog,
+  serializeLog,
   trustInTests,
 } from '../../support/start-evidence.ts';
 
@@ -33,7 +33,7 @@ test('what a real TPM said of a real start passes, also from a file', () => {
   assert.deepEqual(reasons, []);
   assert.equal(passed, true);
   for (const { value, expected } of registers) assert.equal(value, expected);
-  assert.deepEqual(evidence.parse(JSON.parse(serialiseEvidence(real.evidence))), real.evidence);
+  assert.deepEqual(evidence.parse(JSON.parse(serializeEvidence(real.evidence))), real.evidence);
 });
 
 test('an old answer is none to a new question', () => {
@@ -182,7 +182,7 @@ test('whatever else is measured into a judged register, left out or put elsewher
 });
 
 test('a register that the log does not explain is named', () => {
-  const log = serialiseLog(realEvents.filter(({ pcr }) => pcr !== 5));
+  const log = serializeLog(realEvents.filter(({ pcr }) => pcr !== 5));
   const { passed, reasons } = judgeEvidence({ ...real.evidence, log }, real.trust, undefined);
   assert.equal(passed, false);
   assert.deepEqual(reasons, ['the event log does not match PCR 5']);
@@ -197,7 +197,7 @@ test('of several releases it is held against the one that was started', () => {
 });
 
 test('the log is read as it was written, and what is no log is refused, and nothing else is thrown', () => {
-  assert.deepEqual(parseEventLog(serialiseLog(realEvents)), realEvents);
+  assert.deepEqual(parseEventLog(serializeLog(realEvents)), realEvents);
   const refused = (bytes: Buffer) => assert.throws(() => parseEventLog(bytes), { code: 'tpm.log' });
   refused(Buffer.alloc(0));
   for (const length of [1, 30, 60, 100, real.evidence.log.length - 1])

@@ -13,7 +13,7 @@ import {
   type Copy,
   type PartitionTable,
   parseTable,
-  serialiseTable,
+  serializeTable,
 } from '../../../src/disk/gpt.ts';
 import { type DiskSizes, dataSizeLimits, diskSize, layout, slotPartition } from '../../../src/disk/layout.ts';
 
@@ -71,7 +71,7 @@ test('parses both copies that it encodes', () => {
   fc.assert(
     fc.property(sizes, (one) => {
       const table = tableOf(one);
-      const { primary, backup } = serialiseTable(table);
+      const { primary, backup } = serializeTable(table);
       assert.deepEqual(parseTable('primary', primary), table);
       assert.deepEqual(parseTable('backup', backup), table);
     }),
@@ -80,7 +80,7 @@ test('parses both copies that it encodes', () => {
 });
 
 test('rejects a change of any single byte', () => {
-  const copies = serialiseTable(tableOf(small));
+  const copies = serializeTable(tableOf(small));
   const change = fc.tuple(
     fc.constantFrom<Copy>('primary', 'backup'),
     fc.oneof(fc.nat(backupSize - 1), fc.integer({ min: 446, max: 1536 })),
@@ -111,18 +111,18 @@ test('rejects a table with a valid checksum but invalid partitions', () => {
     'no place': { ...disk, partitions: [{ ...first, size: 0 as Bytes }, second, ...others] },
   };
   for (const [what, table] of Object.entries(wrong)) {
-    const { primary, backup } = serialiseTable(table);
+    const { primary, backup } = serializeTable(table);
     assert.throws(() => parseTable('primary', primary), { code: 'disk.partitions' }, what);
     assert.throws(() => parseTable('backup', backup), { code: 'disk.partitions' }, what);
   }
-  const { primary } = serialiseTable(tableOf(small));
+  const { primary } = serializeTable(tableOf(small));
   assert.throws(() => parseTable('primary', primary.subarray(0, -1)), { code: 'disk.partitions' });
   assert.throws(() => parseTable('primary', Buffer.alloc(primary.length)), { code: 'disk.partitions' });
 });
 
 test('util-linux reads the same partitions from each copy', async () => {
   const table = tableOf(large);
-  const { primary, backup } = serialiseTable(table);
+  const { primary, backup } = serializeTable(table);
   const path = join(directory, 'disk');
   await writeFile(path, primary);
   await truncate(path, table.diskSize);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guid } from '../../../src/base/guid.ts';
 import { type Bytes, GiB, MiB } from '../../../src/base/size.ts';
-import { backupSize, parseTable, primarySize, serialiseTable } from '../../../src/disk/gpt.ts';
+import { backupSize, parseTable, primarySize, serializeTable } from '../../../src/disk/gpt.ts';
 import { currentTable, type DiskTables, type GrowthStep, planGrowth } from '../../../src/disk/growth.ts';
 import { type DiskSizes, diskSize, layout, partitionNamed } from '../../../src/disk/layout.ts';
 
@@ -19,7 +19,7 @@ class MemoryDisk {
 
   constructor(sizes: DiskSizes) {
     this.size = diskSize(sizes);
-    const { primary, backup } = serialiseTable({ diskGuid, diskSize: this.size, partitions: layout(sizes) });
+    const { primary, backup } = serializeTable({ diskGuid, diskSize: this.size, partitions: layout(sizes) });
     this.write(0, primary);
     this.write(this.size - backupSize, backup);
   }
@@ -158,12 +158,12 @@ test('rejects a disk with another layout', () => {
   assert.throws(() => planGrowth(nothing, withData(20)), refused);
   const [first, ...others] = layout(withData(10));
   assert.ok(first);
-  const fewer = serialiseTable({ diskGuid, diskSize: tables.size, partitions: others });
+  const fewer = serializeTable({ diskGuid, diskSize: tables.size, partitions: others });
   assert.throws(() => planGrowth({ ...tables, ...fewer }, withData(20)), refused);
   const moved = [
     { ...first, offset: (first.offset + MiB / 2) as Bytes, size: (MiB / 2) as Bytes },
     ...others,
   ];
-  const other = serialiseTable({ diskGuid, diskSize: tables.size, partitions: moved });
+  const other = serializeTable({ diskGuid, diskSize: tables.size, partitions: moved });
   assert.throws(() => planGrowth({ ...tables, ...other }, withData(20)), refused);
 });

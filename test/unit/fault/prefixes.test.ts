@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../../../src/firmware/boot.ts';
-import { serialiseVariableStore, type VariableStore } from '../../../src/firmware/store.ts';
+import { serializeVariableStore, type VariableStore } from '../../../src/firmware/store.ts';
 import { Random } from '../../fault/cuts/random.ts';
 import { type Event, PrefixCheck } from '../../fault/prefixes/check.ts';
 import { digestOf, SlotBlocks } from '../../fault/prefixes/slot-blocks.ts';
@@ -25,7 +25,7 @@ const committedB = setBootOrder(both, ['B', 'A']);
 
 const replaced = (store: VariableStore): Event => ({
   kind: 'replaced',
-  image: serialiseVariableStore(store),
+  image: serializeVariableStore(store),
 });
 const flush: Event = { kind: 'flush' };
 const started: Event = { kind: 'started' };
@@ -39,7 +39,7 @@ function check(events: readonly Event[]): PrefixCheck {
   const checked = new PrefixCheck({
     slots: { A: slot(place.A), B: slot(place.B) },
     tables: [{ offset: place.table, length: block }],
-    variables: serialiseVariableStore(committedA),
+    variables: serializeVariableStore(committedA),
     random: new Random(1),
   });
   for (const event of events) checked.take(event);
@@ -103,7 +103,7 @@ test('who writes the partition table, or a part of a block, is found', () => {
 const inPlace = (store: VariableStore): Event => ({
   kind: 'variables',
   offset: 0,
-  data: serialiseVariableStore(store).subarray(0, 0x40000),
+  data: serializeVariableStore(store).subarray(0, 0x40000),
 });
 const synced: Event = { kind: 'synced' };
 

@@ -10,8 +10,8 @@ import {
   setBootOrder,
   setVerity,
 } from '../../../src/firmware/boot.ts';
-import { parseLoadOption, serialiseLoadOption } from '../../../src/firmware/load-option.ts';
-import { parseVariableStore, serialiseVariableStore, setVariables } from '../../../src/firmware/store.ts';
+import { parseLoadOption, serializeLoadOption } from '../../../src/firmware/load-option.ts';
+import { parseVariableStore, serializeVariableStore, setVariables } from '../../../src/firmware/store.ts';
 import { anyCharacter } from '../../support/any-character.ts';
 import { storeFile } from '../../support/variable-store-file.ts';
 
@@ -41,7 +41,7 @@ const slotA = Buffer.from(
 );
 
 test('the entry of slot A has the bytes that OVMF was observed to boot', () => {
-  assert.equal(serialiseLoadOption(bootEntry('A')).toString('hex'), slotA.toString('hex'));
+  assert.equal(serializeLoadOption(bootEntry('A')).toString('hex'), slotA.toString('hex'));
   assert.deepEqual(parseLoadOption(slotA), bootEntry('A'));
 });
 
@@ -91,7 +91,7 @@ test('parses every entry that it encodes', () => {
     },
     plain,
   );
-  fc.assert(fc.property(entry, (one) => assert.deepEqual(parseLoadOption(serialiseLoadOption(one)), one)));
+  fc.assert(fc.property(entry, (one) => assert.deepEqual(parseLoadOption(serializeLoadOption(one)), one)));
 });
 
 test('rejects an entry that was changed, truncated or extended', () => {
@@ -108,12 +108,12 @@ test('rejects an entry that was changed, truncated or extended', () => {
 
 test('rejects texts that the firmware would truncate', () => {
   for (const text of ['', 'a\0b', 'x'.repeat(0x8000)]) {
-    assert.throws(() => serialiseLoadOption(bootEntry('A', text)), damaged);
+    assert.throws(() => serializeLoadOption(bootEntry('A', text)), damaged);
   }
 });
 
 test('reads trial and commit back from the encoded file', () => {
-  const reread = (store: typeof empty) => readBootState(parseVariableStore(serialiseVariableStore(store)));
+  const reread = (store: typeof empty) => readBootState(parseVariableStore(serializeVariableStore(store)));
   assert.deepEqual(reread(empty), { entries: {}, order: [] });
   const first = setBootOrder(setBootEntry(empty, 'A', bootEntry('A')), ['A']);
   assert.deepEqual(reread(first), { entries: { A: bootEntry('A') }, order: ['A'] });

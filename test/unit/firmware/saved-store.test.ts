@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readBootState, setBootOrder } from '../../../src/firmware/boot.ts';
 import {
-  readSoundStore,
+  readIntactStore,
   restoreVariableStore,
   savedPath,
   saveVariableStore,
 } from '../../../src/firmware/saved-store.ts';
-import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
+import { parseVariableStore, serializeVariableStore } from '../../../src/firmware/store.ts';
 import { record, storeFile } from '../../support/variable-store-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
@@ -18,7 +18,7 @@ after(() => rmSync(directory, { recursive: true }));
 const path = join(directory, 'variables.fd');
 
 const unordered = storeFile(record());
-const ours = (slot: 'A' | 'B') => serialiseVariableStore(setBootOrder(parseVariableStore(unordered), [slot]));
+const ours = (slot: 'A' | 'B') => serializeVariableStore(setBootOrder(parseVariableStore(unordered), [slot]));
 /** A store with one page missing, as after a power failure. */
 const torn = Buffer.from(ours('B')).fill(0, 0, 4096);
 
@@ -29,7 +29,7 @@ async function reset(): Promise<void> {
 }
 
 async function order(): Promise<readonly string[]> {
-  return readBootState((await readSoundStore(path)).store).order;
+  return readBootState((await readIntactStore(path)).store).order;
 }
 
 test('prefers a complete store to its saved copy', async () => {

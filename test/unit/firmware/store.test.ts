@@ -9,7 +9,7 @@ import {
   deleteVariable,
   findVariable,
   parseVariableStore,
-  serialiseVariableStore,
+  serializeVariableStore,
   setVariables,
 } from '../../../src/firmware/store.ts';
 import { anyCharacter } from '../../support/any-character.ts';
@@ -65,7 +65,7 @@ function patched(file: Buffer, offset: number, ...bytes: readonly number[]): Buf
 test('encodes an empty store to the bytes it was parsed from', () => {
   const store = parseVariableStore(empty);
   assert.deepEqual(store.variables, []);
-  assert.ok(serialiseVariableStore(store).equals(empty));
+  assert.ok(serializeVariableStore(store).equals(empty));
 });
 
 test("the empty store is Debian's", { skip: !existsSync('/usr/share/OVMF/OVMF_VARS_4M.fd') }, () => {
@@ -93,7 +93,7 @@ test('encodes variables byte for byte as edk2 does', () => {
     { name: 'Two', vendor, attributes: 7, data: Buffer.alloc(0) },
   );
   const expected = storeFile(record(), record({ name: 'Two', data: Buffer.alloc(0) }));
-  assert.ok(serialiseVariableStore(store).equals(expected));
+  assert.ok(serializeVariableStore(store).equals(expected));
 });
 
 test('parses all variables that it encodes', () => {
@@ -101,7 +101,7 @@ test('parses all variables that it encodes', () => {
   fc.assert(
     fc.property(fc.array(anyVariable, { maxLength: 8 }), (variables) => {
       const written = setVariables(store, ...variables);
-      const read = parseVariableStore(serialiseVariableStore(written));
+      const read = parseVariableStore(serializeVariableStore(written));
       assert.deepEqual(read.variables, written.variables);
       for (const variable of variables) assert.ok(findVariable(read, variable.vendor, variable.name));
     }),
@@ -201,7 +201,7 @@ test('rejects damaged records', () => {
 test('rejects invalid names, and variables that do not fit', () => {
   const store = parseVariableStore(empty);
   const data = Buffer.alloc(0x10000);
-  const write = (...changes: Variable[]) => serialiseVariableStore(setVariables(store, ...changes));
+  const write = (...changes: Variable[]) => serializeVariableStore(setVariables(store, ...changes));
   assert.throws(() => write({ name: '', vendor, attributes: 7, data }), damaged);
   assert.throws(() => write({ name: 'a\0b', vendor, attributes: 7, data }), damaged);
   assert.throws(
@@ -247,7 +247,7 @@ test('completes an interrupted write from the spare area', () => {
   assert.equal(contentOf(interrupted(loggedWrite(), loggedWrite(), pending)), 'spare');
   const erasedMain = interrupted(pending).fill(0xff, 0, 0x40000);
   assert.equal(contentOf(erasedMain), 'spare');
-  const repaired = serialiseVariableStore(parseVariableStore(erasedMain));
+  const repaired = serializeVariableStore(parseVariableStore(erasedMain));
   assert.ok(repaired.equals(storeFile(record({ data: Buffer.from('spare') }))));
 });
 

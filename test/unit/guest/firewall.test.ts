@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { checkRule, withoutRule, withRule } from '../../../src/guest/firewall-changes.ts';
-import { chainLines, isAllowed, parseRules, serialiseRules } from '../../../src/guest/firewall-file.ts';
+import { chainLines, isAllowed, parseRules, serializeRules } from '../../../src/guest/firewall-file.ts';
 import {
   type FirewallRule,
   familiesOf,
@@ -26,7 +26,7 @@ function rule(service: string, from?: string, comment?: string): FirewallRule {
 test('rules survive the file, whatever they are', () => {
   fc.assert(
     fc.property(firewallRuleLists, (rules) => {
-      assert.deepEqual(parseRules(serialiseRules(rules)), rules);
+      assert.deepEqual(parseRules(serializeRules(rules)), rules);
     }),
   );
 });
@@ -34,12 +34,12 @@ test('rules survive the file, whatever they are', () => {
 test('a file with any byte changed is refused, or is another file of ours', () => {
   fc.assert(
     fc.property(firewallRuleLists, fc.nat(), fc.integer({ min: 1, max: 255 }), (rules, at, mask) => {
-      const bytes = Buffer.from(serialiseRules(rules));
+      const bytes = Buffer.from(serializeRules(rules));
       const index = at % bytes.length;
       bytes.writeUInt8(bytes.readUInt8(index) ^ mask, index);
       const text = bytes.toString();
       try {
-        assert.equal(serialiseRules(parseRules(text)), text);
+        assert.equal(serializeRules(parseRules(text)), text);
       } catch (error) {
         assert.equal((error as { code?: string }).code, 'firewall.damaged');
       }
@@ -55,7 +55,7 @@ test('the machine loads at boot what is written, and no line that was changed in
   const isLoaded = (line: string) => forms.some((form) => new RegExp(`^(?:${form})$`, 's').test(line));
   fc.assert(
     fc.property(firewallRuleLists, (rules) => {
-      for (const line of serialiseRules(rules).trimEnd().split('\n')) assert.ok(isLoaded(line), line);
+      for (const line of serializeRules(rules).trimEnd().split('\n')) assert.ok(isLoaded(line), line);
     }),
   );
   const good = '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 80 -j ACCEPT';
@@ -79,21 +79,21 @@ test('the machine loads at boot what is written, and no line that was changed in
 
 const damaged = {
   'no file of ours': 'hello\n',
-  'one that was cut off': serialiseRules([rule('tcp/80')]).slice(0, -8),
-  'one without its head': serialiseRules([rule('tcp/80')]).replace('*filter\n', ''),
-  'another table': serialiseRules([rule('tcp/80')]).replace('*filter', '*nat'),
-  'another chain': serialiseRules([rule('tcp/80')]).replace('-A HOLDFAST', '-A INPUT'),
-  'a policy': serialiseRules([]).replace('COMMIT', ':INPUT ACCEPT [0:0]\nCOMMIT'),
-  'another target': serialiseRules([rule('tcp/80')]).replace('-j ACCEPT', '-j DROP'),
-  'a port that is none': serialiseRules([rule('tcp/80')]).replace(' 80 ', ' 65536 '),
-  'ports the wrong way round': serialiseRules([rule('tcp/80-90')]).replace('80:90', '90:80'),
-  'a source that is none': serialiseRules([rule('tcp/80', '10.0.0.0/8')]).replace('10.0.0.0', '10.0.0.1'),
-  'a rule for the wrong family': serialiseRules([rule('icmp')]).replace('-4 ', '-6 '),
-  'a rule for both families': serialiseRules([rule('icmp')]).replace('-4 ', ''),
-  'a rule twice': serialiseRules([rule('tcp/80'), rule('tcp/80')]),
-  'a rule twice, with another comment': serialiseRules([rule('tcp/80'), rule('tcp/80', undefined, 'x')]),
-  'a comment that is none': serialiseRules([rule('tcp/80', undefined, 'a b')]).replace('a b', 'a\u001bb'),
-  'too many rules': serialiseRules(
+  'one that was cut off': serializeRules([rule('tcp/80')]).slice(0, -8),
+  'one without its head': serializeRules([rule('tcp/80')]).replace('*filter\n', ''),
+  'another table': serializeRules([rule('tcp/80')]).replace('*filter', '*nat'),
+  'another chain': serializeRules([rule('tcp/80')]).replace('-A HOLDFAST', '-A INPUT'),
+  'a policy': serializeRules([]).replace('COMMIT', ':INPUT ACCEPT [0:0]\nCOMMIT'),
+  'another target': serializeRules([rule('tcp/80')]).replace('-j ACCEPT', '-j DROP'),
+  'a port that is none': serializeRules([rule('tcp/80')]).replace(' 80 ', ' 65536 '),
+  'ports the wrong way round': serializeRules([rule('tcp/80-90')]).replace('80:90', '90:80'),
+  'a source that is none': serializeRules([rule('tcp/80', '10.0.0.0/8')]).replace('10.0.0.0', '10.0.0.1'),
+  'a rule for the wrong family': serializeRules([rule('icmp')]).replace('-4 ', '-6 '),
+  'a rule for both families': serializeRules([rule('icmp')]).replace('-4 ', ''),
+  'a rule twice': serializeRules([rule('tcp/80'), rule('tcp/80')]),
+  'a rule twice, with another comment': serializeRules([rule('tcp/80'), rule('tcp/80', undefined, 'x')]),
+  'a comment that is none': serializeRules([rule('tcp/80', undefined, 'a b')]).replace('a b', 'a\u001bb'),
+  'too many rules': serializeRules(
     Array.from({ length: ruleLimit + 1 }, (_, index) => rule(`tcp/${index + 1}`)),
   ),
 };
@@ -106,7 +106,7 @@ for (const [what, text] of Object.entries(damaged)) {
 
 test('no file is no rules', () => {
   assert.deepEqual(parseRules(''), []);
-  assert.deepEqual(parseRules(serialiseRules([])), []);
+  assert.deepEqual(parseRules(serializeRules([])), []);
 });
 
 test('a rule counts for both families, or for that of its source or its protocol', () => {
@@ -148,7 +148,7 @@ test('there is an end to rules', () => {
   const rules = Array.from({ length: ruleLimit }, (_, index) => rule(`tcp/${index + 1}`));
   assert.throws(() => withRule(rules, rule('udp/1')), { code: 'firewall.full' });
   assert.equal(withRule(rules, rule('tcp/1')), rules);
-  assert.equal(parseRules(serialiseRules(rules)).length, ruleLimit);
+  assert.equal(parseRules(serializeRules(rules)).length, ruleLimit);
 });
 
 test('a rule is removed by what it is, and nothing else with it', () => {

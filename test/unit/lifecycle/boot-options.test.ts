@@ -8,7 +8,7 @@ import { confirm } from '../../../src/cli/terminal/confirm.ts';
 import { ukiPaths } from '../../../src/disk/layout.ts';
 import { bootEntry, readBootState, setBootEntry, setBootOrder } from '../../../src/firmware/boot.ts';
 import { createVariableStore } from '../../../src/firmware/create.ts';
-import { parseVariableStore, serialiseVariableStore } from '../../../src/firmware/store.ts';
+import { parseVariableStore, serializeVariableStore } from '../../../src/firmware/store.ts';
 import { readVariableStore, writeVariableStore } from '../../../src/firmware/store-file.ts';
 import { chooseNextStart } from '../../../src/lifecycle/boot-options.ts';
 import { writeConfiguration } from '../../../src/machine/configuration.ts';
@@ -81,7 +81,7 @@ test('a variable store that was torn is as it was at the last start or change', 
   await reset();
   await prepare();
   const whole = readFileSync(files.variables);
-  const withoutOrder = serialiseVariableStore(setBootOrder(parseVariableStore(whole), []));
+  const withoutOrder = serializeVariableStore(setBootOrder(parseVariableStore(whole), []));
   for (const torn of [Buffer.from(whole).fill(0, 0x48, 0x2000), whole.subarray(0, 100), withoutOrder]) {
     writeFileSync(files.variables, torn);
     await prepare();

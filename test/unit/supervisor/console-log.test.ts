@@ -52,7 +52,7 @@ test('a start that goes well has no problem', () => {
 
 test('what the firmware refuses is told as it went on, without its own shell', () => {
   assert.deepEqual(problemOf(seen.refused), {
-    kind: 'refused',
+    kind: 'unbootable',
     text: 'failed to load Boot000A "Holdfast A": Access Denied; starting Boot0001 "UEFI Misc Device"; Error loading \\EFI\\Linux\\holdfast.efi: Access denied; failed to start Boot0001 "UEFI Misc Device": Access Denied; No bootable option or device was found',
   });
 });

@@ -10,7 +10,7 @@ import {
   type Task,
 } from '../../../src/supervisor/reducer.ts';
 
-const kinds = ['refused', 'panic', 'locked', 'notice'] as const;
+const kinds = ['unbootable', 'panic', 'locked', 'notice'] as const;
 const problem = fc.option(fc.record({ text: fc.constantFrom('a', 'b'), kind: fc.constantFrom(...kinds) }), {
   nil: undefined,
 });
@@ -201,7 +201,7 @@ test('a guest that was not shut down in time boots as far as anybody knows, and 
 });
 
 test('only a firmware that boots refuses: what a guest prints later ends nothing', () => {
-  const refused = { type: 'console', problem: { text: 'No bootable option', kind: 'refused' } } as const;
+  const refused = { type: 'console', problem: { text: 'No bootable option', kind: 'unbootable' } } as const;
   assert.match(after(started, refused).gaveUp ?? '', /No bootable option$/);
   assert.equal(after(started, { type: 'connected' }, refused).gaveUp, undefined);
 });

@@ -256,11 +256,11 @@ test('a guest that answers between two panics is given up as well, but not one t
 
 test('a machine that its firmware refuses is ended, not started again', async () => {
   const { parts, events, guest } = fakeMachine();
-  guest.problem = { text: 'No bootable option', kind: 'refused' };
+  guest.problem = { text: 'No bootable option', kind: 'unbootable' };
   const supervisor = supervise(parts(), 'start');
   assert.equal(await supervisor.ended, 'failed');
   assert.deepEqual(events, ['start', 'kill']);
-  assert.match(supervisor.status().problem ?? '', /nothing that it may start: No bootable option$/);
+  assert.match(supervisor.status().problem ?? '', /nothing that it is allowed to start: No bootable option$/);
 });
 
 test('a stop between two starts takes effect at once', async () => {

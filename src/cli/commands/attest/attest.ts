@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { attestMachine } from '../../../attestation/attest.ts';
-import { serialiseEvidence } from '../../../attestation/evidence.ts';
+import { serializeEvidence } from '../../../attestation/evidence.ts';
 import { writeFileAtomic } from '../../../base/files.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { anyText, setting } from '../../framework/parameters.ts';
@@ -24,7 +24,7 @@ export const attestCommand = defineCommand({
     const { evidence, judgement } = await progress.step("Requesting a quote from the machine's TPM", () =>
       attestMachine(machine, flags.nonce),
     );
-    if (flags.out !== undefined) await writeFileAtomic(resolve(flags.out), serialiseEvidence(evidence));
+    if (flags.out !== undefined) await writeFileAtomic(resolve(flags.out), serializeEvidence(evidence));
     printVerdict(context, evidence, judgement, true);
   },
 });

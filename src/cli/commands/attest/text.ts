@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { Judgement, Register } from '../../../attestation/verify.ts';
 import { columns } from '../../terminal/columns.ts';
 
-/** A verdict on a machine's boot, as text. */
+/** Returns the verdict on a machine's boot as text. */
 export function judgementText(machine: string, judgement: Judgement, stream: NodeJS.WritableStream): string {
   const { passed, reasons, release, registers } = judgement;
   const verdict = passed
@@ -12,7 +12,7 @@ export function judgementText(machine: string, judgement: Judgement, stream: Nod
   return registers.length === 0 ? parts.join('\n') : `${parts.join('\n')}\n\n${registerText(registers)}`;
 }
 
-/** Registers next to their computed values, shortened: the JSON has whole values. */
+/** Returns registers next to their computed values, shortened: the JSON output has whole values. */
 export function registerText(registers: readonly Register[]): string {
   const short = (value: string) => `${value.slice(0, 16)}…`;
   return columns(

@@ -7,7 +7,7 @@ import { setting } from '../../framework/parameters.ts';
 import type { attestOutput } from '../../output/security.ts';
 import { judgementText } from './text.ts';
 
-/** What makes evidence fresh. */
+/** The challenge that makes evidence fresh. */
 export const nonceFlag = setting(
   'HEX',
   'Challenge of the verifier: 16 to 64 unpredictable bytes',

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { judgeKept } from '../../../attestation/saved-evidence.ts';
+import { judgeSaved } from '../../../attestation/saved-evidence.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { anyText, required, setting } from '../../framework/parameters.ts';
 import { nonceFlag, printVerdict } from './verdict.ts';
@@ -23,7 +23,7 @@ export const attestVerifyCommand = defineCommand({
   async run({ arguments: { file }, flags, ...context }) {
     const { machine } = context;
     const trust = flags.trust === undefined ? undefined : resolve(flags.trust);
-    const { evidence, judgement } = await judgeKept(machine, resolve(file), trust, flags.nonce);
+    const { evidence, judgement } = await judgeSaved(machine, resolve(file), trust, flags.nonce);
     printVerdict(context, evidence, judgement, flags.nonce !== undefined);
   },
 });

@@ -6,7 +6,7 @@ import { isWithin, showBytes, showPath } from '../../../guest/overlay-path.ts';
 import type { driftOutput } from '../../output/guest.ts';
 import { columns } from '../../terminal/columns.ts';
 
-/** For people: one line each; of a directory that was added only the directory, and how much is in it. */
+/** Returns one line for each difference. An added directory has one line, with the number of entries in it. */
 export function driftText(drift: readonly MachineDrift[]): string {
   const rows: (readonly string[])[] = [];
   let directory: { readonly top: MachineDrift; row: string[]; below: number } | undefined;
@@ -58,9 +58,7 @@ function octal(mode: number): string {
   return mode.toString(8).padStart(4, '0');
 }
 
-/**
- * For programs. `path` is as people type it; `base64` the exact bytes below the overlay's directory, whatever they are.
- */
+/** Returns the JSON form. `path` is as users type it; `base64` has the exact bytes below the overlay's directory. */
 export function driftJson(each: MachineDrift): z.input<typeof driftOutput>['drift'][number] {
   const { overlay, path, change, released, now, hidden, pending } = each;
   return {

@@ -15,7 +15,7 @@ export const ruleFromFlag = setting(
   parseSource,
 );
 
-/** For programs: `from` and `comment` are null when there is none, so that each key is always present. */
+/** Returns the JSON form. `from` and `comment` are null when there is none, so that each key is always present. */
 export function ruleJson({ service, from, comment }: FirewallRule) {
   return { service: describeService(service), from: from ?? null, comment: comment ?? null };
 }

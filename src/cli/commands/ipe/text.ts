@@ -5,7 +5,7 @@ import type { MachineName } from '../../../machine/paths.ts';
 import type { Context } from '../../framework/command.ts';
 import type { ipeOutput } from '../../output/security.ts';
 
-/** Prints what runs and what is configured. */
+/** Prints the running and the configured mode. */
 export async function printIpe(
   { machine, output }: Pick<Context<z.input<typeof ipeOutput>>, 'machine' | 'output'>,
   changed: boolean,
@@ -32,7 +32,7 @@ const meanings = {
   off: 'off, because the root is not verified',
 } as const;
 
-/** What runs and, where it differs, what is configured. */
+/** Returns the running mode and, where it differs, the configured one. */
 export function ipeText(machine: MachineName, { configured, runs }: IpeState): string {
   if (runs === undefined)
     return `${machine} is not running: at its next start ipe is ${meanings[configured]}`;

@@ -32,7 +32,7 @@ export const releaseDiffCommand = defineCommand({
   },
 });
 
-/** A line for each package: `curl 8.14.1-1 → 8.14.1-2`. */
+/** Returns a line for each package: `curl 8.14.1-1 → 8.14.1-2`. */
 export function packageLines(changes: readonly PackageChange[]): string[] {
   return changes.map(({ name, from, to }) => {
     if (from === undefined) return `${name} ${to} (new)`;

@@ -7,12 +7,12 @@ import type { Printed } from '../../framework/output.ts';
 import type { statusOutput } from '../../output/machines.ts';
 import { columns } from '../../terminal/columns.ts';
 
-/** A machine's status for programs. */
+/** Returns a machine's status as JSON. */
 export function statusJson({ name, ...others }: MachineStatus): Printed<z.input<typeof statusOutput>> {
   return { machine: name, ...others };
 }
 
-/** A machine's status for people: one thing a line. */
+/** Returns a machine's status as text: one fact a line. */
 export function statusText(status: MachineStatus): string {
   const { guest } = status;
   const process = status.pid === undefined ? '' : ` (process ${status.pid}, ${status.accelerator})`;
@@ -48,7 +48,7 @@ function encryptionText({ dataEncrypted, recoveryKeyShown }: MachineStatus): str
   return recoveryKeyShown ? 'yes' : 'yes; its recovery key was never shown: run `holdfast recovery`';
 }
 
-/** The recovery key, and what to do with it. */
+/** Returns the recovery key with its instructions. */
 export function recoveryKeyText(key: string): string {
   return `The data of this machine is encrypted. This is its recovery key, which is shown only once:
 
@@ -57,21 +57,21 @@ export function recoveryKeyText(key: string): string {
 Store it off this host. \`holdfast recovery\` needs it when the machine's TPM is lost or its boot keys change.`;
 }
 
-/** Nothing when all is as usual. */
+/** Returns an empty text for `committed`. */
 function phaseText(phase: MachineStatus['phase']): string {
   if (phase === 'trial') return ' (on trial: any restart returns to the other slot)';
   if (phase === 'finalized') return ' (the next start is a trial of the other slot)';
   return phase === 'degraded' ? ' (degraded: the committed slot does not come up)' : '';
 }
 
-/** The outcome of a start. */
+/** Returns the outcome of a start as text. */
 export function readyText(name: MachineName, boot: BootState, changed: boolean): string {
   const text = `${name} ${changed ? 'is running' : 'is already running'}`;
   if (boot === 'running') return text;
   return `${text}, but some units failed; run \`holdfast exec -- systemctl --failed\` to list them`;
 }
 
-/** All machines for people: one a line. */
+/** Returns the status of all machines as text: one a line. */
 export function listText(list: readonly MachineStatus[]): string {
   if (list.length === 0) return 'no machines; run `holdfast deploy` to create one';
   const header = ['NAME', 'STATE', 'RELEASE', 'SLOT', 'VERIFIED', 'ADDRESS', 'UPTIME', 'MEMORY', 'DATA'];
@@ -110,7 +110,10 @@ function verifiedText({ verifiedBoot, guest, verity }: MachineStatus): string | 
   return `${verifiedBoot ? 'yes' : 'NO'} (${parts.join(', ')})${pending}`;
 }
 
-/** The machine is behind NAT with both transports; only the channel leads in. */
+/**
+ * Returns the address and the transport. With both transports the machine is behind NAT, and only the channel
+ * leads in.
+ */
 function addressText({ guest, transport }: MachineStatus): string {
   const [address] = guest?.addresses ?? [];
   return address === undefined ? transport : `${address} (${transport})`;
@@ -120,7 +123,7 @@ function useText(size: number, available: number): string {
   return `${formatSize(size - available)} of ${formatSize(size)} used`;
 }
 
-/** `3 days 4:05`, `4:05:06`. */
+/** Formats a duration: `3 days 4:05`, `4:05:06`. */
 export function durationText(seconds: number): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
   const days = Math.floor(seconds / 86_400);

@@ -30,7 +30,10 @@ export const tpmNvReadCommand = defineCommand({
 const firstIndex = 0x0100_0000;
 const indexMask = 0x00ff_ffff;
 
-/** Parser: an NV index, or its number among NV indices as tpm2-tools take it too. @throws HoldfastError `tpm.index`. */
+/**
+ * Parses an NV index, or its offset among NV indices, which tpm2-tools accept too. @throws HoldfastError
+ * `tpm.index`.
+ */
 function parseIndex(word: string): number {
   const number = /^(?:0x[0-9a-f]{1,8}|\d{1,10})$/i.test(word) ? Number(word) : Number.NaN;
   if (number <= firstIndex + indexMask) return firstIndex + (number & indexMask);

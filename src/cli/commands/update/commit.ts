@@ -19,7 +19,7 @@ export const updateCommitCommand = defineCommand({
   },
 });
 
-/** There was no trial to commit. */
+/** Returns the result when there was no trial to commit. */
 function untouched(machine: MachineName) {
   return { machine, action: 'commit', changed: false } as const;
 }

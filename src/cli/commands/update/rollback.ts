@@ -17,7 +17,7 @@ export const updateRollbackCommand = defineCommand({
   },
 });
 
-/** A trial that had not begun was cancelled. */
+/** Returns the result when a trial that had not begun was cancelled. */
 function cancelled(machine: MachineName) {
   return { machine, action: 'rollback', changed: true } as const;
 }

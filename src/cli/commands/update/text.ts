@@ -64,7 +64,7 @@ export function previewText({
   ].join('\n');
 }
 
-/** What an update to the running release does. */
+/** The effect of an update to the running release. */
 const whenThere: Readonly<Record<UpdatePreview['phase'], string>> = {
   committed: 'there is nothing to do',
   finalized: 'the pending trial of another release would be cancelled',
@@ -92,7 +92,7 @@ function conflictLines(conflicts: UpdatePreview['conflicts']): string[] {
   ];
 }
 
-/** For programs: what a stage, update, commit or rollback did. */
+/** Returns the result of a stage, update, commit or rollback as JSON. */
 export function resultJson<Action extends string>(
   machine: MachineName,
   action: Action,
@@ -101,7 +101,7 @@ export function resultJson<Action extends string>(
   return { machine, action, changed: others.steps.length > 0, isRunning, ...others };
 }
 
-/** For programs: what a stage or an update would do. */
+/** Returns the preview of a stage or an update as JSON. */
 export function previewJson<Action extends string>(
   machine: MachineName,
   action: Action,
@@ -118,7 +118,7 @@ export function previewJson<Action extends string>(
   };
 }
 
-/** For programs: `path` and `base64` as `holdfast drift` has them. */
+/** Returns a conflict as JSON. `path` and `base64` are as in `holdfast drift`. */
 function conflictJson(conflict: OverlayConflict) {
   const { overlay, path, kind } = conflict;
   return { path: showPath(conflict), overlay, base64: Buffer.from(path, 'latin1').toString('base64'), kind };

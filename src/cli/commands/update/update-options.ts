@@ -2,7 +2,7 @@ import { misuse } from '../../../base/errors.ts';
 import type { Context } from '../../framework/command.ts';
 import { anyText, setting } from '../../framework/parameters.ts';
 
-/** Where `update check`, `stage` and `apply` take the release from. */
+/** The source of the release for `update check`, `stage` and `apply`. */
 export const fromFlag = setting(
   'URL|DIR|FILE',
   'Repository, bundle or release directory (default: the repository of `holdfast set`)',

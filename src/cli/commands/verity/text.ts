@@ -4,7 +4,7 @@ import { type MachineStatus, machineStatus } from '../../../lifecycle/status.ts'
 import type { Context } from '../../framework/command.ts';
 import type { verityOutput } from '../../output/security.ts';
 
-/** Prints what runs and what is configured. */
+/** Prints the running and the configured state. */
 export async function printVerity(
   { machine, output }: Pick<Context<z.input<typeof verityOutput>>, 'machine' | 'output'>,
   changed: boolean,
@@ -17,7 +17,7 @@ export async function printVerity(
   );
 }
 
-/** Undefined while the guest does not answer. */
+/** Returns the running state; undefined while the guest does not answer. */
 function runningVerity({ guest }: MachineStatus): Verity | undefined {
   return guest && (guest.verity === 'off' ? 'off' : 'on');
 }
@@ -27,7 +27,7 @@ const meanings = {
   off: 'OFF: the root is not verified',
 } as const;
 
-/** What runs and, where it differs, what is configured. */
+/** Returns the running state and, where it differs, the configured one. */
 function verityText(status: MachineStatus): string {
   const { name, verity, state } = status;
   const runs = runningVerity(status);

@@ -10,7 +10,7 @@ export const offlineFlag = setting(
   anyText,
 );
 
-/** Where the keys are, and the root metadata that other hosts are to trust. */
+/** Returns the directories of the keys, and the path of the root metadata for other hosts. */
 export function keyDirectories(home: Home, offline: string | undefined) {
   const directory = repositoryKeys(home);
   return {
