@@ -38,7 +38,10 @@ const rules: readonly (readonly [problem: string, isBroken: (message: Message) =
   [`the body is not wrapped at ${columns} columns`, ({ body }) => body.some(isTooLong)],
 ];
 
-/** A trailer such as `Co-authored-by:` and a single word such as an address cannot be wrapped. */
+/**
+ * Returns true for a line that should be wrapped. A trailer such as `Co-authored-by:` and a single word such
+ * as an address cannot be.
+ */
 function isTooLong(line: string): boolean {
   return line.length > columns && /\S\s+\S/.test(line) && !/^[A-Z][a-z]+(?:-[a-z]+)+: /.test(line);
 }

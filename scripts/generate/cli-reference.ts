@@ -50,7 +50,7 @@ async function commandSection({ name, summary, load, subcommands }: NamedEntry):
     .join('\n\n');
 }
 
-/** One sentence a line, as in all of docs/. */
+/** Breaks text after each sentence, as in all of docs/. */
 function sentences(text: string): string {
   return text.replace(/\n/g, '\n\n').replace(/([.?]) (?=[A-Z`])/g, '$1\n');
 }
@@ -63,7 +63,7 @@ function code(rows: readonly Row[]): Row[] {
   return rows.map(([term, meaning]) => [`\`${term}\``, meaning]);
 }
 
-/** Empty when there are no rows. */
+/** Returns a table; an empty text when there are no rows. */
 function table(heading: Row, rows: readonly Row[]): string {
   const cells = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   return rows.length === 0 ? '' : markdownTable(heading, cells);

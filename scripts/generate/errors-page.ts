@@ -24,7 +24,7 @@ function errorReference(): string {
   ].join('\n\n')}\n`;
 }
 
-/** `internal` and other codes without a point stand for themselves. */
+/** Returns the area of a code; a code without a point, such as `internal`, is its own area. */
 function areaOf(code: string): string {
   return code.split('.', 1)[0] ?? code;
 }

@@ -5,7 +5,7 @@ import { commands } from '../../src/cli/registry.ts';
 import type { GeneratedFile } from './generated-file.ts';
 import { markdownTable, replacePart } from './markdown.ts';
 
-/** The version of the JSON output: docs/reference/json/README.md says when it changes. */
+/** The version of the JSON output: docs/reference/json/README.md defines when it changes. */
 const directory = 'docs/reference/json';
 const version = 'v1';
 
@@ -45,7 +45,7 @@ export const jsonPage = {
   },
 };
 
-/** `release keys init` has `release-keys-init.json`. */
+/** Returns the name of a command's schema: `release keys init` has `release-keys-init.json`. */
 function fileName(command: string): string {
   return `${command.replaceAll(' ', '-')}.json`;
 }
@@ -59,7 +59,7 @@ function schemaText(file: string, title: string, description: string, type: ZodT
   return `${JSON.stringify({ $schema, $id: file, title, description, ...schema }, null, 2)}\n`;
 }
 
-/** Leaves out what would reject the output of a later minor version, and what a format says already. */
+/** Removes constraints that would reject the output of a later minor version, or that a format implies already. */
 function loosen(schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.additionalProperties === false) delete schema.additionalProperties;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;

@@ -1,6 +1,6 @@
 import { subsystems } from '../../src/base/log.ts';
 
-/** What holdfast(1) and docs/reference/cli.md say in addition to the command table. */
+/** The text of holdfast(1) and docs/reference/cli.md in addition to the command table. */
 
 export const overview = `\`holdfast\` deploys and manages locked-down Linux virtual machines on a Debian host. A machine runs a signed release: it is verified from the firmware to each file of its root file system, and updated by replacing the release in its inactive slot.
 A command acts on the machine \`default\`, or on the machine that \`--machine\` names. Results go to standard output, everything else to standard error. With \`--json\`, each result is one JSON object on a line, and errors are one object \`{"errors": [...]}\` on standard error.`;

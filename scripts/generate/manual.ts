@@ -16,7 +16,7 @@ export const manualPages: readonly GeneratedFile[] = [
   })),
 ];
 
-/** The manual page holdfast(1). */
+/** Returns the manual page holdfast(1). */
 function overviewPage(all: Readonly<Record<string, CommandTable>>): string {
   return page('holdfast', 'manage locked-down Linux machines', [
     ...section('SYNOPSIS', ['\\fBholdfast\\fR [\\fIflags\\fR] \\fICOMMAND\\fR ...']),
@@ -46,7 +46,7 @@ function overviewPage(all: Readonly<Record<string, CommandTable>>): string {
   ]);
 }
 
-/** The manual page of one command or group, such as holdfast-update-apply(1). */
+/** Returns the manual page of one command or group, such as holdfast-update-apply(1). */
 async function commandPage({ name, summary, subcommands, load }: NamedEntry): Promise<string> {
   const definition = await load?.();
   const title = pageName(name);
@@ -74,7 +74,7 @@ async function commandPage({ name, summary, subcommands, load }: NamedEntry): Pr
   ]);
 }
 
-/** The name of a command's page: `holdfast-update-apply`. */
+/** Returns the name of a command's page: `holdfast-update-apply`. */
 function pageName(command: string): string {
   return `holdfast-${command.replaceAll(' ', '-')}`;
 }
@@ -115,7 +115,7 @@ function paragraphs(text: string): string[] {
   return text.split('\n').flatMap((paragraph) => ['.PP', prose(paragraph)]);
 }
 
-/** Commands, each with its summary and the page that describes it. */
+/** Returns a list of commands, each with its summary and the page that describes it. */
 function commandList(table: CommandTable, prefix = ''): string[] {
   return Object.entries(table).flatMap(([word, { summary }]) => [
     '.TP',

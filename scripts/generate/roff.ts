@@ -17,7 +17,7 @@ export function escapeRoff(text: string): string {
     .replace(/^\./gm, '\\&.');
 }
 
-/** Prose: what is in backquotes becomes bold, and each sentence begins a line. */
+/** Formats prose: text in backquotes becomes bold, and each sentence begins a line. */
 export function prose(text: string): string {
   return text
     .split(/(`[^`]+`)/)
@@ -29,23 +29,23 @@ export function prose(text: string): string {
     .join('');
 }
 
-/** `holdfast(1)`, in bold but for the section. */
+/** Formats a reference such as `holdfast(1)`: bold except for the section. */
 export function pageReference(page: string): string {
   return `\\fB${escapeRoff(page)}\\fR(1)`;
 }
 
-/** A section; nothing when it has no content. */
+/** Returns a section; nothing when it has no content. */
 export function section(title: string, content: readonly string[]): string[] {
   const lines = content[0] === '.PP' ? content.slice(1) : content; // a heading begins a paragraph
   return lines.length === 0 ? [] : [`.SH ${title}`, ...lines];
 }
 
-/** A list of terms, already formatted, and their meaning in prose. */
+/** Returns a list of terms, already formatted, and their meaning in prose. */
 export function termList(rows: readonly (readonly [term: string, meaning: string])[]): string[] {
   return rows.flatMap(([term, meaning]) => ['.TP', term, prose(meaning)]);
 }
 
-/** Command lines, each after what it does. */
+/** Returns command lines, each after its description. */
 export function exampleList(examples: readonly (readonly [line: string, does: string])[]): string[] {
   return examples.flatMap(([line, does]) => [
     '.PP',
@@ -59,7 +59,7 @@ export function exampleList(examples: readonly (readonly [line: string, does: st
   ]);
 }
 
-/** `--cpus N`: what is typed as it is in bold, what it stands for in italics. */
+/** Formats a flag such as `--cpus N`: literal text in bold, placeholders in italics. */
 export function flagTerm(usage: string): string {
   return usage
     .split(/([ ,]+)/)

@@ -25,14 +25,14 @@ export interface Attestation {
 export async function attestMachine(machine: Machine, nonce: Buffer = randomBytes(32)): Promise<Attestation> {
   const trust = await machineTrust(machine);
   const time = new Date().toISOString();
-  const told = await askForQuote(guestOf(machine), nonce);
-  const { signed } = releaseOf(told.log, await releasesOf(machine));
-  const evidence: Evidence = { format: 1, machine: machine.name, time, nonce, ...told, release: signed };
+  const quoted = await askForQuote(guestOf(machine), nonce);
+  const { signed } = releaseOf(quoted.log, await releasesOf(machine));
+  const evidence: Evidence = { format: 1, machine: machine.name, time, nonce, ...quoted, release: signed };
   return { evidence, judgement: judgeEvidence(evidence, trust, nonce) };
 }
 
 /**
- * Returns what a verifier on another host needs to know of this machine.
+ * Returns the facts that a verifier on another host needs about this machine.
  * @throws HoldfastError `attest.key` before the first start, and those of `Machine.configuration`.
  */
 export async function machineTrust(machine: Machine): Promise<Trust> {

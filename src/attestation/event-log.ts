@@ -64,7 +64,10 @@ export function replay(events: readonly MeasuredEvent[], pcr: number): Buffer {
   );
 }
 
-/** TCG_EfiSpecIDEvent, in the old form of an event: section 10.4.5.1. @returns the size of a digest, by algorithm. */
+/**
+ * Reads TCG_EfiSpecIDEvent, in the old form of an event: section 10.4.5.1. @returns the size of a digest, by
+ * algorithm.
+ */
 function readHeader(reader: LogReader): ReadonlyMap<number, number> {
   const pcr = reader.u32();
   const type = reader.u32();

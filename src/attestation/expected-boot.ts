@@ -76,7 +76,7 @@ const sectionNames: Readonly<Record<string, string>> = {
 /** Separates the firmware's own events from those of the programs that it started: EV_SEPARATOR, section 10.4.1. */
 const separator: ExpectedEvent = { what: 'the end of the firmware', digest: digestOf(Buffer.alloc(4)) };
 
-/** Section 3.3.4.8. The firmware measures an empty `dbx` although it has none. */
+/** Returns the events of section 3.3.4.8. The firmware measures an empty `dbx` although it has none. */
 function secureBoot(keys: SecureBootKeys): ExpectedEvent[] {
   const enrolled = enrolSecureBoot({ headers: Buffer.alloc(0), variables: [] }, keys).variables;
   const contentOf = (name: string) =>
@@ -93,7 +93,7 @@ function secureBoot(keys: SecureBootKeys): ExpectedEvent[] {
   ];
 }
 
-/** UEFI_VARIABLE_DATA: section 10.4.2.6. */
+/** Encodes UEFI_VARIABLE_DATA: section 10.4.2.6. */
 function variable(name: string, vendor: Guid, data: Buffer): Buffer {
   const lengths = Buffer.alloc(16);
   lengths.writeBigUInt64LE(BigInt(name.length), 0);

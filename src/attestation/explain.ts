@@ -59,7 +59,10 @@ function secureBoot(logged: readonly MeasuredEvent[], expected: readonly Expecte
   return isOff(logged) ? ['Secure Boot was disabled (PCR 7)'] : reasons;
 }
 
-/** The variable SecureBoot is measured first; its last byte is its value: UEFI_VARIABLE_DATA. */
+/**
+ * Returns whether Secure Boot is off. Its variable is measured first; the last byte is its value:
+ * UEFI_VARIABLE_DATA.
+ */
 function isOff([first]: readonly MeasuredEvent[]): boolean {
   return first?.type === eventTypes.variableDriverConfig && first.data.at(-1) === 0;
 }

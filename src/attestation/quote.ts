@@ -44,7 +44,7 @@ export function digestOfPcrs(values: readonly Buffer[]): Buffer {
   return createHash('sha256').update(Buffer.concat(values)).digest();
 }
 
-/** TPMT_SIGNATURE (11.3.4) with ECDSA: the two numbers may be shorter than the curve. */
+/** Verifies TPMT_SIGNATURE (11.3.4) with ECDSA, whose two numbers may be shorter than the curve. */
 function isSigned(attest: Buffer, signature: Buffer, key: KeyObject): boolean {
   return whole(signature, (reader) => {
     if (reader.u16() !== algorithms.ecdsa || reader.u16() !== algorithms.sha256)
@@ -54,7 +54,7 @@ function isSigned(attest: Buffer, signature: Buffer, key: KeyObject): boolean {
   });
 }
 
-/** TPML_PCR_SELECTION (10.9.7) with one bank. */
+/** Reads TPML_PCR_SELECTION (10.9.7) with one bank. */
 function readSelection(reader: Reader): number[] {
   if (reader.u32() !== 1 || reader.u16() !== algorithms.sha256)
     throw unfit('it is not about the SHA-256 registers alone');

@@ -113,7 +113,7 @@ export function allowedDifferences(
   const more = found.filter((rule) => !expected.includes(rule));
   const less = expected.filter((rule) => !found.includes(rule));
   return [
-    ...more.map((rule) => `\`firewall list\` does not know of ${rule}`),
+    ...more.map((rule) => `\`firewall list\` does not show ${rule}`),
     ...less.map((rule) => `not in force: ${rule}`),
   ];
 }

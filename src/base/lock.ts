@@ -70,8 +70,8 @@ export async function withLock<T>(
 }
 
 /**
- * flock(1) of util-linux locks an inherited descriptor; the lock stays with the open file after
- * flock has ended.
+ * Locks an open file with flock(1) of util-linux, on an inherited descriptor; the lock stays with the open
+ * file after flock has ended.
  */
 async function lockOpenFile(handle: FileHandle, path: string, options: LockOptions): Promise<boolean> {
   const args = options.wait ? ['3'] : ['--nonblock', '--conflict-exit-code', String(conflictCode), '3'];

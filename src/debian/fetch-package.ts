@@ -51,8 +51,8 @@ export async function unpackDebianPackage(wanted: DebianPackage, directory: stri
 }
 
 /**
- * apt.conf(5): the file of `--config-file` is read last and overrides others. The host's proxy settings stay in effect; its
- * settings of trust, hooks and releases do not.
+ * Writes apt.conf(5): the file of `--config-file` is read last and overrides others. The host's proxy
+ * settings stay in effect; its settings of trust, hooks and releases do not.
  */
 async function writeConfiguration(wanted: DebianPackage, work: string): Promise<string> {
   const path = join(work, 'apt.conf');

@@ -27,7 +27,7 @@ export function parseIndexTargets(text: string): Mirrors | undefined {
   return archive === undefined ? undefined : { archive, security: labelled('Debian-Security') };
 }
 
-/** A disc holds one release only, and someone has to insert it. */
+/** Returns false for a disc: it has one release only, and must be inserted. */
 function isReachable(uri: string): boolean {
   return URL.canParse(uri) && new URL(uri).protocol !== 'cdrom:';
 }

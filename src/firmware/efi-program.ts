@@ -12,9 +12,8 @@ export interface ProgramMeasurements {
 }
 
 /**
- * The UKI sections that systemd-stub measures, in its order: systemd-stub(7), and
- * `unified_sections` in systemd's src/fundamental/uki.c. It does not measure `.pcrsig`, which holds
- * a signature of the result.
+ * The UKI sections that systemd-stub measures, in its order: systemd-stub(7), and `unified_sections` in
+ * systemd's src/fundamental/uki.c. It does not measure `.pcrsig`, which contains a signature of the result.
  */
 const measuredSections: readonly string[] = [
   ...['.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey'],

@@ -78,7 +78,7 @@ function readLoadOption(bytes: Buffer): LoadOption | undefined {
   };
 }
 
-/** HARDDRIVE_DEVICE_PATH (section 10.3.5.1). */
+/** Encodes HARDDRIVE_DEVICE_PATH (section 10.3.5.1). */
 function hardDriveData({ number, firstSector, sectors, uuid }: LoadOption['partition']): Buffer {
   const data = Buffer.alloc(hardDrive.length - nodeHeader);
   data.writeUInt32LE(number, 0);

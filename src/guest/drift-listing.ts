@@ -174,7 +174,7 @@ function addEntry(layer: Map<RawPath, LayerEntry>, fields: readonly string[]): v
   });
 }
 
-/** A character device 0:0 is a whiteout (kernel documentation, overlayfs). */
+/** Adds a device; a character device 0:0 is a whiteout (kernel documentation, overlayfs). */
 function addDevice(upper: Map<RawPath, LayerEntry>, numbers: string, name: string): void {
   const path = rawPath(name.replace(/^\.\//, ''));
   const entry = upper.get(path);

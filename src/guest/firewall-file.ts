@@ -57,7 +57,7 @@ function serializeService(service: Service): string {
   return `-p ${protocol} -m conntrack --ctstate NEW --ctorigdstport ${ports}`;
 }
 
-/** iptables quotes only where it must (xtables_save_string). */
+/** Quotes as iptables does, only where required (xtables_save_string). */
 function quoteComment(comment: string): string {
   return /^[\w-]+$/.test(comment) ? comment : `"${comment}"`;
 }

@@ -114,7 +114,7 @@ async function isProvided({ provides }: HostPackage): Promise<boolean> {
   return provides.startsWith('/') ? exists(provides) : (await findProgram(provides)) !== undefined;
 }
 
-/** @param version as the package manager knows it; undefined when it does not. */
+/** @param version from the package manager; undefined when that has none. */
 export function packageFinding(
   wanted: HostPackage,
   host: Pick<Distribution['host'], 'installCommand'>,

@@ -20,7 +20,7 @@ export async function describeHost(home: Home) {
   };
 }
 
-/** os-release(5) */
+/** Reads os-release(5). */
 async function systemName(): Promise<string | undefined> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1];

@@ -17,7 +17,7 @@ export interface MachineHardware {
   readonly disk: string;
   /** UEFI variable store, read and written by the firmware. */
   readonly variables: string;
-  /** systemd credentials for the guest: name to the file (mode 0600) that holds it. Never in argv. */
+  /** systemd credentials for the guest: name to the file (mode 0600) with its content. Never in argv. */
   readonly credentials: Readonly<Record<string, string>>;
   readonly transport: Transport;
   /** The machine's own TPM 2.0; undefined: it has none. */

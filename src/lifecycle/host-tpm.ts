@@ -57,8 +57,8 @@ export async function tpmStatus(machine: Machine): Promise<TpmStatus> {
 }
 
 /**
- * Returns what a provisioning service needs to know of the host's TPM: that of the machine, else the default one. The machine
- * may be off.
+ * Returns the facts about the host's TPM that a provisioning service needs: that of the machine, else the
+ * default one. The machine may be off.
  * @throws HoldfastError `tpm.…`, and those of `Machine.configuration`.
  */
 export async function tpmInformation(machine: Machine): Promise<TpmInformation> {

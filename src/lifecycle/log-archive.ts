@@ -14,7 +14,7 @@ import { previousLog } from '../supervisor/log-file.ts';
 import { powerState } from '../supervisor/power.ts';
 import { machineStatus } from './status.ts';
 
-/** How long the guest may take to hand over its journal: milliseconds. */
+/** Time limit for the guest to send its journal: milliseconds. */
 const journalLimit = 120_000;
 
 /**

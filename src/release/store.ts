@@ -30,7 +30,7 @@ const parts = Object.keys(smallFiles) as SmallFile[];
 /** FAT tables and directories of the boot partitions, and the partitions' alignment. */
 const baseImageOverhead = 4 * MiB;
 
-/** The certificate that releases must be signed by. */
+/** Returns the path of the certificate that must have signed releases. */
 export function trustedCertificate(directories: StoreDirectories): string {
   return join(directories.keys, 'release', 'certificate.pem');
 }
@@ -119,7 +119,10 @@ export async function storedRelease(
   return manifest && describeStored(directories, digest, manifest);
 }
 
-/** The same, but undefined also when files are missing or damaged, so that it is imported again. Cheap. */
+/**
+ * Returns a release in the store; undefined also when its files are missing or damaged, so that it is
+ * imported again. Cheap.
+ */
 export async function completeRelease(
   directories: StoreDirectories,
   digest: Sha256,
@@ -185,7 +188,10 @@ async function removeLeftovers(directories: StoreDirectories): Promise<void> {
   }
 }
 
-/** Directories are created atomically, so this only detects modifications by other programs. Cheap. */
+/**
+ * Returns whether a release is complete, by the size of its base image and by its small files. Directories
+ * are created atomically, so this only detects modifications by other programs. Cheap.
+ */
 async function isComplete({ baseImage, manifest }: StoredRelease): Promise<boolean> {
   const found = await stat(baseImage).catch(() => undefined);
   if (!found?.isFile() || found.size <= manifest.root.size) return false;

@@ -21,7 +21,7 @@ export interface SignedRelease {
   readonly signed: { readonly manifest: Buffer; readonly signature: Buffer };
 }
 
-/** The files that a manifest names. */
+/** Returns the files that a manifest names. */
 export function releaseFiles({
   root,
   uki,
@@ -34,7 +34,7 @@ export function releaseFiles({
   return [root, uki, unverifiedUki, loader, sbom, packages, overlays];
 }
 
-/** The files that the firmware loads, verifies and measures. */
+/** Returns the files that the firmware loads, verifies and measures. */
 function signedPrograms({ uki, unverifiedUki, loader }: ReleaseManifest) {
   return [uki, unverifiedUki, loader];
 }

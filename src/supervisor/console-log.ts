@@ -56,9 +56,9 @@ export function consoleProblem(text: string): ConsoleProblem | undefined {
     for (const [pattern, kind] of problemLines) {
       const match = pattern.exec(line);
       if (!match) continue;
-      const told = match.slice(1).join('').slice(0, lineLimit);
-      if (kind === 'locked') return { text: told, kind }; // the cause of all that follows
-      found.add(told);
+      const shown = match.slice(1).join('').slice(0, lineLimit);
+      if (kind === 'locked') return { text: shown, kind }; // the cause of all that follows
+      found.add(shown);
       if (kind !== 'notice') worst = kind;
     }
   }

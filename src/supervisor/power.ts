@@ -23,8 +23,8 @@ export async function powerState(machine: Machine): Promise<SupervisorStatus> {
   await machine.configuration(); // there is such a machine
   const { home, paths } = machine;
   const status = await until(listening, async (): Promise<SupervisorStatus | undefined> => {
-    const told = await askStatus(machine);
-    if (told) return told;
+    const reported = await askStatus(machine);
+    if (reported) return reported;
     // the supervisor removes this directory when the machine was shut down, and only then
     if (!(await exists(paths.run))) return { state: 'stopped' };
     const found = await ifFree(paths.supervisorLock, 'supervised', async () => {

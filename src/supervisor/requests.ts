@@ -37,7 +37,7 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       await work;
     };
   let diskIsFree: Promise<unknown> = Promise.resolve();
-  /** The hypervisor serves the disk to one client at a time; the next one waits. */
+  /** Runs tasks one after the other: the hypervisor serves the disk to one client at a time. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const turn = diskIsFree.then(work);
     diskIsFree = turn.catch(() => {});

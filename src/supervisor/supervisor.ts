@@ -78,7 +78,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     },
     async leave() {
       await loop.started;
-      parts.log('leaving; the machine lives on');
+      parts.log('leaving; the machine continues to run');
       await loop.leave();
       left.resolve();
     },

@@ -83,7 +83,7 @@ async function serviceProblem(guest: Guest): Promise<string | undefined> {
     .split('\n')
     .map((line) => /^[\w@.:\\-]{1,100}/.exec(line)?.[0])
     .filter((unit) => unit !== undefined);
-  return `services failed: ${units.join(', ') || 'systemd says that it is degraded'}`;
+  return `services failed: ${units.join(', ') || 'systemd reports a degraded state'}`;
 }
 
 async function containerProblem(guest: Guest, name: string): Promise<string | undefined> {

@@ -31,7 +31,7 @@ export async function observeSlots({ machine, guest, progress, signal }: UpdateC
 
 /**
  * Observes as `observeSlots` does, and whether either slot holds the wanted release.
- * @param holds tells whether a slot holds it, every byte verified.
+ * @param holds returns whether a slot holds it, every byte verified.
  */
 export async function observe(
   update: UpdateContext,

@@ -134,7 +134,7 @@ test('the audit accepts allowed services, and reports open ports without a rule'
   );
   const failed = await failedClaims();
   assert.deepEqual(Object.keys(failed), ['firewall-input-ipv4', 'firewall-input-ipv6', 'no-listeners']);
-  assert.match(failed['firewall-input-ipv4'] ?? '', /does not know of -A HOLDFAST -p tcp -m tcp --dport 80 /);
+  assert.match(failed['firewall-input-ipv4'] ?? '', /does not show -A HOLDFAST -p tcp -m tcp --dport 80 /);
   assert.match(failed['firewall-input-ipv6'] ?? '', /not in force: .* --ctorigdstport 8080 /);
   await asRoot(sharedName, 'systemctl start greet-9090.socket');
 });

@@ -11,11 +11,11 @@ export const updateCodes = {
     remedy: 'The machine runs as before. Read its console log and `holdfast logs` for the cause.',
   },
   'update.no-other': {
-    when: 'The inactive slot contains no complete release to roll back to.',
+    when: 'The inactive slot holds no complete release to roll back to.',
     remedy: 'Apply the wanted release with `holdfast update apply --from DIR`.',
   },
   'update.trial': {
-    when: 'A trial is in progress, and the inactive slot contains the committed release.',
+    when: 'A trial is in progress, and the inactive slot holds the committed release.',
     remedy: 'Run `holdfast update commit` or `holdfast update rollback` first.',
   },
   'update.unhealthy': {

@@ -16,7 +16,7 @@ const lostCode = 255;
 /** As a program that SIGPIPE ended. */
 const unreadCode = 128 + constants.signals.SIGPIPE;
 
-/** Signals to this process that are meant for the command in the guest. */
+/** Signals to this process that are forwarded to the command in the guest. */
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies readonly GuestSignal[];
 
 /** Limit for each output with `--json`. */

@@ -37,7 +37,7 @@ export const processorArguments: Readonly<Record<Accelerator, readonly string[]>
   tcg: ['-accel', 'tcg,thread=multi', '-cpu', platform.emulatedProcessor],
 };
 
-/** The bare chipset: no default devices, no display, no configuration files of the host. */
+/** Returns the arguments of the bare chipset: no default devices, no display, no configuration files of the host. */
 export function chipsetArguments(options: Options = {}): readonly string[] {
   return [
     ...['-machine', optionList(platform.machine, { ...platform.machineOptions, ...options })],

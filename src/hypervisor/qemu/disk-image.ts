@@ -59,7 +59,7 @@ export async function writeImage(path: string, offset: number, data: Buffer): Pr
   });
 }
 
-/** A window into a qcow2 file, in the form of `--image-opts`. */
+/** Returns a window into a qcow2 file, in the form of `--image-opts`. */
 function rangeOptions(path: string, { offset, length }: Range): string {
   const file = { 'file.driver': 'qcow2', 'file.file.driver': 'file', 'file.file.filename': resolve(path) };
   return optionList('', { driver: 'raw', offset, size: length, ...file });

@@ -31,9 +31,9 @@ export function withImage<T>(
     const child = start('setpriv', ['--pdeathsig', 'KILL', ...server, '--image-opts', options], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    let said = '';
+    let output = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-1000);
+      output = (output + text).slice(-1000);
     });
     const ended = once(child, 'close');
     await started(child, 'setpriv');
@@ -41,7 +41,7 @@ export function withImage<T>(
       const disk = await connectWhenServed(
         socket,
         () => child.exitCode !== null,
-        () => said,
+        () => output,
       );
       try {
         return await work(disk);
@@ -67,14 +67,14 @@ const optionsFor = {
 async function connectWhenServed(
   socket: string,
   hasEnded: () => boolean,
-  said: () => string,
+  output: () => string,
 ): Promise<BlockDevice> {
   let reason: unknown;
   const disk = await until(served, async () => {
     try {
       return await connectNbd(socket, exportName);
     } catch (error) {
-      if (hasEnded()) throw nbdError(said().trim().replaceAll('\n', '; ') || 'qemu-nbd ended');
+      if (hasEnded()) throw nbdError(output().trim().replaceAll('\n', '; ') || 'qemu-nbd ended');
       reason = error;
       return undefined;
     }

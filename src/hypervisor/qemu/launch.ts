@@ -96,12 +96,12 @@ async function whenReady<T>(
 
 /** QEMU's messages in cases that a user can fix. */
 const knownFailures: readonly {
-  readonly says: RegExp;
+  readonly pattern: RegExp;
   readonly code: ErrorCode;
   readonly parts: ErrorParts;
 }[] = [
   {
-    says: /Failed to get .* lock/,
+    pattern: /Failed to get .* lock/,
     code: 'hypervisor.disk-locked',
     parts: {
       why: 'another program has its disk open, such as a QEMU started by hand',
@@ -109,12 +109,12 @@ const knownFailures: readonly {
     },
   },
   {
-    says: /Could not set up host forwarding rule/,
+    pattern: /Could not set up host forwarding rule/,
     code: 'hypervisor.port-taken',
     parts: { why: 'another program took the port that was free a moment ago', next: 'try again' },
   },
   {
-    says: /annot allocate memory/,
+    pattern: /annot allocate memory/,
     code: 'hypervisor.memory',
     parts: {
       why: 'the host does not have enough memory',
@@ -128,7 +128,7 @@ const prefixes = /^(?:[\w-]+: )?(?:-\w+ \S+: )?/;
 
 async function startFailure(what: string, log: string): Promise<HoldfastError> {
   const output = (await readFile(log, 'utf8')).slice(-4096).trim();
-  const known = knownFailures.find(({ says }) => says.test(output));
+  const known = knownFailures.find(({ pattern }) => pattern.test(output));
   if (known) return failure(known.code, what, { ...known.parts, cause: output });
   const lines = output.split('\n').slice(-3);
   return failure('hypervisor.start', what, {

@@ -27,10 +27,10 @@ export const platforms: Readonly<Record<ArchitectureName, Platform>> = {
     machine: 'q35',
     machineOptions: { smm: 'on', vmport: 'off', hpet: 'off' },
     /*
-     * Linux knows this model, an Atom without speculation, to need no page-table isolation and no retpolines, which
-     * protect nothing here and are costly to emulate: a seventh of the boot. Five-level page tables make every walk longer.
-     * Without ERMS, copies use wide moves instead of `rep movsb`, which QEMU does byte by byte: twice as fast through a
-     * pipe.
+     * For this model, an Atom without speculation, Linux uses no page-table isolation and no retpolines,
+     * which protect nothing here and are costly to emulate: a seventh of the boot. Five-level page tables
+     * make every walk longer. Without ERMS, copies use wide moves instead of `rep movsb`, which QEMU does
+     * byte by byte: twice as fast through a pipe.
      */
     emulatedProcessor: 'max,vendor=GenuineIntel,family=6,model=28,stepping=10,la57=off,erms=off',
     // no suspend to RAM: OVMF would prepare for it at each boot

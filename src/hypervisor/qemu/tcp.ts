@@ -48,17 +48,17 @@ export class ForwardedPort {
 /** Resolves to true when data can be read. Does not read it. */
 async function speaksWithin(socket: Socket, timeoutMs: number): Promise<boolean> {
   const answer = Promise.withResolvers<boolean>();
-  const refuse = () => answer.resolve(false);
+  const fail = () => answer.resolve(false);
   const look = () => answer.resolve(socket.readableLength > 0);
-  const timer = setTimeout(refuse, timeoutMs);
-  socket.on('error', refuse); // never removed: an error without a listener would end the process
-  socket.on('close', refuse);
+  const timer = setTimeout(fail, timeoutMs);
+  socket.on('error', fail); // never removed: an error without a listener would end the process
+  socket.on('close', fail);
   socket.on('readable', look);
   try {
     return await answer.promise;
   } finally {
     clearTimeout(timer);
-    socket.off('close', refuse);
+    socket.off('close', fail);
     socket.off('readable', look);
   }
 }

@@ -105,7 +105,7 @@ async function readLock(path: string): Promise<PackageLock> {
   }
 }
 
-/** Only a release or an empty directory may be replaced: a typing error must not destroy another directory. */
+/** Checks that only a release or an empty directory is replaced: a typing error must not destroy another directory. */
 async function checkTarget(out: string): Promise<void> {
   const names = await readdir(out).catch((error: unknown): string[] => {
     if (isSystemError(error, 'ENOENT')) return [];
@@ -118,7 +118,7 @@ async function checkTarget(out: string): Promise<void> {
   });
 }
 
-/** Checked before the build, which takes minutes. */
+/** Checks before the build, which takes minutes, that the directory can be written. */
 async function checkWritable(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });

@@ -61,7 +61,7 @@ function spdxPackage(entry: InstalledPackage, suite: string): object {
   };
 }
 
-/** SPDX identifiers consist of letters, digits, dots and hyphens. */
+/** Returns the SPDX identifier of a package: letters, digits, dots and hyphens. */
 function identifier({ name }: InstalledPackage): string {
   return `SPDXRef-${guestDistribution.packageType}-${name.replaceAll('+', '-plus-')}`;
 }

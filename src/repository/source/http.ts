@@ -97,7 +97,7 @@ async function* streamRange(
   }
 }
 
-/** Object stores return 403 for a missing file (S3, GetObject). */
+/** Returns true for a missing file, for which object stores return 403 (S3, GetObject). */
 function isMissing(status: number): boolean {
   return status === 404 || status === 403;
 }

@@ -168,7 +168,7 @@ function commandOver(socket: Socket) {
   return { command, take, lose, fail };
 }
 
-/** Both outputs share the socket, which is read when this one is wanted and the other has room. */
+/** Returns an output. Both share the socket, which is read when this one is requested and the other has room. */
 function outputOf(socket: Socket, other: () => Readable): Readable {
   const flow = () => {
     if (!isFull(other())) socket.resume();
@@ -186,7 +186,7 @@ function isFull(output: Readable): boolean {
   return !output.destroyed && output.readableLength >= output.readableHighWaterMark;
 }
 
-/** Standard input: sends as much as was granted, and keeps the rest until more is granted. */
+/** Returns standard input, which sends as much as was granted, and buffers the rest until more is granted. */
 function inputOver(socket: Socket) {
   let granted = inputWindow;
   let rest: Buffer = Buffer.alloc(0);

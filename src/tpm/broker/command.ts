@@ -78,7 +78,10 @@ function readHandle(reader: Reader, position: number): Handle {
 /** The shortest entry of the authorization area: a handle, an empty nonce, the attributes, an empty HMAC. */
 const shortestEntry = 9;
 
-/** The authorization area: its size, then entries that fill it exactly. The codes are those of Part 3, section 5.5. */
+/**
+ * Reads the authorization area: its size, then entries that fill it exactly. The codes are those of Part 3,
+ * section 5.5.
+ */
 function readAuthorizations(reader: Reader): Authorization[] {
   if (reader.left < 4) throw malformed('insufficient', 'their size is truncated');
   const size = reader.u32();

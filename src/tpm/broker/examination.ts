@@ -24,9 +24,9 @@ export async function examine(handle: Handle, ask: Ask): Promise<void> {
     }
     if ((attributes & noDictionaryAttack) !== 0) return;
   }
-  const told = readProperties(await ask(requests.properties(properties.lockoutCounter, 2)));
-  const used = told.get(properties.lockoutCounter) ?? Number.POSITIVE_INFINITY;
-  const allowed = told.get(properties.maxAuthFail) ?? 0;
+  const values = readProperties(await ask(requests.properties(properties.lockoutCounter, 2)));
+  const used = values.get(properties.lockoutCounter) ?? Number.POSITIVE_INFINITY;
+  const allowed = values.get(properties.maxAuthFail) ?? 0;
   if (used >= Math.floor(allowed / 2)) {
     throw new Denial(
       responseCode('lockout'),

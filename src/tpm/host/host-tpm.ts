@@ -46,8 +46,9 @@ export function hostTpm(path: string): HostTpm {
 }
 
 /**
- * A device takes a command in one write and returns the response to the next read, and both block: Linux,
- * Documentation/security/tpm. A read that hangs cannot be cancelled, so the file is closed when it returns.
+ * Returns a connection to a device, which takes a command in one write and returns the response to the next
+ * read, and both block: Linux, Documentation/security/tpm. A read that hangs cannot be cancelled, so the file
+ * is closed when it returns.
  */
 function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>): TpmConnection {
   const exchange = async (command: Buffer) => {
@@ -83,7 +84,10 @@ function overDevice(file: FileHandle, path: string, stuck: Set<Promise<unknown>>
   };
 }
 
-/** A swtpm serves one connection at a time and makes others wait, so each command has a connection of its own. */
+/**
+ * Returns a connection to a swtpm, which serves one at a time and makes others wait: so each command has a
+ * connection of its own.
+ */
 function overSocket(path: string): TpmConnection {
   return {
     isIsolated: false,

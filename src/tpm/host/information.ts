@@ -21,7 +21,7 @@ export interface TpmInformation extends TpmIdentity {
 /** The time limit for one command, in milliseconds: it may make a key. */
 const answerLimit = 120_000;
 
-/** Returns what a provisioning service needs to know about a TPM. @throws HoldfastError `tpm.…`. */
+/** Returns the facts about a TPM that a provisioning service needs. @throws HoldfastError `tpm.…`. */
 export function readInformation(tpm: HostTpm): Promise<TpmInformation> {
   return withTpm(tpm, async (ask) => ({
     ...(await readIdentity(ask)),
@@ -45,8 +45,8 @@ async function withTpm<T>(tpm: HostTpm, work: (ask: Ask) => Promise<T>): Promise
 
 async function readIdentity(ask: Ask): Promise<TpmIdentity> {
   const { manufacturer, vendorString, firmwareVersion } = properties;
-  const told = readProperties(await ask(requests.properties(manufacturer, 8)));
-  const value = (property: number) => told.get(property) ?? 0;
+  const values = readProperties(await ask(requests.properties(manufacturer, 8)));
+  const value = (property: number) => values.get(property) ?? 0;
   const model = [0, 1, 2, 3].map((part) => textOf(value(vendorString + part))).join('');
   const halves = [value(firmwareVersion), value(firmwareVersion + 1)];
   return {

@@ -21,7 +21,10 @@ export function virtualTpmState(directory: string): TpmState {
   return { directory: join(directory, 'state'), key: join(directory, 'key') };
 }
 
-/** The public half of the key that the TPM quotes with: PEM. The host read it before any guest could access the TPM. */
+/**
+ * Returns the path of the public half of the key that the TPM quotes with: PEM. The host read it before any
+ * guest could access the TPM.
+ */
 export function attestationKeyFile(directory: string): string {
   return join(directory, 'attestation-key.pem');
 }
