@@ -10,10 +10,10 @@ import type { Run } from './plan.ts';
  * Blocks of the new release in one part of a pack. With the context, this bounds the memory on both
  * sides.
  */
-export const blocksPerPart = (8 * MiB) / blockSize;
+const blocksPerPart = (8 * MiB) / blockSize;
 
 /** Bytes of the old release that the parts of a pack can refer to. */
-export const contextLimit = 32 * MiB;
+const contextLimit = 32 * MiB;
 
 const zstdCompress = promisify(zlib.zstdCompress);
 const zstdDecompress = promisify(zlib.zstdDecompress);

@@ -41,7 +41,7 @@ export const sectorSize = 512;
 /** Smallest and largest size of the Data partition. */
 export const dataSizeLimits = { minimum: (2 * GiB) as Bytes, maximum: (2 * TiB) as Bytes } as const;
 
-export const logPartitionSizes: Readonly<Record<LogSize, Bytes>> = { small: GiB, large: (6 * GiB) as Bytes };
+const logPartitionSizes: Readonly<Record<LogSize, Bytes>> = { small: GiB, large: (6 * GiB) as Bytes };
 
 /** Space before the first and after the last partition, for the two copies of the GPT. */
 const margin = MiB;

@@ -26,7 +26,7 @@ export const greetingLength = 18;
 export const optionReplyHeaderLength = 20;
 export const simpleReplyLength = 16;
 
-export const nbdCommands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
+const nbdCommands = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
 export type NbdCommand = keyof typeof nbdCommands;
 
 export function nbdError(why: string): HoldfastError {

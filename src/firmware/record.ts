@@ -135,7 +135,7 @@ function parseTimestamp(bytes: Buffer): Date | undefined {
   const date = new Date(0);
   date.setUTCFullYear(bytes.readUInt16LE(0), (bytes[2] ?? 0) - 1, bytes[3]);
   date.setUTCHours(bytes[4] ?? 0, bytes[5], bytes[6]);
-  // Date normalises months and days out of range, which then encode to other bytes.
+  // Date normalizes months and days out of range, which then encode to other bytes.
   const isTime = date.getUTCFullYear() >= firstYear && serializeTimestamp(date).equals(bytes);
   if (!isTime) throw malformed('a variable has an invalid time stamp');
   return date;

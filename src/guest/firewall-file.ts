@@ -33,7 +33,7 @@ export function serializeRules(rules: readonly FirewallRule[]): string {
 }
 
 /** Returns a rule as `iptables -S` prints it. */
-export function serializeRule({ service, from, comment }: FirewallRule): string {
+function serializeRule({ service, from, comment }: FirewallRule): string {
   const words = [`-A ${chain}`];
   if (from !== undefined) words.push(`-s ${from}`);
   words.push(serializeService(service));

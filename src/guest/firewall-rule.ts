@@ -71,7 +71,7 @@ const portProtocols = ['tcp', 'udp'] as const;
 const pings: Readonly<Record<'icmp' | 'icmpv6', Family>> = { icmp: 'ipv4', icmpv6: 'ipv6' };
 
 /** Returns the family of a service that has only one. */
-export function serviceFamily({ protocol }: Service): Family | undefined {
+function serviceFamily({ protocol }: Service): Family | undefined {
   return protocol === 'icmp' || protocol === 'icmpv6' ? pings[protocol] : undefined;
 }
 

@@ -54,7 +54,7 @@ export function showBytes(raw: string): string {
 }
 
 /** Returns the bytes of a text that `showBytes` made or a user typed. */
-export function readBytes(text: string): string {
+function readBytes(text: string): string {
   return Buffer.from(text)
     .toString('latin1')
     .replace(/\\x([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

@@ -10,7 +10,7 @@ import { run } from '../base/process.ts';
  * - `platform` is Secure Boot's PK and KEK: it can change what the firmware trusts. It has no everyday use.
  * - `release` is Secure Boot's db: it signs UKIs, root hashes and manifests.
  */
-export const keyNames = ['platform', 'release'] as const;
+const keyNames = ['platform', 'release'] as const;
 export type KeyName = (typeof keyNames)[number];
 
 /** The files of a key pair: PEM. */

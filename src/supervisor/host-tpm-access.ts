@@ -6,7 +6,7 @@ import { hostTpm } from '../tpm/host/host-tpm.ts';
 /** The vsock port on which the host serves its TPM to the guest. */
 export const tpmPort = 2321;
 
-interface OpenDoor {
+interface OpenAccess {
   readonly path: string;
   readonly machine: RunningMachine;
   readonly broker: Broker;
@@ -18,7 +18,7 @@ export class TpmAccess {
   readonly #readPath: () => Promise<string | undefined>;
   readonly #log: (line: string) => void;
   #machine: RunningMachine | undefined;
-  #door: OpenDoor | undefined;
+  #open: OpenAccess | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param readPath reads the path of the host's TPM from the configuration; undefined: no access. */
@@ -64,18 +64,18 @@ export class TpmAccess {
   async #settle(): Promise<void> {
     const machine = this.#machine;
     const path = machine && (await this.#readPath());
-    const door = this.#door;
-    if (door?.path === path && door?.machine === machine) return;
-    this.#door = undefined;
-    if (door) {
-      await door.listener.close();
-      await door.broker.close();
-      this.#log(`${door.path} closed to the guest`);
+    const open = this.#open;
+    if (open?.path === path && open?.machine === machine) return;
+    this.#open = undefined;
+    if (open) {
+      await open.listener.close();
+      await open.broker.close();
+      this.#log(`${open.path} closed to the guest`);
     }
     if (!machine || path === undefined) return;
     const broker = new Broker({ tpm: hostTpm(path), log: this.#log });
     const listener = await machine.listen(tpmPort, (stream) => broker.accept(stream));
-    this.#door = { path, machine, broker, listener };
+    this.#open = { path, machine, broker, listener };
     this.#log(`${path} open to the guest`);
   }
 }

@@ -34,7 +34,7 @@ export async function imageSize(path: string): Promise<Bytes> {
 }
 
 /** Enlarges the disk in a qcow2 file. qemu-img rejects a smaller size. */
-export async function enlargeImage(path: string, size: Bytes): Promise<void> {
+async function enlargeImage(path: string, size: Bytes): Promise<void> {
   await run('qemu-img', ['resize', '-q', '-f', 'qcow2', resolve(path), String(size)]);
 }
 

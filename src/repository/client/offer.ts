@@ -47,7 +47,7 @@ export interface Offers {
  * Reads the list of releases that a repository offers.
  * @throws HoldfastError those of `refreshMetadata`; `repository.malformed`.
  */
-export async function readOffers(
+async function readOffers(
   source: RepositorySource,
   trust: RepositoryTrust,
   signal: AbortSignal,
