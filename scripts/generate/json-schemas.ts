@@ -8,6 +8,7 @@ import { markdownTable, replacePart } from './markdown.ts';
 /** The version of the JSON output: docs/reference/json/README.md defines when it changes. */
 const directory = 'docs/reference/json';
 const version = 'v1';
+export const schemaDirectory = `${directory}/${version}`;
 
 const runnable = listEntries(commands).filter(({ load }) => load !== undefined);
 
@@ -51,7 +52,7 @@ function fileName(command: string): string {
 }
 
 function schemaPath(name: string): string {
-  return `${directory}/${version}/${name}`;
+  return `${schemaDirectory}/${name}`;
 }
 
 function schemaText(file: string, title: string, description: string, type: ZodType): string {

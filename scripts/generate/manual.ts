@@ -7,11 +7,13 @@ import type { GeneratedFile } from './generated-file.ts';
 import { environment, exampleLines, exitCodes, files, overview } from './manual-overview.ts';
 import { escapeRoff, exampleList, flagTerm, pageReference, prose, section, termList } from './roff.ts';
 
+export const manualDirectory = 'docs/man';
+
 /** The manual pages: holdfast(1), and one for each command and group. */
 export const manualPages: readonly GeneratedFile[] = [
-  { path: 'docs/man/holdfast.1', make: () => overviewPage(sections) },
+  { path: `${manualDirectory}/holdfast.1`, make: () => overviewPage(sections) },
   ...listEntries(commands).map((entry) => ({
-    path: `docs/man/${pageName(entry.name)}.1`,
+    path: `${manualDirectory}/${pageName(entry.name)}.1`,
     make: () => commandPage(entry),
   })),
 ];

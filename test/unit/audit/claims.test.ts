@@ -29,6 +29,7 @@ test('every probe has the answer of a good machine in test/support/audit-evidenc
   assert.deepEqual(
     [...probes].filter((name) => goodAnswers[name] === undefined),
     [],
+    'add what a healthy machine answers; most other tests here fail without it',
   );
 });
 
@@ -88,6 +89,7 @@ test('every claim that is tested has a sabotage that it fails', () => {
   assert.deepEqual(
     claims.map(({ id }) => id).filter((id) => !sabotaged.has(id)),
     notTested,
+    'add one to test/support/audit-sabotages.ts',
   );
 });
 

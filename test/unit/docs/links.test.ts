@@ -97,7 +97,7 @@ test('no page uses a word that the style sheet replaces', () => {
         return word === undefined ? [] : [`${page}:${index + 1}: ${word}`];
       }),
     );
-  assert.deepEqual(found, []);
+  assert.deepEqual(found, [], `${styleSheet} has the words to use`);
 });
 
 test('links, anchors and sentences are recognized', () => {

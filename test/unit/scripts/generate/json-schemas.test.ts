@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { jsonSchemas } from '../../../../scripts/generate/json-schemas.ts';
 import { loadCommands } from '../../../../src/cli/framework/command-table.ts';
 import { commands } from '../../../../src/cli/registry.ts';
-
-const repository = join(import.meta.dirname, '../../../..');
 
 /** What a schema says of a value, without what no test reads. */
 interface Schema {
@@ -43,12 +39,4 @@ test('no schema rejects keys that a later version adds', async () => {
     for (const part of withParts(JSON.parse(await make(''))))
       assert.notEqual(part.additionalProperties, false, path);
   }
-});
-
-test('no schema of a removed command is left', async () => {
-  const present = await readdir(join(repository, 'docs/reference/json/v1'));
-  assert.deepEqual(
-    present.map((name) => `docs/reference/json/v1/${name}`).sort(),
-    jsonSchemas.map(({ path }) => path).sort(),
-  );
 });

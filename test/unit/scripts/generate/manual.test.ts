@@ -1,16 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { manualPages } from '../../../../scripts/generate/manual.ts';
-
-test('no page of a removed command is left', async () => {
-  const present = await readdir(join(import.meta.dirname, '../../../../docs/man'));
-  assert.deepEqual(
-    present.map((name) => `docs/man/${name}`).sort(),
-    manualPages.map(({ path }) => path).sort(),
-  );
-});
 
 test('no line of a manual page is a request by accident', async () => {
   const known = /^\.(\\"|TH|SH|SS|PP|TP|RS 4|RE|EX|EE|br|nh|ad l)/;
