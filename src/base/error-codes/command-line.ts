@@ -118,6 +118,15 @@ export const commandLineCodes = {
     when: 'The disk became full during the command.',
     remedy: 'Free some space and try again.',
   },
+  'system.ENOTDIR': {
+    when: 'A part of a path is a file where a directory is expected.',
+    remedy: 'Set HOLDFAST_HOME to a directory.',
+  },
+  'system.EPERM': {
+    when: 'The operating system does not permit an operation on a file.',
+    remedy:
+      'Run the command as the user who owns HOLDFAST_HOME, and check the attributes of the file with `lsattr`.',
+  },
   'system.EROFS': {
     when: 'The file system is mounted read-only.',
     remedy: 'Set HOLDFAST_HOME to a writable directory.',

@@ -22,6 +22,18 @@ const systemErrors = [
     what: 'the file system is read-only',
     next: 'set HOLDFAST_HOME to a directory that can be written',
   },
+  {
+    errno: 'ENOTDIR',
+    code: 'system.ENOTDIR',
+    what: 'a part of a path is not a directory',
+    next: 'set HOLDFAST_HOME to a directory',
+  },
+  {
+    errno: 'EPERM',
+    code: 'system.EPERM',
+    what: 'the operating system does not permit the operation',
+    next: 'run as the user who owns HOLDFAST_HOME, and check the file attributes that `lsattr` prints',
+  },
 ] as const;
 
 /**

@@ -39,6 +39,15 @@ test('errors of the operating system are explained', () => {
     reported(full).text,
     /^error: no space is left on the disk\n {2}why: {2}ENOSPC.*\n {2}next: free/,
   );
+  const file = Object.assign(new Error("ENOTDIR: not a directory, scandir '/etc/hosts/machines'"), {
+    code: 'ENOTDIR',
+  });
+  assert.match(
+    reported(file).text,
+    /^error: a part of a path is not a directory\n {2}why: {2}ENOTDIR.*machines'\n {2}next: set HOLDFAST_HOME/,
+  );
+  const locked = Object.assign(new Error('EPERM: operation not permitted, unlink'), { code: 'EPERM' });
+  assert.match(reported(locked).text, /^error: the operating system .*\n {2}why: {2}EPERM/);
 });
 
 test('a defect says that it is one, without its stack', () => {
