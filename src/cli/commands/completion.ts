@@ -3,7 +3,7 @@ import { completionScript, shells } from '../framework/completion-script.ts';
 import { oneOf, required } from '../framework/parameters.ts';
 
 export const completionCommand = defineCommand({
-  arguments: { shell: required(shells.join('|'), 'The shell', oneOf(...shells)) },
+  arguments: { shell: required('SHELL', 'bash, zsh or fish', oneOf(...shells)) },
   flags: {},
   examples: [
     ['source <(holdfast completion bash)', 'In ~/.bashrc; also for zsh in ~/.zshrc, after compinit'],

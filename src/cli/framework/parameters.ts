@@ -98,7 +98,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): Parser<
     const choice = choices.find((candidate) => candidate === word);
     if (choice === undefined) {
       throw misuse('usage.choice', `'${word}' is not one of the choices`, {
-        next: `choose ${choices.join(' or ')}`,
+        next: `choose ${new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(choices)}`,
       });
     }
     return choice;

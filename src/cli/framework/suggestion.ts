@@ -1,12 +1,20 @@
-/** Returns the candidate that a mistyped word most likely means, or undefined when none is near. */
-export function suggestionFor(word: string, candidates: Iterable<string>): string | undefined {
+/** A shorter word is the beginning of too much. */
+const shortestBeginning = 3;
+
+/**
+ * Returns the candidate that a mistyped word most likely means, or the only one that begins with it. Undefined when there is
+ * none.
+ */
+export function suggestionFor(word: string, candidates: readonly string[]): string | undefined {
   let best: { readonly candidate: string; readonly distance: number } | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
     const isNear = distance <= 3 && distance / Math.max(word.length, candidate.length) < 0.5;
     if (isNear && (best === undefined || distance < best.distance)) best = { candidate, distance };
   }
-  return best?.candidate;
+  if (best !== undefined) return best.candidate;
+  const [beginning, ...others] = candidates.filter((candidate) => candidate.startsWith(word));
+  return word.length >= shortestBeginning && others.length === 0 ? beginning : undefined;
 }
 
 /**

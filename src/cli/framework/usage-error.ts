@@ -10,8 +10,8 @@ export function unknownCommand(
   word: string,
   subcommands: readonly string[],
 ): HoldfastError {
-  const likely = suggestionFor(word, subcommands);
   const group = path.join(' ');
+  const likely = suggestionFor(word, group === '' ? [...subcommands, 'help', '--version'] : subcommands);
   return misuse('usage', `unknown command '${[...path, word].join(' ')}'`, {
     ...(group !== '' && { why: `\`${group}\` has ${subcommands.join(', ')}` }),
     next: nextStep(group, likely && [...path, likely].join(' ')),

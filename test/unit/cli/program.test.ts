@@ -39,6 +39,9 @@ test('all words after the command of exec are its own', async () => {
 test('what is wrong is said, with a suggestion and exit code 2', async () => {
   const cases: readonly (readonly [words: string[], message: RegExp, next: RegExp])[] = [
     [['deplyo'], /^unknown command 'deplyo'$/, /did you mean deploy\?/],
+    [['upd'], /^unknown command 'upd'$/, /did you mean update\?/],
+    [['version'], /^unknown command 'version'$/, /did you mean --version\?/],
+    [['hepl'], /^unknown command 'hepl'$/, /did you mean help\?/],
     [['xyzzy'], /^unknown command 'xyzzy'$/, /^run `holdfast --help`/],
     [['--jsn', 'status'], /^unknown flag '--jsn'$/, /did you mean --json\?/],
     [['deploy', '--cpu', '2'], /^unknown flag '--cpu'$/, /did you mean --cpus\?/],
@@ -48,6 +51,7 @@ test('what is wrong is said, with a suggestion and exit code 2', async () => {
     [['status', 'extra'], /^too many arguments for 'status'/, /status --help/],
     [['copy', 'only-one'], /^missing required argument/, /copy --help/],
     [['exec'], /^missing required argument/, /exec --help/],
+    [['completion'], /^missing required argument SHELL$/, /completion --help/],
     [['constructor'], /^unknown command 'constructor'$/, /^run `holdfast --help`/],
     [
       ['update', 'aply'],

@@ -16,6 +16,12 @@ test('suggests the nearest word', () => {
     assert.equal(suggestionFor(typed, words), expected, typed);
 });
 
+test('suggests the only word that begins like this', () => {
+  assert.equal(suggestionFor('upd', words), 'update');
+  assert.equal(suggestionFor('au', words), undefined);
+  assert.equal(suggestionFor('rel', ['release', 'reload']), undefined);
+});
+
 test('suggests nothing when no word is near', () => {
   for (const typed of ['', 'x', 'xyzzy', 'configure', 'up'])
     assert.equal(suggestionFor(typed, words), undefined, typed);
