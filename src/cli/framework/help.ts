@@ -26,7 +26,7 @@ export function overviewHelp(
     wrapped(about, 0, width),
     ...Object.entries(sections).map(([title, table]) => rowsText(title, summariesOf(table), width, indent)),
     rowsText('Common flags', flags, width, indent),
-    'Run `holdfast help COMMAND` for the arguments, flags and examples of a command.',
+    wrapped('Run `holdfast help COMMAND` for the arguments, flags and examples of a command.', 0, width),
   ]);
 }
 
@@ -46,7 +46,7 @@ export function commandHelp(subject: HelpSubject, width: number): string {
     definition && rowsText('Flags', flagRows(definition.flags), width),
     rowsText('Common flags', commonFlagRows, width),
     definition && rowsText('Examples', definition.examples, width),
-    subcommands && `Run \`holdfast help ${name} COMMAND\` for one of these commands.`,
+    subcommands && wrapped(`Run \`holdfast help ${name} COMMAND\` for one of these commands.`, 0, width),
   ]);
 }
 

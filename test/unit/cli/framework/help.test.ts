@@ -53,3 +53,13 @@ test('the sections of the overview are aligned with each other', () => {
   assert.equal(column('First'), column('Second'));
   assert.equal(column('First'), column('Print JSON'));
 });
+
+test('the hint at the end is broken into lines too', () => {
+  const subcommands = { a: { summary: 'First' } };
+  const [overview, group] = [
+    overviewHelp('About.', { One: subcommands }, 50),
+    commandHelp({ name: 'move', summary: 'Move things', definition: undefined, subcommands }, 50),
+  ];
+  assert.match(overview, /\nRun `holdfast help COMMAND` for the arguments,\nflags and/);
+  for (const line of `${overview}${group}`.split('\n')) assert.ok(line.length <= 50, line);
+});
