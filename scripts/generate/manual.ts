@@ -62,7 +62,7 @@ async function commandPage({ name, summary, subcommands, load }: NamedEntry): Pr
       'ARGUMENTS',
       termList(
         definition
-          ? argumentRows(definition).map(([term, meaning]) => [`\\fI${escapeRoff(term)}\\fR`, meaning])
+          ? argumentRows(definition).map(([term, meaning]) => [`\\fI${escapeRoff(term)}\\fR`, `${meaning}.`])
           : [],
       ),
     ),
