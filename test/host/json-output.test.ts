@@ -156,7 +156,7 @@ test('a damaged machine, and none', async () => {
   assert.equal((await holdfast(0, 'remove'))?.changed, false);
 });
 
-test('the check finds a key that is not declared, a wrong value, and text', async () => {
+test('detects an undeclared key, a wrong value, and text', async () => {
   const words = ['remove', '--json'];
   const printed = (stdout: string, stderr = '') => checkJsonOutput(words, { code: 0, stdout, stderr });
   await printed('{"machine":"default","changed":true}\n');

@@ -16,14 +16,14 @@ const [file, trustFile] = [join(directory, 'evidence'), join(directory, 'trust')
 writeFileSync(trustFile, JSON.stringify(real.trust));
 const judge = () => judgeSaved(machine, file, trustFile, real.evidence.nonce);
 
-test('evidence is of the machine that is asked about, and of no other', async () => {
+test('accepts evidence of the named machine only', async () => {
   writeFileSync(file, serializeEvidence(real.evidence));
   assert.equal((await judge()).judgement.passed, true);
   writeFileSync(file, serializeEvidence({ ...real.evidence, machine: 'web' }));
   await assert.rejects(judge(), { code: 'attest.machine', exitCode: 2 });
 });
 
-test('of a machine that this home does not have, nothing is known', async () => {
+test('reports that this home does not know a machine', async () => {
   writeFileSync(file, serializeEvidence(real.evidence));
   await assert.rejects(judgeSaved(machine, file, undefined, undefined), { code: 'attest.trust' });
 });

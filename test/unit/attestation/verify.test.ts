@@ -28,7 +28,7 @@ const changed = (isWanted: (event: MeasuredEvent) => boolean, change: Partial<Me
 };
 const isProgram = ({ type }: MeasuredEvent) => type === eventTypes.bootServicesApplication;
 
-test('what a real TPM said of a real start passes, also from a file', () => {
+test('accepts the evidence of a real TPM about a real boot, also from a file', () => {
   const { passed, reasons, registers } = judgeEvidence(real.evidence, real.trust, real.evidence.nonce);
   assert.deepEqual(reasons, []);
   assert.equal(passed, true);
@@ -36,13 +36,13 @@ test('what a real TPM said of a real start passes, also from a file', () => {
   assert.deepEqual(evidence.parse(JSON.parse(serializeEvidence(real.evidence))), real.evidence);
 });
 
-test('an old answer is none to a new question', () => {
+test('rejects evidence with another nonce', () => {
   const { passed, reasons } = judgeEvidence(real.evidence, real.trust, Buffer.alloc(32, 1));
   assert.equal(passed, false);
   assert.match(reasons.join(), /another nonce/);
 });
 
-test('one bit changed in what is signed, or in the registers, and it proves nothing', () => {
+test('rejects evidence with one bit changed in the signed data or the registers', () => {
   fc.assert(
     fc.property(
       fc.constantFrom('quote', 'signature', 'pcrs', 'nonce'),
@@ -59,7 +59,7 @@ test('one bit changed in what is signed, or in the registers, and it proves noth
   );
 });
 
-test('a release that the release key did not sign is not taken for the measure', () => {
+test('rejects a release that the release key did not sign', () => {
   const release = {
     ...real.evidence.release,
     manifest: Buffer.from(JSON.stringify({ ...manifest, version: '99' })),
@@ -69,7 +69,7 @@ test('a release that the release key did not sign is not taken for the measure',
   assert.match(reasons.join(), /not signed by the release key/);
 });
 
-test('something else that the TPM signed, or a quote of fewer registers, is no proof', () => {
+test('rejects other data that the TPM signed, and a quote of fewer registers', () => {
   const good = evidenceOf(realEvents);
   assert.equal(judgeEvidence(good, trustInTests, undefined).passed, true);
   const values = quotedPcrs.map((pcr) => replay(realEvents, pcr));
@@ -160,13 +160,13 @@ for (const [what, events, patterns] of differences) {
   });
 }
 
-test('the release’s own loader may have found the UKI', () => {
+test('accepts a boot through the fallback loader of the release', () => {
   const digest = Buffer.from(manifest.loader.authenticode, 'hex');
   const events = realEvents.flatMap((event) => (isProgram(event) ? [{ ...event, digest }, event] : [event]));
   assert.deepEqual(judge(events).reasons, []);
 });
 
-test('whatever else is measured into a judged register, left out or put elsewhere, the machine does not pass', () => {
+test('rejects every added, missing or moved measurement of a judged register', () => {
   const judged = realEvents.flatMap(({ pcr }, index) => ([4, 7, 11].includes(pcr) ? [index] : []));
   fc.assert(
     fc.property(fc.constantFrom(...judged), fc.constantFrom('drop', 'double', 'change'), (index, how) => {
@@ -181,14 +181,14 @@ test('whatever else is measured into a judged register, left out or put elsewher
   );
 });
 
-test('a register that the log does not explain is named', () => {
+test('names a register that the event log does not explain', () => {
   const log = serializeLog(realEvents.filter(({ pcr }) => pcr !== 5));
   const { passed, reasons } = judgeEvidence({ ...real.evidence, log }, real.trust, undefined);
   assert.equal(passed, false);
   assert.deepEqual(reasons, ['the event log does not match PCR 5']);
 });
 
-test('of several releases it is held against the one that was started', () => {
+test('compares with the booted one of several releases', () => {
   const other = {
     manifest: { ...manifest, version: '1', uki: manifest.loader, unverifiedUki: manifest.loader } as never,
   };
@@ -196,7 +196,7 @@ test('of several releases it is held against the one that was started', () => {
   assert.equal(releaseOf(Buffer.from('no log'), [other, { manifest }]), other, 'the judgement then says so');
 });
 
-test('the log is read as it was written, and what is no log is refused, and nothing else is thrown', () => {
+test('parses the event logs that it encodes, and rejects all other bytes with a typed error', () => {
   assert.deepEqual(parseEventLog(serializeLog(realEvents)), realEvents);
   const refused = (bytes: Buffer) => assert.throws(() => parseEventLog(bytes), { code: 'tpm.log' });
   refused(Buffer.alloc(0));

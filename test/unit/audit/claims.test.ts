@@ -47,7 +47,7 @@ for (const { what, guest, host, fails } of sabotages) {
   });
 }
 
-test('the host’s TPM, opened by the user: its broker must answer, and refuse', () => {
+test("with access to the host's TPM enabled, the broker must respond and deny commands", () => {
   const host = { configuration: { ...goodFacts.configuration, hostTpm: '/dev/tpmrm0' } };
   const refused = { tpm: 'answer 0x143' };
   assert.equal(verdictsOf(refused, host).get('tpm'), 'pass');
@@ -56,7 +56,7 @@ test('the host’s TPM, opened by the user: its broker must answer, and refuse',
   }
 });
 
-test('a machine whose data are encrypted: both lie on volumes that encrypt their partition, or the claims fail', () => {
+test('with encrypted data, the claims require both volumes to encrypt their partitions', () => {
   const encryption = { volume: sha256.parse('ab'.repeat(32)), recoveryKey: sha256.parse('cd'.repeat(32)) };
   const host = { configuration: { ...goodFacts.configuration, encryption } };
   const mounts = (goodAnswers.mounts ?? '')
@@ -93,7 +93,7 @@ test('every claim that is tested has a sabotage that it fails', () => {
   );
 });
 
-test('SSH over TCP, chosen at deployment: its rules are expected, and the channel is off the socket by choice', () => {
+test('with SSH over TCP, its rules are expected, and the claim about vsock is off', () => {
   const rules = (mask: string) =>
     ['--rcheck --seconds 60 --hitcount 3 MASK -j DROP', '--set MASK -j ACCEPT']
       .map((rule) => rule.replace('MASK', `--name ssh --mask ${mask} --rsource`))
@@ -115,7 +115,7 @@ test('SSH over TCP, chosen at deployment: its rules are expected, and the channe
   assert.deepEqual(failing(verdictsOf(bypassed, tcp)), ['firewall-input-ipv4'], 'what is allowed comes last');
 });
 
-test('what `holdfast firewall` allowed is no hole, and what listens there is expected', () => {
+test('services that `holdfast firewall` allows, and their listeners, are expected', () => {
   const rule =
     '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 8080:8090 -m comment --comment web -j ACCEPT';
   const guest = {
@@ -129,7 +129,7 @@ test('what `holdfast firewall` allowed is no hole, and what listens there is exp
   assert.deepEqual(failing(verdictsOf({ ...guest, ...udp })), ['no-listeners']);
 });
 
-test('verity switched off by choice is no failure, and no pass', () => {
+test('verity that the user disabled is neither a failure nor a pass', () => {
   const guest = {
     ...{ 'booted-verity': 'off', 'verity-table': 'none', 'verity-status': 'none' },
     ...{ 'root-device': 'partition\n3', 'verity-signatures': 'N' },
@@ -149,12 +149,12 @@ test('verity switched off by choice is no failure, and no pass', () => {
   assert.deepEqual(failing(verdictsOf({}, { configuration })), []);
 });
 
-test('a machine that was not restarted has shown nothing about what lasts', () => {
+test('a machine that was not restarted gives no evidence about persistence', () => {
   for (const written of ['1795381410', '1795381405', '1795381500'])
     assert.equal(verdictsOf({ 'first-written': `${written} 1795381410` }).get('etc-lasts'), 'not applicable');
 });
 
-test("Podman's own chains are no hole", () => {
+test("Podman's own chains are expected", () => {
   const jump = (chain: string) =>
     `-A ${chain} -m comment --comment "netavark firewall rules" -j NETAVARK_${chain}`;
   const guest = {
@@ -176,7 +176,7 @@ test("Podman's own chains are no hole", () => {
   assert.deepEqual(failing(verdictsOf(guest)), []);
 });
 
-test("what answers Podman's containers is no listener for others", () => {
+test("a name service for Podman's containers is no listener for others", () => {
   const filter = added(
     'filter-ipv4',
     '-A NETAVARK_INPUT -s 10.89.0.0/24 -p udp -m udp --dport 53 -j ACCEPT\n-A NETAVARK_INPUT -s 10.89.0.0/24 -p tcp -m tcp --dport 53 -j ACCEPT',
@@ -250,7 +250,7 @@ test('a fact of the host that cannot be read fails every claim that needs it, an
   assert.ok(failed('configuration').includes('no-listeners'));
 });
 
-test('claims have different names, and say in one line each what they do not stop', () => {
+test('claims have unique IDs, and state the remaining attacks in one line', () => {
   assert.equal(new Set(claims.map(({ id }) => id)).size, claims.length);
   for (const { id, sentence, notStopped } of claims) {
     assert.match(id, /^[a-z0-9-]+$/);
@@ -258,7 +258,7 @@ test('claims have different names, and say in one line each what they do not sto
   }
 });
 
-test('the table in docs/reference/audit.md is that of the checks', async () => {
+test('docs/reference/audit.md has the table of the checks', async () => {
   const text = await readFile(join(import.meta.dirname, '../../../docs/reference/audit.md'), 'utf8');
   const [section = ''] = text.split('\n## Claims\n')[1]?.split('\n## ') ?? [];
   assert.deepEqual(

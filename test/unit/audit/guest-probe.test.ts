@@ -13,7 +13,7 @@ function answersOf(commands: Readonly<Record<string, string>>) {
   return parseAnswers(output.toString(), mark);
 }
 
-test('each probe gives its own text and code, whatever the others do', () => {
+test('each probe returns its own text and exit code, independent of the others', () => {
   const answers = answersOf({
     plain: 'echo one; echo two',
     silent: 'true',
@@ -32,17 +32,17 @@ test('each probe gives its own text and code, whatever the others do', () => {
   assert.deepEqual(answers.get('last'), { code: 0, text: 'three' });
 });
 
-test('an answer that is too long is none, and the next is whole', () => {
+test('drops an answer that is too long, and parses the next', () => {
   const answers = answersOf({ flood: 'head -c 1000000 /dev/zero | tr "\\0" x', after: 'echo here' });
   assert.deepEqual([...answers.keys()], ['after']);
 });
 
-test('a probe that two claims share is asked once', () => {
+test('a probe that two claims share runs once', () => {
   const probe = { name: 'shared', command: 'echo x', form };
   assert.equal(probeScript([probe, probe], mark).match(/begin shared/g)?.length, 1);
 });
 
-test('an answer that was cut off, given twice, or marked by another is none', () => {
+test('drops an answer that is truncated, repeated, or has the mark of another', () => {
   const whole = `${mark} begin a\nx\n${mark} end a 0\n`;
   assert.equal(parseAnswers(whole, mark).get('a')?.text, 'x');
   for (const output of [
@@ -56,7 +56,7 @@ test('an answer that was cut off, given twice, or marked by another is none', ()
     assert.equal(parseAnswers(output, mark).size, 0, JSON.stringify(output));
 });
 
-test('an answer is refused without its form, and what the guest printed is made harmless', () => {
+test('rejects a malformed answer, and removes control characters from its quotation', () => {
   const probe = { name: 'a', command: '', form: z.enum(['Y', 'N']) };
   const read = (code: number, text: string) => readAnswer(probe, new Map([['a', { code, text }]]));
   assert.equal(read(0, 'Y'), 'Y');

@@ -18,7 +18,7 @@ const report: AuditReport = {
   results,
 };
 
-test('the page names machine, release, root hash and time, and every claim with all that is known of it', () => {
+test('the page shows machine, release, root hash, time, and every claim in full', () => {
   const page = auditPage(report);
   for (const text of ['gateway-1', '13.7.20261121', rootHash, '2026-11-22T18:00:00.000Z', summary(results)])
     assert.ok(page.includes(text), text);
@@ -27,18 +27,18 @@ test('the page names machine, release, root hash and time, and every claim with 
       assert.ok(page.includes(escapeHtml(text)), text);
 });
 
-test('a release that could not be read is said to be so', () => {
+test('the page states that the release could not be read', () => {
   const page = auditPage({ ...report, release: undefined, rootHash: undefined });
   assert.equal(page.match(/could not be read/g)?.length, 2);
 });
 
-test('nothing on the page runs, and nothing is fetched', () => {
+test('the page runs no script and fetches nothing', () => {
   const page = auditPage(report);
   assert.doesNotMatch(page, /<script|<img|<link|<iframe|\bsrc=|\bhref=|url\(|@import|\son\w+=/i);
   assert.match(page, /Content-Security-Policy" content="default-src 'none'/);
 });
 
-test('no word of the guest is markup', () => {
+test('text of the guest is never markup', () => {
   const tags = (page: string) => page.match(/<[^>]*>/g)?.join('\n');
   const expected = tags(auditPage(report));
   const hostile = (text: string): Result[] =>
@@ -60,7 +60,7 @@ test('no word of the guest is markup', () => {
   );
 });
 
-test('the summary counts each verdict that there is', () => {
+test('the summary counts the verdicts', () => {
   const [one] = results;
   assert.ok(one);
   assert.equal(summary([one, { ...one, verdict: 'fail' }, { ...one, verdict: 'fail' }]), '1 pass, 2 fail');

@@ -45,7 +45,7 @@ test('an error is described by what failed and why', () => {
   assert.equal(describe('a text\nof two lines'), 'a text');
 });
 
-test('causes stand for a reason that is missing', () => {
+test('causes replace a missing reason', () => {
   const refused = new Error('connection refused');
   assert.equal(
     describe(
@@ -77,7 +77,7 @@ test('a system error is described with its code and path', async () => {
   assert.match(describe(refused), /ENOENT.*\/nonexistent\/socket/);
 });
 
-test('what zod found is one line, however much it is', () => {
+test('the issues of zod are one bounded line', () => {
   const parse = (value: unknown) => z.object({ a: z.object({ b: z.int() }) }).safeParse(value).error;
   assert.match(describe(parse({ a: { b: 'x' } })), /^a\.b: [^\n]+$/);
   assert.match(describe(parse(1)), /^Invalid input[^\n]+$/);

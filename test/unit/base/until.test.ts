@@ -78,7 +78,7 @@ test('nothing is asked once aborted', async () => {
   await assert.rejects(asked, reason);
 });
 
-test('an error of the question ends the waiting', async () => {
+test('an error of the question ends the wait', async () => {
   await assert.rejects(
     until(endless, () => Promise.reject(new Error('broken'))),
     /broken/,

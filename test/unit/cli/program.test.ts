@@ -18,7 +18,7 @@ test('common flags go before the command or after it', async () => {
   assert.deepEqual(after.common, before.common);
 });
 
-test('values of flags come through unread', async () => {
+test('values of flags are passed on unparsed', async () => {
   const { given } = await requestOf('deploy', '--data-size=20GB', '--cpus', 'two');
   assert.equal(given.flags.dataSize, '20GB');
   assert.equal(given.flags.cpus, 'two');
@@ -36,7 +36,7 @@ test('all words after the command of exec are its own', async () => {
   assert.equal((await requestOf('exec', '--json', 'ls')).common.json, true);
 });
 
-test('what is wrong is said, with a suggestion and exit code 2', async () => {
+test('usage errors have a suggestion and exit code 2', async () => {
   const cases: readonly (readonly [words: string[], message: RegExp, next: RegExp])[] = [
     [['deplyo'], /^unknown command 'deplyo'$/, /did you mean deploy\?/],
     [['upd'], /^unknown command 'upd'$/, /did you mean update\?/],
@@ -110,7 +110,7 @@ test('a group with a default command takes its flags without a subcommand', asyn
   });
 });
 
-test('help and version are answers, no command is a mistake', async () => {
+test('help and version are results, a missing command is a usage error', async () => {
   const help = await understand(['--help'], () => {});
   assert('text' in help && help.exitCode === 0);
   for (const name of Object.keys(commands)) assert.match(help.text, new RegExp(`^  ${name} `, 'm'));
@@ -124,7 +124,7 @@ test('help and version are answers, no command is a mistake', async () => {
   }
 });
 
-test('help is the same wherever it is asked for', async () => {
+test('help is the same for every way to request it', async () => {
   const expected = await understand(['help', 'update', 'apply'], () => {});
   for (const line of [
     'update apply --help',
@@ -151,7 +151,7 @@ test('every summary is an imperative of under 60 characters without a full stop'
   for (const { name, summary } of listEntries(commands)) assert.match(summary, /^[A-Z].{3,57}[^.]$/, name);
 });
 
-test('the help of every command shows examples that are understood', async () => {
+test('the help of every command shows examples that parse', async () => {
   for (const { name, definition } of await loadCommands(commands)) {
     const help = await understand(['help', ...name.split(' ')], () => {});
     assert('text' in help && help.exitCode === 0, name);

@@ -10,7 +10,7 @@ test('the packages of the boot image do not stay in the root', () => {
   assert.equal(new Set(recipe.packages).size, recipe.packages.length);
 });
 
-test('what differs by architecture is in its place', () => {
+test('the properties of the architecture are in their places', () => {
   assert.ok(recipe.packages.includes('linux-image-cloud-amd64'));
   assert.ok(recipe.removedPaths.includes('usr/lib/x86_64-linux-gnu/cryptsetup'));
   assert.equal(recipe.removedModules[0], 'arch/x86/kvm');

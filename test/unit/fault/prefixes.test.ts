@@ -64,32 +64,32 @@ const good: readonly Event[] = [
   started,
 ];
 
-test('an update that keeps the rules may be cut anywhere', () => {
+test('accepts an interruption anywhere in a valid update', () => {
   const { violations, prefixes } = check(good);
   assert.deepEqual([...violations], []);
   assert.equal(prefixes, good.length);
 });
 
-test('a writer of the slot that runs is found', () => {
+test('detects a writer of the active slot', () => {
   const found = violations([started, replaced(retired), started, ...stage('A').slice(0, 1)]);
   assert.match(found.join(), /slot A may boot and is not whole.*slot A runs and is not whole/);
   // also when it has come to an end, as a cut may have left half of it
   assert.equal(violations([replaced(retired), started, ...stage('A'), flush]).length, 2);
 });
 
-test('an order of boot that names a slot before it is written is found', () => {
+test('detects a boot order that names a slot before it is written', () => {
   const early = [replaced(retired), replaced(committedB), ...stage('B'), flush];
   assert.match(violations(early).join(), /slot B may boot and is not whole \(BootOrder B,A/);
   const notRetired = [started, ...stage('B'), flush, replaced(finalized)];
   assert.match(violations(notRetired).join(), /slot B may boot and is not whole \(BootOrder A,B/);
 });
 
-test('a trial of what is not flushed is found', () => {
+test('detects a trial of an unflushed release', () => {
   const events = good.filter((event) => event !== flush);
   assert.match(violations(events).join(), /slot B may boot and is not whole \(BootOrder A, BootNext B/);
 });
 
-test('who writes the partition table, or a part of a block, is found', () => {
+test('detects a write of the partition table, and of part of a block', () => {
   const write = (offset: number, length: number): Event => ({
     kind: 'write',
     offset,
@@ -107,14 +107,14 @@ const inPlace = (store: VariableStore): Event => ({
 });
 const synced: Event = { kind: 'synced' };
 
-test('an order of boot that a power cut may bring back is found, unless the one after it was synced', () => {
+test('detects a boot order that a power failure can restore, unless the next one was synced', () => {
   const early = [started, inPlace(retired), ...stage('B'), flush];
   assert.match(violations(early).join(), /slot B may boot and is not whole \(BootOrder A,B/);
   const before = [started, inPlace(retired), synced, ...stage('B'), flush, inPlace(finalized)];
   assert.deepEqual(violations(before), []);
 });
 
-test('in the place of variables that a power cut leaves torn comes what was kept of the last that were synced', () => {
+test('the saved copy of the last synced variables replaces torn ones', () => {
   const torn = inPlace(setBootOrder(both, []));
   const mended = check([torn, inPlace(committedA)]);
   assert.deepEqual([[...mended.violations], mended.torn.inAll], [[], 1]);
@@ -123,7 +123,7 @@ test('in the place of variables that a power cut leaves torn comes what was kept
   assert.deepEqual(violations([started, inPlace(retired), synced, torn, ...stage('B')]), []);
 });
 
-test('each way in which pages may be left is looked at, and none of them twice', () => {
+test('checks each combination of pages once', () => {
   const page = (number: number, byte: number): Event => ({
     kind: 'variables',
     offset: 0x42000 + number * block, // where nothing is read

@@ -15,7 +15,7 @@ function answering(stdout: string) {
   return { asked, guest: guestThat(run) };
 }
 
-test('the guest itself says when it has booted; systemctl ends with 1 when something failed', async () => {
+test('the guest reports the end of its boot; systemctl exits with 1 when a unit failed', async () => {
   const { asked, guest } = answering('degraded\n');
   assert.equal(await waitForBoot(guest, 1000), 'degraded');
   assert.equal(await waitForBoot(answering('running\n').guest, 1000), 'running');
@@ -24,18 +24,18 @@ test('the guest itself says when it has booted; systemctl ends with 1 when somet
 });
 
 for (const text of ['', 'starting\n', 'stopping\n', 'maintenance\n', 'running\nrunning\n'])
-  test(`${JSON.stringify(text)} is no answer`, async () => {
+  test(`rejects the answer ${JSON.stringify(text)}`, async () => {
     assert.equal(await waitForBoot(answering(text).guest, 1000), undefined);
   });
 
-test('who starts a machine is told when not all of it started', () => {
+test('a start reports failed units', () => {
   const name = parseMachineName('gateway-1');
   assert.equal(readyText(name, 'running', true), 'gateway-1 is running');
   assert.equal(readyText(name, 'running', false), 'gateway-1 is already running');
   assert.match(readyText(name, 'degraded', true), /some units failed.*systemctl --failed/);
 });
 
-test('work is waited for until it ends or is called off', async () => {
+test('waits for work until it ends or is aborted', async () => {
   const controller = new AbortController();
   const never = new Promise<void>(() => {});
   assert.equal(await unlessAborted(Promise.resolve(7), controller.signal), 7);

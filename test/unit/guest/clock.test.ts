@@ -52,54 +52,54 @@ test('an offset within the tolerance is good, beyond it off, and a slow reading 
   });
 });
 
-test('a clock that is right costs one command', async () => {
+test('a correct clock takes one command', async () => {
   const { session, commands, now } = simulate(120, [60]);
   assert.deepEqual(await synchronizeClock(session, now), { offset: 120, corrected: false });
   assert.deepEqual(commands, ['date +%s.%N']);
 });
 
 for (const offset of [-86_400_000, -300, 300, 5000])
-  test(`a clock ${offset} ms off is moved by that, however long it takes to`, async () => {
+  test(`a clock ${offset} ms off is corrected by that, independent of the duration`, async () => {
     const { session, guest, commands, now } = simulate(offset, [80, 4000]);
     assert.deepEqual(await synchronizeClock(session, now), { offset, corrected: true });
     assert.equal(commands.length, 2);
     assert.ok(Math.abs(guest.offset) < 1, `still ${guest.offset} ms off`);
   });
 
-test('a slow reading is repeated, and the narrowest counts', async () => {
+test('repeats a slow reading, and uses the most precise one', async () => {
   const { session, commands, now } = simulate(150, [3000, 900, 40]);
   assert.deepEqual(await synchronizeClock(session, now), { offset: 150, corrected: false });
   assert.equal(commands.length, 3);
 });
 
 for (const offset of [0, -1900])
-  test(`a guest that stays slow may be right: its clock, ${offset} ms off, is left alone`, async () => {
+  test(`does not set the clock of a slow guest that may be correct, ${offset} ms off`, async () => {
     const { session, commands, now } = simulate(offset, [4000]);
     assert.equal((await synchronizeClock(session, now)).corrected, false);
     assert.equal(commands.length, 3);
   });
 
-test('a guest that stays slow and is far off is set', async () => {
+test('sets the clock of a slow guest that is far off', async () => {
   const { session, guest, now } = simulate(-60_000, [4000]);
   assert.equal((await synchronizeClock(session, now)).corrected, true);
   assert.ok(Math.abs(guest.offset) < 1);
 });
 
 for (const answer of ['', '12:30\n', '1795363200\n', '1795363200.5\n', '-1.000000000\n', '1.000000000\n2\n'])
-  test(`an odd answer is refused: ${JSON.stringify(answer)}`, async () => {
+  test(`rejects the answer ${JSON.stringify(answer)}`, async () => {
     const { session } = simulate(0, [0]);
     const odd = { ...session, run: async () => ({ code: 0, stdout: Buffer.from(answer), stderr: '' }) };
     await assert.rejects(synchronizeClock(odd), { code: 'guest.output' });
   });
 
-test('sleep and a set clock show as a jump; time that passes does not', () => {
+test('detects sleep and a set clock, but not passing time', () => {
   const start = { wall: 1_000_000, monotonic: 500 };
   assert.equal(hasJumped(start, { wall: 1_060_000, monotonic: 60_500 }), false);
   assert.equal(hasJumped(start, { wall: 4_600_000, monotonic: 2_500 }), true);
   assert.equal(hasJumped(start, { wall: 990_000, monotonic: 2_500 }), true);
 });
 
-test('a clock that goes wrong is checked as often as that needs, within bounds', () => {
+test('checks a drifting clock more often, within bounds', () => {
   assert.equal(nextCheck(0, 60_000), 60_000);
   assert.equal(nextCheck(100, 60_000), 60_000);
   assert.equal(nextCheck(-1000, 60_000), 12_000);
@@ -132,7 +132,7 @@ function watched(context: TestContext, drift = 0) {
   return { session, commands, host, offsets, pass };
 }
 
-test('the clock is checked at once, every minute, and when the host wakes up', async (context) => {
+test('checks the clock at once, every minute, and after the host slept', async (context) => {
   const { session, commands, host, offsets, pass } = watched(context);
   await pass(59);
   assert.deepEqual(offsets, [0]);
@@ -151,7 +151,7 @@ test('the clock is checked at once, every minute, and when the host wakes up', a
   assert.equal(commands.length, count);
 });
 
-test('a clock that loses seconds every minute is soon kept within the tolerance', async (context) => {
+test('keeps a clock that loses seconds every minute within the tolerance', async (context) => {
   const { offsets, pass } = watched(context, -2.2 / 60);
   await pass(600);
   assert.equal(offsets[1], -2200);

@@ -30,7 +30,7 @@ function output(list: readonly (readonly string[])[]): Buffer {
   );
 }
 
-test('a listing is read', () => {
+test('parses a listing', () => {
   const [listing] = parseListing(output(records), ['etc']);
   assert.ok(listing);
   assert.deepEqual(
@@ -42,7 +42,7 @@ test('a listing is read', () => {
   assert.deepEqual([...listing.opaque], ['']);
 });
 
-test('an overlay that is not on Data now is not compared', () => {
+test('does not compare an overlay that is not on Data', () => {
   const elsewhere = ['overlay', 'etc', 'rw,upperdir=/run/holdfast/overlays/etc/upper'];
   assert.throws(() => parseListing(output([elsewhere, ...records.slice(1)]), ['etc']), {
     code: 'drift.elsewhere',
@@ -78,11 +78,11 @@ const odd: Readonly<Record<string, Buffer>> = {
   'a reset that leads out': replaced(11, ['reset', '../x']),
 };
 for (const [what, bytes] of Object.entries(odd))
-  test(`refused: ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => parseListing(bytes, ['etc']), { code: 'guest.output' });
   });
 
-test('whatever the guest prints, it is read or refused', () => {
+test('parses or rejects any output of the guest', () => {
   const good = output(records);
   fc.assert(
     fc.property(fc.nat(good.length - 1), fc.nat(255), (at, byte) => {

@@ -63,7 +63,7 @@ const drift = compareLayers({
 });
 const changes = drift.map(({ path: each, change }) => [each, change]);
 
-test('each thing in the upper layer is classified against the release, directories ahead of what is in them', () => {
+test('classifies each entry of the upper layer, each directory before its content', () => {
   assert.deepEqual(changes, [
     ['apt', 'attributes'],
     ['gone', 'deleted'],
@@ -84,7 +84,7 @@ test('each thing in the upper layer is classified against the release, directori
   assert.equal(drift.find(({ change }) => change === 'opaque')?.hidden, 3);
 });
 
-test('what a directory above hides cannot be given back alone', () => {
+test('a path that a directory above hides cannot be reset alone', () => {
   assert.equal(hiddenBy(drift, rawPath('ssh/config')), 'ssh');
   assert.equal(hiddenBy(drift, rawPath('ssh/moduli')), 'ssh');
   assert.equal(hiddenBy(drift, rawPath('ssh')), undefined);
@@ -93,7 +93,7 @@ test('what a directory above hides cannot be given back alone', () => {
   assert.equal(hiddenBy(drift, rawPath('turned/new')), undefined);
 });
 
-test('people see one line for each, and of a directory that was added only the directory', () => {
+test('the text has one line for each difference, and one for an added directory', () => {
   const all = drift.map(
     (each): MachineDrift => ({ ...each, overlay: 'etc', pending: each.path === 'hosts' }),
   );
@@ -107,7 +107,7 @@ test('people see one line for each, and of a directory that was added only the d
   assert.equal(driftText([]), '');
 });
 
-test('programs get every byte', () => {
+test('the JSON output has the exact bytes', () => {
   const raw = rawPath('\xff\n');
   const [each] = compareLayers({
     lower: new Map(),

@@ -10,7 +10,7 @@ import { ipv4Texts, ipv6Texts, networkOf } from '../../support/firewall-rules.ts
  * What a user types.
  */
 
-test('services are read, and written as they were read', () => {
+test('parses services and formats them as parsed', () => {
   assert.deepEqual(parseService('tcp/8080'), { protocol: 'tcp', first: 8080, last: 8080 });
   for (const text of ['tcp/1', 'udp/65535', 'udp/5000-5010', 'icmp', 'icmpv6'])
     assert.equal(describeService(parseService(text)), text);
@@ -58,12 +58,12 @@ const notServices = [
 ];
 
 for (const text of notServices) {
-  test(`${JSON.stringify(text)} is nothing that can be allowed`, () => {
+  test(`rejects the service ${JSON.stringify(text)}`, () => {
     assert.throws(() => parseService(text), { code: 'firewall.service', exitCode: 2 });
   });
 }
 
-test('sources are read as iptables prints them', () => {
+test('parses sources into the form of iptables', () => {
   for (const [text, source] of [
     ['192.0.2.7', '192.0.2.7/32'],
     ['192.0.2.0/24', '192.0.2.0/24'],
@@ -121,17 +121,17 @@ const notSources = [
 ];
 
 for (const text of notSources) {
-  test(`nobody can come from ${JSON.stringify(text)}`, () => {
+  test(`rejects the source ${JSON.stringify(text)}`, () => {
     assert.throws(() => parseSource(text), { code: 'firewall.source', exitCode: 2 });
   });
 }
 
-test('of an address beyond its network, the network is proposed', () => {
+test('proposes the network of an address with further bits', () => {
   assert.throws(() => parseSource('10.1.2.3/8'), { next: 'write 10.0.0.0/8, or 10.1.2.3 alone' });
   assert.throws(() => parseSource('2001:db8::1/33'), { next: 'write 2001:db8::/33, or 2001:db8::1 alone' });
 });
 
-test('a network that is read is of its family, and is read again as it is', () => {
+test('a parsed network has its family, and parses to itself', () => {
   fc.assert(
     fc.property(fc.oneof(ipv4Texts, ipv6Texts), (text) => {
       const network = networkOf(text);
@@ -168,7 +168,7 @@ const notComments = {
 };
 
 for (const [what, text] of Object.entries(notComments)) {
-  test(`${what} cannot be a comment`, () => {
+  test(`rejects ${what} as a comment`, () => {
     assert.throws(() => parseComment(text), { code: 'firewall.comment', exitCode: 2 });
   });
 }

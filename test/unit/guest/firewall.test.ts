@@ -23,7 +23,7 @@ function rule(service: string, from?: string, comment?: string): FirewallRule {
   };
 }
 
-test('rules survive the file, whatever they are', () => {
+test('parses all rules that it encodes', () => {
   fc.assert(
     fc.property(firewallRuleLists, (rules) => {
       assert.deepEqual(parseRules(serializeRules(rules)), rules);
@@ -31,7 +31,7 @@ test('rules survive the file, whatever they are', () => {
   );
 });
 
-test('a file with any byte changed is refused, or is another file of ours', () => {
+test('a file with any byte changed is rejected, or is another valid file', () => {
   fc.assert(
     fc.property(firewallRuleLists, fc.nat(), fc.integer({ min: 1, max: 255 }), (rules, at, mask) => {
       const bytes = Buffer.from(serializeRules(rules));
@@ -48,7 +48,7 @@ test('a file with any byte changed is refused, or is another file of ours', () =
   );
 });
 
-test('the machine loads at boot what is written, and no line that was changed in its form', async () => {
+test('the machine loads written lines at boot, and no malformed line', async () => {
   const path = '../../../image/rootfs/usr/share/holdfast/firewall/allowed.form';
   const forms = (await readFile(join(import.meta.dirname, path), 'utf8')).trimEnd().split('\n');
   // POSIX's extended regular expressions: \[ and \* mean the same here
@@ -99,17 +99,17 @@ const damaged = {
 };
 
 for (const [what, text] of Object.entries(damaged)) {
-  test(`${what} is not believed`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => parseRules(text), { code: 'firewall.damaged', exitCode: 1 });
   });
 }
 
-test('no file is no rules', () => {
+test('a missing file has no rules', () => {
   assert.deepEqual(parseRules(''), []);
   assert.deepEqual(parseRules(serializeRules([])), []);
 });
 
-test('a rule counts for both families, or for that of its source or its protocol', () => {
+test('a rule applies to both families, or to that of its source or protocol', () => {
   assert.deepEqual(familiesOf(rule('tcp/80')), ['ipv4', 'ipv6']);
   assert.deepEqual(familiesOf(rule('tcp/80', '2001:db8::/32')), ['ipv6']);
   assert.deepEqual(familiesOf(rule('udp/80', '192.0.2.0/24')), ['ipv4']);
@@ -122,7 +122,7 @@ test('a rule counts for both families, or for that of its source or its protocol
   ]);
 });
 
-test('rules that let nobody in, and rules for the channel, are refused', () => {
+test('rejects rules that allow nothing, and rules for the channel', () => {
   for (const bad of [rule('icmp', '2001:db8::/32'), rule('icmpv6', '192.0.2.0/24')])
     assert.throws(() => checkRule(bad, 'vsock'), { code: 'firewall.families', exitCode: 2 });
   for (const bad of [rule('tcp/22'), rule('tcp/1-65535'), rule('tcp/20-22', '192.0.2.7')]) {
@@ -144,14 +144,14 @@ test('a rule is added once; only its comment can change', () => {
   assert.deepEqual(withRule(rules, rule('tcp/80-81')), [...rules, rule('tcp/80-81')]);
 });
 
-test('there is an end to rules', () => {
+test('limits the number of rules', () => {
   const rules = Array.from({ length: ruleLimit }, (_, index) => rule(`tcp/${index + 1}`));
   assert.throws(() => withRule(rules, rule('udp/1')), { code: 'firewall.full' });
   assert.equal(withRule(rules, rule('tcp/1')), rules);
   assert.equal(parseRules(serializeRules(rules)).length, ruleLimit);
 });
 
-test('a rule is removed by what it is, and nothing else with it', () => {
+test('removes a rule by service and source, and no other', () => {
   const rules = [rule('tcp/80', undefined, 'web'), rule('tcp/80', '192.0.2.0/24'), rule('tcp/1-100')];
   assert.deepEqual(withoutRule(rules, rule('tcp/80')), rules.slice(1));
   for (const other of [rule('tcp/81'), rule('udp/80'), rule('tcp/80', '192.0.2.7')])
@@ -164,7 +164,7 @@ test('a rule is removed by what it is, and nothing else with it', () => {
   );
 });
 
-test('a port is allowed by any rule of its protocol that has it', () => {
+test('a port is allowed by any rule of its protocol that includes it', () => {
   const rules = [rule('tcp/80-90', '192.0.2.0/24'), rule('udp/53'), rule('icmp')];
   assert.ok(isAllowed(rules, 'tcp', 90) && isAllowed(rules, 'udp', 53));
   assert.ok(!isAllowed(rules, 'tcp', 91) && !isAllowed(rules, 'tcp', 53) && !isAllowed(rules, 'icmp', 8));

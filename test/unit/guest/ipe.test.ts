@@ -8,20 +8,20 @@ import { parseMachineName } from '../../../src/machine/paths.ts';
 
 const name = parseMachineName('default');
 
-test("the kernel's two nodes say what it does; without an active policy it does nothing", () => {
+test("the kernel's two nodes determine the mode; without an active policy it is off", () => {
   assert.equal(parseIpe('11'), 'enforce');
   assert.equal(parseIpe('01'), 'audit');
   assert.equal(parseIpe('01\n'), 'audit');
   for (const text of ['0', '1', '00', '10']) assert.equal(parseIpe(text), 'off');
 });
 
-test('nothing else is believed', () => {
+test('rejects all other content', () => {
   for (const text of ['', '2', '111', '1 1', 'enforce', '011', 'constructor']) {
     assert.throws(() => parseIpe(text), { code: 'guest.output' });
   }
 });
 
-test('what runs is told first, and what the next start does where it differs', () => {
+test('shows the running mode first, and the configured one where it differs', () => {
   const told = (runs: Parameters<typeof ipeText>[1]['runs'], configured: 'audit' | 'enforce') =>
     ipeText(name, { runs, configured }).split('\n');
   assert.equal(told('audit', 'audit').length, 1);
@@ -32,7 +32,7 @@ test('what runs is told first, and what the next start does where it differs', (
   assert.match(told(undefined, 'enforce').join(), /is not running: at its next start ipe is enforce/);
 });
 
-test('the policy allows nothing but what is verified', async () => {
+test('the policy allows verified code only', async () => {
   const text = await readFile(join(import.meta.dirname, '../../../image/ipe/policy'), 'utf8');
   const [header, ...rules] = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   assert.match(header ?? '', /^policy_name=holdfast policy_version=\d+\.\d+\.\d+$/);

@@ -13,7 +13,7 @@ const part = fc
   .filter((text) => text !== '.' && text !== '..');
 const path = fc.array(part, { maxLength: 4 }).map((parts) => rawPath(parts.join('/')));
 
-test('any path is shown so that a terminal obeys nothing, and is read back as it was', () => {
+test('shows any path without control characters, and parses it back unchanged', () => {
   fc.assert(
     fc.property(path, (raw) => {
       const shown = showPath({ overlay: 'etc', path: raw });
@@ -23,7 +23,7 @@ test('any path is shown so that a terminal obeys nothing, and is read back as it
   );
 });
 
-test('text stays text; what is none is told byte by byte', () => {
+test('shows text as text, and other bytes as escapes', () => {
   const show = (text: string) => showBytes(Buffer.from(text).toString('latin1'));
   assert.equal(show('Grüße, 世界 🌍.conf'), 'Grüße, 世界 🌍.conf');
   assert.equal(show('two\nlines\u001b[2J\\'), 'two\\x0alines\\x1b[2J\\x5c');
@@ -43,17 +43,17 @@ for (const word of [
   '/home/a//b',
   `/etc/${'x'.repeat(256)}`,
 ])
-  test(`in no overlay, or no path: ${word.slice(0, 20)}`, () => {
+  test(`rejects a path outside the overlays, or no path: ${word.slice(0, 20)}`, () => {
     assert.throws(() => parseOverlayPath(word), { code: 'drift.path', exitCode: 2 });
   });
 
-test('directories are named with and without a slash at the end', () => {
+test('accepts directories with and without a slash at the end', () => {
   for (const word of ['/etc', '/etc/', '/etc//'])
     assert.deepEqual(parseOverlayPath(word), { overlay: 'etc', path: '' });
   assert.deepEqual(parseOverlayPath('/home/holdfast/'), { overlay: 'home', path: 'holdfast' });
 });
 
-test('any path is one line of a reset, and is read back as it was', () => {
+test('encodes any path as one line of the reset list, and parses it back unchanged', () => {
   fc.assert(
     fc.property(path, (raw) => {
       const line = resetLine(raw);
@@ -63,7 +63,7 @@ test('any path is one line of a reset, and is read back as it was', () => {
   );
 });
 
-test('a shell reads a line of a reset as we do', () => {
+test('a shell decodes a line of the reset list identically', () => {
   const raw = rawPath(
     Buffer.from(Array.from({ length: 255 }, (_, index) => index + 1).filter((byte) => byte !== 0x2f))
       .toString('latin1')
@@ -74,7 +74,7 @@ test('a shell reads a line of a reset as we do', () => {
 });
 
 for (const line of ['\\n', '\\0777', '\\012', 'a\tb', '../x', '\\0000', 'a//b'])
-  test(`not a line of a reset: ${JSON.stringify(line)}`, () => {
+  test(`rejects the reset line ${JSON.stringify(line)}`, () => {
     assert.throws(() => readResetLine(line), RangeError);
   });
 

@@ -27,7 +27,7 @@ function output(changes: Readonly<Record<string, string | undefined>> = {}): str
     .join('');
 }
 
-test('all answers are read', () => {
+test('parses all answers', () => {
   assert.deepEqual(parseReport(output()), {
     release: '13.2.20261122',
     slot: 'A',
@@ -44,7 +44,7 @@ test('all answers are read', () => {
   });
 });
 
-test('what is switched off shows as off', () => {
+test('shows disabled protections as off', () => {
   const report = parseReport(output({ verity: '', secureBoot: '   0', lockdown: '', addresses: '' }));
   const { verity, secureBoot, lockdown, addresses } = report;
   assert.deepEqual(
@@ -53,12 +53,12 @@ test('what is switched off shows as off', () => {
   );
 });
 
-test('what the machine has to do without shows', () => {
+test('shows degraded functions', () => {
   const { degraded } = parseReport(output({ degraded: 'Log is gone\n/etc is in memory' }));
   assert.deepEqual(degraded, ['Log is gone', '/etc is in memory']);
 });
 
-test('a corrupted root shows', () => {
+test('shows a corrupted root', () => {
   assert.equal(parseReport(output({ verity: '0 700416 verity C' })).verity, 'corrupted');
 });
 
@@ -77,16 +77,16 @@ const odd: Readonly<Record<string, Readonly<Record<string, string | undefined>>>
   'no end of what is missing': { degraded: 'x\n'.repeat(30) },
 };
 for (const [what, changes] of Object.entries(odd))
-  test(`refused: ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => parseReport(output(changes)), { code: 'guest.output', exitCode: 1 });
   });
 
 for (const text of ['', '--- ', 'no marker', '--- slot'])
-  test(`refused: ${JSON.stringify(text)}`, () => {
+  test(`rejects ${JSON.stringify(text)}`, () => {
     assert.throws(() => parseReport(text), { code: 'guest.output' });
   });
 
-test('one command is asked with a time limit', async () => {
+test('sends one command with a time limit', async () => {
   const asked: unknown[] = [];
   const run = async (...call: unknown[]) => {
     asked.push(call);
@@ -98,7 +98,7 @@ test('one command is asked with a time limit', async () => {
   ]);
 });
 
-test('the script is a shell script that names every section, whatever fails', () => {
+test('the script names every section, even when commands fail', () => {
   const text = execFileSync('sh', ['-c', reportScript], { encoding: 'utf8' });
   assert.deepEqual(
     [...text.matchAll(/^--- (.*)$/gm)].map(([, name]) => name),

@@ -43,7 +43,7 @@ async function bootedFile(): Promise<string | undefined> {
   return readBootState(await readVariableStore(files.variables)).entries.A?.file;
 }
 
-test('a switch takes effect with the next start, and only then', async () => {
+test('a change takes effect at the next start only', async () => {
   await reset();
   assert.equal(await chooseNextStart(machine, { verity: 'off' }), true);
   assert.equal((await machine.configuration()).verity, 'off');
@@ -59,7 +59,7 @@ test('a switch takes effect with the next start, and only then', async () => {
   assert.equal(on.credentials['holdfast.verity'], undefined);
 });
 
-test('what is so already is left alone', async () => {
+test('leaves an existing setting unchanged', async () => {
   await reset();
   const before = readFileSync(files.configuration);
   assert.equal(await chooseNextStart(machine, { verity: 'on' }), false);
@@ -68,7 +68,7 @@ test('what is so already is left alone', async () => {
   assert.deepEqual(lines, []);
 });
 
-test('a boot entry that the guest has changed is put back before the next start', async () => {
+test('a boot entry that the guest changed is restored before the next start', async () => {
   await reset();
   const store = await readVariableStore(files.variables);
   await writeVariableStore(files.variables, setBootEntry(store, 'A', bootEntry('A', ukiPaths.off)));
@@ -77,7 +77,7 @@ test('a boot entry that the guest has changed is put back before the next start'
   assert.equal(credentials['holdfast.verity'], undefined);
 });
 
-test('a variable store that was torn is as it was at the last start or change', async () => {
+test('a torn variable store is replaced with its state at the last start or change', async () => {
   await reset();
   await prepare();
   const whole = readFileSync(files.variables);
@@ -92,13 +92,13 @@ test('a variable store that was torn is as it was at the last start or change', 
   assert.deepEqual(lines, []);
 });
 
-test('a damaged variable store starts nothing', async () => {
+test('does not start with a damaged variable store', async () => {
   await reset();
   writeFileSync(files.variables, storeFile().fill(0, 0, 100));
   await assert.rejects(prepare(), { code: 'firmware.variables' });
 });
 
-test('no machine, no switch', async () => {
+test('rejects a change of a missing machine', async () => {
   await assert.rejects(
     chooseNextStart(new Machine(machine.home, parseMachineName('other')), { verity: 'off' }),
     {
@@ -115,7 +115,7 @@ function terminal(typed: string) {
   return { streams: { stdin, stderr }, signal: new AbortController().signal, json: false };
 }
 
-test('only yes is a yes', async () => {
+test('accepts only yes as confirmation', async () => {
   for (const yes of ['y\n', 'Yes\n', ' yes \n']) await confirm(terminal(yes), 'risk.');
   for (const no of ['\n', 'n\n', 'yesterday\n', 'no yes\n'])
     await assert.rejects(confirm(terminal(no), 'risk.'), { code: 'usage.declined', exitCode: 1 });
@@ -124,7 +124,7 @@ test('only yes is a yes', async () => {
   await assert.rejects(confirm(closed, 'risk.'), { code: 'usage.declined' });
 });
 
-test('without a terminal, and for programs, a flag must say it', async () => {
+test('without a terminal, and with --json, a flag must confirm', async () => {
   const call = terminal('yes\n');
   const piped = { ...call, streams: { ...call.streams, stdin: new PassThrough() } };
   for (const each of [piped, { ...call, json: true }])

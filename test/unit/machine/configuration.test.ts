@@ -26,7 +26,7 @@ const stored = {
   created: '2026-11-22T16:00:00.000Z',
 };
 
-test('a configuration is read back as it was written, and is private', async () => {
+test('reads a configuration back as written, with private permissions', async () => {
   const paths = machinePaths(homeAt(join(home, 'a')), parseMachineName('gateway-1'));
   const { directory, configuration: path } = paths;
   mkdirSync(directory, { recursive: true });
@@ -36,7 +36,7 @@ test('a configuration is read back as it was written, and is private', async () 
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
-test('a machine that does not exist is named', async () => {
+test('names a machine that does not exist', async () => {
   await assert.rejects(
     readConfiguration(machinePaths(homeAt(join(home, 'none')), parseMachineName('gateway-1'))),
     {
@@ -46,7 +46,7 @@ test('a machine that does not exist is named', async () => {
   );
 });
 
-test('a newer format is told from damage', () => {
+test('distinguishes a newer format from damage', () => {
   assert.throws(() => parseConfiguration(JSON.stringify({ format: 2, other: true }), 'machine.json'), {
     code: 'machine.format',
     exitCode: 1,
@@ -67,13 +67,13 @@ const damaged: Readonly<Record<string, unknown>> = {
   'a list': [stored],
 };
 for (const [what, value] of Object.entries(damaged))
-  test(`damage is refused: ${what}`, () => {
+  test(`rejects damage: ${what}`, () => {
     assert.throws(() => parseConfiguration(JSON.stringify(value), 'machine.json'), {
       code: 'machine.damaged',
       exitCode: 1,
     });
   });
 
-test('what is not JSON is refused', () => {
+test('rejects a file that is not JSON', () => {
   assert.throws(() => parseConfiguration('{"format": 1', 'machine.json'), { code: 'machine.damaged' });
 });

@@ -19,7 +19,7 @@ import {
   volumeId,
 } from '../../../src/machine/data-keys.ts';
 
-test('a recovery key is known however it is typed, and another is not', () => {
+test('recognizes a recovery key in any typing, and rejects others', () => {
   const keys = makeDataKeys();
   const { recoveryKey } = keys;
   assert.match(recoveryKey, /^([cbdefghijklnrtuv]{8}-){7}[cbdefghijklnrtuv]{8}$/);
@@ -31,14 +31,14 @@ test('a recovery key is known however it is typed, and another is not', () => {
     assert.throws(() => parseRecoveryKey(typed), { code: 'recovery.malformed', exitCode: 2 });
 });
 
-test('what machine.json keeps of the keys is not the keys', () => {
+test('machine.json has digests of the keys, not the keys', () => {
   const keys = makeDataKeys();
   const text = JSON.stringify(describeKeys(keys));
   for (const secret of [keys.recoveryKey, keys.volumeKey.toString('hex'), keys.volumeKey.toString('base64')])
     assert.equal(text.includes(secret), false);
 });
 
-test('a volume is measured as systemd does, under the name and the UUID that the initrd gives it', () => {
+test('computes the measurement of a volume as systemd does, with the name and UUID of the initrd', () => {
   const key = Buffer.alloc(64, 7);
   const event = createHmac('sha256', key).update(`cryptsetup:Data:${volumeId}`).digest();
   const value = createHash('sha256')
@@ -49,7 +49,7 @@ test('a volume is measured as systemd does, under the name and the UUID that the
   assert.ok(script.includes(`volume=${volumeId}\n`));
 });
 
-test('keys are kept for their owner alone, shown once, and forgotten', async () => {
+test('keys are stored for their owner only, shown once, and deleted', async () => {
   const secrets = mkdtempSync(join(tmpdir(), 'holdfast-keys-'));
   try {
     assert.deepEqual(await keptKeys(secrets), {});

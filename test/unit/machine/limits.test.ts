@@ -25,12 +25,12 @@ test("the defaults are EFLOW's and within the limits", () => {
 });
 
 for (const cpus of [0, -1, 5, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
-  test(`${cpus} CPUs are refused on a host with 4 cores`, () => {
+  test(`rejects ${cpus} CPUs on a host with 4 cores`, () => {
     assert.throws(() => checkCpus(cpus, host), { code: 'limit.cpus', exitCode: 2 });
   });
 
 for (const cpus of [1, 4])
-  test(`${cpus} CPUs are given on a host with 4 cores`, () => {
+  test(`accepts ${cpus} CPUs on a host with 4 cores`, () => {
     assert.equal(checkCpus(cpus, host), cpus);
   });
 
@@ -42,26 +42,26 @@ const refusedMemory: readonly (readonly [Bytes, RegExp])[] = [
   [mb(8194), /8192 MB are free/],
 ];
 for (const [memory, why] of refusedMemory)
-  test(`${memory / MiB} MB of memory are refused`, () => {
+  test(`rejects ${memory / MiB} MB of memory`, () => {
     assert.throws(() => checkMemory(memory, host), { code: 'limit.memory', exitCode: 2, why });
   });
 
-test('an odd memory size is answered with the next even one', () => {
+test('proposes the next even memory size for an odd one', () => {
   assert.throws(() => checkMemory(mb(1025), host), { next: 'choose 1026MB' });
 });
 
 for (const memory of [mb(1024), mb(1026), mb(8192)])
-  test(`${memory / MiB} MB of memory are given`, () => {
+  test(`accepts ${memory / MiB} MB of memory`, () => {
     assert.equal(checkMemory(memory, host), memory);
   });
 
 for (const size of [mb(2047), mb(2 * 1024 * 1024 + 1), (2 * GiB + 512) as Bytes, 0 as Bytes])
-  test(`a data partition of ${size} bytes is refused`, () => {
+  test(`rejects a data partition of ${size} bytes`, () => {
     assert.throws(() => checkDataSize(size), { code: 'limit.data-size', exitCode: 2 });
   });
 
 for (const size of [mb(2048), (2 * TiB) as Bytes])
-  test(`a data partition of ${size} bytes is made`, () => {
+  test(`accepts a data partition of ${size} bytes`, () => {
     assert.equal(checkDataSize(size), size);
   });
 
@@ -80,6 +80,6 @@ test('all errors are reported at once', () => {
   );
 });
 
-test('a single error is thrown as itself', () => {
+test('throws a single error unchanged', () => {
   assert.throws(() => checkSettings({ cpus: 99 }, host), { code: 'limit.cpus' });
 });

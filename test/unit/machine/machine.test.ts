@@ -36,7 +36,7 @@ test('reads the configuration once, and again only when asked to', async () => {
   assert.equal((await machine.configuration()).cpus, 7);
 });
 
-test('updates what is in the file now, and remembers it', async () => {
+test('updates the current content of the file, and caches it', async () => {
   await reset();
   const machine = new Machine(home, name);
   await machine.configuration();

@@ -43,7 +43,7 @@ test('the content of a release in its overlays is listed, each directory before 
   }
 });
 
-test('releases of an older version, which said folder, are read', () => {
+test('reads releases of an older version, which have folder for directory', () => {
   const top = { type: 'folder', path: '', mode: 0o755, user: 0, group: 0 };
   const content = overlayContent.parse({ format: 1, etc: [top], home: [], root: [] });
   assert.deepEqual(content.etc, [{ ...top, type: 'directory' }]);

@@ -15,7 +15,7 @@ test('accepts messages that follow the rule', () => {
     assert.deepEqual(commitProblems(message), [], message);
 });
 
-test('names what is wrong with a message', () => {
+test('names each problem of a message', () => {
   const cases: readonly (readonly [message: string, problem: RegExp])[] = [
     ['Shorten a timeout', /not `area: subject`/],
     ['Test: shorten a timeout', /not `area: subject`/],

@@ -17,7 +17,7 @@ const changelog = `# Changelog
 - First version.
 `;
 
-test('the notes of a version are its section of the changelog', () => {
+test('the notes of a version are its changelog section', () => {
   assert.equal(releaseNotes(changelog, '0.2.0'), '### Added\n\n- A command.');
   assert.equal(releaseNotes(changelog, '0.1.0'), '- First version.');
 });

@@ -45,26 +45,26 @@ BdsDxe: starting Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r\n`
 
 const problemOf = (text: string) => consoleProblem(plainLines(text));
 
-test('a start that goes well has no problem', () => {
+test('a successful start has no problem', () => {
   assert.equal(problemOf(seen.good), undefined);
   assert.equal(problemOf(''), undefined);
 });
 
-test('what the firmware refuses is told as it went on, without its own shell', () => {
+test('shows the programs that the firmware rejects in order, without its own shell', () => {
   assert.deepEqual(problemOf(seen.refused), {
     kind: 'unbootable',
     text: 'failed to load Boot000A "Holdfast A": Access Denied; starting Boot0001 "UEFI Misc Device"; Error loading \\EFI\\Linux\\holdfast.efi: Access denied; failed to start Boot0001 "UEFI Misc Device": Access Denied; No bootable option or device was found',
   });
 });
 
-test('data that stay locked are told without what the kernel makes of it', () => {
+test('shows locked data without the panic that follows', () => {
   assert.deepEqual(problemOf(seen.locked), {
     kind: 'locked',
     text: 'Data is locked: this TPM does not open it',
   });
 });
 
-test('a kernel that gives up is told with what came before, each thing once', () => {
+test('shows a panic with the preceding problems, each once', () => {
   assert.deepEqual(problemOf(seen.panic), {
     kind: 'panic',
     text: 'verity: 254:3: data block 0 is corrupted; Kernel panic - not syncing: dm-verity device corrupted',
@@ -75,14 +75,14 @@ test('a kernel that gives up is told with what came before, each thing once', ()
   });
 });
 
-test('a start by anything but our entries is noticed', () => {
+test('detects a boot by another entry', () => {
   assert.deepEqual(problemOf(seen.fallback), {
     kind: 'notice',
     text: 'starting Boot0001 "UEFI Misc Device"',
   });
 });
 
-test('whatever a guest prints, what is shown is short and printable', () => {
+test('limits any guest output to short printable text', () => {
   const nasty = fc.string({ unit: anyCharacter, maxLength: 300 });
   const telling = fc.constantFrom(
     'holdfast: ',
@@ -107,7 +107,7 @@ test('whatever a guest prints, what is shown is short and printable', () => {
   assert.match(problemOf(many)?.text ?? '', /holdfast: 999$/);
 });
 
-test('only the last start counts', async () => {
+test('considers the last start only', async () => {
   const path = join(directory, 'console.log');
   assert.equal(await readConsole(path), '');
   await markStart(path);
@@ -121,7 +121,7 @@ test('only the last start counts', async () => {
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
-test('of a long console the end is read', async () => {
+test('reads the end of a long console log', async () => {
   const path = join(directory, 'long.log');
   appendFileSync(path, `${'x'.repeat(99)}\n`.repeat(10_000));
   appendFileSync(path, seen.panic);

@@ -8,7 +8,7 @@ import { readVariableStore, writeVariableStore } from '../../../src/firmware/sto
 import { fallBack } from '../../../src/supervisor/fallback.ts';
 import { goodFacts } from '../../support/audit-evidence.ts';
 
-test('the next start is one of the second slot, and what is committed stays so', async () => {
+test('the next start is one of the second slot, and the committed slot stays committed', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-fall-back-'));
   const path = join(directory, 'variables.fd');
   try {

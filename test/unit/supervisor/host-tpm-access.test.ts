@@ -69,7 +69,7 @@ test('the TPM is open from the start of a machine to its end, and again with the
   );
 });
 
-test('it is closed where nobody chose it, and follows what is chosen meanwhile', async () => {
+test('access is closed unless configured, and follows changes of the configuration', async () => {
   const { access, boot, log, chosen } = start({ path: undefined });
   await access.refresh(); // before there is a machine
   await boot();
@@ -86,7 +86,7 @@ test('it is closed where nobody chose it, and follows what is chosen meanwhile',
   assert.equal(log.at(-1), '/dev/other closed to the guest');
 });
 
-test('no machine found is none to open it to', async () => {
+test('opens no access when no machine is found', async () => {
   const { through, log } = start({ path: '/dev/none' });
   assert.equal(await through.adopt({ run: '/none', consoleLog: '/none' }), undefined);
   await sleep(5);

@@ -8,14 +8,14 @@ import { openLogFile, previousLog, rotateLog } from '../../../src/supervisor/log
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
 after(() => rmSync(directory, { recursive: true }));
 
-test('a line has its time and its subsystem, and is one line whatever it holds', () => {
+test('a line has time and subsystem, and is always one line', () => {
   const path = join(directory, 'line.log');
   openLogFile(path, 1000, () => new Date(0))('tpm', 'guest said: a\r\nb\u001b[2J');
   assert.equal(readFileSync(path, 'utf8'), '1970-01-01T00:00:00.000Z tpm: guest said: a b [2J\n');
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
-test('the log stays bounded, and the newest lines are kept', () => {
+test('the log is bounded, and has the newest lines', () => {
   const path = join(directory, 'bounded.log');
   const log = openLogFile(path, 1000);
   for (let count = 0; count < 500; count++) log('supervisor', `line ${count}`);
@@ -32,7 +32,7 @@ test('a log is continued by the next supervisor', () => {
   assert.match(readFileSync(path, 'utf8'), /first\n.*second\n$/);
 });
 
-test('a full file of others is put aside', () => {
+test('rotates a full file of another process', () => {
   const path = join(directory, 'console.log');
   rotateLog(path, 10);
   writeFileSync(path, 'short');

@@ -98,7 +98,7 @@ function play(all: readonly Step[], check: (turn: Turn) => void): SupervisorStat
 const runs = { numRuns: 500 };
 const isOff = ({ power }: SupervisorState) => power === 'stopped' || power === 'failed';
 
-test('no start while a machine runs or is being started', () => {
+test('never starts a machine that runs or is being started', () => {
   fc.assert(
     fc.property(steps, (all) => {
       let processes = 0; // what the host has, by the events that can have happened
@@ -121,7 +121,7 @@ test('no start while a machine runs or is being started', () => {
   );
 });
 
-test('three failed starts in a row at most, and one of the other slot', () => {
+test('allows three failed starts in a row, and one of the other slot', () => {
   fc.assert(
     fc.property(steps, (all) => {
       let failed = 0;
@@ -148,7 +148,7 @@ test('three failed starts in a row at most, and one of the other slot', () => {
   );
 });
 
-test('every state has a way to off: a stop by force, and the end of at most three tasks', () => {
+test('every state leads to off by a forced stop and the end of at most three tasks', () => {
   fc.assert(
     fc.property(steps, fc.array(payload, { minLength: 4, maxLength: 4 }), (all, ends) => {
       let state = play(all, () => {});
@@ -164,7 +164,7 @@ test('every state has a way to off: a stop by force, and the end of at most thre
   );
 });
 
-test('off is for ever, and what has ended changes no more', () => {
+test('off is final, and later events change nothing', () => {
   fc.assert(
     fc.property(steps, (all) => {
       play(all, ({ before, after }) => {
@@ -186,7 +186,7 @@ const started = { type: 'started', isSingleStart: false } as const;
 const rebooted = { type: 'ended', how: 'reboot', lasted: 1000 } as const;
 const examined = { type: 'examined', problem: undefined } as const;
 
-test('a stop between two starts is done without another start', () => {
+test('a stop between two starts needs no further start', () => {
   const stop = { type: 'stop', force: false } as const;
   const { power, task } = after(started, rebooted, stop);
   assert.deepEqual([power, task.do], ['stopping', 'examine']);
@@ -194,30 +194,30 @@ test('a stop between two starts is done without another start', () => {
   assert.equal(after(started, rebooted, examined, stop, { type: 'paused' }).power, 'stopped');
 });
 
-test('a guest that was not shut down in time boots as far as anybody knows, and may answer', () => {
+test('a guest that was not shut down in time counts as booting, and can answer', () => {
   const late = after(started, { type: 'stop', force: false }, { type: 'give-up' });
   assert.equal(late.power, 'booting');
   assert.equal(reduce(late, { type: 'connected' }).power, 'running');
 });
 
-test('only a firmware that boots refuses: what a guest prints later ends nothing', () => {
+test('only a booting firmware can report an unbootable machine, not guest output later', () => {
   const refused = { type: 'console', problem: { text: 'No bootable option', kind: 'unbootable' } } as const;
   assert.match(after(started, refused).gaveUp ?? '', /No bootable option$/);
   assert.equal(after(started, { type: 'connected' }, refused).gaveUp, undefined);
 });
 
-test('what went wrong with one start is not said of the next', () => {
+test('the problem of one start is not reported for the next', () => {
   const state = after(started, rebooted, { type: 'examined', problem: { text: 'no', kind: 'notice' } });
   assert.equal(state.problem?.text, 'no');
   assert.equal(reduce(reduce(state, { type: 'paused' }), started).problem, undefined);
 });
 
-test('a stop by force is one, also when a clean one gives up meanwhile', () => {
+test('a forced stop is effective also when a clean stop gives up meanwhile', () => {
   const events = [{ type: 'stop', force: true }, { type: 'give-up' }, rebooted] as const;
   assert.equal(after(started, ...events).power, 'stopped');
 });
 
-test('a start that came up gives the other slot a start again', () => {
+test('after a successful start, the other slot gets a start again', () => {
   const failed = [started, rebooted, examined] as const;
   const cameUp = [started, { type: 'connected' }, rebooted, examined] as const;
   const paused = { type: 'paused' } as const;
@@ -227,7 +227,7 @@ test('a start that came up gives the other slot a start again', () => {
   assert.deepEqual(after(...fellBack, ...cameUp, paused, ...thrice).task, { do: 'fall-back' });
 });
 
-test('a supervisor that left starts nothing, whatever becomes of the machine', () => {
+test('a supervisor that left starts nothing', () => {
   const { isLeft, power, task } = after(started, { type: 'left' }, rebooted, examined, { type: 'paused' });
   assert.deepEqual({ isLeft, power, task }, { isLeft: true, power: 'booting', task: { do: 'end' } });
 });

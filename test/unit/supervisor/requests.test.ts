@@ -5,7 +5,7 @@ import type { Connection } from '../../../src/supervisor/protocol/server.ts';
 import { supervisorRequests } from '../../../src/supervisor/requests.ts';
 import type { Supervisor } from '../../../src/supervisor/supervisor.ts';
 
-test('the disk is served to one client at a time, in the order of their coming', async () => {
+test('the disk is served to one client at a time, in the order of the requests', async () => {
   const seen: string[] = [];
   let exports = 0;
   const exportDisk = async (): Promise<DiskExport> => {

@@ -145,7 +145,7 @@ test('a machine starts, boots, runs, and comes back when the channel was lost', 
   assert.equal(await supervisor.ended, 'stopped');
 });
 
-test('a guest that reboots is started again, as often as it likes', async () => {
+test('a guest that reboots is started again, without a limit', async () => {
   const { parts, events, guest, end } = fakeMachine();
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
@@ -163,7 +163,7 @@ test('a guest that reboots is started again, as often as it likes', async () => 
 
 const panic: ConsoleProblem = { text: 'Kernel panic - not syncing: no', kind: 'panic' };
 
-test('a guest that ends again and again before it answers is given up, and said why', async () => {
+test('a guest that ends repeatedly before it answers is given up, with the reason', async () => {
   const { parts, events, guest, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   await supervisor.started;
@@ -182,7 +182,7 @@ test('a guest that ends again and again before it answers is given up, and said 
 
 const locked: ConsoleProblem = { text: 'Data is locked: no', kind: 'locked' };
 
-test('a guest that cannot open its data is given up at once, and no slot is blamed', async () => {
+test('a guest that cannot open its data is given up at once, and no slot counts as failed', async () => {
   const { parts, events, guest, end } = fakeMachine();
   guest.hasOtherSlot = true;
   guest.problem = locked;
@@ -194,7 +194,7 @@ test('a guest that cannot open its data is given up at once, and no slot is blam
   assert.deepEqual(events, ['start']);
 });
 
-test('a trial that cannot open the data gives way to the committed release, which can', async () => {
+test('the committed release follows a trial that cannot open the data', async () => {
   const { parts, events, guest, end } = fakeMachine();
   guest.problem = locked;
   guest.isSingleStart = true;
@@ -209,7 +209,7 @@ test('a trial that cannot open the data gives way to the committed release, whic
   assert.equal(await supervisor.ended, 'stopped');
 });
 
-test('a committed slot that does not come up gives way to the other, which has one start', async () => {
+test('the other slot has one start when the committed slot does not come up', async () => {
   for (const comesUp of [true, false]) {
     const { parts, events, guest, end } = fakeMachine();
     guest.hasOtherSlot = true;
@@ -254,7 +254,7 @@ test('a guest that answers between two panics is given up as well, but not one t
   assert.equal(events.length, 6);
 });
 
-test('a machine that its firmware refuses is ended, not started again', async () => {
+test('a machine that its firmware rejects is ended, not started again', async () => {
   const { parts, events, guest } = fakeMachine();
   guest.problem = { text: 'No bootable option', kind: 'unbootable' };
   const supervisor = supervise(parts(), 'start');
@@ -278,7 +278,7 @@ test('a stop between two starts takes effect at once', async () => {
   }
 });
 
-test('what went wrong in a start that came up is said, until the next', async () => {
+test('the problem of a successful start is reported until the next start', async () => {
   const { parts, events, guest, end } = fakeMachine();
   const notice: ConsoleProblem = { text: 'failed to load Boot000A', kind: 'notice' };
   guest.problem = notice;
@@ -295,7 +295,7 @@ test('what went wrong in a start that came up is said, until the next', async ()
   await supervisor.ended;
 });
 
-test('a start has failed that nobody answered, or that panicked soon', () => {
+test('a start without an answer, or with an early panic, has failed', () => {
   const good = { answered: true, crashed: false, lasted: 1000 };
   assert.equal(failedStarts(2, good), 0);
   assert.equal(failedStarts(2, { ...good, answered: false }), 3);
@@ -328,7 +328,7 @@ test('a guest that reboots while it is being stopped stays off', async () => {
   );
 });
 
-test('a session is handed out no longer once it is being closed, however long that takes', async () => {
+test('a session that is being closed is not used any more', async () => {
   const session: Session = {
     start: () => Promise.reject(new Error('not used')),
     run: () => Promise.reject(new Error('not used')),
@@ -365,7 +365,7 @@ test('adoption does not start a machine', async () => {
   assert.deepEqual(events, []);
 });
 
-test('a hypervisor that fails to start says so', async () => {
+test('a hypervisor that fails to start reports the reason', async () => {
   const { parts } = fakeMachine();
   const broken = {
     ...parts(),
@@ -385,7 +385,7 @@ test('a guest that answers is asked to shut down through the channel', async () 
   assert.deepEqual(events, ['start', 'poweroff']);
 });
 
-test('a guest that boots is asked by the power button, again and again', async () => {
+test('a booting guest is asked by the power button, repeatedly', async () => {
   const { parts, events, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   const stopped = supervisor.stop({ force: false });
@@ -427,7 +427,7 @@ test('force ends a clean stop that is under way', async () => {
   assert.equal(supervisor.status().state, 'stopped');
 });
 
-test('processes that end without a word are a failure', async () => {
+test('processes that end without a message are a failure', async () => {
   const { parts, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   await supervisor.started;
@@ -436,7 +436,7 @@ test('processes that end without a word are a failure', async () => {
   assert.equal(supervisor.status().state, 'failed');
 });
 
-test('leaving lets the machine live', async () => {
+test('leaving does not end the machine', async () => {
   const { parts, events, guest } = fakeMachine();
   guest.listens = true;
   const supervisor = supervise(parts(), 'start');
@@ -446,7 +446,7 @@ test('leaving lets the machine live', async () => {
   assert.deepEqual(events, ['start', 'release']);
 });
 
-test('what ended stays ended', () => {
+test('an ended machine stays ended', () => {
   const events: MachineEvent[] = [
     'started',
     'connected',
@@ -460,7 +460,7 @@ test('what ended stays ended', () => {
     for (const event of events) assert.equal(next(state, event), state);
 });
 
-test('tries are frequent while a guest boots, and bounded for ever', () => {
+test('attempts are frequent while a guest boots, and always bounded', () => {
   assert.equal(retryDelay(0), 200);
   assert.equal(retryDelay(119_999), 200);
   assert.equal(retryDelay(300_000), 3000);

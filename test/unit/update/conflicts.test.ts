@@ -190,13 +190,13 @@ for (const [what, lower, upper, newer, found] of kinds)
     assert.deepEqual(Object.fromEntries(conflicts.map(({ path, kind }) => [path, kind])), found);
   });
 
-test('what is given back at the next start stands against nothing', () => {
+test('a path that the next start resets has no conflict', () => {
   const change = [{ a: 'file one' }, { a: 'file two' }, { a: 'file three' }] as const;
   assert.deepEqual(judge(build(...change, ['a'])), []);
   assert.deepEqual(judge(build(...change, [''])), []);
 });
 
-test('nothing is asked about what the machine left alone', () => {
+test('asks nothing about unchanged paths', () => {
   const { contest } = build(
     { a: 'file one', b: 'file one' },
     { a: 'file two' },
@@ -247,7 +247,7 @@ function wellFormed(layer: Readonly<Record<string, Has | null>>): Layer {
   ) as Layer;
 }
 
-test('whatever is hidden of what the release changes is told, and nothing else', () => {
+test('reports exactly the changes of the release that are hidden', () => {
   const layers = fc.tuple(lowerLayer, upperLayer, lowerLayer);
   fc.assert(
     fc.property(layers, ([lower, upper, newer]) => {
@@ -272,7 +272,7 @@ test('whatever is hidden of what the release changes is told, and nothing else',
   );
 });
 
-test('a release never stands against the machine that has it', () => {
+test('a release never conflicts with the machine that runs it', () => {
   fc.assert(
     fc.property(lowerLayer, upperLayer, (lower, upper) => {
       assert.deepEqual(judge(build(lower, upper, lower)), []);
@@ -280,7 +280,7 @@ test('a release never stands against the machine that has it', () => {
   );
 });
 
-test('answers that do not fit the questions are refused', () => {
+test('rejects answers that do not match the questions', () => {
   const questions = [
     { about: 'upper', path: rawPath('a') },
     { about: 'opaque', path: rawPath('b') },
@@ -293,7 +293,7 @@ test('answers that do not fit the questions are refused', () => {
     assert.throws(() => read(text), { code: 'guest.output' }, JSON.stringify(text));
 });
 
-test('what a release lists is bytes, one character each', () => {
+test('the paths of a release are bytes, one character each', () => {
   const content = (path: string): OverlayContent =>
     overlayContent.parse({ format: 1, etc: [released(path, 'link')], home: [], root: [] });
   assert.equal(content('F\xc5\x91').etc[0]?.path, 'F\xc5\x91');

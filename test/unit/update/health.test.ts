@@ -37,11 +37,11 @@ function guest(answers: {
 const health = { commands: [{ argv: ['check'], seconds: 1 }], containers: ['gateway'] };
 const silent = async () => [];
 
-test('a trial that is what was tried, and well, has no problem', async () => {
+test('a healthy trial of the expected release has no problem', async () => {
   assert.deepEqual(await problemsOf(guest({ command: 'ok' }), silent, expected, health), []);
 });
 
-test('everything that is wrong is named, not only the first', async () => {
+test('names all problems, not only the first', async () => {
   const ill = guest({ state: 'degraded', container: 'false', command: undefined });
   const audit = async () => [
     { id: 'lockdown', verdict: 'fail' as const, evidence: 'none' },
@@ -56,7 +56,7 @@ test('everything that is wrong is named, not only the first', async () => {
   ]);
 });
 
-test('another slot or another release is not what was tried', async () => {
+test('rejects a trial in another slot or of another release', async () => {
   for (const [running, problem] of [
     [asExpected.replace('B', 'A'), 'slot A runs instead of B'],
     [asExpected.replace('=abab', '=cdab'), `another release runs: its root hash is cdab${hash.slice(4)}`],
@@ -69,7 +69,7 @@ test('another slot or another release is not what was tried', async () => {
   }
 });
 
-test('the core claims are claims', () => {
+test('every core claim is a claim', () => {
   const known = claims.map(({ id }) => id);
   assert.deepEqual(
     coreClaims.filter((id) => !known.includes(id)),

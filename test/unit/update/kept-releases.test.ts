@@ -13,20 +13,20 @@ const [one, two, three] = ['1', '2', '3'].map((digit) => digit.repeat(64) as Sha
 /** Only its digest counts here. */
 const release = (digest: Sha256): StoredRelease => ({ digest }) as StoredRelease;
 
-test('the slot that does not run is about to be written: what it holds goes', () => {
+test('drops the release of the inactive slot, which is about to be written', () => {
   assert.deepEqual(keptOnTheWay([one, two], { release: release(two), isTrial: false }, three), [two, three]);
 });
 
-test('who wants what runs already keeps the way back', () => {
+test('keeps both releases when the wanted one runs already', () => {
   assert.deepEqual(keptOnTheWay([one, two], { release: release(two), isTrial: false }, two), [one, two]);
   assert.deepEqual(keptOnTheWay([one, two], { release: release(two), isTrial: true }, two), [one, two]);
 });
 
-test('a trial of another release is left: what it ran goes, and the committed one stays', () => {
+test('keeps the committed release and drops that of an abandoned trial', () => {
   assert.deepEqual(keptOnTheWay([one, two], { release: release(two), isTrial: true }, three), [one, three]);
 });
 
-test('what a machine that is off may hold is not known: nothing goes', () => {
+test('drops nothing for a machine that is off', () => {
   assert.deepEqual(keptOnTheWay([one, two], { release: undefined, isTrial: false }, three), [
     one,
     two,

@@ -130,7 +130,7 @@ const releases = fc.array(
   { minLength: 1, maxLength: 6 },
 );
 
-test('whatever is cut off, the committed slot holds a whole release that is well, and the next try finishes', () => {
+test('after any interruption the committed slot is complete and healthy, and the next update completes', () => {
   fc.assert(
     fc.property(releases, (wanted) => {
       const model = machine();
@@ -183,13 +183,13 @@ test('a slot that the firmware would boot is never written', () => {
   );
 });
 
-test('who wants the release that runs calls the trial of another off', () => {
+test('an update to the running release cancels the trial of another', () => {
   const wanted = { runsTarget: true, holdsTarget: false, isCompared: true, holdsPast: false };
   assert.equal(nextStep({ order: ['A'], next: 'B', running: 'A', ...wanted }), 'retire');
   assert.equal(nextStep({ order: ['A'], running: 'A', ...wanted }), undefined);
 });
 
-test('the phase follows from the order of boot, the next start and the slot that runs', () => {
+test('the phase derives from boot order, next boot and active slot', () => {
   assert.equal(phaseOf({ order: ['A'], running: 'A' }), 'committed');
   assert.equal(phaseOf({ order: ['A', 'B'], running: undefined }), 'committed');
   assert.equal(phaseOf({ order: ['A'], next: 'B', running: 'A' }), 'finalized');

@@ -80,7 +80,7 @@ test('an absent flag is undefined, an absent toggle false', async () => {
   });
 });
 
-test('one wrong value is named, with its flag', async () => {
+test('names one wrong value with its flag', async () => {
   await assert.rejects(callWith({ arguments: { source: ['a'] }, flags: { dataSize: 'much' } }), {
     name: 'HoldfastError',
     code: 'size.malformed',
@@ -101,7 +101,7 @@ test('all wrong values are reported at once', async () => {
   });
 });
 
-test('a defect in a parser is not blamed on the user', async () => {
+test('a defect in a parser is an internal error', async () => {
   const command = defineCommand({
     arguments: {},
     flags: {
@@ -116,7 +116,7 @@ test('a defect in a parser is not blamed on the user', async () => {
   await assert.rejects(command.run({ arguments: {}, flags: { broken: 'x' } }, context), TypeError);
 });
 
-test("an error of the command's own work passes unchanged", async () => {
+test("an error of the command's run is unchanged", async () => {
   const error = failure('internal', 'y');
   const command = defineCommand({
     arguments: {},

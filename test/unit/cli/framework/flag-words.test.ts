@@ -23,7 +23,7 @@ test('every command takes the common flags and asks for help', () => {
   assert.deepEqual(sortWords(words, {}).flags, { machine: 'm', json: true, help: true });
 });
 
-test('what is wrong with a flag is named, and the others are read all the same', () => {
+test('names each wrong flag, and still reads the others', () => {
   const { flags: values, problems } = sortWords(['--forc', '--force=yes', '--json', '--data-size'], flags);
   assert.deepEqual(values, { json: true });
   assert.deepEqual(problems, [
@@ -41,12 +41,12 @@ test('words after -- are operands, and so is a single hyphen', () => {
   });
 });
 
-test('names of properties that every object has are no flags', () => {
+test('inherited property names are no flags', () => {
   for (const flag of ['--constructor', '--to-string', '--__proto__'])
     assert.deepEqual(sortWords([flag], flags).problems, [{ kind: 'unknown', flag }]);
 });
 
-test('after the first operand of a command that passes words through, nothing is read', () => {
+test('reads no flags after the first operand of a command that passes words through', () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.string(), fc.constantFrom('--json', '--', '-h', '--data-size'))),

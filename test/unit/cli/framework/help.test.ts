@@ -31,7 +31,7 @@ test('shows what a command takes, within the width', () => {
   for (const line of text.split('\n')) assert(line.length <= 60, line);
 });
 
-test('in a narrow terminal each meaning stands below its term', () => {
+test('in a narrow terminal each meaning is below its term', () => {
   const text = commandHelp({ name: 'move', summary: 'Move things', definition }, 40);
   assert.match(
     text,

@@ -25,7 +25,7 @@ test('with --json an error is a list on one line', () => {
   assert.deepEqual(JSON.parse(text), { errors: [{ code: 'usage', message: 'what', next: 'do' }] });
 });
 
-test('several errors are all told; a failure among them decides the exit code', () => {
+test('reports all of several errors; a failure among them determines the exit code', () => {
   const first = misuse('usage.number', 'first');
   const second = misuse('usage.choice', 'second');
   assert.equal(reported(new AggregateError([first, second])).text, 'error: first\nerror: second\n');
@@ -50,7 +50,7 @@ test('errors of the operating system are explained', () => {
   assert.match(reported(locked).text, /^error: the operating system .*\n {2}why: {2}EPERM/);
 });
 
-test('a defect says that it is one, without its stack', () => {
+test('a defect is reported as an internal error, without its stack', () => {
   const { text, exitCode } = reported(new TypeError('x is not a function'));
   assert.equal(exitCode, 1);
   assert.match(text, /internal error/);
@@ -59,7 +59,7 @@ test('a defect says that it is one, without its stack', () => {
   assert.equal(reported('a string').exitCode, 1);
 });
 
-test('a quoted file or guest cannot command the terminal', () => {
+test('a quoted file or guest cannot control the terminal', () => {
   const { text } = reported(
     failure('internal', 'a\u001b[2Kb', { why: 'c\rd\u009b1A', next: 'two\nlines\tof' }),
   );

@@ -9,7 +9,7 @@ function streamOf(isTTY: boolean, columns = 80): PassThrough & { isTTY: boolean;
   return Object.assign(new PassThrough(), { isTTY, columns });
 }
 
-test('quiet unless on a terminal, or told to be plain', () => {
+test('prints nothing unless on a terminal or in plain mode', () => {
   assert.equal(showOn(streamOf(false), {}), silent);
   assert.notEqual(showOn(streamOf(true), {}), silent);
   assert.equal(showOn(streamOf(true, 0), {}), silent, 'a terminal without a size');
@@ -36,7 +36,7 @@ test('a terminal shows nothing of steps that end at once', async () => {
   assert.equal(stream.read(), null);
 });
 
-test('a line tells amount and time left', () => {
+test('a line shows amount and time left', () => {
   const startedAt = 1000;
   const at = (seconds: number) => startedAt + seconds * 1000;
   assert.equal(lineOf({ title: 'Copying', startedAt }, at(5)), 'Copying');

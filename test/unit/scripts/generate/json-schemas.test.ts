@@ -20,7 +20,7 @@ function withParts(schema: Schema): Schema[] {
   return [schema, ...[...parts, ...(schema.items ? [schema.items] : [])].flatMap(withParts)];
 }
 
-test('every command has a schema that says something of its output', async () => {
+test('every command has a schema that describes its output', async () => {
   const names = (await loadCommands(commands)).map(({ name }) => `${name.replaceAll(' ', '-')}.json`);
   assert.deepEqual(
     jsonSchemas.map(({ path }) => path.replace(/.*\//, '')).sort(),

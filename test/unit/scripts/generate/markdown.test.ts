@@ -4,7 +4,7 @@ import { markdownTable, replacePart } from '../../../../scripts/generate/markdow
 
 const page = 'before\n<!-- generated: x -->\nold\n<!-- end of x -->\nafter\n';
 
-test('a part of a page is replaced, and the rest is kept', () => {
+test('replaces a part of a page, and leaves the rest unchanged', () => {
   const table = markdownTable(['a', 'b'], [['1', '2']]);
   const replaced = replacePart(page, 'x', table);
   assert.equal(

@@ -34,7 +34,7 @@ function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
 }
 
-test('frames come out as they went in, whatever pieces they come in', () => {
+test('decodes frames from any fragmentation', () => {
   fc.assert(
     fc.property(frames, fc.array(fc.nat(), { maxLength: 20 }), (sent, cuts) => {
       const bytes = Buffer.concat(sent.map(({ type, payload }) => encodeFrame(type, payload)));
@@ -48,7 +48,7 @@ test('frames come out as they went in, whatever pieces they come in', () => {
   );
 });
 
-test('every single cut of a frame works, and one byte less gives no frame', () => {
+test('decodes a frame split at any byte, and none when a byte is missing', () => {
   const bytes = encodeFrame(frameTypes.output, Buffer.from('holdfast'));
   for (let cut = 0; cut < bytes.length; cut++) {
     const decoder = new FrameDecoder();
@@ -57,7 +57,7 @@ test('every single cut of a frame works, and one byte less gives no frame', () =
   }
 });
 
-test('unknown types and frames that are too long are refused by their header alone', () => {
+test('rejects unknown types and oversized frames by their header alone', () => {
   const known: ReadonlySet<number> = new Set(Object.values(frameTypes));
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 255 }), uint32, (type, length) => {
@@ -74,7 +74,7 @@ test('unknown types and frames that are too long are refused by their header alo
   assert.throws(() => encodeFrame(frameTypes.output, Buffer.alloc(payloadLimit + 1)), misunderstood);
 });
 
-test('noise is refused or waited on, and never more than a frame is held', () => {
+test('rejects or awaits noise, and never buffers more than a frame', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 50 }), (noise) => {
       const decoder = new FrameDecoder();
@@ -87,7 +87,7 @@ test('noise is refused or waited on, and never more than a frame is held', () =>
   );
 });
 
-test('long data is cut into frames and comes together again', () => {
+test('splits long data into frames and joins them again', () => {
   for (const length of [0, 1, payloadLimit, payloadLimit + 1, 3 * payloadLimit]) {
     const data = Buffer.alloc(length, 'holdfast');
     const decoder = new FrameDecoder();
@@ -96,7 +96,7 @@ test('long data is cut into frames and comes together again', () => {
   }
 });
 
-test('what frames carry comes out as it went in', () => {
+test('decodes the payloads that it encodes', () => {
   fc.assert(
     fc.property(uint32, uint32, fc.jsonValue(), (one, two, value) => {
       assert.equal(decodeNumber(encodeNumbers(one)), one);
@@ -111,7 +111,7 @@ test('what frames carry comes out as it went in', () => {
   }
 });
 
-test('anything else in a frame is refused', () => {
+test('rejects other payloads', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 12 }), (bytes) => {
       const payload = Buffer.from(bytes);

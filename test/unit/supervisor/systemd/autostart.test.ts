@@ -33,7 +33,7 @@ function fakeManager(changes: Partial<ServiceManager> = {}) {
   return { manager, commands, unit: join(unitDirectory, 'holdfast@gateway-1.service') };
 }
 
-test('enable writes the unit and enables it; disable takes both back', async () => {
+test('enable writes and enables the unit; disable undoes both', async () => {
   const { manager, commands, unit } = fakeManager();
   assert.equal(await isAutostarted(machine, manager), false);
   assert.equal(await enableAutostart(machine, manager), true);
@@ -49,7 +49,7 @@ test('enable writes the unit and enables it; disable takes both back', async () 
   ]);
 });
 
-test('what is already so stays so', async () => {
+test('enabling and disabling are idempotent', async () => {
   const { manager, commands } = fakeManager();
   assert.equal(await disableAutostart(machine, manager), false);
   assert.deepEqual(commands, []);
@@ -57,7 +57,7 @@ test('what is already so stays so', async () => {
   assert.equal(await enableAutostart(machine, manager), false);
 });
 
-test('a machine of the same name in another home is left alone', async () => {
+test('a machine of the same name in another home is not changed', async () => {
   const { manager, unit } = fakeManager();
   await enableAutostart(machine, manager);
   const other = new Machine(homeAt('/srv/other'), name);
@@ -68,14 +68,14 @@ test('a machine of the same name in another home is left alone', async () => {
   assert.ok(existsSync(unit));
 });
 
-test('a host without systemd says so', async () => {
+test('reports a host without systemd', async () => {
   const { manager, unit } = fakeManager({ isRunning: async () => false });
   await assert.rejects(enableAutostart(machine, manager), { code: 'autostart.systemd', exitCode: 1 });
   assert.equal(existsSync(unit), false);
   assert.equal(await disableAutostart(machine, manager), false);
 });
 
-test('a user whose services end with the session is told how to change that', async () => {
+test('reports how to enable lingering', async () => {
   const { manager, unit } = fakeManager({ scope: 'user', isLingering: async () => false });
   await assert.rejects(enableAutostart(machine, manager), {
     code: 'autostart.linger',
@@ -84,7 +84,7 @@ test('a user whose services end with the session is told how to change that', as
   assert.equal(existsSync(unit), false);
 });
 
-test('a unit directory that does not exist yet is made', async () => {
+test('creates a missing unit directory', async () => {
   const { manager } = fakeManager();
   const unitDirectory = join(scratch, 'deep/systemd/user');
   mkdirSync(join(scratch, 'deep'));
@@ -92,7 +92,7 @@ test('a unit directory that does not exist yet is made', async () => {
   assert.ok(existsSync(join(unitDirectory, 'holdfast@gateway-1.service')));
 });
 
-test('units go where the scope looks for them', () => {
+test('writes units to the directory of the scope', () => {
   const { scope, unitDirectory } = hostServiceManager({ XDG_CONFIG_HOME: '/home/u/.config' });
   assert.equal(unitDirectory, scope === 'system' ? '/etc/systemd/system' : '/home/u/.config/systemd/user');
 });

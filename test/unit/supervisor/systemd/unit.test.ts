@@ -18,7 +18,7 @@ const parts: UnitParts = {
   scope: 'system',
 };
 
-test('the unit says how the supervisor lives and dies', () => {
+test('the unit defines start and end of the supervisor', () => {
   const lines = unitText(parts).split('\n');
   for (const line of [
     'KillMode=process',
@@ -32,7 +32,7 @@ test('the unit says how the supervisor lives and dies', () => {
   assert.ok(lines.includes(homeLine(parts.home)));
 });
 
-test('nothing in a path is taken for syntax', () => {
+test('quotes all unit syntax in a path', () => {
   const text = unitText(parts);
   assert.match(text, /^Environment="HOLDFAST_HOME=\/srv\/my machines\/100%%\/\\"x\\""$/m);
   assert.match(text, /^ExecStart=".*" "\/opt\/hold fast\/\$\$HOME\/supervisor\.ts" "gateway-1"$/m);

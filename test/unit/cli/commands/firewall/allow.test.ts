@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { firewallAllowCommand } from '../../../../../src/cli/commands/firewall/allow.ts';
 import type { Context } from '../../../../../src/cli/framework/command.ts';
 
-test('all that is wrong is reported at once, without a machine', async () => {
+test('all errors are reported at once, without a machine', async () => {
   const given = { arguments: { service: ['tcp/0'] }, flags: { from: 'me', comment: '' } };
   await assert.rejects(firewallAllowCommand.run(given, {} as Context<unknown>), (error) => {
     assert.ok(error instanceof AggregateError);

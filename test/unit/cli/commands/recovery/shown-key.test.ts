@@ -20,7 +20,7 @@ function stream(error?: Error): Writable {
   return taken;
 }
 
-test('a recovery key is forgotten once it was shown, and only then', async () => {
+test('a recovery key is deleted once it was shown, and only then', async () => {
   await keepDataKeys(secrets, makeDataKeys());
   const gone = Object.assign(new Error('nobody reads'), { code: 'EPIPE' });
   const closed = printOn(stream(gone), false);

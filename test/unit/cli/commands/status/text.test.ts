@@ -50,7 +50,7 @@ const running: MachineStatus = {
   },
 };
 
-test('a machine that runs shows what its guest says', () => {
+test('a running machine shows the report of its guest', () => {
   assert.equal(
     statusText(running),
     [
@@ -71,20 +71,20 @@ test('a machine that runs shows what its guest says', () => {
   );
 });
 
-test('a slot that is not simply the committed one is explained', () => {
+test('a slot other than the committed one is explained', () => {
   assert.match(statusText({ ...running, phase: 'trial' }), /^slot +A \(on trial: any restart returns/m);
   assert.match(statusText({ ...running, phase: 'degraded' }), /^slot +A \(degraded/m);
   assert.match(statusText({ ...off, phase: 'finalized' }), /^slot +A \(the next start is a trial/m);
 });
 
-test('a machine that is off shows what is known without its guest', () => {
+test('a machine that is off shows the facts that need no guest', () => {
   const text = statusText(off);
   assert.match(text, /^state +stopped$/m);
   assert.match(text, /^memory +1 GB$/m);
   assert.doesNotMatch(text, /verified|uptime|undefined/);
 });
 
-test('what is wrong stands out', () => {
+test('problems are visible', () => {
   const guest = running.guest && { ...running.guest, secureBoot: false, verity: 'off' as const };
   assert.match(statusText({ ...running, verifiedBoot: false, guest }), /NO \(Secure Boot OFF, .* root off\)/);
   assert.match(statusText({ ...off, state: 'failed' }), /run `holdfast start` to start it again/);
@@ -98,7 +98,7 @@ test('what is wrong stands out', () => {
   assert.match(statusText(booting), /^guest +silent$/m);
 });
 
-test('what the machine has to do without is shown, a line each', () => {
+test('each degraded function has a line', () => {
   const guest = running.guest && { ...running.guest, degraded: ['Log is in memory', '/etc is in memory'] };
   assert.match(
     statusText({ ...running, guest }),
@@ -117,7 +117,7 @@ test('a list has one line for each machine, in columns', () => {
   assert.match(listText([]), /no machines/);
 });
 
-test('durations are read at a glance', () => {
+test('formats durations', () => {
   assert.equal(durationText(5.9), '0:00:05');
   assert.equal(durationText(86_400), '1 day 0:00:00');
   assert.equal(durationText(273_906), '3 days 4:05:06');

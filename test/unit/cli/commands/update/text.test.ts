@@ -5,7 +5,7 @@ import { previewText, resultText } from '../../../../../src/cli/commands/update/
 
 const done = { version: '13.2', steps: ['stage' as const], written: 0 as Bytes, runs: true };
 
-test('an update says where the release is, and not more than it did', () => {
+test('an update reports the slot of the release and the steps that it took', () => {
   assert.equal(resultText('apply', done), '13.2 is running and committed');
   assert.equal(resultText('apply', { ...done, steps: [] }), '13.2 is already running');
   assert.equal(resultText('stage', { ...done, runs: false }), '13.2 is in the inactive slot');
@@ -15,7 +15,7 @@ test('an update says where the release is, and not more than it did', () => {
   assert.equal(resultText('rollback', undefined), 'the trial was cancelled');
 });
 
-test('what an update to the release that runs would do depends on how it runs', () => {
+test('the preview of an update to the running release depends on the phase', () => {
   const preview = {
     running: '13.2',
     version: '13.2',
