@@ -63,7 +63,7 @@ function interruptAt(title: string): Pick<DeployRequest, 'progress' | 'signal'> 
   return { progress, signal: controller.signal };
 }
 
-/** What is left of machines and releases, locks aside: they hold nothing. */
+/** Returns the remains of machines and releases, except for locks, which have no content. */
 function leftIn(home: Home): string[] {
   return [home.machines, home.releases]
     .flatMap((directory) => (existsSync(directory) ? readdirSync(directory) : []))
@@ -107,7 +107,7 @@ test('a second machine of a release has its own keys and shares the release', as
   const started = performance.now();
   const second = parseMachineName('gateway-2');
   await createMachine(request(home, { machine: new Machine(home, second) }));
-  assert.ok(performance.now() - started < 5000); // 2 seconds is what bench/deploy holds us to; here others run too
+  assert.ok(performance.now() - started < 5000); // the limit of bench/deploy is 2 seconds; here other tests run too
   const secrets = [name, second].map((each) => machinePaths(home, each).secrets);
   for (const file of ['identity', 'guest-host-key', 'machine-id'])
     assert.notDeepEqual(
@@ -230,9 +230,9 @@ test('a damaged machine configuration keeps all releases', async () => {
 });
 
 /**
- * Deploys in a process of its own that `wrap`, a shell script ending in `"$@"`, has prepared; in a user and mount
- * namespace, where it may mount without root.
- * @returns the error's code and texts, and what is left of machines and releases.
+ * Deploys in a process of its own that `wrap`, a shell script ending in `"$@"`, has prepared; in a user and
+ * mount namespace, where it may mount without root.
+ * @returns the error's code and texts, and the remains of machines and releases.
  */
 async function deployIn(home: Home, wrap: string) {
   const script = `

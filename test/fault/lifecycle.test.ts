@@ -27,7 +27,7 @@ import { checkJsonOutput } from '../support/json-output.ts';
  */
 
 const program = resolve(import.meta.dirname, '../../bin/holdfast');
-// other machines of this host must not be taken for ours
+// must not match other machines of this host
 const name = parseMachineName(`life-${process.pid}`);
 let home: string;
 let files: ReturnType<typeof machinePaths>;
@@ -72,7 +72,7 @@ async function errorCodes(...words: string[]): Promise<string[]> {
   return JSON.parse(stderr).errors.map((error: { code: string }) => error.code);
 }
 
-/** Processes that name the machine's directory: QEMU, what stands beside it, and supervisors. */
+/** Processes that name the machine's directory: QEMU, its helpers, and supervisors. */
 async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
   const found = await findProcesses((argv) => {
     const isSupervisor = argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
@@ -99,14 +99,14 @@ async function kill(what: 'qemu' | 'supervisor', signal: NodeJS.Signals): Promis
   await eventually(isGone, { within: 10_000, every: 20, what: `the end of process ${pid}` });
 }
 
-/** Creates the machine and starts its processes; what waits for its guest is interrupted, which `start` allows. */
+/** Creates the machine and starts its processes; the wait for its guest is interrupted, which `start` allows. */
 async function deployAndStart(): Promise<void> {
   await deployOff();
   await startProcesses();
 }
 
 async function deployOff(): Promise<void> {
-  // the guest of a release that boots nothing is never ready; the machine is kept
+  // the guest of a release that boots nothing is never ready; the machine stays
   const child = command('deploy', '--transport', 'tcp');
   await stateBecomes('booting');
   assert.equal((await holdfast('stop', '--force')).code, 0);
@@ -306,7 +306,7 @@ test('a running machine keeps running when systemd takes over its supervisor, an
   const own = await onlyProcess('supervisor');
   const commands: string[] = [];
   const unitDirectory = await mkdtemp(join(home, 'units-'));
-  /** Stands in for systemd: its `start` does what the unit says. */
+  /** Replaces systemd: its `start` runs the command of the unit. */
   const systemd: ServiceManager = {
     scope: 'system',
     unitDirectory,

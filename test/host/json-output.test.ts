@@ -20,8 +20,8 @@ import { checkJsonOutput } from '../support/json-output.ts';
 import { type FakeRelease, Workshop } from '../support/repository.ts';
 
 /*
- * What commands print with `--json` where no machine runs, against the types that they declare. The tests with machines check
- * all others in the same way: test/support/vm/machine.ts.
+ * Checks the output of commands with `--json` where no machine runs, against their declared types. The tests
+ * with machines check all others in the same way: test/support/vm/machine.ts.
  */
 
 const shop = await Workshop.open();

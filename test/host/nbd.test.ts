@@ -81,7 +81,7 @@ test('rejects requests beyond the end of the disk without sending them', () =>
 test('reports a missing export, a missing server, and a lost connection', () =>
   served(async (socket, _file, stop) => {
     await assert.rejects(connectNbd(socket, 'other'), { code: 'disk.device' });
-    await assert.rejects(connectNbd(join(directory, 'nobody'), 'disk'), {
+    await assert.rejects(connectNbd(join(directory, 'missing'), 'disk'), {
       code: 'disk.device',
       why: /ENOENT/,
     });

@@ -26,8 +26,8 @@ after(async () => {
 });
 
 test('denies every command code that is not on the allowlist, in any form', async () => {
-  const admitted = new Set(allowedCommands.map(({ code }) => code));
-  const codes = Array.from({ length: 0x300 }, (_, code) => code).filter((code) => !admitted.has(code));
+  const allowed = new Set(allowedCommands.map(({ code }) => code));
+  const codes = Array.from({ length: 0x300 }, (_, code) => code).filter((code) => !allowed.has(code));
   const all = [...codes, ...codes.map((code) => 0x2000_0000 + code)];
   for (const { code, name } of deniedCommands) assert.ok(all.includes(code), name);
   const bare = await talk(guest, all.length, Buffer.concat(all.map((code) => message(code))));
@@ -46,14 +46,14 @@ test('rejects malformed commands with the response code of the TPM itself', asyn
   const cases: readonly (readonly [string, Buffer])[] = [
     ['tag', badTag],
     ['unknown command', message(0x0000_0777)],
-    ['handle cut off', message(0x173, u16(0x8000))],
+    ['truncated handle', message(0x173, u16(0x8000))],
     ['handle of another type', message(0x169, u32(0x4000_0001))],
     ['object that is not there', message(0x173, u32(0x8000_0002))],
     ['authorization missing', message(0x131, u32(0x4000_000b), Buffer.alloc(40))],
     ['authorizations too short', tagged(0x8002, 0x17b, [u32(8), password, u16(4)])],
     ['authorizations too long', tagged(0x8002, 0x17b, [u32(0xffff), password, u16(4)])],
     ['authorizations without a size', tagged(0x8002, 0x17b, [u16(0)])],
-    ['authorization cut off', tagged(0x8002, 0x17b, [area(password, u16(0)), u16(4)])],
+    ['truncated authorization', tagged(0x8002, 0x17b, [area(password, u16(0)), u16(4)])],
     [
       'digest too long',
       tagged(0x8002, 0x17b, [
@@ -64,8 +64,8 @@ test('rejects malformed commands with the response code of the TPM itself', asyn
     ['session that is not there', tagged(0x8002, 0x17b, [area(authorization(0x0200_0005)), u16(4)])],
     ['sessions where none may be', tagged(0x8002, 0x165, [area(password), u32(0x8000_0000)])],
     ['flush of what is not there', message(0x165, u32(0x8000_0001))],
-    ['flush of what cannot be', message(0x165, u32(0x4000_0001))],
-    ['parameter cut off', message(0x165, u16(0x8000))],
+    ['flush of an unflushable handle', message(0x165, u32(0x4000_0001))],
+    ['truncated parameter', message(0x165, u16(0x8000))],
     ['more than the parameters', message(0x17b, u16(8), u16(0))],
     ['parameters missing', message(0x17b)],
   ];

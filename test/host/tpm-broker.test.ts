@@ -29,7 +29,7 @@ function succeeded({ code, stdout, stderr }: RunResult): string {
 
 /** Checks that the tool failed with this response code. */
 function refused({ code, stderr }: RunResult, response: string): void {
-  assert.notEqual(code, 0, 'it was not refused');
+  assert.notEqual(code, 0, 'it was not rejected');
   assert.match(stderr, new RegExp(`\\(0x${response}\\)`, 'i'));
 }
 

@@ -34,7 +34,7 @@ export const networkSabotages: readonly Sabotage[] = [
     },
   ]),
   {
-    what: 'a port that nobody allowed',
+    what: 'a port without a rule',
     guest: added('filter-ipv6', '-A HOLDFAST -p tcp -m conntrack --ctstate NEW --ctorigdstport 80 -j ACCEPT'),
     fails: ['firewall-input-ipv6'],
   },
@@ -49,7 +49,7 @@ export const networkSabotages: readonly Sabotage[] = [
     fails: ['firewall-input-ipv4', 'firewall-input-ipv6', 'no-listeners'],
   },
   {
-    what: 'published ports that nobody governs',
+    what: 'published ports without control',
     guest: changed(
       'filter-ipv4',
       '-A FORWARD -m conntrack --ctstate DNAT -j HOLDFAST',

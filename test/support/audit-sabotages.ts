@@ -59,7 +59,7 @@ export const sabotages: readonly Sabotage[] = [
   { what: 'a dpkg', guest: added('package-managers', '/etc/dpkg'), fails: ['no-package-manager'] },
   { what: 'a search that finds nothing', guest: { 'package-managers': '' }, fails: ['no-package-manager'] },
   {
-    what: 'a TPM of the host that nobody opened',
+    what: 'access to the host TPM that is not configured',
     guest: { tpm: 'answer 0x143' },
     fails: ['tpm'],
   },
@@ -89,7 +89,7 @@ export const sabotages: readonly Sabotage[] = [
   },
   { what: 'a preloaded library', guest: { preload: 'present' }, fails: ['root-not-shadowed'] },
   {
-    what: 'the boot image without verity, which nobody chose',
+    what: 'the boot image without verity, which is not configured',
     guest: {
       ...{ 'booted-verity': 'off', 'verity-table': 'none', 'verity-status': 'none' },
       ...{ 'root-device': 'partition\n3', 'verity-signatures': 'N' },
@@ -106,7 +106,7 @@ export const sabotages: readonly Sabotage[] = [
     host: { variables: setVerity(variables, 'off') },
     fails: ['boot-order'],
   },
-  { what: 'a root beside verity', guest: { 'root-device': 'other\n3' }, fails: ['root-verity'] },
+  { what: 'a root next to verity', guest: { 'root-device': 'other\n3' }, fails: ['root-verity'] },
   { what: 'the root of the other slot', guest: { 'root-device': 'root\n6' }, fails: ['root-verity'] },
   { what: 'a damaged block', guest: { 'verity-status': '0 325040 verity C' }, fails: ['root-verity'] },
   { what: 'another root hash', guest: changed('verity-table', '4d2d', '5d2d'), fails: ['root-verity'] },

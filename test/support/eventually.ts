@@ -5,7 +5,7 @@ interface Patience {
   /** Milliseconds, as `every`. */
   readonly within?: number;
   readonly every?: number;
-  /** What is waited for, for the message. */
+  /** The condition, for the message. */
   readonly what?: string | (() => string);
 }
 

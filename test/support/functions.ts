@@ -50,7 +50,7 @@ function withoutTemplates(source: readonly string[]): readonly string[] {
   });
 }
 
-/** An empty line belongs to what is around it. */
+/** Returns the indentation; an empty line belongs to the lines around it. */
 function indentation(line: string): number {
   return line === '' ? Number.POSITIVE_INFINITY : line.search(/[^ ]|$/);
 }

@@ -3,15 +3,15 @@ import type { ZodType } from 'zod';
 import { errorsOutput } from '../../src/cli/output/errors.ts';
 import { understand } from '../../src/cli/program.ts';
 
-/** What a run of `holdfast` printed. */
+/** The output of a run of `holdfast`. */
 interface Printed {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** These hand through what the guest prints, and its exit code. */
-const handThrough = /^(?:exec|shell|logs)$/;
+/** These pass on the output of the guest, and its exit code. */
+const passesOn = /^(?:exec|shell|logs)$/;
 
 /**
  * Checks each line of JSON that a run with `--json` printed against the type that its command declares: more keys than
@@ -33,7 +33,7 @@ export async function checkJsonOutput(
   else for (const each of stdout.split('\n').filter((text) => text !== '')) checkLine(type, each, line);
   const reported = stderr.split('\n').filter((each) => each.startsWith('{"errors":'));
   for (const each of reported) checkLine(errorsOutput, each, line);
-  const isOurs = !words.some((word) => handThrough.test(word));
+  const isOurs = !words.some((word) => passesOn.test(word));
   if (isOurs && code === 2) assert.equal(reported.length, 1, `${line} failed without an error: ${stderr}`);
 }
 

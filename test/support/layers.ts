@@ -5,8 +5,8 @@ export interface Layer {
 }
 
 /**
- * The layers, top first. A file imports from its own layer and from those below it, never from above. docs/design.md
- * prints this table, and test/unit/house/layers.test.ts holds all imports against it.
+ * The layers, top first. A file imports from its own layer and from those below it, never from above.
+ * docs/design.md prints this table, and test/unit/house/layers.test.ts checks all imports against it.
  */
 export const layers: readonly Layer[] = [
   { directory: 'cli', holds: 'the command line: the table of commands, and `main`' },
@@ -52,7 +52,7 @@ export const layers: readonly Layer[] = [
   { directory: 'base', holds: 'process start, atomic files, errors, progress: no domain terms' },
 ];
 
-/** The table in Markdown. */
+/** Returns the table in Markdown. */
 export function layerTable(): string {
   const rows = layers.map(({ directory, holds }) => `| \`${directory}/\` | ${holds} |`);
   return ['| directory in `src/` | holds |', '|---|---|', ...rows].join('\n');

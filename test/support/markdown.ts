@@ -44,7 +44,7 @@ function unused(anchor: string, anchors: ReadonlySet<string>): string {
   }
 }
 
-/** Line numbers, from 1, of lines that hold two sentences, or where a sentence goes on in the next line. */
+/** Returns the numbers, from 1, of lines with two sentences, and of lines whose sentence continues in the next. */
 export function misplacedSentences(lines: readonly string[]): number[] {
   const isText = (line = '') => /\S/.test(line) && !/^\s*(?:\||#|<|!\[|```)/.test(line);
   const startsItem = (line = '') => /^\s*(?:[-*]|\d+\.) /.test(line);

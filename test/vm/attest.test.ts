@@ -9,15 +9,15 @@ import { builtRelease, type CommandResult, expectDone, holdfast, home } from '..
 import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
- * A machine proves what it was started from, here and to another host; and started from anything else it cannot. Verity off
- * is tried in verity.test.ts, a start through the fallback loader in tamper.test.ts.
+ * A machine proves its boot on this host and to another host, and cannot after any other boot. verity.test.ts
+ * tests disabled verity, tamper.test.ts a boot through the fallback loader.
  */
 
 const name = parseMachineName('attested');
 const files = machinePaths(home, name);
 const word = ['--machine', name];
 const asked = 'c0ffee'.repeat(10);
-/** What the other host has: evidence, what it trusts, and a home without machines. */
+/** The files of the other host: evidence, trusted keys, and a home without machines. */
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-attest-'));
 const kept = join(directory, 'evidence');
 const trusted = join(directory, 'trust');
@@ -32,7 +32,7 @@ after(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** What `attest` or `attest verify` says; the exit code must say the same. */
+/** Returns the verdict of `attest` or `attest verify`, which the exit code must match. */
 function verdictOf({ code, stdout, stderr }: CommandResult): z.output<typeof verdict> {
   assert.notEqual(stdout, '', stderr);
   const said = verdict.parse(JSON.parse(stdout));
@@ -44,7 +44,7 @@ async function attest(...flags: readonly string[]) {
   return verdictOf(await holdfast(['attest', ...word, '--json', ...flags]));
 }
 
-/** As another host would, which knows nothing of the machine but what it was given. */
+/** Verifies as another host does, with the given files only. */
 function verifyElsewhere(...flags: readonly string[]): Promise<CommandResult> {
   return holdfast(['attest', 'verify', '--json', ...flags], {
     env: { HOLDFAST_HOME: join(directory, 'home') },
@@ -82,7 +82,7 @@ test('a verifier without trust in the machine reports that, and changed evidence
   const other = join(directory, 'changed');
   for (const part of ['quote', 'signature', 'pcrs', 'log', 'nonce']) {
     const text = z.string().parse(evidence[part]);
-    // of the log: within its first digest, as words about a measurement are covered by nothing
+    // of the log: within its first digest, as descriptions are not covered by a signature
     const at = part === 'log' ? 120 : Math.floor(text.length / 2);
     const swapped = text[at] === 'a' ? 'b' : 'a';
     await writeFile(
@@ -101,7 +101,7 @@ test('attestation detects a measurement that root in the guest adds later', asyn
   assert.match(reasons.join(), /does not match PCR 11/);
 });
 
-/** What a changed start says of itself. */
+/** Changed boots and their reported reasons. */
 const changes = [
   {
     change: 'otherCommandLine',

@@ -16,9 +16,7 @@ import { asRoot } from '../support/vm/guest.ts';
 import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 import { inGuest, onHost } from '../support/vm/sabotages.ts';
 
-/*
- * The audit of a machine that runs, as it is and sabotaged. Each sabotage is undone: the machine is shared.
- */
+/* The audit of a running machine, unchanged and sabotaged. Each sabotage is undone: the machine is shared. */
 
 const files = machinePaths(home, sharedName);
 const report = z.object({
@@ -43,7 +41,7 @@ async function audit(): Promise<Audit> {
 
 let sabotaged: Audit;
 
-/** All at once, and one audit: each of its own would cost an emulated machine half a minute. */
+/** All sabotages at once with one audit: a separate audit takes an emulated machine half a minute. */
 before(async () => {
   await sharedMachine();
   const undo: (() => Promise<unknown>)[] = [];
@@ -107,13 +105,13 @@ test('the audit reports boot-order when another loader was put before the slots 
       shared('BootOrder', Buffer.concat([number, order])),
     );
     await writeVariableStore(files.variables, sabotaged);
-    await expectDone(['start', ...word]); // there is no such file: the firmware goes on to slot A
+    await expectDone(['start', ...word]); // there is no such file: the firmware continues with slot A
     const { code, failed } = await audit();
     assert.deepEqual(failed, ['boot-order']);
     assert.equal(code, 1);
   } finally {
     await holdfast(['stop', ...word]);
-    await writeVariableStore(files.variables, before); // whoever needs the machine next starts it
+    await writeVariableStore(files.variables, before); // the next test that needs the machine starts it
   }
 });
 

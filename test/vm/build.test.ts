@@ -28,7 +28,7 @@ test('the same package lock results in the same bytes', async () => {
   const release = await builtRelease();
   await expectDone(['build', '--out', again, '--lock', join(release, 'packages.json')]);
   const [first, second] = [await digests(release), await digests(again)];
-  // what a build was made from, so that the next one knows whether anything changed: a lock is not the newest packages
+  // the inputs of the build, by which the next one detects changes: a lock is not the newest packages
   for (const files of [first, second]) assert.ok(files.delete('inputs'));
   assert.ok(first.size >= 7);
   assert.deepEqual(second, first);

@@ -153,7 +153,7 @@ test('reset paths are as released after the next start, even after a power failu
     'diff -r /etc/skel /mnt/etc/skel; cmp /etc/hosts /mnt/etc/hosts; cmp /etc/issue /mnt/etc/issue',
   );
   const left = await asRoot(name, 'ls /var/.eflow/overlays/etc; [ -s /etc/passwd ]');
-  assert.equal(left, 'upper\nwork', 'the list is gone, and what a link led to stays');
+  assert.equal(left, 'upper\nwork', 'the list is removed, and the target of a link stays');
   assert.deepEqual((await status()).guest?.degraded, []);
 });
 
@@ -173,7 +173,7 @@ test('the machine boots with missing, damaged or redirected overlays, and report
   assert.equal(
     await asRoot(name, 'cat /sys/fs/ext4/vda8/errors_count'),
     '0',
-    'what the kernel noted is mended',
+    'errors that the kernel recorded are repaired',
   );
   assert.deepEqual(await failedClaims(), ['overlay-home']);
   await asRoot(

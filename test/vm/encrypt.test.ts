@@ -22,7 +22,7 @@ const name = parseMachineName('encrypted');
 const files = machinePaths(home, name);
 const word = ['--machine', name];
 const kept = `${files.disk}.kept`;
-const marker = 'a secret that nobody may find';
+const marker = 'a secret in the data';
 let recoveryKey = '';
 
 before(async () => {
@@ -110,7 +110,7 @@ test('an empty partition in place of the data is not accepted, and stays empty',
 });
 
 test('a foreign volume is not accepted, even if the machine’s TPM unlocks it', async () => {
-  // as somebody would make it who has the TPM: under the same policy, which is no secret
+  // as an attacker with access to the TPM could: under the same policy, which is not secret
   await keepDataKeys(files.secrets, makeDataKeys());
   await isLocked(/Data is locked: the opened volume is not the one of this machine/);
   await forgetKeys(files.secrets);

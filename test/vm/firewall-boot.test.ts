@@ -31,14 +31,14 @@ const good = serializeRules([{ service: parseService('tcp/8080'), from: undefine
 const damages: Readonly<Record<string, string>> = {
   missing: `rm ${file}`,
   empty: `: >${file}`,
-  'cut off': `printf '%s' '${good.slice(0, -8)}' >${file}`,
+  truncated: `printf '%s' '${good.slice(0, -8)}' >${file}`,
   'random bytes': `head -c 5000 /dev/urandom >${file}`,
   'an open policy': `printf '*filter\\n:INPUT ACCEPT [0:0]\\nCOMMIT\\n' >${file}`,
   'a rule for everything': `printf '*filter\\n:HOLDFAST - [0:0]\\n-A HOLDFAST -p tcp -j ACCEPT\\nCOMMIT\\n' >${file}`,
   'a rule in INPUT': `printf '*filter\\n:HOLDFAST - [0:0]\\n-I INPUT -j ACCEPT\\nCOMMIT\\n' >${file}`,
   'a source of the other family': `printf '%s' '${good.replace('-p', '-s fd00::/8 -p')}' >${file}`,
   'a directory': `rm ${file}; mkdir ${file}`,
-  'a pipe that nobody fills': `rm ${file}; mkfifo ${file}`,
+  'a pipe without a writer': `rm ${file}; mkfifo ${file}`,
   'an endless device': `rm ${file}; ln -s /dev/zero ${file}`,
 };
 

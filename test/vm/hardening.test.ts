@@ -65,7 +65,7 @@ const questions = {
   filter4: 'iptables -S',
   filter6: 'ip6tables -S',
   processes: 'ps -eo args',
-  // what is not asked for
+  // not requested
   quietMounts: 'for path in /run /tmp /dev/shm /logs; do findmnt -no TARGET,OPTIONS "$path"; done',
   dumps:
     'systemctl show --property=DefaultLimitCORE; ulimit -Hc; sysctl -n kernel.core_pattern fs.suid_dumpable',
@@ -244,7 +244,7 @@ test('the packet filter drops incoming and forwarded packets', () => {
     assert.deepEqual(
       lines.filter((line) => / -j ACCEPT/.test(line) && / --dport | -s /.test(line)),
       [],
-      'nobody is let in',
+      'no login is possible',
     );
   }
 });

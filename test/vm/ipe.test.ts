@@ -12,8 +12,9 @@ import { askGuest, asRoot } from '../support/vm/guest.ts';
 import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
 /*
- * Programs that the release key did not sign: audit lets them run and tells, enforce refuses, and a signed volume of
- * container images is a program of ours. The volume is made as docs/how-to/signed-containers.md says.
+ * Programs that the release key did not sign: audit allows and logs them, enforce denies them, and a signed
+ * volume of container images is a program of ours. The volume is made as docs/how-to/signed-containers.md
+ * says.
  */
 
 const blockSize = 4096;
@@ -57,7 +58,7 @@ test('audit: a program on Data runs, and the journal names it', async () => {
   assert.deepEqual([home, data, root], ['it runs', 'it runs', 'it runs']);
   assert.match(journal, /enforcing=0 .* path="\/home\/holdfast\/sh" .* rule="DEFAULT action=DENY"/);
   assert.match(journal, /enforcing=0 .* path="\/var\/tmp\/sh" /);
-  assert.doesNotMatch(journal, /path="\/usr\//, 'what is of the root is allowed');
+  assert.doesNotMatch(journal, /path="\/usr\//, 'programs of the root are allowed');
 });
 
 test('a new mode applies from the next start, and persists', async () => {

@@ -51,7 +51,7 @@ after(async () => {
 
 /** What nmap prints about the machine. */
 function nmap(...words: readonly string[]): Promise<string> {
-  // nobody answers most probes: one more try each, and no waiting for answers
+  // most probes get no answer: one more try each, without a wait
   const patience = '--max-retries 1 --min-rate 2000';
   return asRoot(
     sharedName,

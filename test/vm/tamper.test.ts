@@ -16,10 +16,10 @@ const files = machinePaths(home, name);
 const word = ['--machine', name];
 
 /**
- * `refused`: the start ends, and the machine is off; `halts`: the kernel stops, and is given up after its last start;
- * `boots`: it comes up all the same, because what was changed is not used, or is there twice.
+ * `rejected`: the start ends, and the machine is off; `halts`: the kernel stops, and is given up after its
+ * last start; `boots`: it comes up all the same, because what was changed is not used, or is there twice.
  */
-type Outcome = 'refused' | 'halts' | 'boots';
+type Outcome = 'rejected' | 'halts' | 'boots';
 
 interface Case {
   readonly what: string;
@@ -48,37 +48,37 @@ const cases: readonly Case[] = [
   {
     what: 'the kernel in the boot image',
     change: 'kernel',
-    outcome: 'refused',
+    outcome: 'rejected',
     says: /failed to load Boot000A "Holdfast A": Access Denied; .*Error loading \\EFI\\Linux\\holdfast\.efi: Access denied; .*No bootable option/,
   },
   {
     what: 'the command line in the boot image',
     change: 'commandLine',
-    outcome: 'refused',
+    outcome: 'rejected',
     says: /failed to load Boot000A "Holdfast A": Access Denied/,
   },
   {
     what: 'the initrd in the boot image',
     change: 'initrd',
-    outcome: 'refused',
+    outcome: 'rejected',
     says: /failed to load Boot000A "Holdfast A": Access Denied/,
   },
   {
     what: 'the fallback loader of a machine whose variables are lost',
     change: 'loaderAndLostVariables',
-    outcome: 'refused',
+    outcome: 'rejected',
     says: /failed to load Boot\w+ "UEFI Misc Device": Access Denied; No bootable option/,
   },
   {
     what: 'the keys in db',
     change: 'allowedKeys',
-    outcome: 'refused',
+    outcome: 'rejected',
     says: /failed to load Boot000A "Holdfast A": Access Denied; .*"UEFI Misc Device": Access Denied; No bootable option/,
   },
   {
     what: 'the header of the variable store',
     change: 'variablesHeader',
-    outcome: 'refused',
+    outcome: 'rejected',
     says: /it does not start with a firmware volume/,
   },
   {
@@ -141,7 +141,7 @@ async function seeItBoot(): Promise<MachineStatus> {
   const seen = await status();
   assert.equal(seen?.verifiedBoot, true);
   assert.ok(seen);
-  await expectDone(['attest', ...word]); // it also proves that what runs is what was signed
+  await expectDone(['attest', ...word]); // it also proves that the running software is signed
   return seen;
 }
 
@@ -164,7 +164,7 @@ async function seeItFail(
   assert.ok(seen);
   assert.equal(seen.guest, undefined, 'nothing answers');
   assert.ok(once || ['failed', 'stopped'].includes(seen.state), seen.state);
-  // what never ran has printed nothing
+  // a program that never ran has printed nothing
   if (seen.state !== 'stopped')
     assert.match(await expectDone(['logs', ...word]), /BdsDxe: .*(?:\n.*)*(denied|panic)/i);
   return seen;

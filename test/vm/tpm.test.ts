@@ -99,7 +99,7 @@ test('the machine has its own TPM, which tools must name; a killed one returns a
   // the broker is on: tools that name no TPM mean the host's, whose index this is, and the other has none
   assert.match((await guest('tpm2_getcap', 'handles-nv-index')).stdout, /0x1000BB9/i);
   assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_getcap handles-nv-index`), '');
-  // one bank, and what starts the machine is measured: docs/reference/tpm.md
+  // one bank, and the measurements of the boot: docs/reference/tpm.md
   const banks = await asRoot(sharedName, 'ls -d /sys/class/tpm/tpm0/pcr-*');
   assert.equal(banks.trim(), '/sys/class/tpm/tpm0/pcr-sha256');
   for (const pcr of [0, 1, 4, 5, 7, 9, 11]) {
@@ -127,7 +127,7 @@ test('the machine has its own TPM, which tools must name; a killed one returns a
 
 test('access survives a restart, extends to containers, and is revoked at once', async () => {
   await expectDone(['restart']);
-  // what the machine's own TPM kept is there again, although it was killed
+  // the state of the machine's own TPM is preserved, although it was killed
   assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_nvread 0x1500001 -C o`), 'kept');
   await asRoot(sharedName, `${ownTpm} tpm2_nvundefine 0x1500001 -C o`);
   assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);

@@ -45,7 +45,7 @@ let [first, successor, latest] = ['', '', ''];
 const data = 'cat /var/precious /etc/precious /home/holdfast/precious; tail -n 1 /logs/precious';
 
 before(async () => {
-  // a publisher's keys, and what this host has seen of its repository: those of an earlier run
+  // the publisher's keys and this host's trusted metadata, from an earlier run
   for (const path of [repository, join(home.keys, 'repository'), join(home.directory, 'repository')])
     await rm(path, { recursive: true, force: true });
   first = await builtRelease();
@@ -147,7 +147,7 @@ test('an update fetches missing blocks from a repository, and is committed', asy
   await expectDone(['release', 'publish', successor, '--repository', repository]);
   await expectDone(['set', ...word, '--repository', repository]);
   for (const [path = ''] of contested) await expectDone(['drift', ...word, '--yes', '--reset', path]);
-  assert.deepEqual(await conflicts(), [], 'what is given back is in nobody’s way');
+  assert.deepEqual(await conflicts(), [], 'a path that is reset has no conflict');
   const check = JSON.parse(await expectDone(['update', 'check', ...word, '--json']));
   assert.deepEqual([check.runningVersion, check.packages], [check.offeredVersion, []]);
   const answer = await expectDone(['update', 'apply', ...word, '--json']);

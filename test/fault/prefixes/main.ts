@@ -84,7 +84,7 @@ await onStage('prefixes', ['boots', 3], async (stage) => {
   await subject.holdfast(['update', 'apply', '--from', second.directory]);
   await subject.addData('before');
   await subject.holdfast(['stop']);
-  // in the house, which is not on a real disk
+  // in the home, which is not on a real disk
   const directory = join(house.home, 'recording');
   await mkdir(directory);
   const before = { disk: join(directory, 'disk.qcow2'), variables: join(directory, 'variables.fd') };

@@ -55,7 +55,7 @@ function anyPublicKey(): string {
 
 export const inGuest: readonly GuestSabotage[] = [
   {
-    what: 'a packet filter that lets everybody in',
+    what: 'a packet filter that accepts all packets',
     sabotage: 'iptables -P INPUT ACCEPT',
     undo: 'iptables -P INPUT DROP',
     fails: ['firewall-input-ipv4'],

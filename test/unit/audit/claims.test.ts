@@ -21,7 +21,7 @@ function failing(verdicts: ReadonlyMap<string, Verdict>): string[] {
   return [...verdicts].filter(([, verdict]) => verdict === 'fail').map(([id]) => id);
 }
 
-/** Nothing here that they could be true of: they cannot be sabotaged, and they must never pass. */
+/** Claims without a subject in this version: they cannot be sabotaged, and must never pass. */
 const notTested = ['elevated-module'];
 
 test('every probe has the answer of a good machine in test/support/audit-evidence.ts', () => {
@@ -80,7 +80,7 @@ test('with encrypted data, the claims require both volumes to encrypt their part
   assert.deepEqual(
     failing(verdictsOf(good)),
     [onData[0], 'logs-on-log', ...onData.slice(1)],
-    'nobody wanted that',
+    'the host did not configure that',
   );
 });
 
@@ -139,13 +139,13 @@ test('verity that the user disabled is neither a failure nor a pass', () => {
   const verdicts = verdictsOf(guest, { configuration, variables });
   assert.deepEqual(failing(verdicts), []);
   assert.deepEqual([verdicts.get('root-verity'), verdicts.get('root-signature')], ['off', 'off']);
-  // the root of the other slot is nobody's choice
+  // the root of the other slot is not configured
   const other = verdictsOf({ ...guest, 'root-device': 'partition\n6' }, { configuration, variables });
   assert.deepEqual(failing(other), ['root-verity']);
-  // switched on again, and not restarted: still not verified
+  // enabled again, and not restarted: still not verified
   const again = verdictsOf(guest, { variables });
   assert.deepEqual(failing(again), ['root-verity', 'root-signature']);
-  // switched off, and not restarted: still verified
+  // disabled, and not restarted: still verified
   assert.deepEqual(failing(verdictsOf({}, { configuration })), []);
 });
 

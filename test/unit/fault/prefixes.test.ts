@@ -7,9 +7,7 @@ import { type Event, PrefixCheck } from '../../fault/prefixes/check.ts';
 import { digestOf, SlotBlocks } from '../../fault/prefixes/slot-blocks.ts';
 import { goodFacts } from '../../support/audit-evidence.ts';
 
-/*
- * The check that finds out whether an update can be cut off anywhere, on a disk of a table and two slots of four blocks each.
- */
+/* The check of an update that is interrupted anywhere, on a disk of a table and two slots of four blocks each. */
 
 const block = 4096;
 const place = { table: 0, A: 4 * block, B: 8 * block } as const;
@@ -73,7 +71,7 @@ test('accepts an interruption anywhere in a valid update', () => {
 test('detects a writer of the active slot', () => {
   const found = violations([started, replaced(retired), started, ...stage('A').slice(0, 1)]);
   assert.match(found.join(), /slot A may boot and is not whole.*slot A runs and is not whole/);
-  // also when it has come to an end, as a cut may have left half of it
+  // also when it has completed, as an interruption may have left half of it
   assert.equal(violations([replaced(retired), started, ...stage('A'), flush]).length, 2);
 });
 
@@ -116,8 +114,8 @@ test('detects a boot order that a power failure can restore, unless the next one
 
 test('the saved copy of the last synced variables replaces torn ones', () => {
   const torn = inPlace(setBootOrder(both, []));
-  const mended = check([torn, inPlace(committedA)]);
-  assert.deepEqual([[...mended.violations], mended.torn.inAll], [[], 1]);
+  const repaired = check([torn, inPlace(committedA)]);
+  assert.deepEqual([[...repaired.violations], repaired.torn.inAll], [[], 1]);
   const late = [started, inPlace(retired), torn, ...stage('B')];
   assert.match(violations(late).join(), /slot B may boot and is not whole \(BootOrder A,B/);
   assert.deepEqual(violations([started, inPlace(retired), synced, torn, ...stage('B')]), []);
@@ -126,7 +124,7 @@ test('the saved copy of the last synced variables replaces torn ones', () => {
 test('checks each combination of pages once', () => {
   const page = (number: number, byte: number): Event => ({
     kind: 'variables',
-    offset: 0x42000 + number * block, // where nothing is read
+    offset: 0x42000 + number * block, // where no slot is read
     data: Buffer.alloc(block, byte),
   });
   const outcomes = (events: readonly Event[]) => check(events).outcomes - check([]).outcomes;

@@ -107,7 +107,7 @@ test('checks a drifting clock more often, within bounds', () => {
   assert.equal(nextCheck(60_000, 60_000), 5000);
 });
 
-/** A guest that is watched; time passes for it and for the host as the test says. */
+/** A guest whose clock is checked; the test controls the time of guest and host. */
 function watched(context: TestContext, drift = 0) {
   context.mock.timers.enable({ apis: ['setInterval'] });
   const { session, guest, commands, now } = simulate(0, [0]);

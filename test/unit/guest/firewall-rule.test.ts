@@ -6,9 +6,7 @@ import { describeService, parseComment, parseService } from '../../../src/guest/
 import { parseSource } from '../../../src/guest/firewall-source.ts';
 import { ipv4Texts, ipv6Texts, networkOf } from '../../support/firewall-rules.ts';
 
-/*
- * What a user types.
- */
+/* Input of users. */
 
 test('parses services and formats them as parsed', () => {
   assert.deepEqual(parseService('tcp/8080'), { protocol: 'tcp', first: 8080, last: 8080 });
@@ -135,7 +133,7 @@ test('a parsed network has its family, and parses to itself', () => {
   fc.assert(
     fc.property(fc.oneof(ipv4Texts, ipv6Texts), (text) => {
       const network = networkOf(text);
-      if (network === undefined) return assert.match(text, /^[0:]+:/); // an IPv4 address in disguise
+      if (network === undefined) return assert.match(text, /^[0:]+:/); // an embedded IPv4 address
       assert.equal(parseSource(network), network);
       const [address = '', prefix] = network.split('/');
       assert.equal(prefix, text.split('/')[1]);

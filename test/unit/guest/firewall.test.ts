@@ -79,7 +79,7 @@ test('the machine loads written lines at boot, and no malformed line', async () 
 
 const damaged = {
   'no file of ours': 'hello\n',
-  'one that was cut off': serializeRules([rule('tcp/80')]).slice(0, -8),
+  'a truncated file': serializeRules([rule('tcp/80')]).slice(0, -8),
   'one without its head': serializeRules([rule('tcp/80')]).replace('*filter\n', ''),
   'another table': serializeRules([rule('tcp/80')]).replace('*filter', '*nat'),
   'another chain': serializeRules([rule('tcp/80')]).replace('-A HOLDFAST', '-A INPUT'),

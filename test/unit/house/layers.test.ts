@@ -30,7 +30,7 @@ async function allImports(): Promise<Import[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** The position of the layer that a file belongs to: that of its nearest listed directory. */
+/** Returns the position of the layer that a file belongs to: that of its nearest listed directory. */
 function layerOf(path: string): number {
   for (let directory = dirname(path); directory !== '.'; directory = dirname(directory)) {
     const position = layers.findIndex((layer) => layer.directory === directory);

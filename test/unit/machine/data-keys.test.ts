@@ -63,7 +63,7 @@ test('keys are stored for their owner only, shown once, and deleted', async () =
     assert.deepEqual([await keptKeys(secrets), await unshownRecoveryKey(secrets)], [{}, undefined]);
     await keepDataKeys(secrets, keys);
     rmSync(join(secrets, 'recovery-key'));
-    assert.deepEqual(await keptKeys(secrets), {}, 'the removal was cut off');
+    assert.deepEqual(await keptKeys(secrets), {}, 'the removal was interrupted');
     assert.equal(existsSync(join(secrets, 'volume-key')), false);
     await keepRecoveryKey(secrets, keys.recoveryKey);
     assert.deepEqual(Object.keys(await keptKeys(secrets)), ['holdfast.recovery-key']);
@@ -73,7 +73,7 @@ test('keys are stored for their owner only, shown once, and deleted', async () =
     await keepRecoveryKey(secrets, keys.recoveryKey);
     const before = new Date(Date.now() - 61_000);
     utimesSync(join(secrets, 'recovery-key'), before, before);
-    assert.deepEqual(await keptKeys(secrets), {}, 'a recovery was killed: nobody asks for it now');
+    assert.deepEqual(await keptKeys(secrets), {}, 'a recovery was killed: the key has expired');
     assert.deepEqual(readdirSync(secrets), []);
     await keepDataKeys(secrets, keys);
     utimesSync(join(secrets, 'recovery-key'), before, before);

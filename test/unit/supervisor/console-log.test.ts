@@ -18,7 +18,7 @@ const seen = {
   good: `\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe: loading Boot000A "Holdfast A" from ${disk}\r
 BdsDxe: starting Boot000A "Holdfast A" from ${disk}\r
 \x1b[!p\x1b]104\x07\x1b[?7h[   31.590528] reboot: Power down\r\n`,
-  refused: `BdsDxe: loading Boot000A "Holdfast A" from ${disk}\r
+  unbootable: `BdsDxe: loading Boot000A "Holdfast A" from ${disk}\r
 BdsDxe: failed to load Boot000A "Holdfast A" from ${disk}: Access Denied\r
 BdsDxe: loading Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r
 BdsDxe: starting Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r
@@ -51,7 +51,7 @@ test('a successful start has no problem', () => {
 });
 
 test('shows the programs that the firmware rejects in order, without its own shell', () => {
-  assert.deepEqual(problemOf(seen.refused), {
+  assert.deepEqual(problemOf(seen.unbootable), {
     kind: 'unbootable',
     text: 'failed to load Boot000A "Holdfast A": Access Denied; starting Boot0001 "UEFI Misc Device"; Error loading \\EFI\\Linux\\holdfast.efi: Access denied; failed to start Boot0001 "UEFI Misc Device": Access Denied; No bootable option or device was found',
   });

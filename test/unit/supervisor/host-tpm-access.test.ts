@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineEnd, MachineRunner, RunningMachine } from '../../../src/hypervisor/hypervisor.ts';
 import { TpmAccess, tpmPort } from '../../../src/supervisor/host-tpm-access.ts';
 
-/** A hypervisor of machines in memory, which say what of them is listened to. */
+/** A hypervisor of machines in memory, which log their listeners. */
 function fakeHypervisor(log: string[]) {
   let ended = Promise.withResolvers<MachineEnd>();
   let count = 0;

@@ -17,7 +17,7 @@ const problem = fc.option(fc.record({ text: fc.constantFrom('a', 'b'), kind: fc.
 const how = fc.constantFrom('shutdown', 'reboot', 'hang', 'killed');
 const lasted = fc.constantFrom(1_000, 1_000, 599_999, 600_000);
 
-/** Every event, also those that cannot happen now: the reducer has to ignore them. */
+/** Every event, also those that cannot happen now: the reducer must ignore them. */
 const anyEvent: fc.Arbitrary<SupervisorEvent> = fc.oneof(
   fc.record({ type: fc.constantFrom('absent', 'paused', 'connected', 'disconnected', 'give-up') }),
   fc.record({ type: fc.constant('started'), isSingleStart: fc.boolean() }),
@@ -101,7 +101,7 @@ const isOff = ({ power }: SupervisorState) => power === 'stopped' || power === '
 test('never starts a machine that runs or is being started', () => {
   fc.assert(
     fc.property(steps, (all) => {
-      let processes = 0; // what the host has, by the events that can have happened
+      let processes = 0; // the state of the host, by the possible events
       let starting = false;
       play(all, ({ before, event, after }) => {
         if (before.task.do === 'end') return;
@@ -152,7 +152,7 @@ test('every state leads to off by a forced stop and the end of at most three tas
   fc.assert(
     fc.property(steps, fc.array(payload, { minLength: 4, maxLength: 4 }), (all, ends) => {
       let state = play(all, () => {});
-      if (state.isLeft) return; // the next supervisor has it
+      if (state.isLeft) return; // the next supervisor owns the machine
       const end = isOff(state) ? state.power : 'stopped';
       state = reduce(state, { type: 'stop', force: true });
       for (const each of ends) {

@@ -31,7 +31,7 @@ const hardware: MachineHardware = {
   consoleLog: '/nowhere/console.log',
 };
 
-/** A machine in memory: what was done to it is in `events`; the test boots it, breaks it and ends it. */
+/** A machine in memory: `events` records the calls; the test boots it, breaks it and ends it. */
 function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boolean } = {}) {
   const events: string[] = [];
   let ended = Promise.withResolvers<MachineEnd>();
@@ -57,7 +57,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     accelerator: 'fake',
     ended: ended.promise,
     connect: async () => {
-      if (!guest.listens) throw new Error('nobody listens');
+      if (!guest.listens) throw new Error('no listener');
       return new Duplex();
     },
     listen: () => Promise.reject(new Error('not used')),
@@ -129,7 +129,7 @@ test('a machine starts, boots, runs, and comes back when the channel was lost', 
   await supervisor.started;
   const { state, pid, startedAt, accelerator } = supervisor.status();
   assert.deepEqual([state, pid, startedAt, accelerator], ['booting', 4711, new Date(0), 'fake']);
-  await eventually(() => supervisor.status().channelProblem === 'nobody listens');
+  await eventually(() => supervisor.status().channelProblem === 'no listener');
   guest.listens = true;
   await eventually(() => supervisor.status().state === 'running');
   guest.listens = false;
@@ -271,7 +271,7 @@ test('a stop between two starts takes effect at once', async () => {
     end('reboot');
     await eventually(() => supervisor.status().state === 'starting');
     const stopped = supervisor.stop({ force });
-    for (let turn = 0; turn < 10; turn++) await setImmediate(); // no timer is waited for
+    for (let turn = 0; turn < 10; turn++) await setImmediate(); // without a timer
     assert.equal(supervisor.status().state, 'stopped');
     await stopped;
     assert.equal(events.filter((event) => event === 'start').length, 1);

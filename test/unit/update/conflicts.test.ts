@@ -12,7 +12,7 @@ import {
 } from '../../../src/release/overlay-content.ts';
 import { type Conflict, type Contest, conflictsIn, questionsOf } from '../../../src/update/conflicts.ts';
 
-/** What one of the three layers has at a path: a word that says all, such as `file one`. */
+/** The content of one of the three layers at a path, in words such as `file one`. */
 type Has =
   | 'directory'
   | 'open directory'
@@ -23,7 +23,7 @@ type Has =
   | 'file two'
   | 'file three';
 type Layer = Readonly<Record<string, Has>>;
-/** What is put together from words: an overlay, and what the guest would answer when asked about it. */
+/** A case built from such words: an overlay, and the answers of its guest. */
 interface Case {
   readonly contest: Contest;
   answer(about: 'lower' | 'upper' | 'opaque', path: RawPath): string;
@@ -74,7 +74,7 @@ function build(lower: Layer, upper: Layer, newer: Layer, pending: readonly strin
         ]),
       ),
       same: pathsWith(upper, (path, has) => has.startsWith('file') && lower[path] === has),
-      // the listing tells of directories that the release has too
+      // the listing includes directories that the release has too
       opaque: pathsWith(
         upper,
         (path, has) => has === 'opaque directory' && lower[path]?.endsWith('directory') === true,
@@ -89,7 +89,7 @@ function build(lower: Layer, upper: Layer, newer: Layer, pending: readonly strin
   };
 }
 
-/** As the guest is asked: only what the questions are about is known. */
+/** Judges with the answers of the guest: only the asked facts are known. */
 function judge({ contest, answer }: Case): Conflict[] {
   const questions = questionsOf(contest);
   const answers = questions.map(({ about, path }) => `${answer(about, path)}\0`).join('');
@@ -208,7 +208,7 @@ test('asks nothing about unchanged paths', () => {
   );
 });
 
-/** What is seen of one path when an upper is laid over a lower: kernel documentation, overlayfs. */
+/** Returns the visible entry of a path when an upper layer is over a lower one: kernel documentation, overlayfs. */
 function merged(lower: Layer, upper: Layer, path: string): Has | undefined {
   const above = path.split('/').slice(0, -1);
   const directories = above.map((_, index) => above.slice(0, index + 1).join('/'));
@@ -239,7 +239,7 @@ const upperLayer = fc
   })
   .map(wellFormed);
 
-/** Without what would be below something that is no directory. */
+/** Removes entries below anything but a directory. */
 function wellFormed(layer: Readonly<Record<string, Has | null>>): Layer {
   const isDirectory = layer.b?.endsWith('directory');
   return Object.fromEntries(

@@ -11,7 +11,7 @@ const hash = 'ab'.repeat(32);
 const expected = { slot: 'B', rootHash: rootHash.parse(hash) } as const;
 const asExpected = `B\nquiet holdfast.root=${hash} holdfast.blocks=1\n`;
 
-/** A guest that answers each kind of command as it is told; `undefined` is a command that fails. */
+/** A guest with an answer for each kind of command; `undefined` is a command that fails. */
 function guest(answers: {
   running?: string;
   state?: string;

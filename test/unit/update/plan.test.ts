@@ -5,7 +5,7 @@ import type { Slot } from '../../../src/disk/layout.ts';
 import { otherSlot, phaseOf } from '../../../src/firmware/slots.ts';
 import { nextStep, type Step } from '../../../src/update/plan.ts';
 
-/** A release: whether it comes up, and whether it is well then. */
+/** A release: whether it boots, and whether it is then healthy. */
 interface Release {
   readonly name: string;
   readonly boots: boolean;
@@ -13,10 +13,10 @@ interface Release {
   readonly epoch: number;
 }
 
-/** What a slot is left with that must not be started again. */
+/** The content of a slot that must not be started again. */
 const erased: Release = { name: 'erased', boots: false, isWell: false, epoch: 0 };
 
-/** What a machine is, apart from its data; `torn` slots were cut off while they were written. */
+/** The state of a machine, apart from its data; the write of a `torn` slot was interrupted. */
 interface Machine {
   order: Slot[];
   next: Slot | undefined;
@@ -32,7 +32,10 @@ function machine(): Machine {
   return { order: ['A'], next: undefined, running: 'A', slots: { A: first, B: undefined }, epoch: 1 };
 }
 
-/** What the firmware does: the trial, if there is one, then the order of boot; a release that does not boot is passed by. */
+/**
+ * Boots as the firmware does: the trial, if there is one, then the boot order; a release that does not boot
+ * is skipped.
+ */
 function boot(model: Machine): void {
   const tried = [...(model.next ? [model.next] : []), ...model.order];
   model.next = undefined;
@@ -60,7 +63,7 @@ function take(model: Machine, step: Step, target: Release): 'left' | undefined {
   return undefined;
 }
 
-/** Whether a slot has a release that must not run again. */
+/** Returns whether a slot has a release that must not run again. */
 function isPast({ slots, epoch }: Machine, slot: Slot): boolean {
   const content = slots[slot];
   return content !== undefined && content !== 'torn' && content !== erased && content.epoch < epoch;
@@ -68,13 +71,19 @@ function isPast({ slots, epoch }: Machine, slot: Slot): boolean {
 
 const mark = (model: Machine) => JSON.stringify(model);
 
-/** What happens at one of the steps, counted from the last: the host's power goes, the command is killed, or nobody runs it again. */
+/**
+ * An interruption of a step, counted from the last: the host loses power, the command is killed, or is not
+ * run again.
+ */
 interface Cut {
   readonly after: number;
   readonly how: 'power' | 'kill' | 'end';
 }
 
-/** As `advance` does; true when the machine came to the target, false when its trial failed, undefined when it was given up. */
+/**
+ * Updates as `advance` does; true when the machine runs the target, false when its trial failed, undefined
+ * when the update was given up.
+ */
 function update(model: Machine, target: Release, cuts: readonly Cut[]): boolean | undefined {
   const left = [...cuts];
   let passed = 0;

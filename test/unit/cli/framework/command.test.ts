@@ -47,7 +47,7 @@ const tables = {
 
 const output = async () => z.never();
 
-/** What the command's `run` saw. */
+/** Returns the input of the command's `run`. */
 async function callWith(given: Given): Promise<unknown> {
   let seen: unknown;
   const command = defineCommand({

@@ -71,7 +71,7 @@ const commands: CommandTable = {
 const script = (shell: Shell) => completionScript(shell, commands);
 const bash = await script('bash');
 
-/** What bash offers for command lines whose last word is being typed. */
+/** Returns bash's completions of the last word of command lines. */
 function offered(home: string, lines: readonly (readonly string[])[]): string[][] {
   const typed = lines.map(
     (words) => `COMP_WORDS=(holdfast ${words.map(quoteWord).join(' ')}); COMP_CWORD=${words.length}

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { silent } from '../../../../src/base/progress.ts';
 import { formatDuration, lineOf, showOn } from '../../../../src/cli/terminal/progress.ts';
 
-/** A stream that says whether it is a terminal. */
+/** A stream with the property of a terminal. */
 function streamOf(isTTY: boolean, columns = 80): PassThrough & { isTTY: boolean; columns: number } {
   return Object.assign(new PassThrough(), { isTTY, columns });
 }

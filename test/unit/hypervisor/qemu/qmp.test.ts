@@ -69,12 +69,12 @@ test('responses match their commands, also out of order and between events', asy
 
 test('a rejected command, an unexpected response and a timeout are distinct errors', async () => {
   const qemu = await fakeQemu('answers', greeting, (command, id) => {
-    if (command === 'refused')
+    if (command === 'invalid')
       return `{"error": {"class": "CommandNotFound", "desc": "no such thing"}, "id": ${id}}\n`;
     return command === 'odd' ? `{"return": {"running": "maybe"}, "id": ${id}}\n` : '';
   });
   const qmp = await connectQmp(qemu.path, { onEvent: ignore, timeoutMs: 100 });
-  await assert.rejects(qmp.execute('refused', {}, status), { code: 'qmp.refused', why: 'no such thing' });
+  await assert.rejects(qmp.execute('invalid', {}, status), { code: 'qmp.refused', why: 'no such thing' });
   await assert.rejects(qmp.execute('odd', {}, status), { code: 'qmp.malformed' });
   await assert.rejects(qmp.execute('silent', {}, status), { code: 'qmp.timeout' });
   qmp.close();
@@ -92,7 +92,7 @@ test('pending commands fail when QEMU ends', async () => {
 });
 
 test('a server that is not QEMU is rejected', async () => {
-  await assert.rejects(connectQmp(join(directory, 'nobody'), { onEvent: ignore }), {
+  await assert.rejects(connectQmp(join(directory, 'missing'), { onEvent: ignore }), {
     code: 'qmp.unreachable',
   });
   const cases = {

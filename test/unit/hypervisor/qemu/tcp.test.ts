@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { ForwardedPort } from '../../../../src/hypervisor/qemu/tcp.ts';
 
-/** A server that does with each connection what `serve` says. */
+/** A server that passes each connection to `serve`. */
 async function listen(serve: (socket: Socket) => void) {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {

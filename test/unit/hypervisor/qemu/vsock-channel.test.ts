@@ -12,7 +12,7 @@ import {
   VsockChannel,
 } from '../../../../src/hypervisor/qemu/vsock-channel.ts';
 
-/** A guest whose device, daemon and server are as the test says; `opened` counts who came. */
+/** A guest whose device, daemon and server the test sets; `opened` counts connections. */
 function guest() {
   const state = { isStarted: false, daemon: 'working' as DaemonState, isSilent: false, now: 0, opened: 0 };
   const channel = new VsockChannel({
@@ -39,7 +39,7 @@ test('no connection is made before the device has started and the daemon had tim
   assert.equal(state.opened, 0);
   state.now = 1500;
   assert.ok(await channel.connect());
-  // stopped and started again: the time begins anew
+  // stopped and started again: the time starts again
   state.isStarted = false;
   await assert.rejects(channel.connect(), { code: 'channel.refused' });
   state.isStarted = true;
@@ -89,7 +89,7 @@ test('the state of a daemon follows from its threads', async () => {
   assert.equal(await daemonState(undefined), 'gone');
 });
 
-/** A QEMU that takes down what it is told. */
+/** A QEMU that records its commands. */
 function fakeQmp(status: string) {
   const orders: string[] = [];
   const qmp: Qmp = {

@@ -4,7 +4,7 @@ import { jsonSchemas } from '../../../../scripts/generate/json-schemas.ts';
 import { loadCommands } from '../../../../src/cli/framework/command-table.ts';
 import { commands } from '../../../../src/cli/registry.ts';
 
-/** What a schema says of a value, without what no test reads. */
+/** The parts of a schema that the tests read. */
 interface Schema {
   readonly $id?: string;
   readonly title?: string;

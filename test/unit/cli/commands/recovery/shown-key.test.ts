@@ -13,7 +13,7 @@ after(() => rmSync(secrets, { recursive: true }));
 const signal = new AbortController().signal;
 const isKept = () => existsSync(join(secrets, 'recovery-key'));
 
-/** A stream that takes what is written a moment later, or not. */
+/** A stream that completes a write a moment later, or fails. */
 function stream(error?: Error): Writable {
   const taken = new Writable({ write: (_chunk, _encoding, done) => void setTimeout(done, 5, error) });
   taken.on('error', () => {});
@@ -22,11 +22,11 @@ function stream(error?: Error): Writable {
 
 test('a recovery key is deleted once it was shown, and only then', async () => {
   await keepDataKeys(secrets, makeDataKeys());
-  const gone = Object.assign(new Error('nobody reads'), { code: 'EPIPE' });
+  const gone = Object.assign(new Error('no reader'), { code: 'EPIPE' });
   const closed = printOn(stream(gone), false);
   closed.result({}, 'the key');
   await assert.rejects(forgetShown(secrets, closed, signal));
-  assert.ok(isKept(), 'nobody has seen it');
+  assert.ok(isKept(), 'it was not shown');
 
   const open = printOn(stream(), false);
   open.result({}, 'the key');
