@@ -7,8 +7,8 @@ import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.
 import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
 
 /*
- * Somebody changes one byte of a machine that is off. It must not come up with what was changed; status and logs must say
- * what happened; and once the byte is as it was, it comes up. docs/reference/tampering.md lists what was seen.
+ * Each test changes one byte of a machine that is off. The machine must not run the changed data, and `status` and `logs` must
+ * report the cause. With the byte restored, it boots. docs/reference/tampering.md lists the results.
  */
 
 const name = parseMachineName('tampered');
@@ -17,7 +17,7 @@ const word = ['--machine', name];
 
 /**
  * `rejected`: the start ends, and the machine is off; `halts`: the kernel stops, and is given up after its
- * last start; `boots`: it comes up all the same, because what was changed is not used, or is there twice.
+ * last start; `boots`: it boots, because the changed data is not used, or has a second copy.
  */
 type Outcome = 'rejected' | 'halts' | 'boots';
 

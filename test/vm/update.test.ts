@@ -30,8 +30,8 @@ import {
 } from '../support/vm/machine.ts';
 
 /*
- * One machine between two releases: what stands against an update, there, back by itself, there again, cut off on the way back,
- * by hand, from a bundle when there is no way back, and with both slots destroyed.
+ * One machine between two releases: conflicts, an update, a failed trial, an interrupted update, a rollback, a bundle, and the
+ * recovery from two destroyed slots.
  */
 
 const name = parseMachineName('update');
