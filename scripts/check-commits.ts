@@ -5,16 +5,6 @@ import { run } from '../src/base/process.ts';
 /** The last commit before the rule. */
 export const firstBase = 'dc5996a8546a22518bb69982367d534efe2c4324';
 
-/** Commits that broke the rule before this check was there. */
-const exceptions = [
-  '22172b4bb279c627f079a87eba91d7124e259085',
-  '870209adb7e2a033606c24118e093e13aff651cb',
-  '313c1343f73294bc8f001e650101738c9320d85f',
-  '6bd7f03fd554979c17d548bb7d991a0596bbaad5',
-  '9cd7f9e9f6773165c7cb4e7f0b04fc389dc38db9',
-  '096c5a2a5132debbb5d18ad9e92f06b6af41f685',
-];
-
 const columns = 72;
 
 /** A message in three parts: the first line, the second, which separates, and the rest. */
@@ -57,8 +47,7 @@ export function logProblems(log: string): readonly string[] {
   const commits = log.split('\0').filter((commit) => commit !== '');
   return commits.flatMap((commit) => {
     const [hash = '', text = ''] = commit.split(/ (.*)/s);
-    const problems = exceptions.includes(hash) ? [] : commitProblems(text);
-    return problems.map((problem) => `${hash.slice(0, 9)} ${text.split('\n')[0]}: ${problem}`);
+    return commitProblems(text).map((problem) => `${hash.slice(0, 9)} ${text.split('\n')[0]}: ${problem}`);
   });
 }
 
