@@ -71,7 +71,9 @@ async function processesOf(hardware: MachineHardware): Promise<string[]> {
 async function startByAnother(hardware: MachineHardware): Promise<void> {
   const source = `
     import { qemuHypervisor } from ${JSON.stringify(join(import.meta.dirname, '../../src/hypervisor/qemu/qemu.ts'))};
-    await qemuHypervisor(${JSON.stringify({ tools: home.tools, acceleratorMemory: join(directory, 'accelerator.json') })})
+    import { debian } from ${JSON.stringify(join(import.meta.dirname, '../../src/debian/debian.ts'))};
+    const files = ${JSON.stringify({ tools: home.tools, acceleratorMemory: join(directory, 'accelerator.json') })};
+    await qemuHypervisor({ ...files, distribution: debian })
       .start(${JSON.stringify(hardware)});
     process.kill(process.pid, 'SIGKILL');`;
   const child = start(process.execPath, ['--input-type=module-typescript', '--eval', source], {
