@@ -1,3 +1,4 @@
+import { boundsPage } from './bounds-page.ts';
 import { cliPage } from './cli-reference.ts';
 import { errorsPage } from './errors-page.ts';
 import type { GeneratedFile } from './generated-file.ts';
@@ -7,6 +8,7 @@ import { brokerPage, claimsPage } from './tables.ts';
 
 /** Every generated file. `npm run generate` writes them, and a test fails when one is stale. */
 export const generatedFiles: readonly GeneratedFile[] = [
+  boundsPage,
   brokerPage,
   claimsPage,
   cliPage,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootScript } from '../guest/root-script.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -80,7 +81,8 @@ async function probeGuest(guest: Guest, signal: AbortSignal): Promise<GuestAnswe
     `${waitForBoot}\n${script}`,
   ];
   const { stdout } = await guest.run(argv, {
-    timeoutMs: (guestLimit + 30) * 1000,
+    timeoutMs: bounds.auditAnswers.time,
+    maximum: bounds.auditAnswers.bytes,
     accept: [0, timedOut],
     signal,
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
+import { bounds } from '../channel/bounds.ts';
 import { printable } from '../channel/run.ts';
 
 /** One observation in the guest. */
@@ -21,9 +22,6 @@ export interface GuestAnswer {
 /** Answers by the name of the probe, without probes whose answer was truncated or garbled. */
 export type GuestAnswers = ReadonlyMap<string, GuestAnswer>;
 
-/** Limit of one answer in bytes. */
-const answerLimit = 64 * 1024;
-
 /**
  * Returns one script that runs every probe, each in a shell of its own. Each answer is between two lines with
  * `mark`; an answer that is too long loses its last line, which makes it invalid.
@@ -33,19 +31,34 @@ export function probeScript(probes: readonly Probe<unknown>[], mark: string): st
   const sections = [...new Map(probes.map((probe) => [probe.name, probe])).values()].map(
     ({ name, command }) =>
       `{ printf '%s\\n' '${mark} begin ${name}'; (\n${command}\n) 2>&1 </dev/null; ` +
-      `printf '\\n${mark} end ${name} %d\\n' "$?"; } | head -c ${answerLimit}; echo`,
+      `printf '\\n${mark} end ${name} %d\\n' "$?"; } | head -c ${bounds.auditAnswer.bytes}; echo`,
   );
   return ['export PATH=/usr/sbin:/usr/bin LC_ALL=C', ...sections].join('\n');
 }
 
-/** Returns the answers in the script's output. Text outside the marks is dropped. */
+/**
+ * Returns the answers in the script's output. Text outside the marks is dropped. Reads each line once: the guest knows the mark, and
+ * may print any number of beginnings without an end.
+ */
 export function parseAnswers(output: string, mark: string): GuestAnswers {
-  const section = new RegExp(`^${mark} begin ([a-z0-9-]+)\n(.*?)\n${mark} end \\1 (\\d{1,3})$`, 'gms');
+  const marked = new RegExp(`^${mark} (?:begin ([a-z0-9-]+)|end ([a-z0-9-]+) (\\d{1,3}))\n?$`);
   const answers = new Map<string, GuestAnswer>();
   const repeated = new Set<string>();
-  for (const [, name = '', text = '', code] of output.matchAll(section)) {
-    if (answers.has(name)) repeated.add(name);
-    answers.set(name, { code: Number(code), text: text.replace(/\n$/, '') });
+  let open: { readonly name: string; readonly from: number } | undefined;
+  for (let at = 0; at < output.length; ) {
+    const newline = output.indexOf('\n', at);
+    const next = newline < 0 ? output.length : newline + 1;
+    const line = output.startsWith(mark, at) ? output.slice(at, Math.min(next, at + 200)) : '';
+    const [, begins, ends, code] = marked.exec(line) ?? [];
+    // a beginning within an answer replaces it: an answer that is too long has no end
+    if (begins !== undefined) open = { name: begins, from: next };
+    else if (ends !== undefined && ends === open?.name) {
+      if (answers.has(ends)) repeated.add(ends);
+      const text = output.slice(open.from, Math.max(open.from, at - 1)).replace(/\n$/, '');
+      answers.set(ends, { code: Number(code), text });
+      open = undefined;
+    }
+    at = next;
   }
   for (const name of repeated) answers.delete(name); // it is unknown which one is true
   return answers;

@@ -5,7 +5,7 @@ export interface Guest {
   readonly start: StartCommand;
   /**
    * Runs a command to its end, with bounded output.
-   * @throws HoldfastError `guest.command` unless its code is accepted, `guest.timeout`, `guest.output`, `channel.lost`; those of
+   * @throws HoldfastError `guest.command` unless its code is accepted, `guest.timeout`, `guest.long`, `channel.lost`; those of
    *   `start`; the signal's reason.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<CommandResult>;
@@ -71,6 +71,8 @@ export interface RunOptions {
   readonly input?: CommandInput | ((printed: Buffer) => CommandInput);
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Bytes of standard output that are accepted. Default: `bounds.commandOutput`. */
+  readonly maximum?: number;
   /** Exit codes that are no failure. Default: 0 only. */
   readonly accept?: readonly number[];
 }

@@ -1,11 +1,9 @@
 import type { Readable } from 'node:stream';
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { quoteCommand } from '../base/shell-quote.ts';
+import { oneLine } from '../base/visible.ts';
+import { bounds } from './bounds.ts';
 import type { CommandResult, Guest, RunOptions, StartCommand } from './guest.ts';
-
-/** Limits for the output of a command: the guest is not trusted. */
-const stdoutLimit = 64 * 1024 * 1024;
-const stderrLimit = 64 * 1024;
 
 /** Returns the guest whose commands `start` starts. */
 export function guestThrough(start: StartCommand): Guest {
@@ -32,7 +30,11 @@ export async function runToEnd(
     if (typeof input !== 'function') command.stdin.end(input);
     const [stdout, stderr, end] = await Promise.race([
       limit.passed,
-      Promise.all([collect(command.stdout, line, answer), readTail(command.stderr), command.ended]),
+      Promise.all([
+        collect(command.stdout, options.maximum ?? bounds.commandOutput.bytes, line, answer),
+        readTail(command.stderr),
+        command.ended,
+      ]),
     ]);
     if ('code' in end && (options.accept ?? [0]).includes(end.code))
       return { code: end.code, stdout, stderr };
@@ -67,14 +69,22 @@ function deadline({ timeoutMs, signal }: RunOptions, late: () => HoldfastError) 
 }
 
 /** @param answer is called once, with what comes before the first NUL byte. */
-async function collect(stream: Readable, line: string, answer?: (printed: Buffer) => void): Promise<Buffer> {
+async function collect(
+  stream: Readable,
+  maximum: number,
+  line: string,
+  answer?: (printed: Buffer) => void,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   let isAnswered = false;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > stdoutLimit)
-      throw failure('guest.output', 'a command in the guest printed too much', { why: line });
+    if (size > maximum) {
+      throw failure('guest.long', 'a command in the guest printed too much', {
+        why: `more than ${maximum} bytes: ${line}`,
+      });
+    }
     chunks.push(chunk);
     if (answer && !isAnswered && chunk.includes(0)) {
       isAnswered = true;
@@ -92,12 +102,12 @@ async function collect(stream: Readable, line: string, answer?: (printed: Buffer
 export function readTail(stream: Readable): Promise<string> {
   let kept = Buffer.alloc(0);
   stream.on('data', (chunk: Buffer) => {
-    kept = Buffer.concat([kept, chunk]).subarray(-stderrLimit);
+    kept = Buffer.concat([kept, chunk]).subarray(-bounds.errorOutput.bytes);
   });
   return new Promise((resolve) => stream.once('close', () => resolve(kept.toString())));
 }
 
 /** Returns text of the guest for a line on a terminal: short, and without control characters. */
 export function printable(text: string): string {
-  return text.slice(0, 500).replace(/\p{C}/gu, '\u{fffd}');
+  return oneLine(text.slice(0, bounds.errorText.count));
 }

@@ -1,16 +1,15 @@
-import { describe, failure } from '../base/errors.ts';
+import { describe, failure, isFailure } from '../base/errors.ts';
+import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { printable } from '../channel/run.ts';
 import { type Overlay, overlays } from '../release/overlay-content.ts';
 import type { EntryType, LayerEntry, Layers } from './drift.ts';
+import { type GuestRecord, readRecords, tooLarge } from './drift-records.ts';
 import { readResetLine } from './drift-reset.ts';
 import { layersDirectory, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
 
 const top = rawPath('');
-
-/** How long the listing may take, as it compares files with those of the release: milliseconds. */
-const limit = 300_000;
 
 /**
  * Lists both layers of each named overlay. The directories of the release are below the overlays; a bind mount of the root shows
@@ -53,9 +52,6 @@ const types: Readonly<Record<string, EntryType>> = {
   s: 'socket',
 };
 
-/** Number of fields of each record, after its word. */
-const records = { overlay: 2, lower: 7, upper: 7, device: 2, opaque: 1, same: 1, reset: 1, end: 0 } as const;
-
 /** The present state of an overlay. */
 export interface OverlayListing extends Layers {
   readonly overlay: Overlay;
@@ -65,7 +61,7 @@ export interface OverlayListing extends Layers {
 
 /**
  * Lists the layers of overlays, in one command.
- * @throws HoldfastError `drift.elsewhere` when changes are not stored on Data, `guest.output`, and those of
+ * @throws HoldfastError `drift.elsewhere` when changes are not stored on Data, `drift.large`, `guest.output`, and those of
  *   `Guest.run`.
  */
 export async function listOverlays(
@@ -74,14 +70,20 @@ export async function listOverlays(
   signal: AbortSignal,
 ): Promise<OverlayListing[]> {
   const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'drift', ...names];
-  const { stdout } = await guest.run(command, { timeoutMs: limit, signal });
-  return parseListing(stdout, names);
+  const { bytes, time } = bounds.drift;
+  try {
+    const { stdout } = await guest.run(command, { timeoutMs: time, maximum: bytes, signal });
+    return parseListing(stdout, names);
+  } catch (error) {
+    if (isFailure(error, 'guest.long')) throw tooLarge(`its listing has more than ${bytes} bytes`);
+    throw error;
+  }
 }
 
-/** Parses the output of the script. @throws HoldfastError `guest.output`, `drift.elsewhere`. */
+/** Parses the output of the script. @throws HoldfastError `guest.output`, `drift.elsewhere`, `drift.large`. */
 export function parseListing(output: Buffer, names: readonly Overlay[]): OverlayListing[] {
   try {
-    const listings = readListings(readRecords(output.toString('latin1')));
+    const listings = readListings(readRecords(output));
     if (listings.map(({ overlay }) => overlay).join() !== names.join())
       throw new RangeError('it lists other overlays');
     return listings;
@@ -92,28 +94,6 @@ export function parseListing(output: Buffer, names: readonly Overlay[]): Overlay
       cause: error,
     });
   }
-}
-
-interface GuestRecord {
-  readonly word: keyof typeof records;
-  readonly fields: readonly string[];
-}
-
-function* readRecords(output: string): Generator<GuestRecord> {
-  const all = output.split('\0');
-  if (all.pop() !== '' || all.at(-1) !== 'end') throw new RangeError('it is truncated');
-  for (let at = 0; at < all.length; ) {
-    const word = all[at];
-    if (!isRecordName(word)) throw new RangeError(`unexpected ${JSON.stringify(word)}`);
-    const next = at + 1 + records[word];
-    if (next > all.length) throw new RangeError('it is truncated');
-    yield { word, fields: all.slice(at + 1, next) };
-    at = next;
-  }
-}
-
-function isRecordName(word: string | undefined): word is keyof typeof records {
-  return word !== undefined && Object.hasOwn(records, word);
 }
 
 interface OpenListing {

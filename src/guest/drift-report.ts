@@ -4,7 +4,7 @@ import { overlays } from '../release/overlay-content.ts';
 import { compareLayers, type Drift, hiddenBy } from './drift.ts';
 import { listOverlays } from './drift-listing.ts';
 import { requestReset } from './drift-reset.ts';
-import { isWithin, type OverlayPath, showPath } from './overlay-path.ts';
+import { isWithin, type OverlayPath, showPath, withinAny } from './overlay-path.ts';
 
 /** One difference between a machine and its release. */
 export interface MachineDrift extends Drift, OverlayPath {
@@ -15,7 +15,7 @@ export interface MachineDrift extends Drift, OverlayPath {
 /**
  * Compares a running machine with its release.
  * @param place limits the comparison to this path and everything below it.
- * @throws HoldfastError `drift.elsewhere`, `guest.output`, those of `Guest.run`; the signal's reason.
+ * @throws HoldfastError `drift.elsewhere`, `drift.large`, `guest.output`, those of `Guest.run`; the signal's reason.
  */
 export async function findDrift(
   guest: Guest,
@@ -62,11 +62,8 @@ async function listDrift(
   signal: AbortSignal,
 ): Promise<MachineDrift[]> {
   const listings = await listOverlays(guest, place ? [place.overlay] : overlays, signal);
-  return listings.flatMap(({ overlay, pending, ...layers }) =>
-    compareLayers(layers).map((each) => ({
-      ...each,
-      overlay,
-      pending: pending.some((directory) => isWithin(each.path, directory)),
-    })),
-  );
+  return listings.flatMap(({ overlay, pending, ...layers }) => {
+    const isPending = withinAny(pending);
+    return compareLayers(layers).map((each) => ({ ...each, overlay, pending: isPending(each.path) }));
+  });
 }

@@ -1,4 +1,4 @@
-import { byPath, isWithin, type RawPath } from './overlay-path.ts';
+import { countBefore, isWithin, pathOrder, type RawPath, sortPaths } from './overlay-path.ts';
 
 export type EntryType = 'file' | 'directory' | 'link' | 'device' | 'pipe' | 'socket' | 'whiteout';
 
@@ -57,15 +57,16 @@ export interface Drift {
 /** Returns all differences, each directory before its content. Pure. */
 export function compareLayers(layers: Layers): Drift[] {
   const { lower, upper } = layers;
-  return [...upper]
-    .toSorted(([one], [other]) => byPath(one, other))
-    .flatMap(([path, entry]) => {
-      const released = lower.get(path);
-      const change = changeOf(path, entry, released, layers);
-      if (change === undefined) return [];
-      const hidden = change === 'opaque' ? hiddenBelow(path, layers) : 0;
-      return [{ path, change, released, now: entry.type === 'whiteout' ? undefined : entry, hidden }];
-    });
+  const hiddenBelow = hiddenCounter(layers);
+  const drift: Drift[] = [];
+  for (const [path, entry] of sortPaths(upper, ([each]) => each)) {
+    const released = lower.get(path);
+    const change = changeOf(path, entry, released, layers);
+    if (change === undefined) continue;
+    const hidden = change === 'opaque' ? hiddenBelow(path) : 0;
+    drift.push({ path, change, released, now: entry.type === 'whiteout' ? undefined : entry, hidden });
+  }
+  return drift;
 }
 
 /** Returns undefined for a directory of both layers: it was copied because something in it differs, or once did. */
@@ -89,10 +90,19 @@ export function hasSameAttributes(one: Attributes, other: Attributes): boolean {
   return one.mode === other.mode && one.user === other.user && one.group === other.group;
 }
 
-function hiddenBelow(directory: RawPath, { lower, upper }: Layers): number {
-  return [...lower.keys()].filter(
-    (path) => path !== directory && isWithin(path, directory) && !upper.has(path),
-  ).length;
+/** Returns a function that counts what a directory of the upper layer hides, in logarithmic time: any number can be opaque. */
+function hiddenCounter({ lower, upper }: Layers): (directory: RawPath) => number {
+  let hidden: { readonly order: string }[] | undefined;
+  return (directory) => {
+    hidden ??= sortPaths(
+      [...lower.keys()].filter((path) => !upper.has(path)),
+      (path) => path,
+    ).map((path) => ({ order: pathOrder(path) }));
+    if (directory === '') return hidden.length;
+    const order = pathOrder(directory);
+    // between the directory with a separator after it, and the least that sorts after all of that
+    return countBefore(hidden, `${order}\x01`) - countBefore(hidden, `${order}\0`);
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { failure } from '../base/errors.ts';
+import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { type Sha256, sha256 } from '../release/manifest.ts';
 import type { Overlay } from '../release/overlay-content.ts';
@@ -54,7 +55,13 @@ export async function askLayerFacts(
   if (questions.length === 0) return noFacts;
   const input = Buffer.from(questions.map(({ about, path }) => `${about}\0${path}\0`).join(''), 'latin1');
   const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'facts', overlay];
-  const { stdout } = await guest.run(command, { input, timeoutMs: 300_000, signal });
+  const { bytes, time } = bounds.layerFact;
+  const { stdout } = await guest.run(command, {
+    input,
+    timeoutMs: time,
+    maximum: questions.length * bytes,
+    signal,
+  });
   return parseFacts(stdout.toString('latin1'), questions);
 }
 

@@ -1,6 +1,6 @@
 import { hasSameAttributes, type LayerEntry, type Layers } from '../guest/drift.ts';
 import type { LayerFacts, LayerQuestion } from '../guest/layer-facts.ts';
-import { byPath, isWithin, type RawPath } from '../guest/overlay-path.ts';
+import { isWithin, type RawPath, sortPaths, withinAny } from '../guest/overlay-path.ts';
 import type { Sha256 } from '../release/manifest.ts';
 import type { ReleasedEntry } from '../release/overlay-content.ts';
 
@@ -82,17 +82,16 @@ export function conflictsIn(contest: Contest, facts: LayerFacts): Conflict[] {
     return isKept(contest, path, own, old) ? 'kept' : 'changed';
   };
 
-  return [...upper]
-    .toSorted(([one], [other]) => byPath(one, other))
-    .flatMap(([path, own]) => {
-      const kind = kindOf(path, own);
-      return kind === undefined ? [] : [{ path, kind }];
-    });
+  return sortPaths(upper, ([path]) => path).flatMap(([path, own]) => {
+    const kind = kindOf(path, own);
+    return kind === undefined ? [] : [{ path, kind }];
+  });
 }
 
 function upperAfterReset({ upper, pending }: Contest): ReadonlyMap<RawPath, LayerEntry> {
   if (pending.length === 0) return upper;
-  return new Map([...upper].filter(([path]) => !pending.some((directory) => isWithin(path, directory))));
+  const isPending = withinAny(pending);
+  return new Map([...upper].filter(([path]) => !isPending(path)));
 }
 
 function directoriesAbove(path: RawPath): RawPath[] {

@@ -1,5 +1,6 @@
 import type { Result } from '../audit/audit.ts';
 import { describe, HoldfastError } from '../base/errors.ts';
+import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import type { Slot } from '../disk/layout.ts';
 import { waitForBoot } from '../guest/boot.ts';
@@ -45,7 +46,7 @@ export async function problemsOf(
     async () => auditProblem(await audit()),
     ...health.containers.map((name) => () => containerProblem(guest, name)),
     ...health.commands.map(({ argv, seconds: limit }) => async () => {
-      await guest.run(argv, { timeoutMs: limit * seconds });
+      await guest.run(argv, { timeoutMs: limit * seconds, maximum: bounds.healthCheck.bytes });
       return undefined;
     }),
   ];
@@ -82,7 +83,8 @@ async function serviceProblem(guest: Guest): Promise<string | undefined> {
     .toString('latin1')
     .split('\n')
     .map((line) => /^[\w@.:\\-]{1,100}/.exec(line)?.[0])
-    .filter((unit) => unit !== undefined);
+    .filter((unit) => unit !== undefined)
+    .slice(0, 20);
   return `services failed: ${units.join(', ') || 'systemd reports a degraded state'}`;
 }
 

@@ -62,6 +62,10 @@ export const guestCodes = {
     when: 'A command for the guest has no words, or a word with a NUL byte.',
     remedy: 'Give at least one word, without NUL bytes.',
   },
+  'guest.long': {
+    when: 'A command in the guest printed more than the host [accepts](bounds.md).',
+    remedy: 'Audit the machine: no program of a release prints that much.',
+  },
   'guest.output': {
     when: 'A command in the guest printed too much, or something that cannot be parsed.',
     remedy:
@@ -102,6 +106,11 @@ export const guestCodes = {
   'drift.hidden': {
     when: 'A path cannot be reset alone, because its directory hides the content of the release.',
     remedy: 'Reset the whole directory: `holdfast drift --reset DIRECTORY`.',
+  },
+  'drift.large': {
+    when: 'A listing of the overlays is longer than the [bound](bounds.md).',
+    remedy:
+      'Compare one directory, and keep large trees of files in `/var`; `update apply --accept-drift` does not compare.',
   },
   'drift.path': {
     when: 'No path was given to reset, or a path that is not in an overlay.',

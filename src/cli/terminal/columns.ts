@@ -1,8 +1,12 @@
-/** Formats a table: every column is as wide as its widest cell. */
+/** A longer cell is not aligned: one long path must not pad every line. */
+const widest = 100;
+
+/** Formats a table: every column is as wide as its widest cell, up to a limit. */
 export function columns(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
+  const widths = header.map((title) => title.length);
+  for (const row of rows)
+    for (const [column, { length }] of row.entries())
+      if (length <= widest) widths[column] = Math.max(widths[column] ?? 0, length);
   return [header, ...rows]
     .map((row) =>
       row

@@ -56,6 +56,12 @@ test('drops an answer that is truncated, repeated, or has the mark of another', 
     assert.equal(parseAnswers(output, mark).size, 0, JSON.stringify(output));
 });
 
+test('reads any number of beginnings without an end in time of their length', { timeout: 20_000 }, () => {
+  const flood = `${mark} begin a\n`.repeat(400_000);
+  assert.equal(parseAnswers(flood, mark).size, 0);
+  assert.deepEqual(parseAnswers(`${flood}x\n\n${mark} end a 0\n`, mark).get('a'), { code: 0, text: 'x' });
+});
+
 test('rejects a malformed answer, and removes control characters from its quotation', () => {
   const probe = { name: 'a', command: '', form: z.enum(['Y', 'N']) };
   const read = (code: number, text: string) => readAnswer(probe, new Map([['a', { code, text }]]));

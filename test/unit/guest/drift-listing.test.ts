@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { bounds } from '../../../src/channel/bounds.ts';
 import { parseListing } from '../../../src/guest/drift-listing.ts';
 import { rawPath } from '../../../src/guest/overlay-path.ts';
 
@@ -75,12 +76,25 @@ const odd: Readonly<Record<string, Buffer>> = {
   'a device that is none': replaced(7, ['device', '0:0', './two\nlines\xff']),
   'an upper that is no directory': replaced(3, ['upper', 'l', '777', '0', '0', '4', '/usr', '']),
   'no lower': replaced(1),
+  'more after its end': output([...records, ['end']]),
   'a reset that leads out': replaced(11, ['reset', '../x']),
 };
 for (const [what, bytes] of Object.entries(odd))
   test(`rejects ${what}`, () => {
     assert.throws(() => parseListing(bytes, ['etc']), { code: 'guest.output' });
   });
+
+test('rejects a listing that is longer than the bound, before it is kept', () => {
+  const more = Array.from({ length: bounds.drift.count }, (_, index) => ['same', String(index)]);
+  assert.throws(() => parseListing(output([...records.slice(0, -1), ...more, ['end']]), ['etc']), {
+    code: 'drift.large',
+  });
+});
+
+test('rejects a field without an end', () => {
+  const endless = replaced(9, ['same', 'x'.repeat(bounds.driftField.bytes + 1)]);
+  assert.throws(() => parseListing(endless, ['etc']), { code: 'guest.output' });
+});
 
 test('parses or rejects any output of the guest', () => {
   const good = output(records);

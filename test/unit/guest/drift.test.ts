@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bounds } from '../../../src/channel/bounds.ts';
 import { driftJson, driftText } from '../../../src/cli/commands/drift/text.ts';
 import { compareLayers, hiddenBy, type LayerEntry } from '../../../src/guest/drift.ts';
 import type { MachineDrift } from '../../../src/guest/drift-report.ts';
@@ -82,6 +83,38 @@ test('classifies each entry of the upper layer, each directory before its conten
     ['unlinked', 'replaced'],
   ]);
   assert.equal(drift.find(({ change }) => change === 'opaque')?.hidden, 3);
+});
+
+test('counts what opaque directories hide, in time of the number of files', { timeout: 20_000 }, () => {
+  const count = 40_000;
+  const name = (index: number, below = '') => rawPath(`d${index % 2 ? '\x01' : '-'}${index}${below}`);
+  const released = Array.from({ length: count }, (_, index) => index).flatMap((index) => [
+    [name(index), directory] as const,
+    [name(index, '/f'), file] as const,
+  ]);
+  const made = Array.from({ length: count }, (_, index) => name(index));
+  const found = compareLayers({
+    lower: new Map(released),
+    upper: new Map([[rawPath(''), directory], ...made.map((each) => [each, directory] as const)]),
+    same: new Set(),
+    opaque: new Set(made),
+  });
+  assert.equal(found.length, count + 1);
+  assert.ok(found.slice(1).every(({ hidden }) => hidden === 1));
+});
+
+test('the text of any number of differences is bounded', () => {
+  const one: MachineDrift = {
+    ...{ overlay: 'etc', path: rawPath(''), change: 'deleted', released: file, now: undefined },
+    ...{ hidden: 0, pending: false },
+  };
+  const many = (length: number, path: (index: number) => string) =>
+    driftText(Array.from({ length }, (_, index) => ({ ...one, path: rawPath(path(index)) })));
+  const lines = many(200_000, String);
+  assert.equal(lines.split('\n').length, bounds.driftText.count + 2);
+  assert.match(lines, /\n… and 190000 more: --json prints all$/);
+  const wide = many(20_000, (index) => `${'\xff'.repeat(250)}/`.repeat(16) + index);
+  assert.ok(wide.length < 2 * bounds.driftText.bytes, String(wide.length));
 });
 
 test('a path that a directory above hides cannot be reset alone', () => {

@@ -3,7 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { readResetLine, resetLine } from '../../../src/guest/drift-reset.ts';
-import { byPath, parseOverlayPath, rawPath, showBytes, showPath } from '../../../src/guest/overlay-path.ts';
+import {
+  isWithin,
+  parseOverlayPath,
+  rawPath,
+  showBytes,
+  showPath,
+  sortPaths,
+  withinAny,
+} from '../../../src/guest/overlay-path.ts';
 
 const part = fc
   .uint8Array({ minLength: 1, maxLength: 20 })
@@ -79,5 +87,26 @@ for (const line of ['\\n', '\\0777', '\\012', 'a\tb', '../x', '\\0000', 'a//b'])
   });
 
 test('paths are sorted by their parts', () => {
-  assert.deepEqual(['a-b', 'a/b', 'a', ''].toSorted(byPath), ['', 'a', 'a/b', 'a-b']);
+  assert.deepEqual(
+    sortPaths(['a-b', 'a/b', 'a', ''].map(rawPath), (path) => path),
+    ['', 'a', 'a/b', 'a-b'],
+  );
+});
+
+test('finds paths within directories, however many and in any order', () => {
+  fc.assert(
+    fc.property(
+      fc.array(path, { maxLength: 20 }),
+      fc.array(path, { maxLength: 20 }),
+      (directories, paths) => {
+        const isCovered = withinAny(directories);
+        const below = directories.map((each) => rawPath(each === '' ? 'x' : `${each}/x`));
+        for (const each of [...paths, ...directories, ...below])
+          assert.equal(
+            isCovered(each),
+            directories.some((directory) => isWithin(each, directory)),
+          );
+      },
+    ),
+  );
 });

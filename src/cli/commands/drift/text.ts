@@ -1,27 +1,43 @@
 import type { z } from 'zod';
 import { type Bytes, formatSize } from '../../../base/size.ts';
+import { bounds } from '../../../channel/bounds.ts';
 import type { LayerEntry } from '../../../guest/drift.ts';
 import type { MachineDrift } from '../../../guest/drift-report.ts';
 import { isWithin, showBytes, showPath } from '../../../guest/overlay-path.ts';
 import type { driftOutput } from '../../output/guest.ts';
 import { columns } from '../../terminal/columns.ts';
 
-/** Returns one line for each difference. An added directory has one line, with the number of entries in it. */
+/**
+ * Returns one line for each difference, up to a limit: beyond it they are counted. An added directory has one line, with the number
+ * of entries in it.
+ */
 export function driftText(drift: readonly MachineDrift[]): string {
   const rows: (readonly string[])[] = [];
-  let directory: { readonly top: MachineDrift; row: string[]; below: number } | undefined;
+  let [length, others] = [0, 0];
+  let directory: { readonly top: MachineDrift; row: string[] | undefined; below: number } | undefined;
+  const close = () => {
+    if (directory?.row && directory.below > 0)
+      directory.row[2] = `${detail(directory.top)}, with ${directory.below} more in it${mark(directory.top)}`;
+  };
   for (const each of drift) {
     if (directory && each.overlay === directory.top.overlay && isWithin(each.path, directory.top.path)) {
       directory.below++;
-      directory.row[2] = `${detail(directory.top)}, with ${directory.below} more in it${mark(directory.top)}`;
       continue;
     }
-    const row = [each.change, showPath(each), detail(each) + mark(each)];
+    close();
+    const isShown = rows.length < bounds.driftText.count && length < bounds.driftText.bytes;
+    const row = isShown ? [each.change, showPath(each), detail(each) + mark(each)] : undefined;
     directory =
       each.change === 'added' && each.now?.type === 'directory' ? { top: each, row, below: 0 } : undefined;
-    rows.push(row);
+    if (row) {
+      rows.push(row);
+      length += row.join('').length;
+    } else others++;
   }
-  return rows.length === 0 ? '' : columns(['CHANGE', 'PATH', 'WHAT'], rows);
+  close();
+  if (rows.length === 0) return '';
+  const text = columns(['CHANGE', 'PATH', 'WHAT'], rows);
+  return others > 0 ? `${text}\n… and ${others} more: --json prints all` : text;
 }
 
 function mark({ pending }: MachineDrift): string {
