@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure, isSystemError } from '../base/errors.ts';
-import { readBounded } from '../base/files.ts';
+import { failure } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease, type SignedRelease } from '../release/verify.ts';
 import { guestOf } from '../supervisor/guest.ts';
-import { attestationKeyFile } from '../tpm/virtual/virtual-tpm.ts';
+import { readAttestationKey } from '../tpm/virtual/virtual-tpm.ts';
 import type { Evidence, Trust } from './evidence.ts';
 import { askForQuote } from './request-quote.ts';
 import { type Judgement, judgeEvidence, releaseOf } from './verify.ts';
@@ -38,7 +37,7 @@ export async function attestMachine(machine: Machine, nonce: Buffer = randomByte
 export async function machineTrust(machine: Machine): Promise<Trust> {
   await machine.configuration(); // there is such a machine
   const { home } = machine;
-  const attestationKey = await readAttestationKey(machine.paths.tpm);
+  const attestationKey = await recordedKey(machine.paths.tpm);
   const [releaseCertificate, platformCertificate] = await Promise.all([
     readFile(trustedCertificate(home), 'utf8'),
     readFile(join(home.keys, 'platform', 'certificate.pem'), 'utf8'),
@@ -54,14 +53,11 @@ async function releasesOf(machine: Machine): Promise<[SignedRelease, ...SignedRe
   return [await read(release), ...(await Promise.all(updates.map(read)))];
 }
 
-async function readAttestationKey(directory: string): Promise<string> {
-  try {
-    return (await readBounded(attestationKeyFile(directory), 4096)).toString('latin1');
-  } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error;
-    throw failure('attest.key', 'the attestation key of the machine is unknown', {
-      why: 'its TPM is created at the first start, and the public key is saved then',
-      next: 'run `holdfast start`; if its TPM was created by an older Holdfast, stop it and move `tpm` out of its directory first',
-    });
-  }
+async function recordedKey(directory: string): Promise<string> {
+  const key = await readAttestationKey(directory);
+  if (key !== undefined) return key;
+  throw failure('attest.key', 'the attestation key of the machine is unknown', {
+    why: 'its TPM is created at the first start, and the public key is saved then',
+    next: 'run `holdfast start`; if it was started before, stop it and run `holdfast attest enrol`',
+  });
 }

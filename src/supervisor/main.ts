@@ -15,7 +15,7 @@ import { readVariableStore } from '../firmware/store-file.ts';
 import { forgetRecovery } from '../machine/data-keys.ts';
 import { Machine } from '../machine/machine.ts';
 import { homeAt, homeDirectory, parseMachineName } from '../machine/paths.ts';
-import { makeVirtualTpm } from '../tpm/virtual/virtual-tpm.ts';
+import { prepareVirtualTpm } from '../tpm/virtual/virtual-tpm.ts';
 import { askStatus } from './client.ts';
 import { consoleProblem, readConsole } from './console-log.ts';
 import { forgetFailure, noteFailure } from './failure-note.ts';
@@ -97,7 +97,7 @@ async function partsFor(
     hypervisor: tpm.through(hostHypervisor(home)),
     machine: { name, run: paths.run, consoleLog: paths.consoleLog },
     prepare: async () => {
-      if (await makeVirtualTpm(paths.tpm)) log('TPM created');
+      for (const line of await prepareVirtualTpm(paths.tpm)) log(line);
       return prepareStart(machine, log);
     },
     handedOver: () => forgetRecovery(paths.secrets),

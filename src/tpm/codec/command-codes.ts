@@ -1,8 +1,14 @@
 /** TPM_CC: TCG TPM 2.0 Library Part 2, section 6.5.2. The commands that Holdfast sends, or whose parameters it reads. */
 export const commandCodes = {
   evictControl: 0x120,
+  clear: 0x126,
+  clearControl: 0x127,
+  hierarchyChangeAuth: 0x129,
   pcrAllocate: 0x12b,
   createPrimary: 0x131,
+  dictionaryAttackLockReset: 0x139,
+  dictionaryAttackParameters: 0x13a,
+  shutdown: 0x145,
   nvRead: 0x14e,
   contextLoad: 0x161,
   contextSave: 0x162,

@@ -1,6 +1,7 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { failure } from '../../base/errors.ts';
-import type { Handle } from '../codec/handles.ts';
+import { type Handle, permanent } from '../codec/handles.ts';
+import { hierarchyRequests } from '../codec/hierarchy-requests.ts';
 import { readBody, requests } from '../codec/requests.ts';
 import type { Ask } from '../codec/response.ts';
 import { isSuccess, returnedHandle } from '../codec/response.ts';
@@ -41,7 +42,7 @@ const template = Buffer.concat([
 export async function readEndorsementKey(ask: Ask): Promise<EndorsementKey> {
   const kept = await ask(requests.readPublic(keptAt));
   if (isSuccess(kept)) return describe(readBody(kept, 'its endorsement key', (reader) => reader.sized()));
-  const made = await ask(requests.createEndorsementPrimary(template));
+  const made = await ask(hierarchyRequests.createPrimary(permanent.endorsement, template));
   const area = readBody(made, 'its endorsement key', (reader) => {
     reader.u32(); // the handle
     reader.u32(); // the size of the parameters

@@ -1,9 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { failure } from '../../base/errors.ts';
 import type { Handle } from '../codec/handles.ts';
-import { readBody, requests } from '../codec/requests.ts';
-import type { Ask } from '../codec/response.ts';
-import { returnedHandle } from '../codec/response.ts';
 import { Reader, sized, u16, u32 } from '../codec/wire.ts';
 
 /** The persistent handle of the key that a machine's own TPM quotes with. */
@@ -19,8 +16,11 @@ const p256 = 0x0003;
  */
 const attributes = 0x0005_0472;
 
-/** TPMT_PUBLIC (12.2.4). */
-const template = Buffer.concat([
+/**
+ * TPMT_PUBLIC (12.2.4) of a primary key of the endorsement hierarchy. The TPM derives the same key from it each time, as long as
+ * its endorsement seed is the same, which only the platform can change.
+ */
+export const attestationKeyTemplate = Buffer.concat([
   ...[u16(algorithms.ecc), u16(algorithms.sha256), u32(attributes), sized()],
   u16(algorithms.none), // symmetric
   ...[u16(algorithms.ecdsa), u16(algorithms.sha256)],
@@ -29,30 +29,20 @@ const template = Buffer.concat([
   ...[sized(), sized()],
 ]);
 
-/**
- * Makes the key persistent in the TPM, and returns its public half: PEM.
- * @param ask a TPM that has had no other user, so that the key is known to be in it.
- * @throws HoldfastError `tpm.refused`, `tpm.malformed`, `tpm.key`.
- */
-export async function makeAttestationKey(ask: Ask): Promise<string> {
-  const made = await ask(requests.createEndorsementPrimary(template));
-  const area = readBody(made, 'its attestation key', (reader) => {
-    reader.u32(); // the handle
-    reader.u32(); // the size of the parameters
-    return reader.sized();
-  });
-  const handle = returnedHandle(made);
-  readBody(await ask(requests.keep(handle, attestationKeyHandle)), 'a persistent attestation key', () => {});
-  await ask(requests.flush(handle));
-  return publicKeyPem(area);
+/** Up to there the public area of the key is the template. */
+const uniqueAt = attestationKeyTemplate.length - 4;
+
+/** Returns whether this public area is that of a key of the template, in whichever TPM. */
+export function isAttestationKey(area: Buffer): boolean {
+  return area.subarray(0, uniqueAt).equals(attestationKeyTemplate.subarray(0, uniqueAt));
 }
 
-function publicKeyPem(area: Buffer): string {
-  const unique = template.length - 4; // up to there the public area is the template
-  if (!area.subarray(0, unique).equals(template.subarray(0, unique))) {
+/** Returns the public key of a public area, TPMT_PUBLIC: PEM. @throws HoldfastError `tpm.key`. */
+export function attestationKeyPem(area: Buffer): string {
+  if (!isAttestationKey(area)) {
     throw failure('tpm.key', 'the TPM created a key other than the requested one');
   }
-  const reader = new Reader(area.subarray(unique));
+  const reader = new Reader(area.subarray(uniqueAt));
   const coordinate = () => reader.sized().toString('base64url');
   const key = { kty: 'EC', crv: 'P-256', x: coordinate(), y: coordinate() };
   return createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString();

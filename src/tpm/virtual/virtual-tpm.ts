@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { on, once } from 'node:events';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Duplex } from 'node:stream';
-import { describe, failure } from '../../base/errors.ts';
-import { exists, syncDirectory } from '../../base/files.ts';
-import { start, started } from '../../base/process.ts';
-import { Pieces } from '../codec/reassembly.ts';
-import { readBody, requests } from '../codec/requests.ts';
+import { failure, isSystemError } from '../../base/errors.ts';
+import { exists, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
+import { type GuardedHierarchy, hierarchyRequests } from '../codec/hierarchy-requests.ts';
+import { readBody } from '../codec/requests.ts';
 import type { Ask } from '../codec/response.ts';
-import { parseResponse, type Response } from '../codec/response.ts';
-import { makeAttestationKey } from './attestation-key.ts';
-import { swtpmProgram, swtpmStateArguments, type TpmState } from './swtpm.ts';
-
-/** The time limit for a new TPM's seeds and first commands, in milliseconds. */
-const makeLimit = 30_000;
+import {
+  type Authorizations,
+  makeAuthorizations,
+  readAuthorizations,
+  saveAuthorizations,
+} from './authorizations.ts';
+import { clearTpm, type GuardedTpm, guardTpm } from './guard.ts';
+import { withPrivateTpm } from './private-tpm.ts';
+import type { TpmState } from './swtpm.ts';
 
 /** Returns the state of a machine's own TPM, in its directory. */
 export function virtualTpmState(directory: string): TpmState {
@@ -22,16 +22,26 @@ export function virtualTpmState(directory: string): TpmState {
 }
 
 /**
- * Returns the path of the public half of the key that the TPM quotes with: PEM. The host read it before any
- * guest could access the TPM.
+ * Returns the path of the public half of the key that the TPM quotes with: PEM. The host read it while no guest could access
+ * the TPM.
  */
-export function attestationKeyFile(directory: string): string {
+function attestationKeyFile(directory: string): string {
   return join(directory, 'attestation-key.pem');
 }
 
+/** Returns the public half of the recorded attestation key: PEM; undefined when none was recorded. */
+export async function readAttestationKey(directory: string): Promise<string | undefined> {
+  try {
+    return (await readBounded(attestationKeyFile(directory), 4096)).toString('latin1');
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
 /**
- * Makes the TPM of a machine, unless it exists: its key, its seeds, one bank of PCRs, and the key that it quotes with. It is
- * made in a temporary directory and moved as the last step.
+ * Makes the TPM of a machine, unless it exists: its key, its seeds, one bank of PCRs, the host's authorizations, and the
+ * key that it quotes with. It is made in a temporary directory and moved as the last step.
  * @returns false when it exists.
  * @throws HoldfastError `process.missing` without swtpm, `tpm.make`.
  */
@@ -43,59 +53,128 @@ export async function makeVirtualTpm(directory: string): Promise<boolean> {
   const state = virtualTpmState(draft);
   await mkdir(state.directory, { mode: 0o700 });
   await writeFile(state.key, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
-  const attestationKey = await withTpm(state, async (ask) => {
-    readBody(await ask(requests.allocateSha256()), 'its PCR banks', (reader) => {
+  const authorizations = makeAuthorizations();
+  await saveAuthorizations(draft, authorizations);
+  await withPrivateTpm(state, async (ask) => {
+    readBody(await ask(hierarchyRequests.allocateSha256()), 'its PCR banks', (reader) => {
       reader.u32(); // the size of the parameters
       if (reader.u8() !== 1) throw new Error('it rejected the banks');
     });
-    return makeAttestationKey(ask);
+    await recordKey(draft, await guardTpm(ask, authorizations, undefined));
   });
-  await writeFile(attestationKeyFile(draft), attestationKey, { flush: true });
   await rename(draft, directory);
   await syncDirectory(dirname(directory));
   return true;
 }
 
-/** Starts the TPM on a socket pair, so that it ends with this process, and runs `work` with it. */
-async function withTpm<T>(state: TpmState, work: (ask: Ask) => Promise<T>): Promise<T> {
-  const args = [
-    ...swtpmStateArguments(state),
-    ...['--fd', '3', '--terminate', '--flags', 'not-need-init,startup-clear'],
-  ];
-  const child = start(swtpmProgram, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
-  let errors = '';
-  child.stderr?.on('data', (piece: Buffer) => {
-    errors = (errors + piece.toString()).slice(-4096);
+/**
+ * Makes or repairs the TPM of a machine that is about to start: its hierarchies have the host's authorizations, and its keys are
+ * there. A guest of an older Holdfast may have set authorizations first: the machine starts nevertheless.
+ * @returns lines for the log: what was changed, and what could not be repaired.
+ * @throws HoldfastError those of `makeVirtualTpm`.
+ */
+export async function prepareVirtualTpm(directory: string): Promise<readonly string[]> {
+  if (await makeVirtualTpm(directory)) return ['TPM created'];
+  const authorizations = await usableAuthorizations(directory);
+  if (authorizations === 'damaged') return ['TPM: the file with its authorizations is damaged'];
+  const recorded = await readAttestationKey(directory);
+  const guarded = await withPrivateTpm(virtualTpmState(directory), async (ask) => {
+    const found = await guardTpm(ask, authorizations, recorded);
+    await noteForeign(directory, authorizations, found);
+    return found;
   });
-  await started(child, swtpmProgram);
-  const ended = once(child, 'exit');
-  const timer = setTimeout(() => child.kill('SIGKILL'), makeLimit);
-  try {
-    const connection = child.stdio[3];
-    if (!(connection instanceof Duplex)) throw new TypeError('descriptor 3 is no socket');
-    const gone = ended.then(() => Promise.reject(new Error('it ended')));
-    const result = await Promise.race([work((command) => exchange(connection, command)), gone]);
-    connection.end();
-    await ended;
-    return result;
-  } catch (error) {
-    child.kill('SIGKILL');
-    throw failure('tpm.make', "cannot create the machine's TPM", {
-      why: errors.trim() || describe(error),
-      next: 'check that the package swtpm is completely installed and that the disk has free space',
-      cause: error,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
+  const problems = guardProblems(guarded.foreign);
+  if (guarded.key === undefined || guarded.key !== recorded)
+    problems.push('the attestation key is not the recorded one: `holdfast attest enrol` records it again');
+  return [...guarded.changes, ...problems].map((line) => `TPM: ${line}`);
 }
 
-async function exchange(connection: Duplex, command: Buffer): Promise<Response> {
-  const pieces = new Pieces(swtpmProgram);
-  connection.write(command);
-  for await (const [piece] of on(connection, 'data')) {
-    const response = pieces.add(piece as Buffer);
-    if (response) return parseResponse(response);
+/** What `enrolVirtualTpm` found and did. */
+export interface Enrolment {
+  /** The recorded key before; undefined when there was none. */
+  readonly before: string | undefined;
+  readonly key: string;
+  /** True when the TPM was cleared: what was sealed to it is lost. */
+  readonly cleared: boolean;
+  readonly changes: readonly string[];
+}
+
+/**
+ * Makes the TPM of a machine that is off quote with a key of its own again, and records the key: the host alone talks to
+ * the TPM. Only if the host does not know an authorization of the TPM, the TPM is cleared first.
+ * @param allowClear is called before that.
+ * @throws HoldfastError `tpm.enrol` when the TPM derives no key, what `allowClear` throws, and those of `makeVirtualTpm`.
+ */
+export async function enrolVirtualTpm(
+  directory: string,
+  allowClear: (foreign: readonly GuardedHierarchy[]) => Promise<void>,
+): Promise<Enrolment> {
+  const before = await readAttestationKey(directory);
+  if (await makeVirtualTpm(directory)) {
+    const key = await readAttestationKey(directory);
+    if (key !== undefined) return { before, key, cleared: false, changes: ['the TPM was created'] };
   }
-  throw new Error('it sent no response');
+  const saved = await usableAuthorizations(directory);
+  const authorizations = saved === 'damaged' ? makeAuthorizations() : saved;
+  const state = virtualTpmState(directory);
+  let found = await withPrivateTpm(state, (ask) => guardTpm(ask, authorizations, undefined));
+  const cleared = found.foreign.length > 0;
+  if (cleared) {
+    await allowClear(found.foreign);
+    if (saved === 'damaged') await saveAuthorizations(directory, authorizations);
+    found = await withPrivateTpm(state, (ask) => clearAndGuard(ask, authorizations));
+  }
+  await noteForeign(directory, authorizations, found);
+  return { before, key: await recordKey(directory, found), cleared, changes: found.changes };
+}
+
+async function clearAndGuard(ask: Ask, authorizations: Authorizations): Promise<GuardedTpm> {
+  await clearTpm(ask);
+  return guardTpm(ask, authorizations, undefined);
+}
+
+/** Returns what the host does not control in the machine's TPM, as of its last start: for the user. */
+export async function virtualTpmProblems(directory: string): Promise<readonly string[]> {
+  const saved = await readAuthorizations(directory);
+  if (saved === 'none') return ['the host has not taken charge of it: `holdfast restart` does'];
+  if (saved === 'damaged')
+    return ['the file with its authorizations is damaged: run `holdfast attest enrol`'];
+  return guardProblems(saved.foreign);
+}
+
+function guardProblems(foreign: readonly GuardedHierarchy[]): string[] {
+  return foreign.map(
+    (hierarchy) =>
+      `the host does not know the authorization of its ${hierarchy} hierarchy: run \`holdfast attest enrol\``,
+  );
+}
+
+/** Returns the authorizations, which are made and saved for a TPM of an older Holdfast. */
+async function usableAuthorizations(directory: string): Promise<Authorizations | 'damaged'> {
+  const saved = await readAuthorizations(directory);
+  if (saved !== 'none') return saved;
+  const made = makeAuthorizations();
+  await saveAuthorizations(directory, made);
+  return made;
+}
+
+async function noteForeign(
+  directory: string,
+  authorizations: Authorizations,
+  { foreign }: GuardedTpm,
+): Promise<void> {
+  if (foreign.join() === authorizations.foreign.join()) return;
+  await saveAuthorizations(directory, { ...authorizations, foreign: [...foreign] });
+}
+
+/** Records the key that the TPM quotes with. */
+async function recordKey(directory: string, { key, ownKey }: GuardedTpm): Promise<string> {
+  if (key === undefined || key !== ownKey) {
+    throw failure('tpm.key', 'the TPM has no attestation key of its own', {
+      why: 'it derived none, or another one is in its place',
+    });
+  }
+  if ((await readAttestationKey(directory)) !== key)
+    await writeFileAtomic(attestationKeyFile(directory), key);
+  return key;
 }
