@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
 import { failure } from '../base/errors.ts';
 import { Reader, Truncated } from '../tpm/codec/wire.ts';
+import { attestationKeyName } from '../tpm/virtual/attestation-key.ts';
 
 /** A TPM's signed statement of its registers. */
 export interface Quote {
@@ -28,7 +29,7 @@ const clockAndFirmware = 17 + 8;
  */
 export function readQuote(attest: Buffer, signature: Buffer, key: KeyObject): Quote {
   if (!isSigned(attest, signature, key))
-    throw unfit('it is not signed by the attestation key of this machine');
+    throw unfit(`it is not signed by the attestation key of this machine${otherSigner(attest, key)}`);
   return whole(attest, (reader) => {
     if (reader.u32() !== generated || reader.u16() !== attestQuote)
       throw unfit('it is something else that a TPM signed');
@@ -42,6 +43,18 @@ export function readQuote(attest: Buffer, signature: Buffer, key: KeyObject): Qu
 /** Returns the digest that a quote has of these values. */
 export function digestOfPcrs(values: readonly Buffer[]): Buffer {
   return createHash('sha256').update(Buffer.concat(values)).digest();
+}
+
+/** Explains an invalid signature of a quote that names another key as its signer, which nothing proves. */
+function otherSigner(attest: Buffer, key: KeyObject): string {
+  const named = whole(attest, (reader) => {
+    reader.take(6); // TPM_GENERATED_VALUE, and the type of statement
+    const signer = reader.sized();
+    reader.rest();
+    return signer;
+  });
+  if (named.equals(attestationKeyName(key))) return '';
+  return ', but by another TPM, or after its key was recorded again (`holdfast attest enrol`): only in that case export the trust file again';
 }
 
 /** Verifies TPMT_SIGNATURE (11.3.4) with ECDSA, whose two numbers may be shorter than the curve. */

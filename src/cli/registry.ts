@@ -141,6 +141,10 @@ const security: CommandTable = {
         summary: 'Print what another host needs to verify evidence',
         load: async () => (await import('./commands/attest/trust.ts')).attestTrustCommand,
       },
+      enrol: {
+        summary: 'Record the attestation key of a machine again',
+        load: async () => (await import('./commands/attest/enrol.ts')).attestEnrolCommand,
+      },
     },
   },
   verity: {

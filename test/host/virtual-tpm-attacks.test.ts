@@ -8,9 +8,9 @@ import { hierarchyRequests } from '../../src/tpm/codec/hierarchy-requests.ts';
 import { requests } from '../../src/tpm/codec/requests.ts';
 import { returnedHandle } from '../../src/tpm/codec/response.ts';
 import { attestationKeyHandle, attestationKeyTemplate } from '../../src/tpm/virtual/attestation-key.ts';
+import { enrolVirtualTpm } from '../../src/tpm/virtual/enrolment.ts';
 import { withPrivateTpm } from '../../src/tpm/virtual/private-tpm.ts';
 import {
-  enrolVirtualTpm,
   makeVirtualTpm,
   prepareVirtualTpm,
   readAttestationKey,

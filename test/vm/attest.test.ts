@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
+import { asRoot } from '../support/vm/guest.ts';
 import { builtRelease, type CommandResult, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { type Tampering, tamperingWith } from '../support/vm/tampering.ts';
+import { tpmAttacks } from '../support/vm/tpm-attacks.ts';
 
 /*
  * A machine proves its boot on this host and to another host, and cannot after any other boot. verity.test.ts
@@ -91,6 +93,12 @@ test('a verifier without trust in the machine reports that, and changed evidence
     );
     assert.equal(verdictOf(await verifyElsewhere(other, '--trust', trusted)).passed, false, part);
   }
+});
+
+test('root in the guest cannot take the attestation key away', async () => {
+  assert.equal(await asRoot(name, tpmAttacks), '');
+  assert.equal((await attest()).passed, true);
+  // the tests below start the machine again, and its evidence is still signed by this key
 });
 
 test('attestation detects a measurement that root in the guest adds later', async () => {

@@ -12,6 +12,7 @@ import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { asRoot } from '../support/vm/guest.ts';
 import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 import { tamperingWith } from '../support/vm/tampering.ts';
+import { tpmAttacks } from '../support/vm/tpm-attacks.ts';
 
 /*
  * One machine whose data are encrypted: what its disk tells, what opens them and what does not. That they survive updates is
@@ -62,6 +63,7 @@ async function isLocked(why: RegExp): Promise<void> {
 test('the machine unlocks its data by itself, and its disk holds no plain text', async () => {
   assert.deepEqual(await keptKeys(files.secrets), {}, 'the host forgot the keys');
   await asRoot(name, `for path in /var /logs /home/holdfast; do echo '${marker}' >$path/marker; done; sync`);
+  assert.equal(await asRoot(name, tpmAttacks), '', 'root cannot clear the TPM either');
   await expectDone(['restart', ...word]);
   await dataIsThere();
   const results = z

@@ -113,8 +113,8 @@ test('the machine has its own TPM, which tools must name; a killed one returns a
   );
   await asRoot(
     sharedName,
-    `export TPM2TOOLS_TCTI=device:/dev/tpmrm0
-    tpm2_nvdefine 0x1500001 -C o -s 4 >&2; printf kept | tpm2_nvwrite 0x1500001 -C o -i -`,
+    `export TPM2TOOLS_TCTI=device:/dev/tpmrm0; cd /root
+    printf kept | tpm2_create -C 0x81000001 -i - -u kept.pub -r kept.priv >&2; sync`,
   );
   const { run } = machinePaths(home, sharedName);
   const [swtpm] = await findProcesses(
@@ -128,8 +128,9 @@ test('the machine has its own TPM, which tools must name; a killed one returns a
 test('access survives a restart, extends to containers, and is revoked at once', async () => {
   await expectDone(['restart']);
   // the state of the machine's own TPM is preserved, although it was killed
-  assert.equal(await asRoot(sharedName, `${ownTpm} tpm2_nvread 0x1500001 -C o`), 'kept');
-  await asRoot(sharedName, `${ownTpm} tpm2_nvundefine 0x1500001 -C o`);
+  const unseal = `export ${ownTpm}; cd /root; tpm2_load -C 0x81000001 -u kept.pub -r kept.priv -c kept.ctx >&2
+    tpm2_unseal -c kept.ctx; rm kept.*`;
+  assert.equal(await asRoot(sharedName, unseal), 'kept');
   assert.match((await guest('tpm2_getrandom', '--hex', '4')).stdout, /^[0-9a-f]{8}$/);
   const container = ['sudo', 'podman', 'run', '--rm', '--network=none', '--rootfs', '/:O'];
   const tcti = '--tcti=cmd:socat -d0 - VSOCK-CONNECT:2:2321';

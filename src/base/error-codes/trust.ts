@@ -14,11 +14,16 @@ export const trustCodes = {
   'attest.key': {
     when: 'The attestation key of the machine is not known to this host.',
     remedy:
-      'Run `holdfast start`, which records it. If the TPM predates it, stop the machine and move its directory `tpm` away first.',
+      'Run `holdfast start`, which records it. If the machine was started before, stop it and run `holdfast attest enrol`.',
   },
   'attest.machine': {
     when: 'The evidence belongs to another machine than the one it is verified for.',
     remedy: 'Name the machine with `--machine`, or give the trusted keys of its host with `--trust`.',
+  },
+  'attest.no-quote': {
+    when: 'The TPM of the machine does not sign evidence, such as because software in the guest removed its key.',
+    remedy:
+      'Run `holdfast restart`, which brings the key back. If that does not help, stop the machine and run `holdfast attest enrol`.',
   },
   'attest.trust': {
     when: 'This host knows no attestation key of the machine.',

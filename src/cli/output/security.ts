@@ -53,6 +53,16 @@ export const attestTrustOutput = z.strictObject({
   platformCertificate: pem.describe('Certificate of the platform and key exchange keys of Secure Boot: PEM'),
 });
 
+export const attestEnrolOutput = z.strictObject({
+  machine: machineField,
+  changed: changedField,
+  fingerprint: digestField.describe('SHA-256 of the recorded public key (SubjectPublicKeyInfo)'),
+  before: digestField.optional().describe('The same of the key that was recorded before; absent if none was'),
+  cleared: z.boolean().describe('Whether the TPM was cleared: what was sealed to it is lost'),
+  needsRecovery: z.boolean().describe('Whether the next start needs the recovery key: `holdfast recovery`'),
+  changes: z.array(z.string()).describe('What was changed in the TPM'),
+});
+
 export const verityOutput = z.strictObject({
   machine: machineField,
   configured: z.enum(verities).describe('Whether the next start verifies the root'),
@@ -95,6 +105,9 @@ export const tpmStatusOutput = z.strictObject({
   own: z
     .union([z.strictObject(judgement), z.strictObject({ problem: z.string() })])
     .describe("Measurements of the machine's own TPM, or why there are none now"),
+  unguarded: z
+    .array(z.string())
+    .describe("What the host does not control in the machine's own TPM, as of its last start"),
 });
 
 export const tpmInfoOutput = z.strictObject({

@@ -1,6 +1,6 @@
-import { createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { failure } from '../../base/errors.ts';
-import type { Handle } from '../codec/handles.ts';
+import { type Handle, permanent } from '../codec/handles.ts';
 import { Reader, sized, u16, u32 } from '../codec/wire.ts';
 
 /** The persistent handle of the key that a machine's own TPM quotes with. */
@@ -46,4 +46,21 @@ export function attestationKeyPem(area: Buffer): string {
   const coordinate = () => reader.sized().toString('base64url');
   const key = { kty: 'EC', crv: 'P-256', x: coordinate(), y: coordinate() };
   return createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString();
+}
+
+/**
+ * Returns the qualified name by which a quote refers to an attestation key: Part 1, section "Qualified Names". Empty for a key of
+ * another kind.
+ */
+export function attestationKeyName(key: KeyObject): Buffer {
+  const { x, y, crv } = key.export({ format: 'jwk' });
+  if (crv !== 'P-256' || x === undefined || y === undefined) return Buffer.alloc(0);
+  const coordinates = [x, y].map((coordinate) => sized(Buffer.from(coordinate, 'base64url')));
+  const name = digested(attestationKeyTemplate.subarray(0, uniqueAt), ...coordinates);
+  return digested(u32(permanent.endorsement), name);
+}
+
+/** Returns a name: the algorithm of a digest, and the digest. */
+function digested(...parts: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([u16(algorithms.sha256), createHash('sha256').update(Buffer.concat(parts)).digest()]);
 }

@@ -5,14 +5,13 @@ import { failure, isSystemError } from '../../base/errors.ts';
 import { exists, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
 import { type GuardedHierarchy, hierarchyRequests } from '../codec/hierarchy-requests.ts';
 import { readBody } from '../codec/requests.ts';
-import type { Ask } from '../codec/response.ts';
 import {
   type Authorizations,
   makeAuthorizations,
   readAuthorizations,
   saveAuthorizations,
 } from './authorizations.ts';
-import { clearTpm, type GuardedTpm, guardTpm } from './guard.ts';
+import { type GuardedTpm, guardTpm } from './guard.ts';
 import { withPrivateTpm } from './private-tpm.ts';
 import type { TpmState } from './swtpm.ts';
 
@@ -89,50 +88,6 @@ export async function prepareVirtualTpm(directory: string): Promise<readonly str
   return [...guarded.changes, ...problems].map((line) => `TPM: ${line}`);
 }
 
-/** What `enrolVirtualTpm` found and did. */
-export interface Enrolment {
-  /** The recorded key before; undefined when there was none. */
-  readonly before: string | undefined;
-  readonly key: string;
-  /** True when the TPM was cleared: what was sealed to it is lost. */
-  readonly cleared: boolean;
-  readonly changes: readonly string[];
-}
-
-/**
- * Makes the TPM of a machine that is off quote with a key of its own again, and records the key: the host alone talks to
- * the TPM. Only if the host does not know an authorization of the TPM, the TPM is cleared first.
- * @param allowClear is called before that.
- * @throws HoldfastError `tpm.enrol` when the TPM derives no key, what `allowClear` throws, and those of `makeVirtualTpm`.
- */
-export async function enrolVirtualTpm(
-  directory: string,
-  allowClear: (foreign: readonly GuardedHierarchy[]) => Promise<void>,
-): Promise<Enrolment> {
-  const before = await readAttestationKey(directory);
-  if (await makeVirtualTpm(directory)) {
-    const key = await readAttestationKey(directory);
-    if (key !== undefined) return { before, key, cleared: false, changes: ['the TPM was created'] };
-  }
-  const saved = await usableAuthorizations(directory);
-  const authorizations = saved === 'damaged' ? makeAuthorizations() : saved;
-  const state = virtualTpmState(directory);
-  let found = await withPrivateTpm(state, (ask) => guardTpm(ask, authorizations, undefined));
-  const cleared = found.foreign.length > 0;
-  if (cleared) {
-    await allowClear(found.foreign);
-    if (saved === 'damaged') await saveAuthorizations(directory, authorizations);
-    found = await withPrivateTpm(state, (ask) => clearAndGuard(ask, authorizations));
-  }
-  await noteForeign(directory, authorizations, found);
-  return { before, key: await recordKey(directory, found), cleared, changes: found.changes };
-}
-
-async function clearAndGuard(ask: Ask, authorizations: Authorizations): Promise<GuardedTpm> {
-  await clearTpm(ask);
-  return guardTpm(ask, authorizations, undefined);
-}
-
 /** Returns what the host does not control in the machine's TPM, as of its last start: for the user. */
 export async function virtualTpmProblems(directory: string): Promise<readonly string[]> {
   const saved = await readAuthorizations(directory);
@@ -150,7 +105,7 @@ function guardProblems(foreign: readonly GuardedHierarchy[]): string[] {
 }
 
 /** Returns the authorizations, which are made and saved for a TPM of an older Holdfast. */
-async function usableAuthorizations(directory: string): Promise<Authorizations | 'damaged'> {
+export async function usableAuthorizations(directory: string): Promise<Authorizations | 'damaged'> {
   const saved = await readAuthorizations(directory);
   if (saved !== 'none') return saved;
   const made = makeAuthorizations();
@@ -158,7 +113,8 @@ async function usableAuthorizations(directory: string): Promise<Authorizations |
   return made;
 }
 
-async function noteForeign(
+/** Saves which hierarchies the host does not control, if that has changed. */
+export async function noteForeign(
   directory: string,
   authorizations: Authorizations,
   { foreign }: GuardedTpm,
@@ -167,8 +123,8 @@ async function noteForeign(
   await saveAuthorizations(directory, { ...authorizations, foreign: [...foreign] });
 }
 
-/** Records the key that the TPM quotes with. */
-async function recordKey(directory: string, { key, ownKey }: GuardedTpm): Promise<string> {
+/** Records the key that the TPM quotes with, and returns it. @throws HoldfastError `tpm.key` unless the TPM derives it. */
+export async function recordKey(directory: string, { key, ownKey }: GuardedTpm): Promise<string> {
   if (key === undefined || key !== ownKey) {
     throw failure('tpm.key', 'the TPM has no attestation key of its own', {
       why: 'it derived none, or another one is in its place',

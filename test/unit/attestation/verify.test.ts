@@ -215,3 +215,15 @@ test('parses the event logs that it encodes, and rejects all other bytes with a 
     { numRuns: 200 },
   );
 });
+
+test('a quote of another TPM or of a key that was recorded again is told from a wrong signature', () => {
+  const { reasons } = judgeEvidence(real.evidence, trustInTests, undefined);
+  assert.match(
+    reasons.join(),
+    /not signed by the attestation key of this machine, but by another TPM.*enrol/,
+  );
+  const signature = Buffer.from(real.evidence.signature);
+  signature.writeUInt8(signature.readUInt8(20) ^ 1, 20);
+  const forged = judgeEvidence({ ...real.evidence, signature }, real.trust, undefined);
+  assert.match(forged.reasons.join(), /not signed by the attestation key of this machine$/);
+});

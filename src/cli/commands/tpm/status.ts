@@ -1,6 +1,7 @@
 import { attestMachine } from '../../../attestation/attest.ts';
 import type { Judgement } from '../../../attestation/verify.ts';
 import { describe, HoldfastError } from '../../../base/errors.ts';
+import { virtualTpmProblems } from '../../../tpm/virtual/virtual-tpm.ts';
 import { type Context, defineCommand } from '../../framework/command.ts';
 import { registerText } from '../attest/text.ts';
 import { hostTpmStatus } from './host-status.ts';
@@ -20,7 +21,12 @@ export const tpmStatusCommand = defineCommand({
     const own = await context.progress.step("Requesting a quote from the machine's TPM", () =>
       askOwn(context),
     );
-    context.output.result({ ...value, changed: false, own }, `${ownText(own)}\n\n${text}`);
+    const unguarded = await virtualTpmProblems(context.machine.paths.tpm);
+    const warnings = unguarded.map((problem) => `\nwarning: the machine's own TPM: ${problem}`);
+    context.output.result(
+      { ...value, changed: false, own, unguarded: [...unguarded] },
+      `${ownText(own)}${warnings.join('')}\n\n${text}`,
+    );
   },
 });
 
