@@ -64,6 +64,23 @@ export function setBootNext(store: VariableStore, slot: Slot | undefined): Varia
   return setVariables(store, shared('BootNext', numbers([entryNumbers[slot]])));
 }
 
+/**
+ * Puts the slots first in the boot order, before the existing entries of the firmware, and cancels a `BootNext` that is no trial of
+ * a slot. Their order stays.
+ */
+export function setSlotsFirst(store: VariableStore): VariableStore {
+  const seen = new Set(numbersOf(findVariable(store, vendors.global, 'BootOrder')));
+  const isSlot = (number: number) => slots.some((slot) => entryNumbers[slot] === number);
+  const hasEntry = (number: number) =>
+    findVariable(store, vendors.global, `Boot${hex(number)}`) !== undefined;
+  const order = [...seen].filter(isSlot).concat([...seen].filter((each) => !isSlot(each) && hasEntry(each)));
+  const next = findVariable(store, vendors.global, 'BootNext');
+  const isTrial = next?.data.length === 2 && isSlot(next.data.readUInt16LE(0));
+  const kept = isTrial ? store : deleteVariable(store, vendors.global, 'BootNext');
+  if (order.length === 0) return deleteVariable(kept, vendors.global, 'BootOrder');
+  return setVariables(kept, shared('BootOrder', numbers(order)));
+}
+
 /** Makes the firmware boot without waiting for a key. */
 export function setNoBootMenu(store: VariableStore): VariableStore {
   return setVariables(store, shared('Timeout', numbers([0])));
@@ -84,19 +101,23 @@ export function readBootState(store: VariableStore): FirmwareBootState {
 }
 
 function slotsIn(store: VariableStore, name: string): Slot[] {
-  const data = findVariable(store, vendors.global, name)?.data ?? Buffer.alloc(0);
-  if (data.length % 2 !== 0) throw malformed(`${name} is not a list of boot entries`);
-  const found: Slot[] = [];
-  for (let at = 0; at < data.length; at += 2) {
-    const slot = slots.find((each) => entryNumbers[each] === data.readUInt16LE(at));
-    if (slot) found.push(slot);
-  }
-  return found;
+  const variable = findVariable(store, vendors.global, name);
+  if (variable && variable.data.length % 2 !== 0) throw malformed(`${name} is not a list of boot entries`);
+  return numbersOf(variable).flatMap((number) => slots.find((each) => entryNumbers[each] === number) ?? []);
+}
+
+function numbersOf(list: Variable | undefined): number[] {
+  const data = list?.data ?? Buffer.alloc(0);
+  return Array.from({ length: Math.floor(data.length / 2) }, (_, at) => data.readUInt16LE(at * 2));
 }
 
 /** Returns `Boot####` with upper-case hex digits (UEFI specification 2.10, section 3.1.1). */
 function entryName(slot: Slot): string {
-  return `Boot${entryNumbers[slot].toString(16).toUpperCase().padStart(4, '0')}`;
+  return `Boot${hex(entryNumbers[slot])}`;
+}
+
+function hex(number: number): string {
+  return number.toString(16).toUpperCase().padStart(4, '0');
 }
 
 function numbers(values: readonly number[]): Buffer {

@@ -9,10 +9,10 @@ export interface Variable {
   readonly attributes: number;
   readonly data: Buffer;
   /**
-   * Time of the signature that set a time-authenticated variable. A later update must have a later
-   * time.
+   * Time of the signature that set a time-authenticated variable: EFI_TIME (section 8.3), 16 bytes. Not
+   * interpreted: the firmware stores any time that a guest writes, such as month 77.
    */
-  readonly timestamp?: Date;
+  readonly timestamp?: Buffer;
 }
 
 /** AUTHENTICATED_VARIABLE_HEADER (edk2: MdeModulePkg/Include/Guid/VariableFormat.h). */
@@ -75,7 +75,7 @@ export function parseRecord(area: Buffer, offset: number): ParsedRecord {
       `the variable at offset ${offset} is authenticated by a counter, which the firmware does not support`,
     );
   }
-  const timestamp = parseTimestamp(head.subarray(header.timestamp, header.publicKeyIndex));
+  const timestamp = head.subarray(header.timestamp, header.publicKeyIndex);
   return {
     end,
     inTransition: state === addedInDeletedTransition,
@@ -84,7 +84,7 @@ export function parseRecord(area: Buffer, offset: number): ParsedRecord {
       vendor: guidFromBytes(head, header.vendor),
       attributes: head.readUInt32LE(header.attributes),
       data: Buffer.from(area.subarray(nameEnd, dataEnd)),
-      ...(timestamp ? { timestamp } : {}),
+      ...(timestamp.some((byte) => byte !== 0) && { timestamp: Buffer.from(timestamp) }),
     },
   };
 }
@@ -102,7 +102,7 @@ export function serializeRecord({ name, vendor, attributes, data, timestamp }: V
   record.writeUInt16LE(startId, header.startId);
   record[header.state] = added;
   record.writeUInt32LE(attributes, header.attributes);
-  if (timestamp) serializeTimestamp(timestamp).copy(record, header.timestamp);
+  timestamp?.copy(record, header.timestamp, 0, header.publicKeyIndex - header.timestamp);
   record.writeUInt32LE(encodedName.length, header.nameSize);
   record.writeUInt32LE(data.length, header.dataSize);
   guidToBytes(vendor).copy(record, header.vendor);
@@ -121,33 +121,4 @@ function parseName(bytes: Buffer, offset: number): string {
     throw malformed(`the name of the variable at offset ${offset} is empty or does not match its size`);
   }
   return text.slice(0, -1);
-}
-
-/** First year of EFI_TIME (UEFI specification 2.10, section 8.3). */
-const firstYear = 1900;
-
-/**
- * Parses an EFI_TIME. Section 8.2.2 requires zero for fractions of a second, time zone and daylight
- * saving time.
- */
-function parseTimestamp(bytes: Buffer): Date | undefined {
-  if (bytes.every((byte) => byte === 0)) return undefined;
-  const date = new Date(0);
-  date.setUTCFullYear(bytes.readUInt16LE(0), (bytes[2] ?? 0) - 1, bytes[3]);
-  date.setUTCHours(bytes[4] ?? 0, bytes[5], bytes[6]);
-  // Date normalizes months and days out of range, which then encode to other bytes.
-  const isTime = date.getUTCFullYear() >= firstYear && serializeTimestamp(date).equals(bytes);
-  if (!isTime) throw malformed('a variable has an invalid time stamp');
-  return date;
-}
-
-function serializeTimestamp(date: Date): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt16LE(date.getUTCFullYear(), 0);
-  bytes[2] = date.getUTCMonth() + 1;
-  bytes[3] = date.getUTCDate();
-  bytes[4] = date.getUTCHours();
-  bytes[5] = date.getUTCMinutes();
-  bytes[6] = date.getUTCSeconds();
-  return bytes;
 }

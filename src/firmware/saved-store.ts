@@ -1,6 +1,7 @@
 import { exists, readBounded, writeFileAtomic } from '../base/files.ts';
 import { readBootState } from './boot.ts';
 import { geometry } from './geometry.ts';
+import { ownVariables } from './own-variables.ts';
 import { parseVariableStore, serializeVariableStore, type VariableStore } from './store.ts';
 import { readVariableStore, writeVariableStore } from './store-file.ts';
 
@@ -40,11 +41,11 @@ export function intactStore(image: Buffer, saved: Buffer | undefined): IntactSto
 }
 
 /**
- * Saves a copy of a machine's variables, for use when the store is torn. Throws as
+ * Saves a copy of a machine's own variables, for use when the store is torn. Throws as
  * `readVariableStore` does.
  */
 export async function saveVariableStore(path: string): Promise<void> {
-  const image = serializeVariableStore(await readVariableStore(path));
+  const image = serializeVariableStore(ownVariables(await readVariableStore(path)));
   if ((await readSaved(path))?.equals(image)) return;
   await writeFileAtomic(savedPath(path), image, 0o600);
 }

@@ -21,8 +21,11 @@ const certificateSignature = guid('a5c059a1-94e4-4aa7-87b5-ab155c2bf072');
 /** Identifies the owner of an enrolled certificate. The firmware does not use it. */
 const signatureOwner = guid('0f5c1d9e-6a37-4b82-9d11-3c7e58a2b40f');
 
-/** Earlier than any signed update. A constant, so that the same keys give the same store. */
-const enrolmentTime = new Date('2000-01-01T00:00:00Z');
+/**
+ * 1 January 2000 as EFI_TIME (section 8.3): earlier than any signed update. A constant, so that the same
+ * keys give the same store.
+ */
+const enrolmentTime = Buffer.from('d0070101000000000000000000000000', 'hex');
 
 /**
  * Enables Secure Boot with the given keys. A platform key puts the firmware into user mode at its

@@ -1,7 +1,8 @@
 import { readBounded, writeFileAtomic } from '../base/files.ts';
 import { finishInterruptedWrite } from './fault-tolerant-write.ts';
 import { geometry } from './geometry.ts';
-import { parseVariableStore, serializeVariableStore, type VariableStore } from './store.ts';
+import { ownVariables } from './own-variables.ts';
+import { parseVariableStore, serializeVariableStore, usedBytes, type VariableStore } from './store.ts';
 
 /**
  * Reads a machine's variable store. While the machine runs, its firmware can be in the middle of a
@@ -14,30 +15,36 @@ export async function readVariableStore(path: string): Promise<VariableStore> {
 }
 
 /**
- * Replaces a machine's variable store atomically. The machine must be off: a running QEMU keeps the
- * old file open.
+ * Replaces a machine's variable store atomically, with `ownVariables` only. The machine must be off: a
+ * running QEMU keeps the old file open.
  */
 export async function writeVariableStore(path: string, store: VariableStore): Promise<void> {
-  await writeFileAtomic(path, serializeVariableStore(store), 0o600);
+  await writeFileAtomic(path, serializeVariableStore(ownVariables(store)), 0o600);
 }
+
+/** Space of deleted variables that is left to the firmware to reclaim, which takes long in emulation. */
+const mostGarbage = 0x4000;
 
 /**
  * Prepares a variable store for the start of its machine: completes an interrupted write of the
- * firmware and applies `change`. OVMF completes such a write itself, but does not start at all if
- * the interruption hit the first blocks (observed with edk2 2022.11).
- * @returns whether the store was changed. Throws as `readVariableStore` and `writeVariableStore`
- *   do.
+ * firmware, applies `change`, and removes variables that are not own ones, and what deleted ones left. OVMF
+ * completes such a write itself, but does not start at all if the interruption hit the first blocks
+ * (observed with edk2 2022.11).
+ * @returns the variables before, if the store was written. Throws as `readVariableStore` and
+ *   `writeVariableStore` do.
  */
 export async function repairVariableStore(
   path: string,
   change: (store: VariableStore) => VariableStore,
-): Promise<boolean> {
+): Promise<VariableStore | undefined> {
   const image = await readBounded(path, geometry.size);
   const found = parseVariableStore(image);
-  const wanted = change(found);
+  const wanted = serializeVariableStore(ownVariables(change(found)));
   const isReady =
     finishInterruptedWrite(image) === image &&
-    serializeVariableStore(wanted).equals(serializeVariableStore(found));
-  if (!isReady) await writeVariableStore(path, wanted);
-  return !isReady;
+    wanted.equals(serializeVariableStore(found)) &&
+    usedBytes(image) <= usedBytes(wanted) + mostGarbage;
+  if (isReady) return undefined;
+  await writeVariableStore(path, change(found));
+  return found;
 }

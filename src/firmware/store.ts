@@ -64,6 +64,12 @@ export function serializeVariableStore({ headers, variables }: VariableStore): B
   return image;
 }
 
+/** Returns the bytes of the file that headers, variables and what deleted variables left take. */
+export function usedBytes(image: Buffer): number {
+  const { start, end } = geometry.variables;
+  return image.subarray(start, end).findLastIndex((byte) => byte !== erased) + 1;
+}
+
 /** Returns the variable with this name, or undefined. */
 export function findVariable(store: VariableStore, vendor: Guid, name: string): Variable | undefined {
   return store.variables.find((variable) => variable.name === name && variable.vendor === vendor);

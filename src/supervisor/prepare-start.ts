@@ -1,4 +1,5 @@
-import { setVerity } from '../firmware/boot.ts';
+import { setNoBootMenu, setVerity } from '../firmware/boot.ts';
+import { isOwn, printedVariable } from '../firmware/own-variables.ts';
 import { restoreVariableStore, saveVariableStore } from '../firmware/saved-store.ts';
 import { repairVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
@@ -9,7 +10,7 @@ import { machineHardware } from './hardware.ts';
 
 /**
  * Prepares a machine that is off for its next start. Its boot entries are derived from its configuration each
- * time, so that changes by the guest have no effect.
+ * time, and foreign UEFI variables removed, so that changes by the guest have no effect.
  * @returns what to start.
  * @throws HoldfastError `firmware.variables`, and those of `readConfiguration`.
  */
@@ -19,8 +20,17 @@ export async function prepareStart(machine: Machine, log: (line: string) => void
   const { verity } = configuration;
   if (await restoreVariableStore(paths.variables))
     log('the UEFI variables were torn, as by a loss of power: restored from the copy');
-  if (await repairVariableStore(paths.variables, (store) => setVerity(store, verity)))
-    log(`UEFI variables written: verity is ${verity}`);
+  const before = await repairVariableStore(paths.variables, (store) =>
+    setNoBootMenu(setVerity(store, verity)),
+  );
+  if (before) {
+    const foreign = before.variables.filter((variable) => !isOwn(variable));
+    const removed =
+      foreign.length === 0 ? '' : `; removed ${foreign.length} that are not the machine's own: `;
+    log(
+      `UEFI variables written: verity is ${verity}${removed}${foreign.slice(0, 5).map(printedVariable).join(', ')}`,
+    );
+  }
   await saveVariableStore(paths.variables);
   await markStart(paths.consoleLog);
   return machineHardware(paths, configuration, configuration.encryption && (await keptKeys(paths.secrets)));

@@ -35,6 +35,7 @@ export function storeFile(...records: readonly Buffer[]): Buffer {
 
 export interface RecordFields {
   readonly state?: number;
+  readonly attributes?: number;
   readonly name?: string;
   readonly data?: Buffer;
   readonly nameSize?: number;
@@ -43,7 +44,7 @@ export interface RecordFields {
   readonly timestamp?: Buffer;
 }
 
-/** Builds a record of the vendor 12345678-9abc-def0-1122-334455667788 with attributes 7, padded to four bytes. */
+/** Builds a record of the vendor 12345678-9abc-def0-1122-334455667788, by default with attributes 7, padded to four bytes. */
 export function record(fields: RecordFields = {}): Buffer {
   const name = Buffer.from(`${fields.name ?? 'One'}\0`, 'utf16le');
   const data = fields.data ?? Buffer.from('data!');
@@ -51,7 +52,7 @@ export function record(fields: RecordFields = {}): Buffer {
   record.writeUInt16LE(0x55aa, 0);
   record[2] = fields.state ?? 0x3f;
   record[3] = 0;
-  record.writeUInt32LE(7, 4);
+  record.writeUInt32LE(fields.attributes ?? 7, 4);
   record.writeBigUInt64LE(fields.monotonicCount ?? 0n, 8);
   (fields.timestamp ?? Buffer.alloc(16)).copy(record, 16);
   record.writeUInt32LE(0, 32);
@@ -86,4 +87,9 @@ export function loggedWrite(fields: WriteFields = {}): Buffer {
   write.writeBigUInt64LE(fields.length ?? 0x3ffb8n, 64);
   write.writeBigInt64LE(fields.relativeOffset ?? -0x42000n, 72);
   return write;
+}
+
+/** Builds a record that only the firmware can have written: not accessible at run time. */
+export function firmwareRecord(): Buffer {
+  return record({ attributes: 3 });
 }

@@ -10,14 +10,14 @@ import {
   savedPath,
   saveVariableStore,
 } from '../../../src/firmware/saved-store.ts';
-import { parseVariableStore, serializeVariableStore } from '../../../src/firmware/store.ts';
-import { record, storeFile } from '../../support/variable-store-file.ts';
+import { parseVariableStore, serializeVariableStore, setVariables } from '../../../src/firmware/store.ts';
+import { firmwareRecord, record, storeFile } from '../../support/variable-store-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
 after(() => rmSync(directory, { recursive: true }));
 const path = join(directory, 'variables.fd');
 
-const unordered = storeFile(record());
+const unordered = storeFile(firmwareRecord());
 const ours = (slot: 'A' | 'B') => serializeVariableStore(setBootOrder(parseVariableStore(unordered), [slot]));
 /** A store with one page missing, as after a power failure. */
 const torn = Buffer.from(ours('B')).fill(0, 0, 4096);
@@ -74,4 +74,12 @@ test('without a saved copy, rejects a torn store and accepts one without a boot 
   assert.deepEqual(await order(), []);
   writeFileSync(path, torn);
   await assert.rejects(restoreVariableStore(path), { code: 'firmware.variables' });
+});
+
+test('does not save what the guest added', async () => {
+  await reset();
+  const junk = parseVariableStore(storeFile(record({ name: 'Junk' }))).variables;
+  writeFileSync(path, serializeVariableStore(setVariables(parseVariableStore(ours('A')), ...junk)));
+  await saveVariableStore(path);
+  assert.ok(readFileSync(savedPath(path)).equals(ours('A')));
 });
