@@ -4,6 +4,7 @@ import { serializeTable } from '../../src/disk/gpt.ts';
 import { currentTable } from '../../src/disk/growth.ts';
 import { bootEntry, setBootEntry, setBootOrder, setVerity } from '../../src/firmware/boot.ts';
 import { attributes, vendors } from '../../src/firmware/names.ts';
+import type { Variable } from '../../src/firmware/record.ts';
 import { deleteVariable, setVariables } from '../../src/firmware/store.ts';
 import { sha256 } from '../../src/release/manifest.ts';
 import { goodAnswers, goodFacts } from './audit-evidence.ts';
@@ -12,6 +13,12 @@ import { networkSabotages } from './audit-sabotages-network.ts';
 
 const { variables, configuration, tables, channelKeys } = goodFacts;
 const onVar = ['data-writable', 'overlay-etc', 'overlay-home', 'overlay-root'];
+
+const foreignVendor = guid('12345678-9abc-def0-1122-334455667788');
+
+function shared(name: string, vendor: typeof foreignVendor): Variable {
+  return { name, vendor, attributes: attributes.shared, data: Buffer.alloc(1500) };
+}
 
 function bootOrder(...numbers: readonly number[]): Partial<HostFactTypes> {
   const data = Buffer.concat(numbers.map((number) => Buffer.of(number & 0xff, number >> 8)));
@@ -144,6 +151,21 @@ export const sabotages: readonly Sabotage[] = [
       }),
     },
     fails: ['secure-boot-keys'],
+  },
+  {
+    what: "an administrator's own boot entry",
+    host: { variables: setVariables(variables, shared('Boot0123', vendors.global)) },
+    fails: ['boot-variables'],
+  },
+  {
+    what: 'a store full of variables of an intruder',
+    host: {
+      variables: setVariables(
+        variables,
+        ...Array.from({ length: 149 }, (_, each) => shared(`\u001b]52;${each}`, foreignVendor)),
+      ),
+    },
+    fails: ['boot-variables'],
   },
   { what: 'another loader first', host: bootOrder(1, 0x0a), fails: ['boot-order'] },
   { what: 'no boot order', host: bootOrder(), fails: ['ab-servicing', 'boot-order'] },

@@ -2,6 +2,7 @@ import { ukiPaths } from '../../disk/layout.ts';
 import { bootEntry, readBootState } from '../../firmware/boot.ts';
 import { serializeLoadOption } from '../../firmware/load-option.ts';
 import { vendors } from '../../firmware/names.ts';
+import { isOwn, printedVariable } from '../../firmware/own-variables.ts';
 import { changedSecureBoot } from '../../firmware/secure-boot.ts';
 import { findVariable } from '../../firmware/store.ts';
 import { defineClaim, fail, pass, unless } from '../claim.ts';
@@ -30,6 +31,12 @@ const lockdown: Probe<string> = {
 };
 
 const slots = ['A', 'B'] as const;
+
+/** Names the first of many: thousands of variables fit into a store. */
+function listed(names: readonly string[]): string[] {
+  const named = names.slice(0, 5).map((name) => `foreign UEFI variable ${name}`);
+  return names.length > 5 ? [...named, `${names.length - 5} more`] : named;
+}
 
 export const bootClaims = [
   defineClaim({
@@ -94,6 +101,20 @@ export const bootClaims = [
       for (const each of order) if (!entries[each]) problems.push(`slot ${each} has no entry`);
       return unless(problems, `slot ${order.join(', then ')}; order ${numbers.join(' ')}`);
     },
+  }),
+  defineClaim({
+    id: 'boot-variables',
+    sentence: notAltered,
+    since: '0.1',
+    notStopped:
+      'Root in the guest can write variables until the next start, which removes them; an update does not need their space.',
+    guest: {},
+    host: ['variables'],
+    judge: (_guest, { variables: { variables } }) =>
+      unless(
+        listed(variables.filter((variable) => !isOwn(variable)).map(printedVariable)),
+        `all ${variables.length} UEFI variables are the machine's own or its firmware's`,
+      ),
   }),
   defineClaim({
     id: 'lockdown',

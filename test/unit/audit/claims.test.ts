@@ -241,7 +241,7 @@ test('a fact of the host that cannot be read fails every claim that needs it, an
       ),
     );
   assert.deepEqual(failed('releases'), ['release-signed', 'root-verity']);
-  assert.deepEqual(failed('variables'), ['ab-servicing', 'secure-boot-keys', 'boot-order']);
+  assert.deepEqual(failed('variables'), ['ab-servicing', 'secure-boot-keys', 'boot-order', 'boot-variables']);
   assert.deepEqual(failed('certificates'), ['secure-boot-keys']);
   assert.equal(failed('tables').length, 9);
   assert.deepEqual(failed('access'), ['secrets-private']);
