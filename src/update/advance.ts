@@ -7,7 +7,8 @@ import type { UpdateContext } from './context.ts';
 import { holdsPast, reachEpoch } from './epoch.ts';
 import { observe } from './observe.ts';
 import { nextStep, type Step } from './plan.ts';
-import { bringUp, effects, UpdateRun } from './steps.ts';
+import { bringUp } from './restart.ts';
+import { effects, UpdateRun } from './steps.ts';
 
 /** The result of an update. */
 export interface Advanced {
@@ -54,10 +55,16 @@ export async function advance(
     });
     if (step === undefined || before.includes(step))
       return { steps: taken, written: run.written, runs: runsTarget };
-    if (step === 'finalize' && taken.includes('restart')) throw fellBack(target);
-    await (step === 'start' || running === undefined ? bringUp(update) : effects[step](run, running));
+    if (step === 'finalize' && hasTried(taken)) throw fellBack(target);
+    if (step === 'start' || running === undefined) await bringUp(update);
+    else await effects[step](run, running);
     taken.push(step);
   }
+}
+
+/** Returns whether a trial began: `finalize` includes its start when the variables were written while the machine was off. */
+function hasTried(taken: readonly Step[]): boolean {
+  return taken.includes('restart') || taken.includes('finalize');
 }
 
 function fellBack({ manifest }: StoredRelease) {

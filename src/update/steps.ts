@@ -1,12 +1,10 @@
 import { auditMachine } from '../audit/audit.ts';
-import { describe, failure, HoldfastError, isFailure } from '../base/errors.ts';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
 import { otherSlot } from '../firmware/slots.ts';
-import { waitUntilReady } from '../lifecycle/readiness.ts';
 import { type StoredRelease, storedPart } from '../release/store.ts';
-import { startMachine, stopMachine } from '../supervisor/power.ts';
 import { changeVariables } from './boot-change.ts';
 import type { UpdateContext } from './context.ts';
 import { expireOther } from './epoch.ts';
@@ -14,6 +12,7 @@ import { problemsOf } from './health.ts';
 import { problemInSlot, withDiskAndBase } from './machine-slots.ts';
 import { findConflicts, requireNoConflicts } from './overlay-conflicts.ts';
 import type { Step } from './plan.ts';
+import { restart } from './restart.ts';
 import { writeSlot } from './slot-content.ts';
 
 /** An update to one release, and what its steps remember. */
@@ -60,31 +59,15 @@ export const effects: Readonly<Record<Exclude<Step, 'start'>, Effect>> = {
     const entry = bootEntry(slot, ukiPaths[verity]);
     await changeVariables(update, (store) => setBootNext(setBootEntry(store, slot, entry), slot));
   },
-  restart: ({ update }) => restart(update),
+  restart: async ({ update }) => {
+    await restart(update);
+  },
   judge,
-  abandon: ({ update }) => restart(update),
+  abandon: async ({ update }) => {
+    await restart(update);
+  },
   expire: ({ update }, running) => expireOther(update.machine, running),
 };
-
-/** Starts a machine and waits until it is ready. */
-export async function bringUp({ machine, progress, signal }: UpdateContext): Promise<void> {
-  await startMachine(machine);
-  await waitUntilReady(machine, progress, signal);
-}
-
-async function restart(update: UpdateContext): Promise<void> {
-  const { machine, progress, signal } = update;
-  const stop = (force: boolean) =>
-    progress.step('Stopping the machine', () => stopMachine(machine, { force, signal }));
-  await stop(false);
-  try {
-    await bringUp(update);
-  } catch (error) {
-    if (!isFailure(error, 'machine.boot-timeout')) throw error;
-    await stop(true); // a hanging trial: any reset ends it
-    await bringUp(update);
-  }
-}
 
 function stage(run: UpdateRun, running: Slot): Promise<void> {
   const { machine, progress, signal } = run.update;

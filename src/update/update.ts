@@ -15,7 +15,7 @@ import { releaseIn } from './machine-slots.ts';
 import { observeSlots, type Running } from './observe.ts';
 import { type Fetch, withRelease } from './obtain-release.ts';
 import { isLost, rescue } from './rescue.ts';
-import { bringUp } from './steps.ts';
+import { bringUp } from './restart.ts';
 
 export interface UpdateResult extends Advanced, Partial<Exclude<Fetch, undefined>> {
   /** Version of the wanted release. */

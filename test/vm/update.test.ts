@@ -10,6 +10,8 @@ import { run, start } from '../../src/base/process.ts';
 import { MiB } from '../../src/base/size.ts';
 import type { updateStatusOutput } from '../../src/cli/output/updates.ts';
 import { slotPartition } from '../../src/disk/layout.ts';
+import { isOwn } from '../../src/firmware/own-variables.ts';
+import { readVariableStore } from '../../src/firmware/store-file.ts';
 import { writeImage } from '../../src/hypervisor/qemu/disk-image.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machineConfiguration } from '../../src/machine/configuration.ts';
@@ -141,7 +143,20 @@ test('a release with a failing service has one trial, and the previous release r
   await asRoot(name, 'systemctl disable gateway.service; rm /etc/systemd/system/gateway.service');
 });
 
-test('an update fetches missing blocks from a repository, and is committed', async () => {
+/** Writes junk until the firmware has no space left, and returns how many variables that took. */
+function fillVariables(): Promise<string> {
+  const attack = `cd /sys/firmware/efi/efivars
+    { printf '\\007\\000\\000\\000'; head -c 1500 /dev/zero; } >/run/junk
+    printf '\\007\\000\\000\\000x' >/run/tiny
+    for kind in junk tiny; do
+      number=0
+      while cat /run/$kind >"$kind$number-12345678-9abc-def0-1122-334455667788"; do number=$((number + 1)); done 2>/dev/null
+      echo $number
+    done`;
+  return asRoot(name, attack);
+}
+
+test('an update fetches missing blocks from a repository, and is committed, also if the guest filled its UEFI variables', async () => {
   await setHealth({});
   await expectDone(['release', 'keys', 'init']);
   await expectDone(['release', 'publish', successor, '--repository', repository]);
@@ -150,11 +165,18 @@ test('an update fetches missing blocks from a repository, and is committed', asy
   assert.deepEqual(await conflicts(), [], 'a path that is reset has no conflict');
   const check = JSON.parse(await expectDone(['update', 'check', ...word, '--json']));
   assert.deepEqual([check.runningVersion, check.packages], [check.offeredVersion, []]);
+  assert.match(await fillVariables(), /^1\d\d\n\d+$/);
+  const foreign = async () => {
+    const { variables } = await readVariableStore(files.variables);
+    return variables.filter((variable) => !isOwn(variable)).length;
+  };
+  assert.ok((await foreign()) > 100);
   const answer = await expectDone(['update', 'apply', ...word, '--json']);
   const { steps, changed, written } = JSON.parse(answer);
   assert.equal(changed, true);
-  // it was written when it was tried before: nothing is done twice
-  assert.deepEqual([steps, written], [['compare', 'finalize', 'restart', 'judge'], 0]);
+  // it was written when it was tried before: nothing is done twice. The guest cannot write BootNext: finalize restarts it
+  assert.deepEqual([steps, written], [['compare', 'finalize', 'judge'], 0]);
+  assert.equal(await foreign(), 0);
   const { phase, committedSlot, runningSlot, slots } = await updateStatus();
   assert.deepEqual([phase, committedSlot, runningSlot], ['committed', 'B', 'B']);
   assert.ok(slots.A && slots.B);

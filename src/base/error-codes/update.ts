@@ -27,7 +27,7 @@ export const updateCodes = {
     remedy: 'Run `holdfast update rollback`, or apply a release that this host has.',
   },
   'update.variables': {
-    when: 'The firmware variables of the guest differ from what was written to them.',
+    when: 'The guest did not write the boot variables, and the machine was started before the host could.',
     remedy: 'Run the update again; finished steps are not repeated.',
   },
   'update.written': {
