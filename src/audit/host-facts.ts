@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, failure, isSystemError } from '../base/errors.ts';
-import { readBounded } from '../base/files.ts';
+import { exists, readBounded } from '../base/files.ts';
+import { exposureOf, isOwnUser } from '../base/own-path.ts';
 import { channelKeyFiles, parsePublicKey } from '../channel/keys.ts';
 import { type DiskTables, readTables } from '../disk/growth.ts';
 import type { SecureBootKeys } from '../firmware/secure-boot.ts';
@@ -17,14 +19,17 @@ import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
+import { virtualTpmState } from '../tpm/virtual/virtual-tpm.ts';
 
 /** The permissions of a file of the host. */
 export interface FileAccess {
   /** Relative to HOLDFAST_HOME. */
   readonly path: string;
   readonly kind: 'directory' | 'file' | 'other';
-  /** The permission bits. */
+  /** The permission bits. With an access control list those of the group are its mask, which limits what it allows. */
   readonly mode: number;
+  /** Its owner, unless it may own the file: this user, or root. */
+  readonly stranger?: number;
 }
 
 /** The public halves of a machine's channel keys, as digests of their wire format in hexadecimal. */
@@ -44,6 +49,8 @@ export interface HostFactTypes {
   readonly tables: DiskTables;
   /** Everything below the machine's secrets and the home's keys, and the directories above them. */
   readonly access: readonly FileAccess[];
+  /** Why another user could replace the home, its keys or the machine's secrets, with all directories and links that lead to them. */
+  readonly exposed: readonly string[];
   readonly channelKeys: ChannelKeyDigests;
   /** Those of the other machines of this home, by machine name. */
   readonly otherKeys: Readonly<Record<string, ChannelKeyDigests>>;
@@ -66,7 +73,7 @@ export function readFact<Name extends keyof HostFactTypes>(
 export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
   const { home, paths } = machine;
   const read = machine.reload(); // an audit reads the file, whatever this process has read before
-  const [configuration, releases, variables, certificates, tables, access, channelKeys, otherKeys] =
+  const [configuration, releases, variables, certificates, tables, access, exposed, channelKeys, otherKeys] =
     await Promise.all([
       fact(read),
       fact(read.then((configuration) => readReleases(home, configuration))),
@@ -74,10 +81,21 @@ export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
       fact(secureBootKeys(home)),
       fact(readTables(hostHypervisor(home).images, paths.disk)),
       fact(readAccess(machine)),
+      fact(readExposed(machine)),
       fact(readKeyDigests(paths.secrets)),
       fact(readOtherKeys(machine)),
     ]);
-  return { configuration, releases, variables, certificates, tables, access, channelKeys, otherKeys };
+  return {
+    configuration,
+    releases,
+    variables,
+    certificates,
+    tables,
+    access,
+    exposed,
+    channelKeys,
+    otherKeys,
+  };
 }
 
 async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
@@ -100,20 +118,32 @@ async function readReleases(
 
 async function readAccess({
   home,
-  paths: { directory, secrets, configuration, variables },
+  paths: { directory, secrets, configuration, variables, tpm },
 }: Machine): Promise<FileAccess[]> {
-  const paths = [home.directory, home.keys, home.machines, directory, secrets, configuration, variables];
+  // a directory may be a link to another disk: `readExposed` judges links
+  const tops = [home.directory, home.keys, home.machines, directory, secrets, configuration, variables];
+  if (await exists(tpm)) tops.push(tpm, virtualTpmState(tpm).key);
+  const below: string[] = [];
   for (const parent of [home.keys, secrets]) {
     const names = await readdir(parent, { recursive: true });
-    paths.push(...names.map((each) => join(parent, each)));
+    below.push(...names.map((each) => join(parent, each)));
   }
-  return Promise.all(
-    paths.map(async (path) => {
-      const found = await stat(path);
-      const kind = found.isDirectory() ? 'directory' : found.isFile() ? 'file' : 'other';
-      return { path: relative(home.directory, path) || '.', kind, mode: found.mode & 0o7777 } as const;
-    }),
-  );
+  const accessOf = (path: string, found: Stats): FileAccess => ({
+    path: relative(home.directory, path) || '.',
+    kind: found.isDirectory() ? 'directory' : found.isFile() ? 'file' : 'other',
+    mode: found.mode & 0o7777,
+    // the programs of a machine can have a user of their own, which owns what they write
+    ...(!isOwnUser(found.uid) && path !== variables && { stranger: found.uid }),
+  });
+  return Promise.all([
+    ...tops.map(async (path) => accessOf(path, await stat(path))),
+    ...below.map(async (path) => accessOf(path, await lstat(path))),
+  ]);
+}
+
+async function readExposed({ home, paths }: Machine): Promise<string[]> {
+  const found = await Promise.all([home.keys, paths.secrets, paths.tpm].map(exposureOf));
+  return [...new Set(found.filter((problem) => problem !== undefined))];
 }
 
 async function readKeyDigests(secrets: string): Promise<ChannelKeyDigests> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { failure, isSystemError } from './errors.ts';
+import { requireOwnPath } from './own-path.ts';
 
 /** Flushes a directory, so that a rename or a new name in it survives a power failure. */
 export async function syncDirectory(directory: string): Promise<void> {
@@ -35,9 +36,15 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
   }
 }
 
-/** Creates a directory that only its owner can enter (mode 0700), and its parents. */
+/**
+ * Creates a directory that only its owner can enter (mode 0700), and its parents. One that exists may be of another user: then
+ * nothing may be made in it.
+ * @throws HoldfastError `file.exposed` when other users could replace what is in it.
+ */
 export async function makePrivateDirectory(path: string): Promise<void> {
+  await requireOwnPath(path); // before anything is made below a directory of another user
   await mkdir(path, { recursive: true, mode: 0o700 });
+  await requireOwnPath(path);
 }
 
 /**

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { exists } from '../base/files.ts';
 import { findProgram } from '../base/find-program.ts';
 import type { HostCheck, HostFinding } from '../base/host-check.ts';
+import { exposureOf } from '../base/own-path.ts';
 import { type Bytes, formatSize, GiB } from '../base/size.ts';
 import type { Distribution, HostPackage } from '../distribution/distribution.ts';
 import { socketPathExcess } from '../hypervisor/socket-paths.ts';
@@ -29,6 +30,7 @@ export function hostChecks(home: Home): readonly HostCheck[] {
     ...hypervisor.checks,
     { name: 'memory', examine: async () => memoryFinding(process.availableMemory() as Bytes) },
     { name: 'disk space', examine: () => examineSpace(home.directory) },
+    { name: 'home', examine: () => examineHome(home) },
     { name: 'socket paths', examine: async () => socketPathFinding(home) },
     { name: 'autostart', examine: examineServices },
     { name: 'package mirror', examine: () => examineMirror(hostDistribution) },
@@ -56,6 +58,19 @@ async function examineSpace(home: string): Promise<HostFinding> {
   while (!(await exists(directory)) && directory !== dirname(directory)) directory = dirname(directory);
   const { bavail, bsize } = await statfs(directory);
   return spaceFinding((bavail * bsize) as Bytes, home);
+}
+
+async function examineHome({ directory, keys, machines }: Home): Promise<HostFinding> {
+  const [problem] = (await Promise.all([keys, machines].map(exposureOf))).filter(
+    (each) => each !== undefined,
+  );
+  if (problem === undefined)
+    return { verdict: 'ok', found: `${directory}: only this user and root can change it` };
+  return {
+    verdict: 'missing',
+    found: `other users could replace keys and machines: ${problem}`,
+    remedy: 'correct owner and mode after a look at what is there, or set HOLDFAST_HOME to another directory',
+  };
 }
 
 export function spaceFinding(free: Bytes, home: string): HostFinding {

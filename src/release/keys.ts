@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../base/errors.ts';
 import { exists, makePrivateDirectory, syncDirectory } from '../base/files.ts';
+import { requireOwnPath } from '../base/own-path.ts';
 import { run } from '../base/process.ts';
 
 /**
@@ -30,11 +31,15 @@ const validDays = 365 * 100;
 /**
  * Returns the paths of a key pair. Makes it on first use, atomically: directory 0700, private key 0600.
  * @param directory HOLDFAST_HOME/keys.
+ * @throws HoldfastError `file.exposed` when another user could have put it there.
  */
 export async function keyPair(directory: string, name: KeyName): Promise<KeyPair> {
   const home = join(directory, name);
   const pair = { privateKey: join(home, 'private.pem'), certificate: join(home, 'certificate.pem') };
-  if (await exists(home)) return pair;
+  if (await exists(home)) {
+    await requireOwnPath(pair.privateKey);
+    return pair;
+  }
   await makePrivateDirectory(directory);
   const temporary = await mkdtemp(join(directory, `.${name}-`));
   try {
@@ -79,13 +84,15 @@ export function isManifestSigned(
 
 /**
  * Verifies the signature of the bytes of `release.json`.
- * @throws HoldfastError `release.signature` when another key signed it, or it was modified.
+ * @throws HoldfastError `release.signature` when another key signed it, or it was modified; `file.exposed` when another user could
+ *   have put the certificate there.
  */
 export async function verifyManifest(
   manifest: Uint8Array,
   signature: Uint8Array,
   certificate: string,
 ): Promise<void> {
+  await requireOwnPath(certificate);
   if (isManifestSigned(manifest, signature, new X509Certificate(await readFile(certificate)))) return;
   throw failure('release.signature', 'the release is not signed by a key that this host trusts', {
     why: 'release.json.sig does not match release.json and the release certificate',

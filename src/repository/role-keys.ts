@@ -5,6 +5,7 @@ import { canonicalize } from '@tufjs/canonical-json';
 import { Key, Signature } from '@tufjs/models';
 import { failure, isSystemError } from '../base/errors.ts';
 import { makePrivateDirectory, readBounded, writeFileAtomic } from '../base/files.ts';
+import { requireOwnPath } from '../base/own-path.ts';
 import type { Role } from './roles.ts';
 
 /** An Ed25519 private key of a role. */
@@ -31,7 +32,7 @@ export async function makeRoleKey(directory: string, role: Role): Promise<RoleKe
 
 /**
  * Reads all private keys of a role in `directory`, including those from before a rotation.
- * @throws HoldfastError `repository.keys` when there are none.
+ * @throws HoldfastError `repository.keys` when there are none, `file.exposed` when another user could have put one there.
  */
 export async function readRoleKeys(directory: string, role: Role): Promise<RoleKey[]> {
   const names = await readdir(join(directory, role)).catch((error: unknown): string[] => {
@@ -39,8 +40,11 @@ export async function readRoleKeys(directory: string, role: Role): Promise<RoleK
     throw error;
   });
   const keys: RoleKey[] = [];
-  for (const name of names.filter((each) => each.endsWith('.pem')).sort())
-    keys.push(roleKey((await readBounded(join(directory, role, name), keyFileLimit)).toString()));
+  for (const name of names.filter((each) => each.endsWith('.pem')).sort()) {
+    const path = join(directory, role, name);
+    await requireOwnPath(path);
+    keys.push(roleKey((await readBounded(path, keyFileLimit)).toString()));
+  }
   if (keys.length > 0) return keys;
   throw failure('repository.keys', `cannot sign: no ${role} key found`, {
     why: `${join(directory, role)} contains no key`,

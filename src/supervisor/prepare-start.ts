@@ -1,3 +1,4 @@
+import { requireOwnPath } from '../base/own-path.ts';
 import { setNoBootMenu, setVerity } from '../firmware/boot.ts';
 import { isOwn, printedVariable } from '../firmware/own-variables.ts';
 import { restoreVariableStore, saveVariableStore } from '../firmware/saved-store.ts';
@@ -12,10 +13,11 @@ import { machineHardware } from './hardware.ts';
  * Prepares a machine that is off for its next start. Its boot entries are derived from its configuration each
  * time, and foreign UEFI variables removed, so that changes by the guest have no effect.
  * @returns what to start.
- * @throws HoldfastError `firmware.variables`, and those of `readConfiguration`.
+ * @throws HoldfastError `file.exposed` when another user could replace the machine's keys, `firmware.variables`, and those of `readConfiguration`.
  */
 export async function prepareStart(machine: Machine, log: (line: string) => void): Promise<MachineHardware> {
   const { paths } = machine;
+  await requireOwnPath(paths.secrets);
   const configuration = await machine.reload(); // changed by other processes since
   const { verity } = configuration;
   if (await restoreVariableStore(paths.variables))

@@ -183,6 +183,7 @@ export const goodFacts: HostFactTypes = {
     { path: 'machines/default/secrets/identity', kind: 'file', mode: 0o600 },
     { path: 'machines/default/secrets/identity.pub', kind: 'file', mode: 0o644 },
   ],
+  exposed: [],
   channelKeys: { identity: keyDigest(identity), hostKey: keyDigest(hostKey) },
   otherKeys: { 'gateway-1': { identity: 'aa', hostKey: 'bb' } },
 };

@@ -285,5 +285,25 @@ export const sabotages: readonly Sabotage[] = [
     },
     fails: ['secrets-private'],
   },
+  {
+    what: 'a private key given to another user',
+    host: {
+      access: [
+        ...goodFacts.access,
+        { path: 'keys/release/private.pem', kind: 'file', mode: 0o600, stranger: 65534 },
+      ],
+    },
+    fails: ['secrets-private'],
+  },
+  {
+    what: 'a private key that is a link',
+    host: { access: [...goodFacts.access, { path: 'keys/release/private.pem', kind: 'other', mode: 0o777 }] },
+    fails: ['secrets-private'],
+  },
+  {
+    what: 'a home below a directory of another user',
+    host: { exposed: ['/home/other belongs to user 1000'] },
+    fails: ['secrets-private'],
+  },
   { what: 'no secrets', host: { access: [] }, fails: ['secrets-private'] },
 ];

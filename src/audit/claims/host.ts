@@ -4,8 +4,9 @@ import type { FileAccess } from '../host-facts.ts';
 /** Files that other users may read: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose directories are private each. */
 const readable = /(?:\.pub|certificate\.pem|root\.json|^\.)$/;
 
-function problemOf({ path, kind, mode }: FileAccess): string[] {
+function problemOf({ path, kind, mode, stranger }: FileAccess): string[] {
   const text = mode.toString(8).padStart(4, '0');
+  if (stranger !== undefined) return [`${path} belongs to user ${stranger}`];
   if (kind === 'other') return [`${path} is neither a file nor a directory`];
   if (readable.test(path)) return (mode & 0o022) === 0 ? [] : [`other users can write ${path} (${text})`];
   return (mode & 0o077) === 0 ? [] : [`other users can access ${path} (${text})`];
@@ -19,12 +20,15 @@ export const hostClaims = [
     since: '0.1',
     notStopped: 'Root on the host, and every program of the user who owns HOLDFAST_HOME.',
     guest: {},
-    host: ['access'],
-    judge: (_guest, { access }) => {
+    host: ['access', 'exposed'],
+    judge: (_guest, { access, exposed }) => {
       const secrets = access.filter(({ path }) => path.includes('/secrets/'));
-      const problems = access.flatMap(problemOf);
+      const problems = [...access.flatMap(problemOf), ...exposed];
       if (secrets.length === 0) problems.push('the machine has no secrets');
-      return unless(problems, `only the owner can access ${access.length} files and directories`);
+      return unless(
+        problems,
+        `only this user and root own and can access ${access.length} files and directories`,
+      );
     },
   }),
   defineClaim({

@@ -74,6 +74,11 @@ export const commandLineCodes = {
     when: 'The file system has less free space than the step needs.',
     remedy: 'Free some space, or set HOLDFAST_HOME to a directory on a larger disk.',
   },
+  'file.exposed': {
+    when: 'Keys or machines would be below a directory that another user owns or may write.',
+    remedy:
+      'Run as the owner of the directory, without sudo, or choose a directory of which all parents belong to you or to root and are writable for no one else. [Files](files.md#access) lists what is checked.',
+  },
   'file.too-large': {
     when: 'A file that Holdfast reads as a whole exceeds its size limit.',
     remedy: 'Check that the path names the intended file, and restore the file if it is damaged.',

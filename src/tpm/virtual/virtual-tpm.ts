@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure, isSystemError } from '../../base/errors.ts';
-import { exists, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
+import { exists, makePrivateDirectory, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
 import { type GuardedHierarchy, hierarchyRequests } from '../codec/hierarchy-requests.ts';
 import { readBody } from '../codec/requests.ts';
 import {
@@ -48,7 +48,7 @@ export async function makeVirtualTpm(directory: string): Promise<boolean> {
   if (await exists(directory)) return false;
   const draft = `${directory}.new`;
   await rm(draft, { recursive: true, force: true });
-  await mkdir(draft, { mode: 0o700 });
+  await makePrivateDirectory(draft);
   const state = virtualTpmState(draft);
   await mkdir(state.directory, { mode: 0o700 });
   await writeFile(state.key, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });

@@ -245,6 +245,7 @@ test('a fact of the host that cannot be read fails every claim that needs it, an
   assert.deepEqual(failed('certificates'), ['secure-boot-keys']);
   assert.equal(failed('tables').length, 9);
   assert.deepEqual(failed('access'), ['secrets-private']);
+  assert.deepEqual(failed('exposed'), ['secrets-private']);
   assert.deepEqual(failed('channelKeys'), ['ssh-keys-unique', 'ssh-keys-pinned']);
   assert.deepEqual(failed('otherKeys'), ['ssh-keys-unique']);
   assert.ok(failed('configuration').includes('no-listeners'));
