@@ -9,6 +9,8 @@ import type {
   PackageRequest,
 } from '../distribution/distribution.ts';
 import { unpackDebianPackage } from './fetch-package.ts';
+import { isCopyGood } from './fetched-copy.ts';
+import { fetchedPackages } from './fetched-packages.ts';
 import { debianBuildPackages } from './host-packages.ts';
 import { installRoot } from './install-root.ts';
 import { installedVersions } from './installed.ts';
@@ -28,6 +30,9 @@ const host: HostDistribution = {
   installedVersions,
   findMirrors: hostMirrors,
   async fetchPackage({ name, suite, mirror }, directory) {
+    const pins = fetchedPackages[hostArchitecture.name][name];
+    if (!pins) throw new TypeError(`${name} has no minimum version`);
+    if (await isCopyGood(directory, pins)) return;
     const archive = mirror ?? (await hostMirrors())?.archive;
     if (archive === undefined) {
       throw failure('package.no-mirror', `cannot fetch ${name}: no mirror of Debian is known`, {
@@ -35,7 +40,7 @@ const host: HostDistribution = {
         next: `run \`${host.refreshCommand}\` and try again`,
       });
     }
-    const wanted = { name, suite: suites[suite], mirror: archive, keyring: archiveKeyring };
+    const wanted = { name, suite: suites[suite], mirror: archive, keyring: archiveKeyring, pins };
     await unpackDebianPackage(wanted, directory);
   },
 };

@@ -37,9 +37,10 @@ export interface HostDistribution {
   /** Returns the host's mirrors; undefined when it knows none. */
   findMirrors(): Promise<Mirrors | undefined>;
   /**
-   * Fetches a package and unpacks it into `directory`, without installing it. No-op when the directory exists. The
-   * archive's signature is checked.
-   * @throws HoldfastError `package.no-mirror`, `package.mirror` (exit code 2), `package.fetch`.
+   * Fetches a package and unpacks it into `directory`, without installing it. The archive's signature is checked, and the version.
+   * A copy that is there is checked again, and replaced if it was changed.
+   * @throws HoldfastError `package.no-mirror`, `package.mirror` (exit code 2), `package.fetch`, `package.outdated`, `package.digest`,
+   *   `package.stale`, `file.exposed`.
    */
   fetchPackage(request: PackageRequest, directory: string): Promise<void>;
 }

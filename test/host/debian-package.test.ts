@@ -1,13 +1,29 @@
 import assert from 'node:assert/strict';
-import { appendFile, cp, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { appendFile, chmod, cp, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { HoldfastError } from '../../src/base/errors.ts';
+import { digestOfFile } from '../../src/base/file-digest.ts';
 import { run } from '../../src/base/process.ts';
 import { type DebianPackage, unpackDebianPackage } from '../../src/debian/fetch-package.ts';
+import { isCopyGood } from '../../src/debian/fetched-copy.ts';
+import type { PackagePins } from '../../src/debian/package-pins.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/debian-archive');
+const debFile = 'pool/sid/hello-fixture_1.0_amd64.deb';
+const program = 'usr/bin/hello-fixture';
+const helloProgram = '#!/bin/sh\necho hello\n';
+const pins: PackagePins = {
+  least: '1.0',
+  versions: {
+    '1.0': {
+      archive: await digestOfFile(join(fixture, debFile)),
+      programs: { [program]: createHash('sha256').update(helloProgram).digest('hex') },
+    },
+  },
+};
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-debian-'));
 after(() => rm(directory, { recursive: true }));
 
@@ -20,6 +36,7 @@ async function archive(name: string): Promise<{ wanted: DebianPackage; tools: st
     suite: 'sid',
     mirror: `copy:${copy}`,
     keyring: join(fixture, 'keyring.gpg'),
+    pins,
   };
   return { wanted, tools: join(directory, name, 'tools'), copy };
 }
@@ -34,15 +51,71 @@ async function refused(wanted: DebianPackage, tools: string, code: string, why: 
   assert.deepEqual(await readdir(tools).catch(() => []), [], 'nothing is left');
 }
 
-test('unpacks a signed package once, also below a directory with an unusual name', async () => {
-  const { wanted, tools, copy } = await archive('an "odd"; name');
+test('unpacks a signed package, also below a directory with an unusual name', async () => {
+  const { wanted, tools } = await archive('an "odd"; name');
   const target = join(tools, 'hello');
   await unpackDebianPackage({ ...wanted, mirror: `copy:${fixture}` }, target);
   const { stdout } = await run(join(target, 'usr/bin/hello-fixture'), []);
   assert.equal(stdout.toString(), 'hello\n');
   assert.deepEqual(await readdir(tools), ['hello']);
-  await rm(copy, { recursive: true });
+  assert.equal(await isCopyGood(target, pins), true);
+});
+
+test('denies an old version that the archive once signed, and a known version with other content', async () => {
+  const { wanted, tools } = await archive('versions');
+  await refused({ ...wanted, suite: 'old' }, tools, 'package.outdated', /earliest version to use is 1\.0/);
+  await refused({ ...wanted, suite: 'changed' }, tools, 'package.digest', /instead of/);
+});
+
+test('accepts an unknown newer version from a current archive only', async () => {
+  const { wanted, tools } = await archive('newer');
+  for (const [suite, why] of [
+    ['stale', /was current until 2026-11-08/],
+    ['dated', /was current until 2026-01-15/],
+  ] as const)
+    await refused({ ...wanted, suite }, tools, 'package.stale', why);
+  const target = join(tools, 'hello');
+  await unpackDebianPackage({ ...wanted, suite: 'newer' }, target);
+  assert.equal((await run(join(target, program), [])).stdout.toString(), 'newer\n');
+  assert.equal(await isCopyGood(target, pins), true);
+  assert.equal(await isCopyGood(target, { ...pins, least: '1.2' }), false, 'its minimum was raised since');
+});
+
+test('a copy that was changed after it was unpacked is not used, but fetched again', async () => {
+  const { wanted, tools } = await archive('copy');
+  const target = join(tools, 'hello');
+  const record = join(target, 'holdfast-package.json');
+  assert.equal(await isCopyGood(target, pins), false, 'none');
+  const changes: readonly (() => Promise<unknown>)[] = [
+    () => appendFile(join(target, program), '# more\n'),
+    () => rm(join(target, program)),
+    () => writeFile(join(target, 'usr/bin/other'), 'added'),
+    async () => {
+      await rm(join(target, program));
+      await symlink('/bin/true', join(target, program));
+    },
+    async () => {
+      // with a record that fits: the known version has another program
+      await writeFile(join(target, program), 'other');
+      const other = createHash('sha256').update('other').digest('hex');
+      await writeFile(record, JSON.stringify({ format: 1, version: '1.0', files: { [program]: other } }));
+    },
+    async () => {
+      await writeFile(join(target, program), 'other');
+      await writeFile(record, 'damaged');
+    },
+  ];
+  for (const [index, change] of changes.entries()) {
+    await unpackDebianPackage(wanted, target);
+    assert.equal(await isCopyGood(target, pins), true);
+    await change();
+    assert.equal(await isCopyGood(target, pins), false, `change ${index}`);
+  }
   await unpackDebianPackage(wanted, target);
+  await rm(record);
+  assert.equal(await isCopyGood(target, pins), true, 'of an earlier Holdfast: a known version');
+  await chmod(join(target, 'usr'), 0o777);
+  await assert.rejects(isCopyGood(target, pins), { code: 'file.exposed' });
 });
 
 test('rejects an archive signed by another key', async () => {
@@ -74,11 +147,11 @@ test('rejects a changed package list and a changed or truncated package', async 
   await refused(list.wanted, list.tools, 'package.fetch', /./);
 
   const longer = await archive('longer');
-  await appendFile(join(longer.copy, 'pool/hello-fixture_1.0_amd64.deb'), 'x');
+  await appendFile(join(longer.copy, debFile), 'x');
   await refused(longer.wanted, longer.tools, 'package.fetch', /./);
 
   const cut = await archive('cut');
-  await truncate(join(cut.copy, 'pool/hello-fixture_1.0_amd64.deb'), 100);
+  await truncate(join(cut.copy, debFile), 100);
   await refused(cut.wanted, cut.tools, 'package.fetch', /./);
 });
 

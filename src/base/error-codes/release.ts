@@ -55,6 +55,10 @@ export const releaseCodes = {
     when: 'This host has no certificate of a trusted builder.',
     remedy: "Run `holdfast build`, or install the certificate of the release's builder.",
   },
+  'package.digest': {
+    when: 'A package from the archive has a known version, but other content than that version.',
+    remedy: 'Use another mirror of Debian, and treat this one as compromised.',
+  },
   'package.fetch': {
     when: 'A Debian package could not be downloaded or verified.',
     remedy: 'Check that the mirror can be reached and the keyring is that of Debian, or give another mirror.',
@@ -63,6 +67,15 @@ export const releaseCodes = {
     when: 'A package must be fetched, but the package manager of the host knows no mirror.',
     remedy:
       'Run `sudo apt-get update` and try again. For a machine, `deploy --transport tcp` needs no such package.',
+  },
+  'package.outdated': {
+    when: 'The archive offers only a version of a package that is below the minimum for Holdfast.',
+    remedy: 'Use another mirror of Debian. A third party may be replaying an old state of this one.',
+  },
+  'package.stale': {
+    when: 'The archive offers a version that this Holdfast does not know, and its signed Release file is not current.',
+    remedy:
+      'Use a current mirror of Debian, and check the clock of this host. A third party may be replaying an old state of the archive.',
   },
   'package.mirror': {
     when: 'The address of a Debian mirror is not a URL.',

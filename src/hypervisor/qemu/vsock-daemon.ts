@@ -10,7 +10,7 @@ export async function findVsockDaemon(tools: string): Promise<string | undefined
 }
 
 /**
- * Returns the daemon's path. Fetches it first when it is missing: stable Debian releases up to 13 lack it.
+ * Returns the daemon's path: installed on the host, or fetched, which is checked each time. Stable Debian releases up to 13 lack it.
  * @throws HoldfastError those of `fetchPackage`.
  */
 export async function fetchVsockDaemon(
@@ -18,8 +18,8 @@ export async function fetchVsockDaemon(
   distribution: HostDistribution,
   mirror?: string,
 ): Promise<string> {
-  const found = await findVsockDaemon(tools);
-  if (found !== undefined) return found;
+  const installed = await findProgram(program);
+  if (installed !== undefined) return installed;
   await distribution.fetchPackage({ name: program, suite: 'development', mirror }, join(tools, program));
   return fetchedProgram(tools);
 }
