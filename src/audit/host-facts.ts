@@ -122,8 +122,13 @@ async function readAccess({
 }: Machine): Promise<FileAccess[]> {
   // a directory may be a link to another disk: `readExposed` judges links
   const tops = [home.directory, home.keys, home.machines, directory, secrets, configuration, variables];
-  if (await exists(tpm)) tops.push(tpm, virtualTpmState(tpm).key);
   const below: string[] = [];
+  if (await exists(tpm)) {
+    tops.push(tpm);
+    // what its program writes can have the machine's user
+    const own = (await readdir(tpm)).filter((name) => join(tpm, name) !== virtualTpmState(tpm).directory);
+    below.push(...own.map((name) => join(tpm, name)));
+  }
   for (const parent of [home.keys, secrets]) {
     const names = await readdir(parent, { recursive: true });
     below.push(...names.map((each) => join(parent, each)));

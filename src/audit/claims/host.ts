@@ -2,7 +2,7 @@ import { defineClaim, notApplicable, unless } from '../claim.ts';
 import type { FileAccess } from '../host-facts.ts';
 
 /** Files that other users may read: public keys, TUF's root metadata, and HOLDFAST_HOME itself, whose directories are private each. */
-const readable = /(?:\.pub|certificate\.pem|root\.json|^\.)$/;
+const readable = /(?:\.pub|(?:certificate|attestation-key)\.pem|root\.json|^\.)$/;
 
 function problemOf({ path, kind, mode, stranger }: FileAccess): string[] {
   const text = mode.toString(8).padStart(4, '0');

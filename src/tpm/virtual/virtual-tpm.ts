@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure, isSystemError } from '../../base/errors.ts';
-import { exists, makePrivateDirectory, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
+import {
+  exists,
+  makePrivateDirectory,
+  readBounded,
+  syncDirectory,
+  writeFileAtomic,
+} from '../../base/files.ts';
 import { type GuardedHierarchy, hierarchyRequests } from '../codec/hierarchy-requests.ts';
 import { readBody } from '../codec/requests.ts';
 import {
