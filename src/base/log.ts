@@ -1,3 +1,5 @@
+import { oneLine } from './visible.ts';
+
 /** The parts that log, with the events that each logs. */
 export const subsystems = {
   cli: 'interruptions, and where errors come from',
@@ -48,8 +50,12 @@ export function debug(subsystem: Subsystem, line: string): void {
   if (enabled.has(subsystem)) process.stderr.write(formatLine(subsystem, line));
 }
 
+/** Characters of an event that are logged. An argv of a program can have some thousand. */
+const longestLine = 8000;
+
 /** Returns a line of a log, the same for standard error and for files: time, subsystem, text. */
 export function formatLine(subsystem: Subsystem, line: string, now = new Date()): string {
-  // one line for one event, without control characters: a guest or a program may have supplied the text
-  return `${now.toISOString()} ${subsystem}: ${line.replaceAll(/\p{Cc}+/gu, ' ')}\n`;
+  // one line for one event, bounded and without control characters: a guest or a program may have supplied the text
+  const text = line.length > longestLine ? `${line.slice(0, longestLine)}…` : line;
+  return `${now.toISOString()} ${subsystem}: ${oneLine(text.replaceAll(/\p{Cc}+/gu, ' '))}\n`;
 }

@@ -28,3 +28,14 @@ export function visibleJson(json: string): string {
     ).join(''),
   );
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences
+const colours = /(\x1b\[(?:[0-2]|22|3[1-9]|9[0-7])m)/;
+
+/** Returns text of several lines for a terminal, in which the colours of `styleText` stay too. */
+export function visibleColours(text: string): string {
+  return text
+    .split(colours)
+    .map((part, index) => (index % 2 === 1 ? part : visibleLines(part)))
+    .join('');
+}

@@ -72,4 +72,61 @@ export const bounds = {
     time: 300_000,
     beyond: fails,
   },
+  journalEntry: { source: 'entry of the journal (`logs --json`)', bytes: MiB, beyond: fails },
+  journalArchive: {
+    source: 'journal in an archive (`logs --archive`)',
+    bytes: 64 * MiB,
+    time: 120_000,
+    beyond: 'only its end is kept; without one in time, the archive is made without it',
+  },
+  logArchive: {
+    source: 'other log in an archive (`logs --archive`)',
+    bytes: 64 * MiB,
+    beyond: 'only its end is copied',
+  },
+  execJson: {
+    source: 'each output of `exec --json`',
+    bytes: 64 * MiB,
+    beyond: 'the command fails with `guest.output`',
+  },
+  consoleLog: {
+    source: 'console log on the host, which has one predecessor',
+    bytes: 16 * MiB,
+    beyond: 'it is moved to its predecessor; looked at every 5 s',
+  },
+  processLog: {
+    source: 'log of QEMU, vhost-device-vsock and swtpm each, which has one predecessor',
+    bytes: MiB,
+    beyond: 'it is moved to its predecessor; looked at every 5 s',
+  },
+  consoleTail: {
+    source: 'end of the console log in which the reason of a failed start is looked for',
+    bytes: 256 * KiB,
+    beyond: 'earlier output is not read',
+  },
+  consoleLine: {
+    source: 'line of the console',
+    count: 512,
+    unit: 'characters',
+    beyond: 'only its beginning is read',
+  },
+  consoleShown: {
+    source: 'console that `logs` shows of a guest that does not come up',
+    count: 200,
+    unit: 'lines',
+    beyond: 'only its end is shown',
+  },
+  problem: { source: 'problem in `status`', count: 500, unit: 'characters', beyond: 'only its end is shown' },
+  retiredConnection: {
+    source: 'connections to the guest that the host has ended and the guest has not',
+    count: 64,
+    unit: 'connections',
+    beyond: 'the oldest is closed',
+  },
+  qmpMessage: {
+    source: "message on QEMU's control socket",
+    bytes: MiB,
+    time: 10_000,
+    beyond: 'the socket is closed',
+  },
 } as const satisfies Readonly<Record<string, Bound>>;

@@ -5,6 +5,7 @@ import type { Verdict } from '../../audit/claim.ts';
 import { auditPage, summary } from '../../audit/page.ts';
 import { failure } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
+import { oneLine } from '../../base/visible.ts';
 import { defineCommand } from '../framework/command.ts';
 import { anyText, setting } from '../framework/parameters.ts';
 
@@ -47,7 +48,7 @@ function auditText(report: AuditReport, stream: NodeJS.WritableStream): string {
   const width = Math.max(...results.map(({ id }) => id.length));
   const rows = results.map(({ id, verdict, evidence }) => {
     const word = styleText(colours[verdict], verdict.padEnd('not applicable'.length), { stream });
-    return `${id.padEnd(width)}  ${word}  ${evidence}`;
+    return `${id.padEnd(width)}  ${word}  ${oneLine(evidence)}`;
   });
   const head = `${machine}, release ${release ?? 'unknown'}, root hash ${rootHash ?? 'unknown'}, ${time}`;
   return [head, '', ...rows, '', summary(results)].join('\n');

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
 import { failure, misuse } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
+import { bounds } from '../../channel/bounds.ts';
 import { journalCommand } from '../../guest/journal.ts';
 import { archiveLogs } from '../../lifecycle/log-archive.ts';
 import { readConsole } from '../../supervisor/console-log.ts';
@@ -13,11 +14,9 @@ import { isOff } from '../../supervisor/state.ts';
 import { type Context, defineCommand } from '../framework/command.ts';
 import { anyText, setting, toggle } from '../framework/parameters.ts';
 import type { logsOutput } from '../output/guest.ts';
+import { jsonLines, visibleText } from '../terminal/guest-text.ts';
 
 type LogsContext = Context<z.input<typeof logsOutput>>;
-
-/** Lines of a console log that are shown. */
-const consoleLines = 200;
 
 export const logsCommand = defineCommand({
   description:
@@ -65,7 +64,7 @@ async function showConsole({ machine, streams, output }: LogsContext, state: Mac
     `${machine.name} is ${state} and does not answer; console output since its last start:\n`,
   );
   const lines = (await readConsole(machine.paths.consoleLog)).split('\n').slice(0, -1);
-  for (const line of lines.slice(-consoleLines)) output.result({ console: line }, line);
+  for (const line of lines.slice(-bounds.consoleShown.count)) output.result({ console: line }, line);
 }
 
 async function showJournal(context: LogsContext, follow: boolean): Promise<void> {
@@ -84,11 +83,14 @@ async function showJournal(context: LogsContext, follow: boolean): Promise<void>
   signal.addEventListener('abort', hangUp);
   try {
     command.stdin.on('error', () => {}).end();
-    command.stderr.pipe(streams.stderr, { end: false });
-    await pipeline(command.stdout, streams.stdout, { end: false });
+    await Promise.all([
+      pipeline(command.stdout, json ? jsonLines() : visibleText(), streams.stdout, { end: false }),
+      pipeline(command.stderr, visibleText(), streams.stderr, { end: false }),
+    ]);
     const end = await command.ended;
     context.exitWith('code' in end ? end.code : 1);
   } finally {
+    command.hangUp();
     signal.removeEventListener('abort', hangUp);
   }
 }

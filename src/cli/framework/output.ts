@@ -1,3 +1,5 @@
+import { visibleColours, visibleJson } from '../../base/visible.ts';
+
 /** A value of the type that a schema describes, read-only. */
 export type Printed<T> = T extends readonly (infer Item)[]
   ? readonly Printed<Item>[]
@@ -13,13 +15,15 @@ export interface Output<T> {
   readonly printed: () => Promise<void>;
 }
 
-/** Prints answers on `stream`: with `json` one object per line, so that a stream of answers can be read line by line. */
+/**
+ * Prints answers on `stream`: with `json` one object per line, so that a stream of answers can be read line by line. Nothing in
+ * them controls a terminal: parts of any answer can come from a guest.
+ */
 export function printOn(stream: NodeJS.WritableStream, json: boolean): Output<unknown> {
   return {
     result: (value, text) => {
-      stream.write(
-        json ? `${JSON.stringify(value)}\n` : text === '' || text.endsWith('\n') ? text : `${text}\n`,
-      );
+      const line = json ? visibleJson(JSON.stringify(value)) : visibleColours(text);
+      stream.write(!json && (line === '' || line.endsWith('\n')) ? line : `${line}\n`);
     },
     printed: () =>
       new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import { inspect, styleText } from 'node:util';
 import { describe, type ExitCode, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
 import { isDebug } from '../../base/log.ts';
+import { visibleJson, visibleLines } from '../../base/visible.ts';
 
 /** What to do about errors of the operating system that any command can meet. */
 const systemErrors = [
@@ -45,11 +46,11 @@ export function report(error: unknown, stream: NodeJS.WritableStream, json: bool
   const errors = errorsOf(error).map(explained);
   if (json) {
     const list = errors.map(({ code, message, why, next }) => ({ code, message, why, next }));
-    stream.write(`${JSON.stringify({ errors: list })}\n`);
+    stream.write(`${visibleJson(JSON.stringify({ errors: list }))}\n`);
   } else {
     for (const each of errors) stream.write(lines(each, stream));
   }
-  if (isDebug('cli')) for (const each of errors) stream.write(`${stackOf(each)}\n`);
+  if (isDebug('cli')) for (const each of errors) stream.write(`${visibleLines(stackOf(each))}\n`);
   return errors.some(({ exitCode }) => exitCode === 1) ? 1 : 2;
 }
 
@@ -79,16 +80,11 @@ function explained(error: unknown): HoldfastError {
 }
 
 function lines({ message, why, next }: HoldfastError, stream: NodeJS.WritableStream): string {
-  // styleText respects NO_COLOR, FORCE_COLOR and whether the stream is a terminal
-  const parts = [`${styleText(['red', 'bold'], 'error:', { stream })} ${plain(message)}`];
-  if (why) parts.push(`  why:  ${plain(why)}`);
-  if (next) parts.push(`  next: ${plain(next)}`);
+  // errors quote files and guests; styleText respects NO_COLOR, FORCE_COLOR and whether the stream is a terminal
+  const parts = [`${styleText(['red', 'bold'], 'error:', { stream })} ${visibleLines(message)}`];
+  if (why) parts.push(`  why:  ${visibleLines(why)}`);
+  if (next) parts.push(`  next: ${visibleLines(next)}`);
   return `${parts.join('\n')}\n`;
-}
-
-/** Removes control characters: errors quote files and guests. */
-function plain(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, '\u{fffd}');
 }
 
 /** Returns the stack of an error and of all its causes: `inspect` prints them, and one that contains itself once. */

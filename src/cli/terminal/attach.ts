@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { failure, isFailure } from '../../base/errors.ts';
+import { bounds } from '../../channel/bounds.ts';
 import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../../channel/guest.ts';
 import type { Context } from '../framework/command.ts';
 import { report } from '../framework/report.ts';
@@ -18,9 +19,6 @@ const unreadCode = 128 + constants.signals.SIGPIPE;
 
 /** Signals to this process that are forwarded to the command in the guest. */
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies readonly GuestSignal[];
-
-/** Limit for each output with `--json`. */
-const jsonLimit = 64 * 1024 * 1024;
 
 /**
  * Runs a command in the guest as if it ran here: standard streams, signals, terminal and exit code are its own. A command
@@ -144,9 +142,9 @@ async function collect(stream: Readable): Promise<Buffer> {
   let size = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > jsonLimit) {
+    if (size > bounds.execJson.bytes) {
       throw failure('guest.output', 'cannot return the output with --json: it is too long', {
-        why: `at most ${jsonLimit} bytes of each stream are returned`,
+        why: `at most ${bounds.execJson.bytes} bytes of each stream are returned`,
         next: 'run it without --json',
       });
     }

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { formatSize } from '../../../base/size.ts';
+import { oneLine } from '../../../base/visible.ts';
 import type { BootState } from '../../../guest/boot.ts';
 import type { MachineStatus } from '../../../lifecycle/status.ts';
 import type { MachineName } from '../../../machine/paths.ts';
@@ -39,7 +40,7 @@ export function statusText(status: MachineStatus): string {
     ['guest', status.guestProblem],
   ];
   return rows
-    .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${text}`))
+    .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${oneLine(text)}`))
     .join('\n');
 }
 
