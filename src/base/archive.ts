@@ -1,12 +1,19 @@
+import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { describe, isSystemError, misuse } from './errors.ts';
 import { run } from './process.ts';
 import type { Progress } from './progress.ts';
 
 /** One file of the archive: a copy of a file, or what `make` returns. */
 export type ArchiveEntry =
-  | { readonly name: string; readonly copy: string }
+  | {
+      readonly name: string;
+      readonly copy: string;
+      /** Bytes: of a longer file the end is copied. Default: all. */
+      readonly maximum?: number;
+    }
   | { readonly name: string; readonly make: () => Promise<string | Uint8Array> };
 
 /** What happened to an entry: `included`, `does not exist`, or `failed: ` and the reason. */
@@ -81,10 +88,17 @@ async function makeScratch(path: string): Promise<string> {
   }
 }
 
+async function copyEnd(from: string, to: string, maximum: number): Promise<void> {
+  const { size } = await stat(from);
+  if (size <= maximum) await copyFile(from, to);
+  else
+    await pipeline(createReadStream(from, { start: size - maximum, end: size - 1 }), createWriteStream(to));
+}
+
 async function collect(entry: ArchiveEntry, directory: string): Promise<string> {
   const path = join(directory, entry.name);
   try {
-    if ('copy' in entry) await copyFile(entry.copy, path);
+    if ('copy' in entry) await copyEnd(entry.copy, path, entry.maximum ?? Number.POSITIVE_INFINITY);
     else await writeFile(path, await entry.make());
     return 'included';
   } catch (error) {

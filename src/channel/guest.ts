@@ -73,6 +73,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Bytes of standard output that are accepted. Default: `bounds.commandOutput`. */
   readonly maximum?: number;
+  /** Keeps the last `maximum` bytes of a longer output instead of failing. */
+  readonly endOnly?: boolean;
   /** Exit codes that are no failure. Default: 0 only. */
   readonly accept?: readonly number[];
 }

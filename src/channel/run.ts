@@ -30,11 +30,7 @@ export async function runToEnd(
     if (typeof input !== 'function') command.stdin.end(input);
     const [stdout, stderr, end] = await Promise.race([
       limit.passed,
-      Promise.all([
-        collect(command.stdout, options.maximum ?? bounds.commandOutput.bytes, line, answer),
-        readTail(command.stderr),
-        command.ended,
-      ]),
+      Promise.all([collect(command.stdout, options, line, answer), readTail(command.stderr), command.ended]),
     ]);
     if ('code' in end && (options.accept ?? [0]).includes(end.code))
       return { code: end.code, stdout, stderr };
@@ -71,7 +67,7 @@ function deadline({ timeoutMs, signal }: RunOptions, late: () => HoldfastError) 
 /** @param answer is called once, with what comes before the first NUL byte. */
 async function collect(
   stream: Readable,
-  maximum: number,
+  { maximum = bounds.commandOutput.bytes, endOnly = false }: RunOptions,
   line: string,
   answer?: (printed: Buffer) => void,
 ): Promise<Buffer> {
@@ -80,7 +76,8 @@ async function collect(
   let isAnswered = false;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maximum) {
+    while (endOnly && size - (chunks[0]?.length ?? size) >= maximum) size -= chunks.shift()?.length ?? 0;
+    if (size > maximum && !endOnly) {
       throw failure('guest.long', 'a command in the guest printed too much', {
         why: `more than ${maximum} bytes: ${line}`,
       });
@@ -92,7 +89,7 @@ async function collect(
       answer(printed.subarray(0, printed.indexOf(0)));
     }
   }
-  return Buffer.concat(chunks);
+  return Buffer.concat(chunks).subarray(endOnly ? -maximum : 0);
 }
 
 /**

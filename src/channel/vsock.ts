@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import type { ErrorCode } from '../base/error-codes.ts';
 import { describe, failure, type HoldfastError } from '../base/errors.ts';
 import { listenPrivately } from '../base/private-socket.ts';
+import { bounds } from './bounds.ts';
 
 /** Length of the longest valid answer. */
 const answerLimit = 'OK 4294967295\n'.length;
@@ -111,8 +112,19 @@ function problem(code: ErrorCode, port: number, why: string): HoldfastError {
   });
 }
 
-/** Ends this half and reads the other until it ends, for as long as the process lives. */
+/** Sockets whose other half the guest has not ended, oldest first. */
+const retired = new Set<Socket>();
+
+/**
+ * Ends this half and reads the other until it ends, for as long as the process lives. A guest that never ends its half loses the
+ * oldest, and with it perhaps its channel: see `Draining`.
+ */
 function retire(socket: Socket): void {
+  if (socket.closed) return;
+  retired.add(socket);
+  socket.on('close', () => retired.delete(socket));
+  const [oldest] = retired;
+  if (retired.size > bounds.retiredConnection.count) oldest?.destroy();
   socket.on('error', () => {});
   socket.on('end', () => socket.end());
   socket.end();

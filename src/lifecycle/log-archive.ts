@@ -1,6 +1,7 @@
 import { type ArchiveEntry, type ArchiveOutcome, writeArchive } from '../base/archive.ts';
 import { failure } from '../base/errors.ts';
 import type { Progress } from '../base/progress.ts';
+import { bounds } from '../channel/bounds.ts';
 import { journalCommand } from '../guest/journal.ts';
 import { hostChecks } from '../host/checks.ts';
 import { describeHost } from '../host/description.ts';
@@ -13,9 +14,6 @@ import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { previousLog } from '../supervisor/log-file.ts';
 import { powerState } from '../supervisor/power.ts';
 import { machineStatus } from './status.ts';
-
-/** Time limit for the guest to send its journal: milliseconds. */
-const journalLimit = 120_000;
 
 /**
  * Collects the logs and the state of a machine into one archive, even when it is off, hangs, or its configuration is damaged.
@@ -36,6 +34,7 @@ export function archiveLogs(
     ...archivedLogs(paths, hostHypervisor(home)).map((path) => ({
       name: path.slice(paths.directory.length + 1).replace('/', '-'),
       copy: path,
+      maximum: bounds.logArchive.bytes,
     })),
     { name: 'journal.txt', make: () => readJournal(machine) },
   ];
@@ -46,7 +45,9 @@ export function archiveLogs(
 async function readJournal(machine: Machine): Promise<Uint8Array> {
   const { state } = await powerState(machine);
   if (state !== 'running') throw failure('machine.not-ready', `the machine is ${state}`);
-  return (await guestOf(machine).run(journalCommand('text', false), { timeoutMs: journalLimit })).stdout;
+  const { bytes, time } = bounds.journalArchive;
+  const options = { timeoutMs: time, maximum: bytes, endOnly: true };
+  return (await guestOf(machine).run(journalCommand('text', false), options)).stdout;
 }
 
 /** Returns the log files of a machine that the archive contains. */

@@ -1,18 +1,14 @@
 import { appendFile, open } from 'node:fs/promises';
 import { isSystemError } from '../base/errors.ts';
-import { KiB } from '../base/size.ts';
+import { bounds } from '../channel/bounds.ts';
 
 /*
  * Reads the console output of a guest since its last start. The output is untrusted: it is shown bounded and without control
  * sequences, and decides only about starting again.
  */
 
-/** How much of the end of a console log is read: bytes. */
-const tailLimit = 256 * KiB;
-
-/** How much of a problem is shown: characters of a line, and in total. */
+/** How much of a line of a problem is shown: characters. */
 const lineLimit = 160;
-const problemLimit = 500;
 
 /** The supervisor writes this into the console log before each start. */
 const mark = '--- holdfast starts the machine: ';
@@ -62,7 +58,9 @@ export function consoleProblem(text: string): ConsoleProblem | undefined {
       if (kind !== 'notice') worst = kind;
     }
   }
-  return found.size === 0 ? undefined : { text: [...found].join('; ').slice(-problemLimit), kind: worst };
+  return found.size === 0
+    ? undefined
+    : { text: [...found].join('; ').slice(-bounds.problem.count), kind: worst };
 }
 
 /** Marks the beginning of a start in the console log. */
@@ -77,14 +75,20 @@ export async function readConsole(path: string): Promise<string> {
   return plainLines(at < 0 ? tail : tail.slice(tail.indexOf('\n', at + 1) + 1));
 }
 
-/** Removes control sequences (ECMA-48), control characters and empty lines. */
+/** Removes control sequences (ECMA-48), control characters, empty lines, and the end of a long line. */
 export function plainLines(text: string): string {
   const lines = text
     // control sequences, operating system commands, and other escapes
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
     .replace(/\x1b\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b./g, '')
     .split(/[\r\n]+/)
-    .map((line) => line.replace(/[^\x20-\x7e]+/g, ' ').trim())
+    // the patterns of problems take quadratic time
+    .map((line) =>
+      line
+        .slice(0, bounds.consoleLine.count)
+        .replace(/[^\x20-\x7e]+/g, ' ')
+        .trim(),
+    )
     .filter((line) => line !== '');
   return lines.map((line) => `${line}\n`).join('');
 }
@@ -99,7 +103,7 @@ async function readTail(path: string): Promise<Buffer> {
   }
   try {
     const { size } = await handle.stat();
-    const length = Math.min(size, tailLimit);
+    const length = Math.min(size, bounds.consoleTail.bytes);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
     return buffer.subarray(0, bytesRead);
   } finally {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { failure } from '../../base/errors.ts';
+import { bounds } from '../../channel/bounds.ts';
 
 /** Greeting and responses have a few kilobytes. A longer line does not come from our QEMU. */
-const longestLine = 1024 * 1024;
+const longestLine = bounds.qmpMessage.bytes;
 
 /** QEMU's messages: QEMU Machine Protocol Specification, sections "Server Greeting", "Command Responses", "Asynchronous events". */
 export type QmpMessage =

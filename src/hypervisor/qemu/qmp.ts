@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import type { z } from 'zod';
 import { describe, failure } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
+import { bounds } from '../../channel/bounds.ts';
 import { LineSplitter, parseMessage, type QmpMessage } from './qmp-message.ts';
 
 export interface QmpEvent {
@@ -75,7 +76,7 @@ class Connection {
 
   constructor(path: string, options: QmpOptions) {
     this.#options = options;
-    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#timeoutMs = options.timeoutMs ?? bounds.qmpMessage.time;
     this.#greeting.promise.catch(() => {}); // awaited by negotiate(), unless connecting fails first
     this.#socket = connect(path);
     this.#socket.on('data', (chunk) => this.#read(chunk));

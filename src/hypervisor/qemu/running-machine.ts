@@ -6,7 +6,7 @@ import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/pr
 import { connectVsock, listenVsock } from '../../channel/vsock.ts';
 import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
 import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
-import { watchConsoleLog } from './console-log.ts';
+import { watchLogs } from './console-log.ts';
 import { exportDisk } from './disk-export.ts';
 import type { GuestEvents } from './guest-events.ts';
 import type { Qmp } from './qmp.ts';
@@ -41,7 +41,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
   const { accelerator, port } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
   const connect = port === undefined ? vsockConnector(parts) : tcpConnector(qmp, port);
-  const unwatchLog = watchConsoleLog(parts.consoleLog);
+  const unwatchLog = watchLogs(parts.consoleLog, files);
   let released = false;
 
   const watch = async () => {

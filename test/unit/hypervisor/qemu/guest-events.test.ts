@@ -3,7 +3,7 @@ import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { boundConsoleLog } from '../../../../src/hypervisor/qemu/console-log.ts';
+import { boundLog } from '../../../../src/hypervisor/qemu/console-log.ts';
 import { oemString, writeOemStrings } from '../../../../src/hypervisor/qemu/credentials.ts';
 import { GuestEvents } from '../../../../src/hypervisor/qemu/guest-events.ts';
 
@@ -53,14 +53,14 @@ test('a credential cannot imitate another or fill the tables', async () => {
 
 test('a console log above the limit is copied and truncated while its writer continues', async () => {
   const path = join(directory, 'console.log');
-  await boundConsoleLog(path, 10);
+  await boundLog(path, 10);
   const writer = await open(path, 'a');
   try {
     await writer.write('0123456789');
-    await boundConsoleLog(path, 10);
+    await boundLog(path, 10);
     assert.equal(await readFile(path, 'utf8'), '0123456789');
     await writer.write('x');
-    await boundConsoleLog(path, 10);
+    await boundLog(path, 10);
     await writer.write('new');
   } finally {
     await writer.close();
