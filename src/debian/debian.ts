@@ -16,8 +16,9 @@ import { installRoot } from './install-root.ts';
 import { installedVersions } from './installed.ts';
 import { archiveKeyring } from './keyring.ts';
 import { hostMirrors } from './mirror.ts';
+import { packageFiles } from './package-files.ts';
 import { debianPackage } from './package-list.ts';
-import { suite } from './recipe.ts';
+import { madePaths, suite } from './recipe.ts';
 import { findSources } from './sources.ts';
 import { prepareModules, stripRoot } from './strip-root.ts';
 
@@ -67,6 +68,8 @@ const guest: GuestDistribution = {
       loader: `${programs}/systemd-boot${efiSuffix}.efi`,
     };
   },
+  packageFiles,
+  isMade: (path) => madePaths.some((made) => made.test(path)),
   busybox: 'usr/bin/busybox',
   initrdPrograms: ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'],
   prepareModules,

@@ -159,6 +159,20 @@ export const removedPaths: readonly string[] = [
 ];
 
 /**
+ * Files of the finished tree that no package contains: scripts of packages and the build make them from what packages contain. A
+ * build fails when it ships any other such file, as no line of the SBOM would stand for it.
+ */
+export const madePaths: readonly RegExp[] = [
+  // configuration and accounts
+  /^etc\//,
+  /^(?:home\/[^/]+|root)\/\.[^/]+$/,
+  // indexes: depmod(8), systemd-hwdb(8), install-info(8)
+  /^usr\/lib\/modules\/[^/]+\/modules\.[^/]+$/,
+  /^usr\/lib\/udev\/hwdb\.bin$/,
+  /^usr\/share\/info\/dir$/,
+];
+
+/**
  * Kernel modules that are removed: drivers of devices that a machine does not have or must not use. A module that does
  * not exist cannot be loaded, not even by root.
  */

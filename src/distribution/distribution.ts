@@ -61,7 +61,7 @@ export interface InstalledPackage {
   /** The source package and its version: what security trackers list. */
   readonly source: string;
   readonly sourceVersion: string;
-  /** Its files were removed from the root again. */
+  /** The release ships none of its files. */
   readonly takenOut: boolean;
 }
 
@@ -120,6 +120,10 @@ export interface GuestDistribution {
    * @throws HoldfastError `release.packages`.
    */
   installRoot(request: RootRequest, step: ProgressStep): Promise<InstalledPackage[]>;
+  /** Returns the files of each package in a root before `strip`, as absolute paths, by the package's name. */
+  packageFiles(root: string): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Returns whether scripts of packages or the build make a file of the root, by its relative path; no package contains it. */
+  isMade(path: string): boolean;
   /** Returns the version of the distribution that was installed, such as `13.2`: the release's begins with it. */
   versionOf(root: string): Promise<string>;
   bootFiles(root: string): Promise<BootFiles>;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
 import { listOverlayContent, overlayContent } from '../../src/release/overlay-content.ts';
+import type { PackageLock } from '../../src/release/package-lock.ts';
 import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 
 /*
@@ -45,6 +46,33 @@ test('a release lists the content of its image below the overlays', async () => 
   } finally {
     await rm(root, { recursive: true, force: true });
   }
+});
+
+test('the SBOM names the packages of everything that is shipped, what boots first included', async () => {
+  const release = await builtRelease();
+  const read = async (name: string) => JSON.parse(await readFile(join(release, name), 'utf8'));
+  const { packages }: PackageLock = await read('packages.json');
+  const bill: { packages: { name: string; checksums?: { checksumValue: string }[] }[] } =
+    await read('sbom.spdx.json');
+  const names = new Set(bill.packages.map(({ name }) => name));
+  for (const { name, takenOut } of packages) assert.equal(names.has(name), !takenOut, name);
+  for (const name of [
+    'busybox-static',
+    'systemd-boot-efi',
+    'dmsetup',
+    'libdevmapper1.02.1',
+    'keyutils',
+    'libc6',
+  ])
+    assert.ok(names.has(name), name);
+  for (const name of ['dpkg', 'apt', 'perl-base']) assert.equal(names.has(name), false, name);
+  const found = await digests(release);
+  for (const name of ['root.img', 'holdfast.efi', 'unverified.efi', 'loader.efi'])
+    assert.equal(
+      bill.packages.find((each) => each.name === name)?.checksums?.[0]?.checksumValue,
+      found.get(name),
+      name,
+    );
 });
 
 test('build replaces no directory with other content, and accepts no file that is not a package lock', async () => {

@@ -34,6 +34,10 @@ export const releaseCodes = {
     when: 'The package list of the new root file system cannot be parsed.',
     remedy: 'Run the build again with `--debug`, and report its output as a defect.',
   },
+  'release.provenance': {
+    when: 'A release would ship files that no package contains and that its build does not make.',
+    remedy: 'Remove the files in `src/debian/recipe.ts`, or list them there.',
+  },
   'release.root': {
     when: 'A build was started by a user other than root.',
     remedy: 'Run it with sudo, or build elsewhere and run `holdfast deploy --release DIR`.',

@@ -18,6 +18,7 @@ import { listOverlayContent, type OverlayContent } from '../overlay-content.ts';
 import { checkAgainstLock, type PackageLock } from '../package-lock.ts';
 import { buildInitrd, takeInitrdPrograms } from './initrd.ts';
 import { publicKeyOf, signPcr } from './pcr-signature.ts';
+import { shippedPackages, withShipped } from './provenance.ts';
 import * as recipe from './recipe.ts';
 import { bootParts, finishRootTree, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
@@ -71,11 +72,12 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
     packages,
   };
   const version = await versionOf(root, epoch);
-  const kernel = await progress.step('Finishing the root', async () => {
-    await takeBootParts(root, parts);
-    await takeInitrdPrograms(root, initrd);
+  const { kernel, shipped } = await progress.step('Finishing the root', async () => {
+    const owned = await guestDistribution.packageFiles(root);
+    const taken = [...(await takeBootParts(root, parts)), ...(await takeInitrdPrograms(root, initrd))];
     await writeFile(join(root, 'usr/lib/os-release'), osRelease(version));
-    return finishRootTree(root, assembly.image, epoch);
+    const kernel = await finishRootTree(root, assembly.image, epoch);
+    return { kernel, shipped: await shippedPackages(owned, root, taken, assembly.image) };
   });
   const uuid = uuidFrom(JSON.stringify(lock));
   const formatted = await progress.step('Making the root image and its verity tree', () =>
@@ -84,7 +86,8 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
   return progress.step('Making the boot image', async () => {
     await makeBootImages(assembly, { root, parts, initrd, kernel, version, formatted });
     const overlays = await listOverlayContent(root);
-    return writeManifest(assembly, lock, { version, kernel, uuid, formatted, overlays });
+    const marked = { ...lock, packages: packages.map((each) => withShipped(each, shipped)) };
+    return writeManifest(assembly, marked, { version, kernel, uuid, formatted, overlays });
   });
 }
 
@@ -160,7 +163,14 @@ async function writeManifest(
 ): Promise<ReleaseManifest> {
   const { version, kernel, uuid, formatted, overlays } = facts;
   const text = (value: object) => `${JSON.stringify(value, null, 1)}\n`;
-  await writeFile(join(directory, 'sbom.spdx.json'), text(spdxDocument(lock, version)));
+  const parts = {
+    root: { ...(await describe(join(directory, 'root.img'))), ...formatted, uuid },
+    uki: await describeUki(join(directory, ukiNames.on)),
+    unverifiedUki: await describeUki(join(directory, ukiNames.off)),
+    loader: await describeLoader(join(directory, 'loader.efi')),
+  };
+  const bill = spdxDocument(lock, version, Object.values(parts));
+  await writeFile(join(directory, 'sbom.spdx.json'), text(bill));
   await writeFile(join(directory, 'packages.json'), text(lock));
   await writeFile(join(directory, 'overlays.json'), text(overlays));
   const manifest: ReleaseManifest = {
@@ -170,10 +180,7 @@ async function writeManifest(
     epoch: releaseEpoch,
     sourceDateEpoch: epoch,
     kernel,
-    root: { ...(await describe(join(directory, 'root.img'))), ...formatted, uuid },
-    uki: await describeUki(join(directory, ukiNames.on)),
-    unverifiedUki: await describeUki(join(directory, ukiNames.off)),
-    loader: await describeLoader(join(directory, 'loader.efi')),
+    ...parts,
     sbom: await describe(join(directory, 'sbom.spdx.json')),
     packages: await describe(join(directory, 'packages.json')),
     overlays: await describe(join(directory, 'overlays.json')),

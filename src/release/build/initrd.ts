@@ -41,8 +41,12 @@ export interface InitrdRequest {
   readonly scratch: string;
 }
 
-/** Copies the programs with their libraries, before their packages are removed from the root. */
-export async function takeInitrdPrograms(root: string, tree: string): Promise<void> {
+/**
+ * Copies the programs with their libraries, before their packages are removed from the root.
+ * @returns the paths of the copied files in the root.
+ */
+export async function takeInitrdPrograms(root: string, tree: string): Promise<string[]> {
+  const taken = [guestDistribution.busybox, ...guestDistribution.initrdPrograms];
   for (const directory of directories) await mkdir(join(tree, directory), { recursive: true });
   await copyFile(join(root, guestDistribution.busybox), join(tree, 'bin/busybox'));
   for (const applet of applets) await symlink('busybox', join(tree, 'bin', applet));
@@ -51,8 +55,10 @@ export async function takeInitrdPrograms(root: string, tree: string): Promise<vo
     for (const library of await librariesOf(root, program)) {
       await mkdir(dirname(join(tree, library)), { recursive: true });
       await copyFile(join(root, library), join(tree, library));
+      taken.push(library);
     }
   }
+  return taken;
 }
 
 /** Returns the libraries of a program, as absolute paths in the root. */

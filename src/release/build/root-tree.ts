@@ -37,11 +37,15 @@ export async function finishRootTree(root: string, image: string, sourceDateEpoc
 /** The files that `takeBootParts` moves. */
 export const bootParts = { kernel: 'linux', stub: 'stub.efi', loader: 'loader.efi' } as const;
 
-/** Moves the parts of the boot image out of the tree. Must run before `finishRootTree`, which removes them. */
-export async function takeBootParts(root: string, target: string): Promise<void> {
+/**
+ * Moves the parts of the boot image out of the tree. Must run before `finishRootTree`, which removes them.
+ * @returns their paths in the root.
+ */
+export async function takeBootParts(root: string, target: string): Promise<string[]> {
   await mkdir(target, { recursive: true });
   const { kernel, stub, loader } = await guestDistribution.bootFiles(root);
   await rename(join(root, kernel), join(target, bootParts.kernel));
   await rename(join(root, stub), join(target, bootParts.stub));
   await rename(join(root, loader), join(target, bootParts.loader));
+  return [kernel, stub, loader];
 }

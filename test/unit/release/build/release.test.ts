@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { z } from 'zod';
 import { GiB } from '../../../../src/base/size.ts';
 import { parsePackages } from '../../../../src/debian/package-list.ts';
 import { layout, slotPartitions } from '../../../../src/disk/layout.ts';
@@ -42,12 +43,92 @@ test('a lock that cannot be followed is an error that names the packages', () =>
   assert.throws(() => checkAgainstLock(lock().packages.slice(1), lock()), { why: /dpkg/ });
 });
 
+const shippedFiles = [
+  { name: 'root.img', sha256: 'ab'.repeat(32) },
+  { name: 'holdfast.efi', sha256: 'cd'.repeat(32) },
+];
+
 test('the SBOM lists exactly the shipped packages', () => {
-  const text = JSON.stringify(spdxDocument(lock(), '13.7.20261121'));
+  const text = JSON.stringify(spdxDocument(lock(), '13.7.20261121', shippedFiles));
   assert.match(text, /pkg:deb\/debian\/libstdc%2B%2B6@14\.2\.0-19\?arch=amd64&distro=trixie/);
   assert.match(text, /"SPDXID":"SPDXRef-deb-libstdc-plus--plus-6"/);
   assert.doesNotMatch(text, /dpkg/);
-  assert.equal(text, JSON.stringify(spdxDocument(lock(), '13.7.20261121')));
+  assert.equal(text, JSON.stringify(spdxDocument(lock(), '13.7.20261121', shippedFiles)));
+});
+
+/** What SPDX 2.3 requires of the fields that an SBOM of a release has: clauses 6, 7 and 11. */
+const identifier = z.string().regex(/^SPDXRef-[A-Za-z0-9.-]+$/);
+const assertion = z.literal('NOASSERTION');
+const spdx = z.strictObject({
+  spdxVersion: z.literal('SPDX-2.3'),
+  dataLicense: z.literal('CC0-1.0'),
+  SPDXID: z.literal('SPDXRef-DOCUMENT'),
+  name: z.string().min(1),
+  documentNamespace: z.string().regex(/^urn:[a-z0-9][a-z0-9-]+:[^#\s]+$/),
+  creationInfo: z.strictObject({
+    created: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    creators: z.array(z.string().regex(/^(?:Person|Organization|Tool): ./)).min(1),
+  }),
+  packages: z.array(
+    z.strictObject({
+      SPDXID: identifier,
+      name: z.string().min(1),
+      versionInfo: z.string().min(1),
+      packageFileName: z.string().optional(),
+      checksums: z
+        .array(
+          z.strictObject({
+            algorithm: z.literal('SHA256'),
+            checksumValue: z.string().regex(/^[0-9a-f]{64}$/),
+          }),
+        )
+        .optional(),
+      sourceInfo: z.string().optional(),
+      supplier: z
+        .string()
+        .regex(/^Organization: ./)
+        .optional(),
+      downloadLocation: assertion,
+      filesAnalyzed: z.literal(false),
+      licenseConcluded: assertion,
+      licenseDeclared: assertion,
+      copyrightText: assertion,
+      primaryPackagePurpose: z.enum(['OPERATING-SYSTEM', 'FILE']).optional(),
+      externalRefs: z
+        .array(
+          z.strictObject({
+            referenceCategory: z.literal('PACKAGE-MANAGER'),
+            referenceType: z.literal('purl'),
+            referenceLocator: z
+              .string()
+              .regex(/^pkg:deb\/debian\/[A-Za-z0-9.%+-]+@[A-Za-z0-9.%~-]+\?arch=[a-z0-9]+&distro=[a-z]+$/),
+          }),
+        )
+        .optional(),
+    }),
+  ),
+  relationships: z.array(
+    z.strictObject({
+      spdxElementId: identifier,
+      relationshipType: z.enum(['DESCRIBES', 'CONTAINS']),
+      relatedSpdxElement: identifier,
+    }),
+  ),
+});
+
+test('the SBOM is valid SPDX 2.3, and its relationships name what it has', () => {
+  const { packages, relationships } = spdx.parse(spdxDocument(lock(), '13.7.20261121', shippedFiles));
+  const identifiers = packages.map(({ SPDXID }) => SPDXID);
+  assert.equal(new Set(identifiers).size, identifiers.length);
+  assert.deepEqual(
+    relationships.map(({ relatedSpdxElement }) => relatedSpdxElement).toSorted(),
+    identifiers.toSorted(),
+  );
+  const files = packages.filter(({ primaryPackagePurpose }) => primaryPackagePurpose === 'FILE');
+  assert.deepEqual(
+    files.map(({ name, checksums }) => [name, checksums?.[0]?.checksumValue]),
+    shippedFiles.map(({ name, sha256 }) => [name, sha256]),
+  );
 });
 
 test('modules load after their dependencies', () => {
