@@ -1,6 +1,11 @@
-import { formatSize } from '../../src/base/size.ts';
+import { mostEvents } from '../../src/attestation/event-log.ts';
+import { formatSize, KiB, MiB } from '../../src/base/size.ts';
 import { type Bound, bounds } from '../../src/channel/bounds.ts';
 import { formatDuration } from '../../src/cli/terminal/progress.ts';
+import { geometry } from '../../src/firmware/geometry.ts';
+import { ruleLimit } from '../../src/guest/firewall-rule.ts';
+import { mostConnections } from '../../src/tpm/broker/broker.ts';
+import { longestMessage } from '../../src/tpm/codec/message.ts';
 import { markdownTable } from './markdown.ts';
 
 /** The page of everything that a guest sends, and how much of it the host takes. */
@@ -14,6 +19,23 @@ function boundsReference(): string {
     time === undefined ? '' : formatDuration(time / 1000),
     beyond,
   ]);
+  const others: readonly (readonly [string, string, string, string])[] = [
+    [
+      'event log of a quote',
+      formatSize(256 * KiB),
+      `${mostEvents.toLocaleString('en')} events`,
+      '`attest` fails',
+    ],
+    ['rules of the packet filter', '', `${ruleLimit} rules`, '`firewall` reports a damaged file'],
+    ['UEFI variable store', formatSize(geometry.size), '', 'the machine does not start'],
+    [
+      "commands to the host's TPM",
+      formatSize(longestMessage),
+      `${mostConnections} connections`,
+      'rejected ([TPM broker](tpm-broker.md))',
+    ],
+    ["the supervisor's log, which has one predecessor", formatSize(MiB), '', 'moved to its predecessor'],
+  ];
   return `${[
     '<!-- Generated from src/channel/bounds.ts by `npm run generate`. Do not edit. -->',
     '# Bounds',
@@ -23,6 +45,9 @@ function boundsReference(): string {
       'A command in the guest has a time limit of its own, from 10 seconds to 5 minutes, unless the table names one.',
     ].join('\n'),
     markdownTable(['source', 'size', 'number', 'time', 'beyond it'], rows),
+    '## Bounds of formats',
+    'These formats have bounds of their own, which their decoders enforce.',
+    markdownTable(['source', 'size', 'number', 'beyond it'], others),
     [
       '## Text of a guest',
       '',

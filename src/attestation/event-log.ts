@@ -26,7 +26,7 @@ const sha256Algorithm = 0x000b;
 const signature = 'Spec ID Event03\0';
 
 /** A boot has about 50 events. */
-const mostEvents = 2000;
+export const mostEvents = 2000;
 const mostAlgorithms = 8;
 /** PCRs of the PC Client profile: section 3.3.4. */
 const pcrs = 24;

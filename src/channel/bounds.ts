@@ -28,6 +28,12 @@ export const bounds = {
     bytes: MiB,
     beyond: fails,
   },
+  interfaces: {
+    source: 'network interfaces in a report',
+    count: 1000,
+    unit: 'interfaces, 64 addresses each',
+    beyond: 'the command fails with `guest.output`',
+  },
   errorOutput: { source: 'error output of such a command', bytes: 64 * KiB, beyond: 'only its end is kept' },
   errorText: {
     source: 'text of the guest in an error or a verdict',

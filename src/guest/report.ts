@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import type { Bytes } from '../base/size.ts';
+import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
 import { rootScript } from './root-script.ts';
@@ -49,9 +50,17 @@ const diskUse = answer(/^ *1B-blocks +Used\n *(\d{1,15}) +(\d{1,15})$/).transfor
   used: bytes(used),
 }));
 
-const interfaces = z.array(
-  z.object({ addr_info: z.array(z.object({ local: z.union([z.ipv4(), z.ipv6()]).optional() })).default([]) }),
-);
+/** `ip -json` shows the virtual interfaces of containers too. */
+const interfaces = z
+  .array(
+    z.object({
+      addr_info: z
+        .array(z.object({ local: z.union([z.ipv4(), z.ipv6()]).optional() }))
+        .max(64)
+        .default([]),
+    }),
+  )
+  .max(bounds.interfaces.count);
 
 /** The report of a guest about itself. */
 const guestReport = z.strictObject({

@@ -25,7 +25,7 @@ import { findDrift } from '../../src/guest/drift-report.ts';
 import { readAllowed } from '../../src/guest/firewall.ts';
 import { askLayerFacts } from '../../src/guest/layer-facts.ts';
 import { rawPath } from '../../src/guest/overlay-path.ts';
-import { askGuest } from '../../src/guest/report.ts';
+import { askGuest, parseReport } from '../../src/guest/report.ts';
 import { boundLog } from '../../src/hypervisor/qemu/console-log.ts';
 import { LineSplitter } from '../../src/hypervisor/qemu/qmp-message.ts';
 import { consoleProblem, plainLines, readConsole } from '../../src/supervisor/console-log.ts';
@@ -82,6 +82,26 @@ const floods: Readonly<Record<keyof typeof bounds, () => Promise<void>>> = {
     await assert.rejects(askGuest(session), { code: 'guest.output' });
     await answerWith('exec sleep 1000');
     await assert.rejects(askGuest(session, 500), { code: 'guest.timeout' });
+  },
+  interfaces: async () => {
+    const good = [
+      ['release', 'IMAGE_VERSION=1'],
+      ['slot', 'A'],
+      ['uptime', '1.00 1.00'],
+      ['memory', 'MemTotal: 2 kB\nMemAvailable: 1 kB'],
+      ['data', '1B-blocks Used\n 2 1'],
+      ['logs', '1B-blocks Used\n 2 1'],
+      ['rootHash', `holdfast.root=${'0'.repeat(64)}`],
+      ...['verity', 'secureBoot', 'lockdown', 'degraded'].map((name) => [name, '']),
+    ];
+    const report = (count: number) =>
+      parseReport(
+        [...good, ['addresses', JSON.stringify(Array.from({ length: count }, () => ({})))]]
+          .map(([name, answer]) => `--- ${name}\n${answer}\n`)
+          .join(''),
+      );
+    assert.deepEqual(report(bounds.interfaces.count).addresses, []);
+    assert.throws(() => report(bounds.interfaces.count + 1), { code: 'guest.output' });
   },
   errorOutput: async () => {
     await answerWith('yes $(printf "\\033]52;c;eA==\\007") | head -c 30000000 >&2; exit 1');
