@@ -46,6 +46,8 @@ export interface Home {
   readonly tools: string;
   /** Everything in it can be recreated. */
   readonly cache: string;
+  /** The machines' shares in the sessions of the host's TPM; created when a machine uses it. */
+  readonly tpmSessions: string;
 }
 
 export function homeAt(directory: string): Home {
@@ -56,6 +58,7 @@ export function homeAt(directory: string): Home {
     machines: join(directory, 'machines'),
     tools: join(directory, 'tools'),
     cache: join(directory, 'cache'),
+    tpmSessions: join(directory, 'tpm-sessions'),
   };
 }
 

@@ -1,10 +1,15 @@
 import { describe } from '../base/errors.ts';
 import type { Listener, MachineRunner, RunningMachine } from '../hypervisor/hypervisor.ts';
 import { Broker } from '../tpm/broker/broker.ts';
+import { flush } from '../tpm/broker/connection.ts';
+import { sharesIn } from '../tpm/broker/session-shares.ts';
 import { hostTpm } from '../tpm/host/host-tpm.ts';
 
 /** The vsock port on which the host serves its TPM to the guest. */
 export const tpmPort = 2321;
+
+/** The time limit for flushing the sessions of a supervisor that died, in milliseconds. */
+const flushLimit = 30_000;
 
 interface OpenAccess {
   readonly path: string;
@@ -16,14 +21,19 @@ interface OpenAccess {
 /** A running machine's access to the host's TPM: open while the machine runs and its configuration allows it. */
 export class TpmAccess {
   readonly #readPath: () => Promise<string | undefined>;
+  readonly #sessions: string;
   readonly #log: (line: string) => void;
   #machine: RunningMachine | undefined;
   #open: OpenAccess | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param readPath reads the path of the host's TPM from the configuration; undefined: no access. */
-  constructor(readPath: () => Promise<string | undefined>, log: (line: string) => void) {
+  /**
+   * @param readPath reads the path of the host's TPM from the configuration; undefined: no access.
+   * @param sessions the directory in which the machines of a home share the sessions of that TPM.
+   */
+  constructor(readPath: () => Promise<string | undefined>, sessions: string, log: (line: string) => void) {
     this.#readPath = readPath;
+    this.#sessions = sessions;
     this.#log = log;
   }
 
@@ -73,7 +83,11 @@ export class TpmAccess {
       this.#log(`${open.path} closed to the guest`);
     }
     if (!machine || path === undefined) return;
-    const broker = new Broker({ tpm: hostTpm(path), log: this.#log });
+    const tpm = hostTpm(path);
+    const shares = sharesIn(this.#sessions, `process ${process.pid}`, (handles) =>
+      flush(tpm, handles, () => {}, flushLimit),
+    );
+    const broker = new Broker({ tpm, log: this.#log, shares });
     const listener = await machine.listen(tpmPort, (stream) => broker.accept(stream));
     this.#open = { path, machine, broker, listener };
     this.#log(`${path} open to the guest`);

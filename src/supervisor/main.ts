@@ -53,6 +53,7 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
 
   const tpm = new TpmAccess(
     async () => (await machine.reload()).hostTpm,
+    machine.home.tpmSessions,
     (line) => logLine('tpm', line),
   );
   const supervisor = supervise(await partsFor(machine, tpm, log), mode);

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import type { RunResult } from '../../src/base/process.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type RunResult, run } from '../../src/base/process.ts';
+import { sharesIn } from '../../src/tpm/broker/session-shares.ts';
+import type { Handle } from '../../src/tpm/codec/handles.ts';
+import { message } from '../../src/tpm/codec/message.ts';
+import { sized, u16, u32 } from '../../src/tpm/codec/wire.ts';
 import { hostTpm } from '../../src/tpm/host/host-tpm.ts';
 import { readInformation } from '../../src/tpm/host/information.ts';
+import { eventually } from '../support/eventually.ts';
 import { type FakeGuest, startFakeGuest, startSwtpm } from '../support/swtpm.ts';
 
 /*
@@ -36,6 +44,13 @@ function refused({ code, stderr }: RunResult, response: string): void {
 function pathOf({ socket }: FakeGuest, name: string): string {
   return join(dirname(socket), name);
 }
+
+/** TPM2_StartAuthSession: neither salted nor bound, a policy, no encryption, SHA-256. */
+const startAuthSession = message(
+  0x176,
+  ...[u32(0x4000_0007), u32(0x4000_0007), sized(Buffer.alloc(16, 1)), sized()],
+  ...[Buffer.of(1), u16(0x0010), u16(0x000b)],
+);
 
 test('a guest reads the properties of the TPM', async () => {
   assert.match(succeeded(await guest.tool('tpm2_getcap', 'properties-fixed')), /TPM2_PT_MANUFACTURER/);
@@ -154,19 +169,75 @@ test('a guest can neither see nor flush the objects and sessions of another', as
   assert.equal(succeeded(await swtpm.tool(...list)), '', 'flushed when its guest went');
 });
 
-test('flushes an abandoned session', async () => {
-  let later = 0;
-  const now = () => performance.now() + later;
-  const forgetful = await startFakeGuest(swtpm, 'forgetful', swtpm.socket, { ...unlimited, now });
-  const list = ['tpm2_getcap', 'handles-saved-session'];
-  succeeded(await forgetful.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx'));
-  later = 9 * 60_000;
-  assert.notEqual(succeeded(await forgetful.tool(...list)), '');
-  later = 11 * 60_000;
-  assert.equal(succeeded(await forgetful.tool(...list)), '');
-  assert.equal(succeeded(await swtpm.tool(...list)), '');
-  refused(await forgetful.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e'), '1cb');
-  await forgetful.end();
+test('flushes the sessions of a guest that has become silent, and no others', async () => {
+  const lists = ['handles-loaded-session', 'handles-saved-session'];
+  const left = async () =>
+    (await Promise.all(lists.map((list) => swtpm.tool('tpm2_getcap', list)))).map(succeeded).join('');
+  const silent = await startFakeGuest(swtpm, 'silent', swtpm.socket, { ...unlimited, unusedLimit: 3000 });
+  const startSession = () => silent.tool('tpm2_startauthsession', '--policy-session', '-S', 'session.ctx');
+  succeeded(await startSession());
+  // another session stays loaded by a connection that stays open, as no tool's does
+  const open = connect(silent.socket);
+  open.write(startAuthSession);
+  await once(open, 'data');
+  assert.notEqual(await left(), '');
+  // the guest sends nothing more
+  await eventually(async () => (await left()) === '', { within: 20_000, what: 'flushed sessions' });
+  refused(await silent.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e'), '1cb');
+  open.destroy();
+  succeeded(await startSession());
+  for (let uses = 0; uses < 5; uses++) {
+    succeeded(await silent.tool('tpm2_policysecret', '-S', 'session.ctx', '-c', 'e'));
+    await sleep(1000);
+  }
+  await silent.end();
+  assert.equal(await left(), '');
+});
+
+test('the machines of a home share the sessions of the TPM', async () => {
+  const shares = join(swtpm.directory, 'shares');
+  const flushed: Handle[] = [];
+  const member = () => sharesIn(shares, 'test', async (handles) => void flushed.push(...handles));
+  const greedy = [member(), member(), member()];
+  for (const each of greedy) assert.equal(await each.reserve(8), true);
+  // 12 of 16 shares are taken; the last four are for machines that have none
+  assert.equal(await greedy[0]?.reserve(9), false);
+  const late = member();
+  assert.equal(await late.reserve(2), true);
+  assert.equal(await late.reserve(3), false);
+  await greedy[1]?.settle(0, []);
+  assert.equal(await late.reserve(8), true);
+  // and through the broker
+  await greedy[1]?.reserve(2);
+  const others = Array.from({ length: 3 }, member);
+  for (const each of others) assert.equal(await each.reserve(1), true);
+  const refusing = await startFakeGuest(swtpm, 'refusing', swtpm.socket, { ...unlimited, shares: member() });
+  const start = ['tpm2_startauthsession', '-S', 'session.ctx'];
+  refused(await refusing.tool(...start), '905');
+  await greedy[0]?.settle(0, []);
+  succeeded(await refusing.tool(...start));
+  succeeded(await refusing.tool('tpm2_flushcontext', 'session.ctx'));
+  await refusing.end();
+  for (const each of [...greedy, ...others, late]) await each.settle(0, []);
+  assert.deepEqual(flushed, []);
+});
+
+test('the share of a process that died is free, and its sessions are flushed', async () => {
+  const shares = join(swtpm.directory, 'orphans');
+  const source = join(import.meta.dirname, '../../src/tpm/broker/session-shares.ts');
+  const script = `const { sharesIn } = await import(${JSON.stringify(source)});
+    const shares = sharesIn(${JSON.stringify(shares)}, 'child', async () => {});
+    if (!(await shares.reserve(8))) process.exit(1);
+    await shares.settle(8, [0x03000001, 0x40000001]);
+    process.kill(process.pid, 'SIGKILL');`;
+  await assert.rejects(run(process.execPath, ['--input-type=module', '-e', script]), /SIGKILL/);
+  const flushed: Handle[] = [];
+  const heirs = Array.from({ length: 4 }, () =>
+    sharesIn(shares, 'heir', async (handles) => void flushed.push(...handles)),
+  );
+  for (const heir of heirs) await heir.reserve(8);
+  assert.deepEqual(flushed, [0x03000001], 'a session, once, and nothing else');
+  for (const heir of heirs) await heir.settle(0, []);
 });
 
 test('guests can use at most half of the attempts before the TPM locks', async () => {

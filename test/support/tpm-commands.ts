@@ -14,7 +14,7 @@ export const ownSession = 0x0300_0000 as Handle;
 /** The state of a guest that has one of each. */
 export function ownHandles(...handles: readonly Handle[]): OwnHandles {
   const own = new OwnHandles(new GuestSessions());
-  for (const handle of handles) own.add(handle);
+  for (const handle of handles) own.add(handle, 0);
   return own;
 }
 

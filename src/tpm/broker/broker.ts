@@ -1,22 +1,18 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from '../../base/errors.ts';
+import type { Handle } from '../codec/handles.ts';
 import { errorResponse } from '../codec/response.ts';
 import { responseCode } from '../codec/response-codes.ts';
 import type { HostTpm } from '../host/host-tpm.ts';
 import { CommandStream } from './command-stream.ts';
 import { type Answer, flush, type GuestParts, GuestTpm, type TimeLimits } from './connection.ts';
-import { GuestSessions } from './ownership.ts';
+import { GuestSessions, mostSessions } from './ownership.ts';
 import { type Rate, RateLimit } from './rate-limit.ts';
+import { type SessionShares, unshared } from './session-shares.ts';
 
 /** The limit for open connections. Each run of a tool opens one, and more than a few at once have no use. */
 export const mostConnections = 8;
-
-/**
- * The time in milliseconds after which a saved, unused session is flushed: a TPM that never gets a session back must
- * eventually reject all others (TCG TPM 2.0 Library Part 1, section "Session Context Management").
- */
-const savedSessionLimit = 10 * 60_000;
 
 /** After a command of more than this many milliseconds, such as making a key, the guest must pause. */
 const busyAfter = 1000;
@@ -25,6 +21,9 @@ const busyAfter = 1000;
 const roomLimit = 5000;
 const askForRoomEvery = 20;
 
+/** How often unused sessions are looked for until one is flushed. */
+const sweepsInLimit = 10;
+
 /** The time limit when a broker ends while the TPM does not respond, in milliseconds. */
 const closeLimit = 5000;
 
@@ -32,6 +31,12 @@ const defaults = {
   /** A tool sends 5 to 50 commands. A TPM executes some hundred quick ones a second, so enough remains for the host. */
   rate: { burst: 200, perSecond: 50 } satisfies Rate,
   limits: { usual: 30_000, slow: 300_000 } satisfies TimeLimits,
+  /**
+   * The time in milliseconds after which an unused session is flushed, also of a guest that sends nothing more: a TPM that
+   * never gets a session back must eventually reject all others (TCG TPM 2.0 Library Part 1, section "Session Context
+   * Management").
+   */
+  unusedLimit: 10 * 60_000,
   /** Log lines about denied commands. */
   logRate: { burst: 20, perSecond: 0.2 } satisfies Rate,
 } as const;
@@ -41,6 +46,9 @@ export interface BrokerOptions {
   readonly log: (line: string) => void;
   readonly rate?: Rate;
   readonly limits?: TimeLimits;
+  readonly unusedLimit?: number;
+  /** The bound of the sessions of several machines together; by default none. */
+  readonly shares?: SessionShares;
   /** A clock in milliseconds. */
   readonly now?: () => number;
 }
@@ -54,6 +62,9 @@ export class Broker {
   readonly #parts: GuestParts;
   readonly #rate: RateLimit;
   readonly #streams = new Map<Duplex, Promise<void>>();
+  readonly #unusedLimit: number;
+  readonly #sweeps: NodeJS.Timeout;
+  #isSweeping = false;
   #last: Promise<unknown> = Promise.resolve();
   /** Until then the guest must wait: a guest gets at most half of the TPM's time. */
   #restUntil = 0;
@@ -64,10 +75,13 @@ export class Broker {
     this.#parts = {
       tpm: options.tpm,
       sessions: new GuestSessions(),
+      shares: options.shares ?? unshared,
       limits: options.limits ?? defaults.limits,
       log: sparing(options.log, new RateLimit(defaults.logRate, now)),
       now,
     };
+    this.#unusedLimit = options.unusedLimit ?? defaults.unusedLimit;
+    this.#sweeps = setInterval(() => void this.#sweep(), this.#unusedLimit / sweepsInLimit).unref();
   }
 
   /** Serves a connection of the guest until it ends. */
@@ -84,6 +98,7 @@ export class Broker {
 
   /** Ends all connections and flushes all objects and sessions of the guest. Does not wait for a TPM that hangs. */
   async close(): Promise<void> {
+    clearInterval(this.#sweeps);
     const all = [...this.#streams];
     for (const [stream] of all) stream.destroy();
     const flushed = Promise.all(all.map(([, served]) => served)).then(() =>
@@ -129,22 +144,41 @@ export class Broker {
   }
 
   async #answerNow(guest: GuestTpm, message: Buffer): Promise<Answer> {
-    const { sessions, now } = this.#parts;
-    await this.#flushSessions(sessions.savedBefore(now() - savedSessionLimit));
+    const { now } = this.#parts;
     const began = now();
     const answer = await guest.answer(message);
+    await this.#settle(mostSessions, guest.lastingSessions());
     const took = now() - began;
     if (took > busyAfter) this.#restUntil = Math.max(now(), this.#restUntil) + took;
     return answer;
   }
 
-  async #flushSessions(handles: ReturnType<GuestSessions['all']>): Promise<void> {
+  /** Flushes the sessions that the guest has not used for long, and gives back their room. */
+  async #sweep(): Promise<void> {
+    if (this.#isSweeping || this.#parts.sessions.count === 0) return;
+    this.#isSweeping = true;
+    const { sessions, now } = this.#parts;
+    await this.#inTurn(() => this.#flushSessions(sessions.unusedSince(now() - this.#unusedLimit)));
+    this.#isSweeping = false;
+  }
+
+  /** Notes the sessions for other machines: that fails only with the host's disk, and nothing depends on it at once. */
+  async #settle(count: number, lasting: readonly Handle[]): Promise<void> {
+    try {
+      await this.#parts.shares.settle(count, lasting);
+    } catch (error) {
+      this.#parts.log(`sessions not noted: ${describe(error)}`);
+    }
+  }
+
+  async #flushSessions(handles: readonly Handle[]): Promise<void> {
     const { tpm, sessions, limits, log } = this.#parts;
     try {
       await flush(tpm, handles, (handle) => sessions.remove(handle), limits.usual);
     } catch (error) {
       log(`not flushed: ${describe(error)}`);
     }
+    await this.#settle(sessions.count, sessions.saved());
   }
 
   /** Waits until the guest may send its next command. */

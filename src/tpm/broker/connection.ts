@@ -17,6 +17,7 @@ import { examine } from './examination.ts';
 import { type GuestSessions, OwnHandles } from './ownership.ts';
 import { ParkedSessions } from './parked-sessions.ts';
 import { decideCommand } from './policy.ts';
+import type { SessionShares } from './session-shares.ts';
 
 /** Time limits for the TPM, in milliseconds. A slow TPM takes minutes to make a key (Linux allows five). */
 export interface TimeLimits {
@@ -28,6 +29,7 @@ export interface TimeLimits {
 export interface GuestParts {
   readonly tpm: HostTpm;
   readonly sessions: GuestSessions;
+  readonly shares: SessionShares;
   readonly limits: TimeLimits;
   /** Logs a line about a denied command. */
   readonly log: (line: string) => void;
@@ -60,6 +62,7 @@ export class GuestTpm {
       const command = parseCommand(bytes);
       const decision = decideCommand(command, this.#own);
       if ('answer' in decision) return { response: decision.answer, isFull: false };
+      if (command.spec.code === commandCodes.startAuthSession) await this.#reserve();
       for (const handle of decision.examine) await examine(handle, (request) => this.#ask(request));
       const response = (await this.#restore(command)) ?? (await this.#pass(command));
       if (isFull(response)) await this.#makeRoom();
@@ -87,6 +90,19 @@ export class GuestTpm {
     } finally {
       await connection?.close();
     }
+  }
+
+  /** Returns the sessions of the guest that stay in the TPM when this process dies. */
+  lastingSessions(): Handle[] {
+    const { sessions } = this.#parts;
+    return this.#connection?.isIsolated ? sessions.saved() : sessions.all();
+  }
+
+  /** @throws Denial when the machines of this home have too many sessions. */
+  async #reserve(): Promise<void> {
+    const { sessions, shares } = this.#parts;
+    if (await shares.reserve(sessions.count + 1)) return;
+    throw new Denial(responseCode('sessionHandles'), 'the machines of this host have too many sessions');
   }
 
   /** @returns the TPM's response when it has no room for what the command needs. */
@@ -131,11 +147,12 @@ export class GuestTpm {
 
   /** Records what the guest owns. */
   #note({ spec, handles, authorizations, parameters }: Command, response: Response): void {
+    this.#own.use([...handles, ...authorizations.map(({ session }) => session)], this.#parts.now());
     if (!isSuccess(response)) return;
     const [first] = handles;
     if (spec.returnsHandle) {
       const handle = returnedHandle(response);
-      this.#own.add(handle);
+      this.#own.add(handle, this.#parts.now());
       this.#parked.forget(handle);
     }
     if (spec.code === commandCodes.flushContext) this.#own.remove(parameters.readUInt32BE() as Handle);

@@ -9,49 +9,69 @@ export const mostSessions = 8;
 
 /** The sessions of one guest. A saved session outlives the connection that started it. */
 export class GuestSessions {
-  readonly #sessions = new Set<Handle>();
-  readonly #savedAt = new Map<Handle, number>();
+  /** When each session was used last, and a number that no other session had, as a TPM uses handles again. */
+  readonly #sessions = new Map<Handle, { readonly id: number; readonly usedAt: number }>();
+  readonly #saved = new Set<Handle>();
+  #lastId = 0;
+
+  get count(): number {
+    return this.#sessions.size;
+  }
 
   get isFull(): boolean {
-    return this.#sessions.size >= mostSessions;
+    return this.count >= mostSessions;
   }
 
   has(handle: Handle): boolean {
     return this.#sessions.has(handle);
   }
 
-  add(handle: Handle): void {
-    this.#sessions.add(handle);
-    this.#savedAt.delete(handle);
+  /** Returns the number of a session; undefined when the guest has no such session. */
+  idOf(handle: Handle): number | undefined {
+    return this.#sessions.get(handle)?.id;
+  }
+
+  /** Adds a started session, or one that was loaded again. @param now milliseconds of any clock. */
+  add(handle: Handle, now: number): void {
+    const id = this.idOf(handle) ?? ++this.#lastId;
+    this.#sessions.set(handle, { id, usedAt: now });
+    this.#saved.delete(handle);
   }
 
   remove(handle: Handle): void {
     this.#sessions.delete(handle);
-    this.#savedAt.delete(handle);
+    this.#saved.delete(handle);
   }
 
-  /** @param now milliseconds of any clock. */
+  /** Notes that a session was used. */
+  use(handle: Handle, now: number): void {
+    const id = this.idOf(handle);
+    if (id !== undefined) this.#sessions.set(handle, { id, usedAt: now });
+  }
+
   save(handle: Handle, now: number): void {
-    this.#savedAt.set(handle, now);
+    this.use(handle, now);
+    this.#saved.add(handle);
   }
 
-  /** Returns the sessions that were saved and not loaded since `time`. */
-  savedBefore(time: number): Handle[] {
-    return [...this.#savedAt].flatMap(([handle, savedAt]) => (savedAt < time ? [handle] : []));
+  /** Returns the sessions that were not used since `time`. */
+  unusedSince(time: number): Handle[] {
+    return [...this.#sessions].flatMap(([handle, { usedAt }]) => (usedAt < time ? [handle] : []));
   }
 
   saved(): Handle[] {
-    return [...this.#savedAt.keys()];
+    return [...this.#saved];
   }
 
   all(): Handle[] {
-    return [...this.#sessions];
+    return [...this.#sessions.keys()];
   }
 }
 
 /** The objects and sessions of one connection of a guest. */
 export class OwnHandles {
-  readonly #loaded = new Set<Handle>();
+  /** With the number of a session: one that the broker has flushed is no longer the connection's. */
+  readonly #loaded = new Map<Handle, number | undefined>();
   readonly #sessions: GuestSessions;
 
   constructor(sessions: GuestSessions) {
@@ -60,12 +80,12 @@ export class OwnHandles {
 
   /** Returns whether the connection may use this object or session now. */
   isLoaded(handle: Handle): boolean {
-    return this.#loaded.has(handle);
+    return this.#loaded.has(handle) && this.#loaded.get(handle) === this.#sessions.idOf(handle);
   }
 
   /** Returns whether the guest may flush it. Saved sessions count too. */
   isOwn(handle: Handle): boolean {
-    return this.#loaded.has(handle) || this.#sessions.has(handle);
+    return this.isLoaded(handle) || this.#sessions.has(handle);
   }
 
   isOwnSession(handle: Handle): boolean {
@@ -84,9 +104,14 @@ export class OwnHandles {
     return this.#sessions.isFull;
   }
 
-  add(handle: Handle): void {
-    this.#loaded.add(handle);
-    if (isSession(handle)) this.#sessions.add(handle);
+  add(handle: Handle, now: number): void {
+    if (isSession(handle)) this.#sessions.add(handle, now);
+    this.#loaded.set(handle, this.#sessions.idOf(handle));
+  }
+
+  /** Notes that sessions were used. */
+  use(sessions: readonly Handle[], now: number): void {
+    for (const session of sessions) this.#sessions.use(session, now);
   }
 
   remove(handle: Handle): void {
@@ -102,7 +127,7 @@ export class OwnHandles {
   }
 
   loaded(): Handle[] {
-    return [...this.#loaded];
+    return [...this.#loaded.keys()].filter((handle) => this.isLoaded(handle));
   }
 
   savedSessions(): Handle[] {

@@ -41,6 +41,7 @@ function start({ path }: { path: string | undefined }) {
   const { hypervisor, end } = fakeHypervisor(log);
   const access = new TpmAccess(
     async () => chosen.path,
+    '/nonexistent/tpm-sessions',
     (line) => log.push(line),
   );
   const through = access.through(hypervisor);

@@ -96,8 +96,8 @@ test('FlushContext and ContextLoad take own sessions only, also saved ones', () 
   const sessions = new GuestSessions();
   const one = new OwnHandles(sessions);
   const two = new OwnHandles(sessions);
-  one.add(ownSession);
-  one.add(ownObject);
+  one.add(ownSession, 0);
+  one.add(ownObject, 0);
   const flushOf = (handle: number) => message(commandCodes.flushContext, u32(handle));
   const loadOf = (handle: number) =>
     message(commandCodes.contextLoad, Buffer.alloc(8), u32(handle), Buffer.alloc(8));
@@ -129,19 +129,19 @@ test('the objects and sessions of a guest are limited', () => {
   );
   for (let count = 0; count < mostObjects; count++) {
     assert.equal(typeof outcomeOf(hash, own), 'object');
-    own.add((0x8000_0000 + count) as Handle);
+    own.add((0x8000_0000 + count) as Handle, 0);
   }
   assert.equal(outcomeOf(hash, own), 0x902);
   for (let count = 0; count < mostSessions; count++) {
     assert.equal(typeof outcomeOf(session, own), 'object');
-    own.add((0x0200_0000 + count) as Handle);
+    own.add((0x0200_0000 + count) as Handle, 0);
     own.save((0x0200_0000 + count) as Handle, 0); // saved ones count
   }
   assert.equal(outcomeOf(session, own), 0x905);
   const loaded = ownHandles();
   for (let count = 0; count < mostLoadedSessions; count++) {
     assert.equal(typeof outcomeOf(session, loaded), 'object');
-    loaded.add((0x0300_0000 + count) as Handle);
+    loaded.add((0x0300_0000 + count) as Handle, 0);
   }
   assert.equal(outcomeOf(session, loaded), 0x903);
   own.remove(0x0200_0000 as Handle);

@@ -1,0 +1,107 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isFailure, isSystemError } from '../../base/errors.ts';
+import { makePrivateDirectory, readBounded } from '../../base/files.ts';
+import { type Lock, takeLock } from '../../base/lock.ts';
+import { type Handle, isSession } from '../codec/handles.ts';
+
+/**
+ * The sessions of all machines of a home: half of what a TPM has for all users (64 or more: TCG PC Client Platform TPM
+ * Profile, TPM_PT_ACTIVE_SESSIONS_MAX). The last shares are for machines that have none yet.
+ */
+const sessionsInShare = 2;
+const shares = 16;
+const firstShares = 4;
+
+const record = z.strictObject({
+  boot: z.string().max(64),
+  sessions: z.array(z.int().transform((handle) => handle as Handle)).max(64),
+});
+
+/** The shares of one machine in the host TPM's sessions. */
+export interface SessionShares {
+  /** Makes room for a number of sessions in all. @returns false when the machines of the home have too many. */
+  reserve(count: number): Promise<boolean>;
+  /** Records the sessions that would stay in the TPM if this process died, and gives back shares that `count` sessions do not need. */
+  settle(count: number, lasting: readonly Handle[]): Promise<void>;
+}
+
+/** No bound but the machine's own. */
+export const unshared: SessionShares = { reserve: async () => true, settle: async () => {} };
+
+/**
+ * Returns shares as locked files of a directory: the kernel releases those of a process that dies, and whoever takes such a
+ * share flushes the sessions that the process left in the TPM.
+ * @param flush removes sessions from the TPM.
+ */
+export function sharesIn(
+  directory: string,
+  holder: string,
+  flush: (sessions: readonly Handle[]) => Promise<void>,
+): SessionShares {
+  const held: { readonly lock: Lock; readonly path: string }[] = [];
+  let recorded = '';
+  const boot = readFile('/proc/sys/kernel/random/boot_id', 'latin1').then((text) => text.trim());
+
+  const takeOne = async (): Promise<boolean> => {
+    for (const number of candidates(held.length === 0)) {
+      const path = join(directory, `${number}.sessions`);
+      const lock = await takeFree(`${path}.lock`, holder);
+      if (!lock) continue;
+      held.push({ lock, path });
+      await flush(await leftBehind(path, await boot));
+      await rm(path, { force: true });
+      return true;
+    }
+    return false;
+  };
+
+  return {
+    async reserve(count) {
+      await makePrivateDirectory(directory);
+      while (held.length * sessionsInShare < count) if (!(await takeOne())) return false;
+      return true;
+    },
+    async settle(count, lasting) {
+      const [first] = held;
+      const text = JSON.stringify({ boot: await boot, sessions: lasting });
+      if (first && text !== recorded) await writeFile(first.path, text, { mode: 0o600 });
+      recorded = text;
+      while (held.length * sessionsInShare >= count + sessionsInShare) {
+        const last = held.pop();
+        await rm(last?.path ?? '', { force: true });
+        await last?.lock.release();
+      }
+    },
+  };
+}
+
+/** Returns the numbers of shares in random order: several machines then rarely try the same one. */
+function candidates(isFirst: boolean): number[] {
+  const all = Array.from({ length: isFirst ? shares : shares - firstShares }, (_, number) => number);
+  return all
+    .map((number) => ({ number, order: Math.random() }))
+    .toSorted((a, b) => a.order - b.order)
+    .map(({ number }) => number);
+}
+
+async function takeFree(path: string, holder: string): Promise<Lock | undefined> {
+  try {
+    return await takeLock(path, holder);
+  } catch (error) {
+    if (isFailure(error, 'lock.held')) return undefined;
+    throw error;
+  }
+}
+
+/** Returns the sessions that a dead process left since this host booted: a restart removes them from the TPM. */
+async function leftBehind(path: string, boot: string): Promise<readonly Handle[]> {
+  try {
+    const { data } = record.safeParse(JSON.parse((await readBounded(path, 4096)).toString('utf8')));
+    return data?.boot === boot ? data.sessions.filter(isSession) : [];
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT') || error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
