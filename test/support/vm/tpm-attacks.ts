@@ -25,4 +25,6 @@ tpm2_hierarchycontrol -C p ehEnable clear
 tpm2_hierarchycontrol -C p phEnable clear
 tpm2_nvdefine 0x1500001 -C o -s 64
 tpm2_nvdefine 0x1500001 -C p -s 64 -a ppwrite|ppread|platformcreate
-ATTACKS`;
+ATTACKS
+# ask the firmware to clear it at the next start: TCG PC Client Physical Presence Interface, operation 22
+echo 22 >/sys/class/tpm/tpm0/ppi/request || true`;
