@@ -147,6 +147,27 @@ test('errors', async () => {
   await holdfast(2, 'no-such');
 });
 
+test('the attestation key of a machine that is off', async () => {
+  assert.deepEqual((await holdfast(0, 'tpm', 'status'))?.unguarded, []);
+  const made = await holdfast(0, 'attest', 'enrol');
+  assert.deepEqual([made?.changed, made?.before, made?.cleared], [true, undefined, false]);
+  assert.equal((await holdfast(0, 'attest', 'enrol'))?.changed, false);
+  // authorizations that the host does not know
+  const path = join(machine.paths.tpm, 'authorizations.json');
+  const saved = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...saved, owner: saved.lockout, foreign: ['owner'] }));
+  assert.match(String((await holdfast(0, 'tpm', 'status'))?.unguarded), /owner.*attest enrol/);
+  await holdfast(2, 'attest', 'enrol'); // without --yes
+  const cleared = await holdfast(0, 'attest', 'enrol', '--yes');
+  assert.deepEqual(
+    [cleared?.changed, cleared?.cleared, cleared?.needsRecovery, cleared?.before],
+    [true, true, false, made?.fingerprint],
+  );
+  assert.equal(cleared?.fingerprint, made?.fingerprint);
+  assert.deepEqual((await holdfast(0, 'tpm', 'status'))?.unguarded, []);
+  assert.match(String((await holdfast(0, 'attest', 'trust'))?.attestationKey), /PUBLIC KEY/);
+});
+
 test('a damaged machine, and none', async () => {
   const text = await readFile(machine.paths.configuration);
   await writeFile(machine.paths.configuration, '{');

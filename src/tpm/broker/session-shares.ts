@@ -31,8 +31,8 @@ export interface SessionShares {
 export const unshared: SessionShares = { reserve: async () => true, settle: async () => {} };
 
 /**
- * Returns shares as locked files of a directory: the kernel releases those of a process that dies, and whoever takes such a
- * share flushes the sessions that the process left in the TPM.
+ * Returns shares as locked files of a directory: the kernel releases those of a process that dies, and the next holder
+ * flushes the sessions that the process left in the TPM.
  * @param flush removes sessions from the TPM.
  */
 export function sharesIn(
@@ -42,15 +42,15 @@ export function sharesIn(
 ): SessionShares {
   const held: { readonly lock: Lock; readonly path: string }[] = [];
   let recorded = '';
-  const boot = readFile('/proc/sys/kernel/random/boot_id', 'latin1').then((text) => text.trim());
 
   const takeOne = async (): Promise<boolean> => {
     for (const number of candidates(held.length === 0)) {
       const path = join(directory, `${number}.sessions`);
       const lock = await takeFree(`${path}.lock`, holder);
       if (!lock) continue;
+      if (held.length === 0) recorded = '';
       held.push({ lock, path });
-      await flush(await leftBehind(path, await boot));
+      await flush(await leftBehind(path));
       await rm(path, { force: true });
       return true;
     }
@@ -65,8 +65,12 @@ export function sharesIn(
     },
     async settle(count, lasting) {
       const [first] = held;
-      const text = JSON.stringify({ boot: await boot, sessions: lasting });
-      if (first && text !== recorded) await writeFile(first.path, text, { mode: 0o600 });
+      if (!first) return;
+      const text = lasting.join();
+      if (text !== recorded) {
+        const content = JSON.stringify({ boot: await bootId(), sessions: lasting });
+        await writeFile(first.path, content, { mode: 0o600 });
+      }
       recorded = text;
       while (held.length * sessionsInShare >= count + sessionsInShare) {
         const last = held.pop();
@@ -96,12 +100,16 @@ async function takeFree(path: string, holder: string): Promise<Lock | undefined>
 }
 
 /** Returns the sessions that a dead process left since this host booted: a restart removes them from the TPM. */
-async function leftBehind(path: string, boot: string): Promise<readonly Handle[]> {
+async function leftBehind(path: string): Promise<readonly Handle[]> {
   try {
     const { data } = record.safeParse(JSON.parse((await readBounded(path, 4096)).toString('utf8')));
-    return data?.boot === boot ? data.sessions.filter(isSession) : [];
+    return data?.boot === (await bootId()) ? data.sessions.filter(isSession) : [];
   } catch (error) {
     if (isSystemError(error, 'ENOENT') || error instanceof SyntaxError) return [];
     throw error;
   }
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
 }

@@ -96,6 +96,7 @@ export async function prepareVirtualTpm(directory: string): Promise<readonly str
 
 /** Returns what the host does not control in the machine's TPM, as of its last start: for the user. */
 export async function virtualTpmProblems(directory: string): Promise<readonly string[]> {
+  if (!(await exists(directory))) return []; // before the first start
   const saved = await readAuthorizations(directory);
   if (saved === 'none') return ['the host has not taken charge of it: `holdfast restart` does'];
   if (saved === 'damaged')
