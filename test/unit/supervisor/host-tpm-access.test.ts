@@ -47,7 +47,7 @@ function start({ path }: { path: string | undefined }) {
   const through = access.through(hypervisor);
   const boot = async () => {
     await through.start({} as Parameters<MachineRunner['start']>[0]);
-    await sleep(5);
+    await sleep(50);
   };
   return { access, boot, end, log, chosen, through };
 }
@@ -56,7 +56,7 @@ test('the TPM is open from the start of a machine to its end, and again with the
   const { access, boot, end, log } = start({ path: '/dev/none' });
   await boot();
   end();
-  await sleep(5);
+  await sleep(50);
   await boot();
   await access.close();
   assert.deepEqual(
@@ -90,6 +90,6 @@ test('access is closed unless configured, and follows changes of the configurati
 test('opens no access when no machine is found', async () => {
   const { through, log } = start({ path: '/dev/none' });
   assert.equal(await through.adopt({ run: '/none', consoleLog: '/none' }), undefined);
-  await sleep(5);
+  await sleep(50);
   assert.deepEqual(log, []);
 });
