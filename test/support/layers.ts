@@ -49,6 +49,7 @@ export const layers: readonly Layer[] = [
   { directory: 'channel', holds: 'transports, SSH session, files' },
   { directory: 'delta', holds: 'the blocks that two releases share. Independent of releases' },
   { directory: 'verity', holds: 'the Merkle tree: format, verify, compare. Pure' },
+  { directory: 'tar', holds: 'tar archives as streams: strict, bounded reader; writer' },
   { directory: 'base', holds: 'process start, atomic files, errors, progress: no domain terms' },
 ];
 
