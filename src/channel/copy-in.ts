@@ -1,19 +1,22 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, failure } from '../base/errors.ts';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
 import { run } from '../base/process.ts';
-import type { Progress } from '../base/progress.ts';
+import { ArchiveError } from '../tar/entry.ts';
+import { itemName, TreeFilter } from './copy-filter.ts';
+import { type CopyOptions, type CopyResult, resultOf } from './copy-options.ts';
 import { type ArchiveSource, archiveSource } from './copy-paths.ts';
 import {
   copyError,
   isArchived,
-  meter,
   parseSizeLine,
   sizeCommand,
+  skippedSockets,
   startArchive,
   unpackArguments,
 } from './copy-tar.ts';
+import { meter, SinkClosed, transfer } from './copy-transfer.ts';
 import type { CommandEnd, StartCommand } from './guest.ts';
 import { readTail } from './run.ts';
 
@@ -34,11 +37,9 @@ stage=$(mktemp -d -- "$(dirname -- "$dst")/.holdfast-copy.XXXXXX")
 trap 'chmod -R u+rwX -- "$stage"; rm -rf -- "$stage"' EXIT
 trap 'exit 129' HUP
 mkdir "$stage/new"
-tar ${unpackArguments('"$stage/new"').join(' ')}
-item=$stage/new
-if [ "$2" != . ]; then
-  item=$item/$2
-fi
+shift 2
+tar "$@" --directory="$stage/new"
+item=$stage/new/${itemName}
 if [ -d "$item" ] && [ -d "$dst" ]; then
   cp --archive --remove-destination --no-target-directory -- "$item" "$dst"
 elif [ -d "$item" ]; then
@@ -53,35 +54,42 @@ fi
 
 /**
  * Copies a file or directory from this host to the guest as `cp -r` does: into an existing
- * directory, or to a new name.
- * @throws HoldfastError `copy.source`, `copy.failed`, and what `start` throws; the signal's reason.
+ * directory, or to a new name. All links are copied; pipes, devices and sockets are skipped.
+ * @throws HoldfastError `copy.source`, `copy.failed`, `copy.stalled`, and what `start` throws; the
+ *   signal's reason.
  */
 export async function copyIn(
   start: StartCommand,
   hostPath: string,
   guestPath: string,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const source = archiveSource(hostPath);
-  await lstat(join(source.directory, source.name)).catch((error: unknown) => {
-    throw failure('copy.source', `cannot copy ${hostPath}`, { why: describe(error), cause: error });
-  });
+  options: CopyOptions,
+): Promise<CopyResult> {
+  const { progress, signal, attributes } = options;
+  const source = await checkedSource(hostPath, options);
+  const filter = new TreeFilter({ name: source.name, links: 'all', attributes });
   const measuring = new AbortController();
-  const command = await start(['sh', '-c', receive, 'sh', guestPath, source.name]);
+  const argv = ['sh', '-c', receive, 'sh', guestPath, source.base ?? '.', ...unpackArguments(attributes)];
+  const command = await start(argv);
   signal.addEventListener('abort', command.hangUp);
   try {
     signal.throwIfAborted();
-    const tar = await startArchive(source);
+    const tar = await startArchive(source, attributes);
     const errors = readTail(command.stderr);
     command.stdout.resume();
     command.stdin.on('error', () => {}); // the exit code reports failures
-    const [hostCode, guestEnd] = await progress.step(`Copying ${hostPath}`, (step) => {
-      meter(tar.output, step, hostSize(source, measuring.signal));
-      tar.output.pipe(command.stdin, { end: false });
+    const [passed, hostCode, guestEnd] = await progress.step(`Copying ${hostPath}`, (step) => {
+      const report = meter(step, hostSize(source, measuring.signal));
+      const passing = transfer(tar.output, filter, command.stdin, report).then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
+      void passing.then((failed) => {
+        if (failed && !(failed.error instanceof SinkClosed)) command.hangUp(); // else the guest ended, and says why
+      });
       return Promise.all([
-        tar.ended.then((code) => {
-          if (isArchived(code)) command.stdin.end();
+        passing,
+        Promise.all([passing, tar.ended]).then(([failed, code]) => {
+          if (!failed && isArchived(code)) command.stdin.end();
           else command.hangUp(); // the guest must not accept a truncated archive
           return code;
         }),
@@ -89,11 +97,14 @@ export async function copyIn(
       ]);
     });
     signal.throwIfAborted();
-    if ('error' in guestEnd) {
-      if (hostCode === null || isArchived(hostCode)) throw guestEnd.error;
+    for (const path of skippedSockets(await tar.errors)) filter.addSkipped(path, 'socket');
+    if (isDone(guestEnd)) return resultOf(filter);
+    if (!('error' in guestEnd)) throw copyError(`cannot write :${guestPath} in the guest`, await errors);
+    if (hostCode !== null && !isArchived(hostCode))
       throw copyError(`cannot read ${hostPath}`, await tar.errors);
-    }
-    if (!isDone(guestEnd)) throw copyError(`cannot write :${guestPath} in the guest`, await errors);
+    if (passed?.error instanceof ArchiveError)
+      throw copyError(`cannot copy ${hostPath}`, passed.error.message);
+    throw passed?.error instanceof HoldfastError ? passed.error : guestEnd.error;
   } finally {
     measuring.abort();
     signal.removeEventListener('abort', command.hangUp);
@@ -101,7 +112,21 @@ export async function copyIn(
   }
 }
 
-function isDone(end: CommandEnd): boolean {
+/** Returns what tar archives, once it is known to be there and of a kind that is copied. */
+async function checkedSource(path: string, { follow }: CopyOptions): Promise<ArchiveSource> {
+  const named = archiveSource(path);
+  try {
+    const source = follow ? { ...archiveSource(await realpath(path)), base: named.base } : named;
+    const found = await lstat(join(source.directory, source.name === '.' ? '/.' : source.name));
+    if (!found.isFile() && !found.isDirectory() && !found.isSymbolicLink())
+      throw new Error('only files, directories and symbolic links are copied');
+    return source;
+  } catch (error) {
+    throw failure('copy.source', `cannot copy ${path}`, { why: describe(error), cause: error });
+  }
+}
+
+function isDone(end: CommandEnd | { readonly error: unknown }): boolean {
   return 'code' in end && end.code === 0;
 }
 

@@ -1,95 +1,150 @@
-import { chmod, lstat, mkdir, mkdtemp, opendir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { describe, failure, isSystemError } from '../base/errors.ts';
+import { isUtf8 } from 'node:buffer';
+import { describe, failure, HoldfastError } from '../base/errors.ts';
 import { debug } from '../base/log.ts';
-import { run } from '../base/process.ts';
-import type { Progress, ProgressStep } from '../base/progress.ts';
-import { type ArchiveSource, archiveSource } from './copy-paths.ts';
+import type { OpenDirectory } from '../base/open-directory.ts';
+import type { ProgressStep } from '../base/progress.ts';
+import { ArchiveError } from '../tar/entry.ts';
+import { type Destination, notWritten, openDestination } from './copy-destination.ts';
+import { itemName, type SkippedKind, TreeFilter } from './copy-filter.ts';
+import { type CopyOptions, type CopyResult, resultOf } from './copy-options.ts';
+import { type ArchiveSource, archiveSource, shownPath } from './copy-paths.ts';
+import { spaceGuard } from './copy-space.ts';
+import { makeStage, type Stage } from './copy-stage.ts';
 import {
-  archiveArguments,
+  archiveCommand,
   copyError,
   isArchived,
-  meter,
   parseSizeLine,
+  realPathCommand,
   sizeCommand,
+  skippedSockets,
   startUnpack,
 } from './copy-tar.ts';
-import type { StartCommand } from './guest.ts';
+import { meter, SinkClosed, transfer, withinIdle } from './copy-transfer.ts';
+import type { CommandEnd, GuestCommand, StartCommand } from './guest.ts';
 import { readTail, runToEnd } from './run.ts';
 
 /**
  * Copies a file or directory from the guest to this host as `cp -r` does: into an existing
- * directory, or to a new name. The guest is not trusted: its archive is unpacked in a new directory
- * that no other user can enter. From there only the requested item is moved into place, and only if
- * it consists of files, directories and symbolic links.
- * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.unsafe`, and what `start` throws;
- *   the signal's reason.
+ * directory, or to a new name. The guest is not trusted: its archive is checked and encoded again
+ * (`TreeFilter`), unpacked in a new directory that no other user can enter, and moved into place
+ * without following links.
+ * @throws HoldfastError `copy.failed`, `copy.destination`, `copy.link`, `copy.unsafe`, `copy.space`,
+ *   `copy.stalled`, and what `start` throws; the signal's reason.
  */
 export async function copyOut(
   start: StartCommand,
   guestPath: string,
   hostPath: string,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const source = archiveSource(guestPath);
-  const isInto = await isDirectory(hostPath);
-  const target = isInto ? resolve(hostPath, source.name) : resolve(hostPath);
-  const stage = await makeStage(dirname(target));
+  options: CopyOptions,
+): Promise<CopyResult> {
+  const named = archiveSource(guestPath);
+  const source = options.follow
+    ? { ...(await realSource(start, guestPath, options)), base: named.base }
+    : named;
+  const filter = new TreeFilter({ name: source.name, links: options.links, attributes: options.attributes });
+  const destination = openDestination(hostPath, source.base);
   try {
-    const directory = join(stage, 'new');
-    await mkdir(directory);
-    await progress.step(`Copying :${guestPath}`, (step) => unpack(start, source, directory, step, signal));
-    const item = join(directory, source.name);
-    await checkKinds(item);
-    if (!isInto && hostPath.endsWith('/') && !(await lstat(item)).isDirectory())
-      throw notWritten(hostPath, 'it is not a directory');
-    // the dot makes cp follow a link that the user named, but not a link of that name inside the directory
-    await moveInto(item, source.name === '.' && isInto ? `${target}/.` : target);
+    const stage = stageFor(destination, hostPath);
+    try {
+      await options.progress.step(`Copying :${guestPath}`, (step) =>
+        unpack(start, source, stage.content, filter, step, options),
+      );
+      if (filter.isItemSkipped) throw notCopied(guestPath, filter.skipped[0]?.kind);
+      if (!filter.hasItem) throw unsafe('it did not send the requested item');
+      destination.place({ directory: stage.content, name: itemName });
+      return resultOf(filter);
+    } finally {
+      stage.remove();
+    }
   } finally {
-    await removeStage(stage);
+    destination.close();
   }
 }
 
 async function unpack(
   start: StartCommand,
   source: ArchiveSource,
-  directory: string,
+  directory: OpenDirectory,
+  filter: TreeFilter,
   step: ProgressStep,
-  signal: AbortSignal,
+  { attributes, signal }: CopyOptions,
 ): Promise<void> {
   const measuring = new AbortController();
-  const command = await start(['tar', ...archiveArguments(source)]);
+  const command = await start(archiveCommand(source, attributes));
   signal.addEventListener('abort', command.hangUp);
   try {
     signal.throwIfAborted();
-    const tar = await startUnpack(directory);
+    const tar = await startUnpack(directory.fd, attributes);
     const errors = readTail(command.stderr);
     if (command.stdin.writable) command.stdin.end(); // the guest's tar may have ended already
-    command.stdout.pipe(tar.input);
-    command.stdout.once('close', () => tar.input.end()); // also after an interruption
-    tar.input.once('close', () => command.stdout.resume()); // tar may end at the archive's end mark, before the stream ends
-    meter(command.stdout, step, guestSize(start, source, measuring.signal));
-    let isFull = false;
-    const [hostCode, guestEnd] = await Promise.all([
-      tar.ended.then((code) => {
-        isFull = code !== 0 && !command.stdout.readableEnded;
-        if (isFull) command.hangUp();
-        return code;
-      }),
-      command.ended.catch((error: unknown) => ({ error })),
-    ]);
+    const report = meter(step, guestSize(start, source, measuring.signal));
+    const guard = spaceGuard(directory);
+    const onContent = (bytes: number) => {
+      guard(bytes);
+      report(bytes);
+    };
+    const passed = await transfer(command.stdout, filter, tar.input, onContent).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    if (passed && !isEarlyEnd(passed.error)) command.hangUp();
+    tar.input.end();
+    const guestEnd = await endOf(command);
+    const hostCode = await tar.ended;
     signal.throwIfAborted();
-    if ('error' in guestEnd && !isFull) throw guestEnd.error;
-    if ('signal' in guestEnd || ('code' in guestEnd && !isArchived(guestEnd.code))) {
+    if (hostCode !== 0 && (!passed || passed.error instanceof SinkClosed))
+      throw copyError('cannot unpack the data from the guest', await tar.errors);
+    if (passed && !isEarlyEnd(passed.error)) throw asFailure(passed.error);
+    if ('error' in guestEnd) throw guestEnd.error;
+    if ('signal' in guestEnd || !isArchived(guestEnd.code))
       throw copyError('cannot read the files to copy in the guest', await errors);
-    }
-    if (hostCode !== 0) throw copyError('cannot unpack the data from the guest', await tar.errors);
+    if (passed) throw asFailure(passed.error);
+    for (const path of skippedSockets(await errors)) filter.addSkipped(path, 'socket');
   } finally {
     measuring.abort();
     signal.removeEventListener('abort', command.hangUp);
     command.hangUp();
   }
+}
+
+/** Returns whether the stream may have ended for a reason that the guest's exit code or the connection has. */
+function isEarlyEnd(error: unknown): boolean {
+  if (error instanceof ArchiveError) return error.isTruncated;
+  return !(error instanceof HoldfastError || error instanceof SinkClosed);
+}
+
+function endOf(command: GuestCommand): Promise<CommandEnd | { readonly error: unknown }> {
+  return withinIdle(command.ended, command.hangUp).catch((error: unknown) => ({ error }));
+}
+
+function asFailure(error: unknown): unknown {
+  return error instanceof ArchiveError ? unsafe(error.message) : error;
+}
+
+function stageFor(destination: Destination, path: string): Stage {
+  try {
+    return makeStage(destination.directory);
+  } catch (error) {
+    throw notWritten(path, error);
+  }
+}
+
+/** Asks the guest where the links of a path lead. */
+async function realSource(
+  start: StartCommand,
+  path: string,
+  { signal }: CopyOptions,
+): Promise<Pick<ArchiveSource, 'directory' | 'name'>> {
+  const { stdout } = await runToEnd(start, realPathCommand(path), { signal, timeoutMs: 60_000 });
+  const real = stdout.subarray(0, -1);
+  if (!isUtf8(real) || real[0] !== 0x2f || stdout.indexOf(0) !== real.length) {
+    throw failure('copy.failed', `cannot follow :${path}`, {
+      why: `the guest says that it is ${shownPath(real.toString('latin1'))}`,
+      next: 'name what it points to',
+    });
+  }
+  return archiveSource(real.toString());
 }
 
 async function guestSize(
@@ -107,73 +162,21 @@ async function guestSize(
   }
 }
 
-/**
- * Creates a directory next to the destination, so that moving is a rename. mkdtemp gives it mode
- * 0700.
- */
-async function makeStage(parent: string): Promise<string> {
-  try {
-    return await mkdtemp(join(parent, '.holdfast-copy.'));
-  } catch (error) {
-    throw notWritten(parent, describe(error));
-  }
-}
-
-async function removeStage(stage: string): Promise<void> {
-  try {
-    await rm(stage, { recursive: true, force: true });
-  } catch (error) {
-    if (!isSystemError(error, 'EACCES')) throw error;
-    await run('chmod', ['-R', 'u+rwX', '--', stage]); // copied directories can lack write permission
-    await rm(stage, { recursive: true, force: true });
-  }
-}
-
-/** Rejects device files, which tar creates if this process is root, sockets and pipes. */
-async function checkKinds(item: string): Promise<void> {
-  const found = await lstat(item).catch(() => undefined);
-  if (!found) throw unsafe('the guest did not send the requested item');
-  if (found.isFile() || found.isSymbolicLink()) return;
-  if (!found.isDirectory()) throw unsafe('the guest sent a device, socket or pipe');
-  for await (const entry of await opendir(item)) {
-    if (entry.isFile() || entry.isSymbolicLink()) continue;
-    await checkKinds(join(item, entry.name));
-  }
-}
-
-function unsafe(why: string) {
+function unsafe(why: string): HoldfastError {
   return failure('copy.unsafe', 'rejected the data from the guest', {
     why,
-    next: 'copy only files and directories, or archive with `holdfast exec -- tar -c …`',
+    next: 'copy it again; if it repeats, run `holdfast audit`, as the guest may have been changed',
   });
 }
 
-async function moveInto(item: string, target: string): Promise<void> {
-  try {
-    const found = await lstat(item);
-    if (found.isDirectory() && (await isDirectory(target))) {
-      await run('cp', ['--archive', '--remove-destination', '--no-target-directory', '--', item, target]);
-    } else if (found.isDirectory()) {
-      await chmod(item, found.mode | 0o200); // required for moving it
-      await rename(item, target);
-      await chmod(target, found.mode);
-    } else {
-      await rename(item, target);
-    }
-  } catch (error) {
-    throw notWritten(target, describe(error));
+function notCopied(path: string, kind: SkippedKind | undefined): HoldfastError {
+  if (kind !== 'link') {
+    return failure('copy.kind', `cannot copy :${path}: it is a ${kind}`, {
+      why: 'only files, directories and symbolic links are copied',
+    });
   }
-}
-
-function notWritten(path: string, why: string) {
-  return failure('copy.destination', `cannot write ${path}`, {
-    why,
-    next: 'choose a destination on this host that you can write to',
+  return failure('copy.link', `cannot copy :${path}: it is a symbolic link that leads elsewhere`, {
+    why: 'on this host it would lead to something that was not copied',
+    next: 'copy what it points to with --follow, or the link itself with --links',
   });
-}
-
-/** Returns true for a directory or a symbolic link to one. */
-async function isDirectory(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() ?? false;
 }

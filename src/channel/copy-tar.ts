@@ -2,7 +2,6 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { failure, type HoldfastError } from '../base/errors.ts';
 import { start, started } from '../base/process.ts';
-import type { ProgressStep } from '../base/progress.ts';
 import type { ArchiveSource } from './copy-paths.ts';
 import { printable, readTail } from './run.ts';
 
@@ -12,22 +11,55 @@ import { printable, readTail } from './run.ts';
  */
 const archivedCodes: readonly (number | null)[] = [0, 1];
 
+/** Only attributes of this namespace are copied, and only if asked. */
+const attributeFlags = ['--xattrs', '--xattrs-include=user.*'];
+
 /**
- * Returns tar's arguments for archiving a source to its output, on either side. Names are taken
- * literally.
+ * Returns the command that archives a source to its output, on either side: in the form that
+ * `ArchiveReader` reads, with holes left out, and with messages in English. Names are taken
+ * literally. Pipes and devices are not opened.
  */
-export function archiveArguments({ directory, name }: ArchiveSource): string[] {
-  return ['--create', '--file=-', '--no-unquote', `--directory=${directory}`, '--', name];
+export function archiveCommand(
+  { directory, name }: ArchiveSource,
+  isWithAttributes: boolean,
+): [program: string, ...args: string[]] {
+  return [
+    'env',
+    'LC_ALL=C',
+    'tar',
+    '--create',
+    '--file=-',
+    '--format=posix',
+    '--pax-option=delete=atime,delete=ctime',
+    '--sparse',
+    '--sparse-version=1.0',
+    '--no-unquote',
+    ...(isWithAttributes ? attributeFlags : []),
+    `--directory=${directory}`,
+    '--',
+    name,
+  ];
 }
 
 /**
- * Returns tar's arguments for unpacking its input into a directory, on either side. Files belong to
- * the current user and have no set-user-id bits. Names that would lead out of the directory stay
- * inside it: absolute names, `..`, and names through symbolic links. This requires a new directory
- * (GNU tar's manual, "Security rules of thumb").
+ * Returns tar's arguments for unpacking its input into a new directory, which is still to be named,
+ * on either side. Files belong to the current user, and the process's umask counts. Directories get
+ * their modes last, since links follow everything else.
  */
-export function unpackArguments(directory: string): string[] {
-  return ['--extract', '--file=-', `--directory=${directory}`, '--no-same-owner', '--no-same-permissions'];
+export function unpackArguments(isWithAttributes: boolean): string[] {
+  return [
+    '--extract',
+    '--file=-',
+    '--no-same-owner',
+    '--no-same-permissions',
+    '--delay-directory-restore',
+    ...(isWithAttributes ? attributeFlags : []),
+  ];
+}
+
+/** Returns the command that prints where all links of a path lead, and a NUL. */
+export function realPathCommand(path: string): [program: string, ...args: string[]] {
+  return ['realpath', '--canonicalize-existing', '--zero', '--', path];
 }
 
 /** Returns the du command that measures a source, for the progress of a copy. */
@@ -45,6 +77,11 @@ export function isArchived(code: number | null): boolean {
   return archivedCodes.includes(code);
 }
 
+/** Returns the sockets that tar left out: it prints their names, with unprintable bytes escaped. */
+export function skippedSockets(errors: string): string[] {
+  return [...errors.matchAll(/^tar: (.*): socket ignored$/gm)].map(([, path = '']) => printable(path));
+}
+
 /** A running tar on this host. */
 export interface HostTar {
   /** The exit code, once all output was read; null when a signal ended tar. */
@@ -55,8 +92,12 @@ export interface HostTar {
 }
 
 /** Starts archiving. @throws HoldfastError `process.missing`. */
-export async function startArchive(source: ArchiveSource): Promise<HostTar & { readonly output: Readable }> {
-  const child = startTar(archiveArguments(source));
+export async function startArchive(
+  source: ArchiveSource,
+  isWithAttributes: boolean,
+): Promise<HostTar & { readonly output: Readable }> {
+  const [program, ...args] = archiveCommand(source, isWithAttributes);
+  const child = startTar(program, args);
   await started(child, 'tar');
   child.stdin.end();
   return {
@@ -69,11 +110,16 @@ export async function startArchive(source: ArchiveSource): Promise<HostTar & { r
   };
 }
 
-/** Starts unpacking, with modes as in the archive. @throws HoldfastError `process.missing`. */
-export async function startUnpack(directory: string): Promise<HostTar & { readonly input: Writable }> {
-  const before = process.umask(0);
-  const child = startTar(unpackArguments(directory));
-  process.umask(before);
+/** Starts unpacking into a new directory, which it inherits open. @throws HoldfastError `process.missing`. */
+export async function startUnpack(
+  directory: number,
+  isWithAttributes: boolean,
+): Promise<HostTar & { readonly input: Writable }> {
+  const child = startTar(
+    'tar',
+    [...unpackArguments(isWithAttributes), '--directory=/proc/self/fd/3'],
+    directory,
+  );
   await started(child, 'tar');
   child.stdin.on('error', () => {}); // the exit code reports failures
   child.stdout.resume();
@@ -81,9 +127,16 @@ export async function startUnpack(directory: string): Promise<HostTar & { readon
 }
 
 /** Starts tar without the user's settings and with messages in English. */
-function startTar(args: readonly string[]): ChildProcessWithoutNullStreams {
+function startTar(
+  program: string,
+  args: readonly string[],
+  ...inherited: readonly number[]
+): ChildProcessWithoutNullStreams {
   const env = { PATH: process.env.PATH, LC_ALL: 'C' };
-  return start('tar', args, { stdio: 'pipe', env }) as ChildProcessWithoutNullStreams;
+  return start(program, args, {
+    stdio: ['pipe', 'pipe', 'pipe', ...inherited],
+    env,
+  }) as ChildProcessWithoutNullStreams;
 }
 
 function hostTar(child: ChildProcessWithoutNullStreams): HostTar {
@@ -92,24 +145,6 @@ function hostTar(child: ChildProcessWithoutNullStreams): HostTar {
     errors: readTail(child.stderr),
     kill: () => void child.kill(),
   };
-}
-
-/** Reports the bytes that pass through a stream to a progress step. */
-export function meter(stream: Readable, step: ProgressStep, size: Promise<number | undefined>): void {
-  let done = 0;
-  let total: number | undefined;
-  void size.then((bytes) => {
-    total = bytes;
-  });
-  stream.on('data', (chunk: Buffer) => {
-    done += chunk.length;
-    // the stream also has the headers and padding of the archive
-    step.update({
-      done: Math.min(done, total ?? done),
-      ...(total !== undefined && { total }),
-      unit: 'bytes',
-    });
-  });
 }
 
 /** @param errors standard error of the program that failed; its first line is the reason. */

@@ -21,6 +21,7 @@ import { copyIn } from '../../src/channel/copy-in.ts';
 import { copyOut } from '../../src/channel/copy-out.ts';
 import { archiveSource, parseCopyPath } from '../../src/channel/copy-paths.ts';
 import { openSession } from '../../src/channel/ssh.ts';
+import { copyDefaults } from '../support/copy.ts';
 import { eventually } from '../support/eventually.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
@@ -46,9 +47,9 @@ after(async () => {
 });
 
 const toGuest = (from: string, to: string, progress: Progress = silent, signal = never) =>
-  copyIn(session.start, `${host}/${from}`, to, progress, signal).finally(cleanly);
+  copyIn(session.start, `${host}/${from}`, to, { ...copyDefaults, progress, signal }).finally(cleanly);
 const toHost = (from: string, to: string, progress: Progress = silent, signal = never) =>
-  copyOut(session.start, from, `${host}/${to}`, progress, signal).finally(cleanly);
+  copyOut(session.start, from, `${host}/${to}`, { ...copyDefaults, progress, signal }).finally(cleanly);
 
 /** Checks that no staging directory is left. The guest's end removes its own shortly after the hang-up. */
 async function cleanly(): Promise<void> {
@@ -91,13 +92,13 @@ async function makeTree(path: string): Promise<void> {
   await writeFile(join(path, 'nothing'), '');
   await writeFile(join(path, 'program'), '#!/bin/sh\n');
   await symlink('plain', join(path, 'link'));
-  await symlink('/absent/absolute', join(path, 'dangling'));
-  await symlink('../..', join(path, 'sub/up'));
+  await symlink('absent/relative', join(path, 'dangling'));
+  await symlink('..', join(path, 'sub/up'));
   await chmod(join(path, 'program'), 0o755);
-  await chmod(join(path, 'plain'), 0o666);
+  await chmod(join(path, 'plain'), 0o640);
   await chmod(join(path, 'with space'), 0o400);
   await chmod(join(path, 'sub/deeper'), 0o700);
-  await chmod(join(path, 'empty'), 0o777);
+  await chmod(join(path, 'empty'), 0o711);
   await chmod(path, 0o750);
 }
 
@@ -105,23 +106,23 @@ test('parses the paths of either side, and splits sources as cp does', () => {
   assert.deepEqual(parseCopyPath(':/etc/hosts'), { side: 'guest', path: '/etc/hosts' });
   assert.deepEqual(parseCopyPath(':'), { side: 'guest', path: '.' });
   assert.deepEqual(parseCopyPath('./:odd'), { side: 'host', path: './:odd' });
-  for (const word of ['', 'a\0b', ':\0'])
+  for (const word of ['', 'a\0b', ':\0', ':a\u{fffd}'])
     assert.throws(() => parseCopyPath(word), { code: 'copy.path', exitCode: 2 });
-  const sources: [path: string, directory: string, name: string][] = [
-    ['a', '.', 'a'],
-    ['a/', '.', 'a'],
-    ['/a//b/', '/a', 'b'],
-    ['a/../b', '.', 'b'],
+  const sources: [path: string, directory: string, name: string, base?: string][] = [
+    ['a', '.', 'a', 'a'],
+    ['a/', 'a', '.', 'a'],
+    ['/a//b/', '/a/b', '.', 'b'],
+    ['a/../b', '.', 'b', 'b'],
     ['.', '.', '.'],
     ['a/..', '.', '.'],
     ['a/b/.', 'a/b', '.'],
     ['..', '..', '.'],
     ['../..', '../..', '.'],
     ['/', '/', '.'],
-    ['-x', '.', '-x'],
+    ['-x', '.', '-x', '-x'],
   ];
-  for (const [path, directory, name] of sources)
-    assert.deepEqual(archiveSource(path), { directory, name }, path);
+  for (const [path, directory, name, base] of sources)
+    assert.deepEqual(archiveSource(path), { directory, name, base }, path);
 });
 
 test('copies a directory in and out with names, modes and links unchanged', async () => {

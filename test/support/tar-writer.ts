@@ -1,9 +1,11 @@
 /** An entry of a tar archive, possibly malicious: nothing is validated. */
 export interface TarEntry {
   readonly name: string;
-  /** POSIX.1-2017, pax, "ustar Interchange Format": 0 file, 1 hard link, 2 symbolic link, 3 device, 5 directory, 6 pipe. */
-  readonly type?: '0' | '1' | '2' | '3' | '4' | '5' | '6';
+  /** POSIX.1-2017, pax, "ustar Interchange Format": 0 file, 1 hard link, 2 symbolic link, 3 device, 5 directory, 6 pipe, x pax header. */
+  readonly type?: '0' | '1' | '2' | '3' | '4' | '5' | '6' | 'x';
   readonly content?: string;
+  /** The size that the header states, if not that of the content. */
+  readonly size?: number;
   readonly target?: string;
   readonly mode?: number;
 }
@@ -13,7 +15,14 @@ export function tarOf(entries: readonly TarEntry[]): Buffer {
   return Buffer.concat([...entries.map(encode), Buffer.alloc(1024)]);
 }
 
-function encode({ name, type = '0', content = '', target = '', mode = 0o644 }: TarEntry): Buffer {
+function encode({
+  name,
+  type = '0',
+  content = '',
+  size = content.length,
+  target = '',
+  mode = 0o644,
+}: TarEntry): Buffer {
   const header = Buffer.alloc(512);
   const octal = (value: number, at: number, length: number) =>
     header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1');
@@ -21,7 +30,7 @@ function encode({ name, type = '0', content = '', target = '', mode = 0o644 }: T
   octal(mode, 100, 8);
   octal(0, 108, 8); // user
   octal(0, 116, 8); // group
-  octal(content.length, 124, 12);
+  octal(size, 124, 12);
   octal(0, 136, 12); // time
   header.write(type, 156);
   header.write(target, 157, 100);

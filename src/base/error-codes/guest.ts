@@ -83,21 +83,38 @@ export const guestCodes = {
     when: 'Reading or writing the copied files failed in the guest.',
     remedy: 'Fix the cause that the error states, and copy again.',
   },
+  'copy.kind': {
+    when: 'The item to copy out of the guest is a device, pipe or socket.',
+    remedy: 'Copy files, directories and symbolic links only.',
+  },
+  'copy.link': {
+    when: 'The item to copy out of the guest is a symbolic link that leads elsewhere.',
+    remedy: 'Copy what it points to with `--follow`, or the link itself with `--links`.',
+  },
   'copy.path': {
-    when: 'An argument of `holdfast copy` is not a path.',
-    remedy: 'Write a path on this host, or a path in the guest after a colon, such as `:notes.txt`.',
+    when: 'An argument of `holdfast copy` is not a path, or has bytes that are not UTF-8.',
+    remedy:
+      'Write a path on this host, or a path in the guest after a colon, such as `:notes.txt`. To copy a file whose name is not UTF-8, copy its directory.',
   },
   'copy.sides': {
     when: 'Source and destination are both in the guest or both on this host.',
     remedy: 'Write a colon before the path that is in the guest.',
   },
   'copy.source': {
-    when: 'The source on this host cannot be read.',
+    when: 'The source on this host cannot be read, or is a device, pipe or socket.',
     remedy: 'Check that it exists and is readable.',
   },
+  'copy.space': {
+    when: 'A copy would fill the disk of this host.',
+    remedy: 'Free disk space, or copy to a larger disk.',
+  },
+  'copy.stalled': {
+    when: 'The guest neither sent nor accepted data for minutes during a copy.',
+    remedy: 'Check the machine with `holdfast status`, and copy again.',
+  },
   'copy.unsafe': {
-    when: 'The guest sent an archive entry that is denied, such as a link out of the destination.',
-    remedy: 'Copy files and directories only; archive anything else with `holdfast exec -- tar -c …`.',
+    when: 'The guest sent an archive that is malformed, exceeds a limit, or has items that were not requested.',
+    remedy: 'Copy it again; if it repeats, run `holdfast audit`, as the guest may have been changed.',
   },
   'drift.elsewhere': {
     when: 'Changes in an overlay of the guest are not stored on Data, so they cannot be listed.',

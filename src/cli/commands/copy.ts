@@ -1,14 +1,18 @@
 import { misuse } from '../../base/errors.ts';
+import type { SkippedItem, SkippedKind } from '../../channel/copy-filter.ts';
 import { copyIn } from '../../channel/copy-in.ts';
 import { copyOut } from '../../channel/copy-out.ts';
 import { parseCopyPath } from '../../channel/copy-paths.ts';
 import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand } from '../framework/command.ts';
-import { required } from '../framework/parameters.ts';
+import { required, toggle } from '../framework/parameters.ts';
 
 export const copyCommand = defineCommand({
-  description:
-    'Directories are copied recursively, with modes and symbolic links. Exactly one of SRC and DST is in the guest: a colon marks its path, which is relative to the home directory there.',
+  description: [
+    'Directories are copied recursively, with modes, times and symbolic links. Exactly one of SRC and DST is in the guest: a colon marks its path, which is relative to the home directory there.',
+    'A symbolic link is copied as a link. Out of the guest, links that lead out of SRC are skipped unless --links is given. A slash at the end of SRC or DST stands for the directory that a link leads to; DST is not followed without it. Devices, pipes and sockets are skipped. What is skipped is reported on standard error.',
+    'On this host the umask applies, and set-user-id, set-group-id and sticky bits are not copied. Existing files and links are replaced, and never written through.',
+  ].join('\n'),
   arguments: {
     source: required('SRC', 'File or directory to copy; :PATH is in the guest', parseCopyPath),
     destination: required(
@@ -17,14 +21,19 @@ export const copyCommand = defineCommand({
       parseCopyPath,
     ),
   },
-  flags: {},
+  flags: {
+    follow: toggle('Copy what SRC points to if it is a symbolic link'),
+    links: toggle('Also copy links out of the guest that lead out of SRC'),
+    xattrs: toggle('Copy extended attributes of the user namespace'),
+  },
   examples: [
     ['holdfast copy site.conf :', 'Copy a file to the home directory in the guest'],
     ['holdfast copy ./images :images', 'Copy a directory recursively, with modes and symbolic links'],
     ['holdfast copy :/var/log/app.log .', 'Copy a file from the guest to the current directory'],
+    ['holdfast copy --follow :/srv/latest .', 'Copy the file or directory that a link in the guest leads to'],
   ],
   output: async () => (await import('../output/guest.ts')).copyOutput,
-  async run({ arguments: { source, destination }, machine, progress, signal, output }) {
+  async run({ arguments: { source, destination }, flags, machine, progress, signal, output, streams, json }) {
     if (source.side === destination.side) {
       throw misuse(
         'copy.sides',
@@ -40,7 +49,32 @@ export const copyCommand = defineCommand({
     }
     const start = guestOf(machine).start;
     const copy = destination.side === 'guest' ? copyIn : copyOut;
-    await copy(start, source.path, destination.path, progress, signal);
-    output.result({ machine: machine.name, source, destination }, '');
+    const { skipped, skippedCount } = await copy(start, source.path, destination.path, {
+      progress,
+      signal,
+      links: flags.links ? 'all' : 'inside',
+      follow: flags.follow,
+      attributes: flags.xattrs,
+    });
+    if (!json) for (const line of skippedLines(skipped, skippedCount)) streams.stderr.write(`${line}\n`);
+    output.result({ machine: machine.name, source, destination, skipped, skippedCount }, '');
   },
 });
+
+/** Lines on standard error; `--json` has more. */
+const namedLines = 20;
+
+const reasons: Readonly<Record<SkippedKind, string>> = {
+  link: 'it leads out of what is copied; --links copies it',
+  device: 'it is a device',
+  pipe: 'it is a pipe',
+  socket: 'it is a socket',
+};
+
+/** Returns what standard error says about skipped items. */
+export function skippedLines(skipped: readonly SkippedItem[], count: number): string[] {
+  const named = skipped.slice(0, namedLines);
+  const lines = named.map(({ path, kind }) => `skipped ${path}: ${reasons[kind]}`);
+  const others = count - named.length;
+  return others > 0 ? [...lines, `skipped ${others} more`] : lines;
+}

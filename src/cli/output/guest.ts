@@ -21,7 +21,20 @@ const place = z.strictObject({
   path: z.string().describe('As given; in the guest relative to the home directory of its user'),
 });
 
-export const copyOutput = z.strictObject({ machine: machineField, source: place, destination: place });
+export const copyOutput = z.strictObject({
+  machine: machineField,
+  source: place,
+  destination: place,
+  skipped: z
+    .array(
+      z.strictObject({
+        path: z.string().describe('As printed; bytes that are not printable are escaped'),
+        kind: z.enum(['link', 'device', 'pipe', 'socket']),
+      }),
+    )
+    .describe('What was not copied: the first 1000'),
+  skippedCount: z.int().describe('How much was not copied'),
+});
 
 export const logsOutput = z.union([
   z.strictObject({
