@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -44,6 +44,10 @@ test('a build fails when it would ship a file without an origin', async () => {
     await mkdir(path, { recursive: true });
   for (const name of ['bash', 'ours']) await writeFile(join(root, 'usr/bin', name), '');
   await writeFile(join(image, 'rootfs/usr/bin/ours'), '');
+  // a link in the root leads to a directory of the host
+  await mkdir(join(directory, 'host'));
+  await writeFile(join(directory, 'host/file'), '');
+  await symlink(join(directory, 'host'), join(root, 'usr/link'));
   assert.deepEqual([...(await shippedPackages(owned, root, [], image))], ['bash']);
   await writeFile(join(root, 'usr/bin/miner'), '');
   await assert.rejects(shippedPackages(owned, root, [], image), {
