@@ -71,7 +71,7 @@ const guest: GuestDistribution = {
   packageFiles,
   isMade: (path) => madePaths.some((made) => made.test(path)),
   busybox: 'usr/bin/busybox',
-  initrdPrograms: ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/setpriv'],
+  initrdPrograms: ['usr/sbin/dmsetup', 'usr/bin/keyctl'],
   prepareModules,
   strip: stripRoot,
 };

@@ -48,6 +48,13 @@ const questions = {
   module:
     'cp "$(modinfo -n dummy)" /run/dummy.ko; insmod /run/dummy.ko && echo loaded && rmmod dummy; rm /run/dummy.ko',
   own: 'modprobe dummy && echo loaded && rmmod dummy',
+  // The initrd's file system is below /, and stays writable
+  initrd: `unshare --mount sh -c 'umount --lazy /; exec sleep 60' & top=$!
+    mkfifo /run/wait; sleep 1
+    nsenter --mount=/proc/$top/ns/mnt --wd=/ usr/sbin/ldconfig -f run/wait -C run/cache & inside=$!
+    sleep 1
+    [ -e /proc/$inside/root/usr ] || echo reached; cp /var/tmp/sh /proc/$inside/root/sh && /proc/$inside/root/sh -c 'echo it runs'
+    rm -f /proc/$inside/root/sh /run/wait; kill $inside $top`,
   journal: 'journalctl --sync; journalctl --boot --dmesg --grep ipe_op=EXECUTE --output cat --no-pager',
 } as const;
 
@@ -84,6 +91,9 @@ test('enforce: only programs and modules of the root run, and root in the guest 
   assert.match(answers.module, /Permission denied/);
   assert.doesNotMatch(answers.module, /^loaded/m);
   assert.equal(answers.own, 'loaded');
+  assert.match(answers.initrd, /^reached$/m);
+  assert.match(answers.initrd, /Permission denied/);
+  assert.doesNotMatch(answers.initrd, /it runs/);
   assert.match(answers.journal, /enforcing=1 .* path="\/home\/holdfast\/sh" /);
 });
 

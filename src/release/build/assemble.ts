@@ -22,7 +22,7 @@ import { shippedPackages, withShipped } from './provenance.ts';
 import * as recipe from './recipe.ts';
 import { bootParts, finishRootTree, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
-import { assembleUki, signEfi, signIntegrityPolicy, signRootHash } from './uki.ts';
+import { assembleUki, signEfi, signIntegrityPolicies, signRootHash } from './uki.ts';
 
 /** The size of RootFS-A and RootFS-B; the release must fit with its verity tree. */
 const rootPartition = 4 * GiB;
@@ -126,7 +126,7 @@ async function makeBootImages(
   const initrd = await buildInitrd(boot.initrd, {
     ...{ root: boot.root, kernel: boot.kernel, image, scratch },
     rootHashSignature: await signRootHash(rootHash, key),
-    integrityPolicy: await signIntegrityPolicy(await readFile(join(image, 'ipe/policy')), key),
+    integrityPolicies: await signIntegrityPolicies(join(image, 'ipe'), rootHash, key),
   });
   const root = [`holdfast.root=${rootHash}`, `holdfast.blocks=${dataSize / blockSize}`];
   for (const verity of verities) {

@@ -8,9 +8,7 @@ import { initrdModules } from './recipe.ts';
 
 /** The applets of busybox: links to it. */
 const applets =
-  'sh base64 cat chroot cp echo grep head insmod mkdir mount rm sed sleep switch_root sync tail tr umount'.split(
-    ' ',
-  );
+  'sh base64 cat chroot cp echo grep head insmod mkdir mount rm sed sleep sync tail tr umount'.split(' ');
 
 const directories = [
   'bin',
@@ -35,8 +33,8 @@ export interface InitrdRequest {
   readonly image: string;
   /** DER: the signature of the root hash. */
   readonly rootHashSignature: Uint8Array;
-  /** DER: the IPE policy with its signature. */
-  readonly integrityPolicy: Uint8Array;
+  /** DER: the signed IPE policies by their file names in `image/ipe`. */
+  readonly integrityPolicies: ReadonlyMap<string, Uint8Array>;
   /** An existing directory for the tree and the result. */
   readonly scratch: string;
 }
@@ -81,10 +79,12 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
   }
   await writeFile(join(tree, 'modules/order'), modules.map((path) => `${basename(path)}\n`).join(''));
   await writeFile(join(tree, signatureName), request.rootHashSignature);
-  await writeFile(join(tree, 'ipe-policy.p7b'), request.integrityPolicy);
+  await mkdir(join(tree, 'ipe'));
+  for (const [name, policy] of request.integrityPolicies) await writeFile(join(tree, 'ipe', name), policy);
 
-  // the part that every release changes is last, and there are no times: an update fetches only the end of the archive
-  const paths = (await treePaths(tree)).filter((path) => path !== signatureName).concat(signatureName);
+  // the parts that every release changes are last, and there are no times: an update fetches only the end of the archive
+  const changing = [...request.integrityPolicies.keys()].map((name) => `ipe/${name}`).concat(signatureName);
+  const paths = (await treePaths(tree)).filter((path) => !changing.includes(path)).concat(changing);
   await run('touch', ['--no-dereference', '--date=@0', ...paths], { cwd: tree });
   const options = ['--create', '--null', '--format=newc', '--reproducible', '--owner=0:0', '--quiet'];
   const archive = await run('cpio', options, { cwd: tree, input: paths.map((path) => `${path}\0`).join('') });

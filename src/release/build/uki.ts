@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
@@ -103,9 +103,24 @@ export async function signRootHash(rootHash: string, key: KeyPair): Promise<Buff
   return signPkcs7(rootHash, [], key);
 }
 
-/** Signs a policy for IPE: DER, PKCS #7 around the policy itself, no attributes. */
-export async function signIntegrityPolicy(policy: Uint8Array, key: KeyPair): Promise<Buffer> {
-  return signPkcs7(policy, ['-nodetach'], key);
+/**
+ * Signs the policies for IPE in a directory, with the root hash in place of `ROOT_HASH`: DER, PKCS #7 around the policy
+ * itself, no attributes.
+ */
+export async function signIntegrityPolicies(
+  directory: string,
+  rootHash: string,
+  key: KeyPair,
+): Promise<Map<string, Buffer>> {
+  const signed = new Map<string, Buffer>();
+  for (const name of (await readdir(directory)).toSorted()) {
+    const policy = (await readFile(join(directory, name), 'utf8')).replaceAll(
+      '=sha256:ROOT_HASH',
+      `=sha256:${rootHash}`,
+    );
+    signed.set(name, await signPkcs7(policy, ['-nodetach'], key));
+  }
+  return signed;
 }
 
 async function signPkcs7(

@@ -32,11 +32,23 @@ test('shows the running mode first, and the configured one where it differs', ()
   assert.match(told(undefined, 'enforce').join(), /is not running: at its next start ipe is enforce/);
 });
 
-test('the policy allows verified code only', async () => {
-  const text = await readFile(join(import.meta.dirname, '../../../image/ipe/policy'), 'utf8');
-  const [header, ...rules] = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  assert.match(header ?? '', /^policy_name=holdfast policy_version=\d+\.\d+\.\d+$/);
-  assert.equal(rules[0], 'DEFAULT action=DENY');
-  for (const rule of rules.slice(1))
-    assert.match(rule, /^op=(EXECUTE|KMODULE) (boot_verified|dmverity_signature)=TRUE action=ALLOW$/);
-});
+/** What each policy allows, apart from the root of its release. */
+const policies = {
+  'initrd-policy': [
+    '1.0.0',
+    /^op=(EXECUTE (boot_verified|dmverity_signature)|KMODULE dmverity_signature)=TRUE action=ALLOW$/,
+  ],
+  policy: ['2.0.0', /^op=EXECUTE dmverity_signature=TRUE action=ALLOW$/],
+} as const;
+
+for (const [policy, [version, allowed]] of Object.entries(policies)) {
+  test(`${policy} allows verified code only`, async () => {
+    const text = await readFile(join(import.meta.dirname, '../../../image/ipe', policy), 'utf8');
+    const [header, ...rules] = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    assert.equal(header, `policy_name=holdfast policy_version=${version}`);
+    assert.equal(rules[0], 'DEFAULT action=DENY');
+    const ofRoot = /^op=(EXECUTE|KMODULE) dmverity_roothash=sha256:ROOT_HASH action=ALLOW$/;
+    const others = rules.slice(1).filter((rule) => !ofRoot.test(rule));
+    for (const rule of others) assert.match(rule, allowed);
+  });
+}
