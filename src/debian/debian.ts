@@ -71,7 +71,7 @@ const guest: GuestDistribution = {
   packageFiles,
   isMade: (path) => madePaths.some((made) => made.test(path)),
   busybox: 'usr/bin/busybox',
-  initrdPrograms: ['usr/sbin/dmsetup', 'usr/bin/keyctl'],
+  initrdPrograms: ['usr/sbin/dmsetup', 'usr/bin/keyctl', 'usr/bin/perl'],
   prepareModules,
   strip: stripRoot,
 };

@@ -5,6 +5,7 @@ import { run } from '../../base/process.ts';
 import { guestDistribution } from '../distribution.ts';
 import { treePaths } from '../tree.ts';
 import { initrdModules } from './recipe.ts';
+import { systemCallFilter } from './system-call-filter.ts';
 
 /** The applets of busybox: links to it. */
 const applets =
@@ -79,6 +80,7 @@ export async function buildInitrd(tree: string, request: InitrdRequest): Promise
   }
   await writeFile(join(tree, 'modules/order'), modules.map((path) => `${basename(path)}\n`).join(''));
   await writeFile(join(tree, signatureName), request.rootHashSignature);
+  await writeFile(join(tree, 'system-call-filter'), systemCallFilter());
   await mkdir(join(tree, 'ipe'));
   for (const [name, policy] of request.integrityPolicies) await writeFile(join(tree, 'ipe', name), policy);
 

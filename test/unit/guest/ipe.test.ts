@@ -38,7 +38,8 @@ const policies = {
     '1.0.0',
     /^op=(EXECUTE (boot_verified|dmverity_signature)|KMODULE dmverity_signature)=TRUE action=ALLOW$/,
   ],
-  policy: ['2.0.0', /^op=EXECUTE dmverity_signature=TRUE action=ALLOW$/],
+  policy: ['2.0.0', /^$/],
+  'policy-with-volumes': ['2.0.0', /^op=EXECUTE dmverity_signature=TRUE action=ALLOW$/],
 } as const;
 
 for (const [policy, [version, allowed]] of Object.entries(policies)) {
