@@ -28,6 +28,8 @@ export const packages: readonly string[] = [
   'netavark',
   'aardvark-dns',
   'iptables',
+  // lists the tables that iptables does not show, for the audit
+  'nftables',
   'iproute2',
   'iputils-ping',
   'curl',
@@ -137,6 +139,9 @@ export const removedPaths: readonly string[] = [
   'etc/initramfs-tools',
   'etc/systemd/system',
   'etc/systemd/user',
+  // another packet filter than the image's
+  'etc/nftables.conf',
+  'usr/lib/systemd/system/nftables.service',
   'usr/lib/systemd/boot',
   // volumes are opened in the initrd only, and by none of these
   ...['cryptsetup', 'integritysetup', 'veritysetup'].flatMap((name) => [
