@@ -2,12 +2,12 @@ import type { FileHandle } from 'node:fs/promises';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Slot } from '../disk/layout.ts';
 import type { Machine } from '../machine/machine.ts';
+import { slotProblem, withBase } from '../release/slot-content.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { withDisk } from '../supervisor/client.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { powerState } from '../supervisor/power.ts';
 import { isOff } from '../supervisor/state.ts';
-import { slotProblem, withBase } from './slot-content.ts';
 
 /** Opens a machine's disk, read-only if it is off, and the base image of a release while `work` runs. */
 export function withDiskAndBase<T>(

@@ -5,6 +5,7 @@ import { readIntactStore, saveVariableStore } from '../firmware/saved-store.ts';
 import { otherSlot } from '../firmware/slots.ts';
 import { writeVariableStore } from '../firmware/store-file.ts';
 import type { Machine } from '../machine/machine.ts';
+import { slotProblem, withBase, writeSlot } from '../release/slot-content.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { powerState } from '../supervisor/power.ts';
@@ -12,7 +13,6 @@ import { isOff } from '../supervisor/state.ts';
 import type { Advanced } from './advance.ts';
 import type { UpdateContext } from './context.ts';
 import { keptReleases } from './kept-releases.ts';
-import { slotProblem, withBase, writeSlot } from './slot-content.ts';
 
 /*
  * Recovers a machine whose slots were destroyed. While it is off, the host owns its disk and its variables. The steps are those

@@ -4,6 +4,7 @@ import type { Bytes } from '../base/size.ts';
 import { type Slot, ukiPaths } from '../disk/layout.ts';
 import { bootEntry, setBootEntry, setBootNext, setBootOrder } from '../firmware/boot.ts';
 import { otherSlot } from '../firmware/slots.ts';
+import { writeSlot } from '../release/slot-content.ts';
 import { type StoredRelease, storedPart } from '../release/store.ts';
 import { changeVariables } from './boot-change.ts';
 import type { UpdateContext } from './context.ts';
@@ -13,7 +14,6 @@ import { problemInSlot, withDiskAndBase } from './machine-slots.ts';
 import { findConflicts, requireNoConflicts } from './overlay-conflicts.ts';
 import type { Step } from './plan.ts';
 import { restart } from './restart.ts';
-import { writeSlot } from './slot-content.ts';
 
 /** An update to one release, and what its steps remember. */
 export class UpdateRun {

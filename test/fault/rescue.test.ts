@@ -18,11 +18,11 @@ import { defaults } from '../../src/machine/limits.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { homeAt, type machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
+import { slotProblem, withBase } from '../../src/release/slot-content.ts';
 import { type UpdateContext, updateContext } from '../../src/update/context.ts';
 import { keptReleases } from '../../src/update/kept-releases.ts';
 import { observeSlots } from '../../src/update/observe.ts';
 import { isLost, rescue } from '../../src/update/rescue.ts';
-import { slotProblem, withBase } from '../../src/update/slot-content.ts';
 import { formatImage } from '../../src/verity/format.ts';
 import { makeFakeRelease, signRelease } from '../support/fake-release.ts';
 

@@ -5,7 +5,7 @@ import { readBootState } from '../../../src/firmware/boot.ts';
 import { readIntactStore } from '../../../src/firmware/saved-store.ts';
 import { withImage } from '../../../src/hypervisor/qemu/image-device.ts';
 import { homeAt, machinePaths, type parseMachineName } from '../../../src/machine/paths.ts';
-import { slotProblem } from '../../../src/update/slot-content.ts';
+import { slotProblem } from '../../../src/release/slot-content.ts';
 import type { House } from './house.ts';
 import type { KnownRelease } from './known-release.ts';
 

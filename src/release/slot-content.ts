@@ -5,10 +5,10 @@ import { chunkSize, type ReadAt, readAhead, readsOf } from '../base/read-ahead.t
 import type { Bytes } from '../base/size.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { type Slot, slotPartition } from '../disk/layout.ts';
-import type { ReleaseManifest } from '../release/manifest.ts';
-import type { StoredRelease } from '../release/store.ts';
 import { blockSize } from '../verity/geometry.ts';
 import { verifyContent } from '../verity/verify.ts';
+import type { ReleaseManifest } from './manifest.ts';
+import type { StoredRelease } from './store.ts';
 
 /*
  * The base image of a release holds the three partitions of slot A. Their content does not depend on the slot, so the same bytes
@@ -35,14 +35,16 @@ export async function withBase<T>(
   }
 }
 
-async function partsOf(base: FileHandle, slot: Slot): Promise<{ boot: readonly Part[]; root: Part }> {
+type PartName = 'loader' | 'boot' | 'root';
+
+/** The parts of a slot, in the order of their partitions. */
+export const partNames: readonly PartName[] = ['loader', 'boot', 'root'];
+
+async function partOf(base: FileHandle, slot: Slot, name: PartName): Promise<Part> {
   const { size } = await base.stat();
-  const part = (name: 'loader' | 'boot' | 'root'): Part => {
-    const from = slotPartition('A', name);
-    const length = Math.min(from.size, size - from.offset);
-    return { source: readsOf(base, from.offset), offset: slotPartition(slot, name).offset, length };
-  };
-  return { boot: [part('loader'), part('boot')], root: part('root') };
+  const from = slotPartition('A', name);
+  const length = Math.min(from.size, size - from.offset);
+  return { source: readsOf(base, from.offset), offset: slotPartition(slot, name).offset, length };
 }
 
 /**
@@ -59,8 +61,7 @@ export async function writeSlot(
   step: ProgressStep,
   signal: AbortSignal,
 ): Promise<Bytes> {
-  const { boot, root } = await partsOf(base, slot);
-  const parts = [...boot, root];
+  const parts = await Promise.all(partNames.map((name) => partOf(base, slot, name)));
   const total = parts.reduce((sum, { length }) => sum + length, 0);
   const spare = Buffer.allocUnsafe(chunkSize);
   let [written, done] = [0, 0];
@@ -82,7 +83,7 @@ export async function writeSlot(
 }
 
 /** @param base the offset of position 0 on the disk. */
-function readsOfDisk(disk: BlockDevice, base: number): ReadAt {
+function readsOfDisk(disk: Pick<BlockDevice, 'read'>, base: number): ReadAt {
   return (target, position) => disk.read(target, base + position);
 }
 
@@ -109,22 +110,45 @@ export async function slotProblem(
   disk: BlockDevice,
   slot: Slot,
   base: FileHandle,
+  manifest: ReleaseManifest,
+): Promise<string | undefined> {
+  for (const name of partNames.toReversed()) {
+    const problem = await partProblem(disk, slot, name, base, manifest);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** Reads one part of a slot back, as `slotProblem` does. */
+export async function partProblem(
+  disk: Pick<BlockDevice, 'read'>,
+  slot: Slot,
+  name: PartName,
+  base: FileHandle,
   { root: expected }: ReleaseManifest,
 ): Promise<string | undefined> {
-  const { boot, root } = await partsOf(base, slot);
+  const { source, offset, length } = await partOf(base, slot, name);
+  const reads = readsOfDisk(disk, offset);
+  if (name === 'root') return rootProblem(reads, slot, expected);
+  const spare = Buffer.allocUnsafe(chunkSize);
+  for await (const { position, bytes: present } of readAhead(reads, length)) {
+    if (!(await source(spare.subarray(0, present.length), position)).equals(present))
+      return `a boot partition differs at byte ${position} or after it`;
+  }
+  return undefined;
+}
+
+async function rootProblem(
+  reads: ReadAt,
+  slot: Slot,
+  expected: ReleaseManifest['root'],
+): Promise<string | undefined> {
   try {
-    await verifyContent(readsOfDisk(disk, root.offset), `the root of slot ${slot}`, expected);
+    await verifyContent(reads, `the root of slot ${slot}`, expected);
+    return undefined;
   } catch (error) {
     if (isFailure(error, 'verity.data', 'verity.size', 'verity.superblock', 'verity.tree', 'verity.uuid'))
       return describe(error);
     throw error;
   }
-  const spare = Buffer.allocUnsafe(chunkSize);
-  for (const { source, offset, length } of boot) {
-    for await (const { position, bytes: present } of readAhead(readsOfDisk(disk, offset), length)) {
-      if (!(await source(spare.subarray(0, present.length), position)).equals(present))
-        return `a boot partition differs at byte ${position} or after it`;
-    }
-  }
-  return undefined;
 }
