@@ -1,4 +1,6 @@
+import type { Claim } from '../../src/audit/claim.ts';
 import { claims } from '../../src/audit/claims.ts';
+import { kernelSettings } from '../../src/audit/kernel-settings.ts';
 import { allowedCommands } from '../../src/tpm/broker/allowed-commands.ts';
 import { deniedCommands } from '../../src/tpm/broker/denied-commands.ts';
 import { markdownTable, replacePart } from './markdown.ts';
@@ -25,18 +27,39 @@ export const brokerPage = {
   },
 };
 
+/** Returns the table of the audit's claims from one source: those of the document, or Holdfast's own. */
+function claimTable(source: Claim['source']): string {
+  const rows = claims
+    .filter((claim) => claim.source === source)
+    .map(({ id, sentence, where, since, looksAt, fooledBy, notStopped }) => [
+      `\`${id}\``,
+      ...[sentence, where, since, looksAt, fooledBy, notStopped],
+    ]);
+  const heading = [
+    'check',
+    'statement',
+    'where checked',
+    'since',
+    'looks at',
+    'could be fooled by',
+    'not covered',
+  ];
+  return markdownTable(heading, rows);
+}
+
 /** The claims of the audit. */
 export const claimsPage = {
   path: 'docs/reference/audit.md',
   make(page: string): string {
-    const rows = claims.map(({ id, sentence, where, since, notStopped }) => [
-      `\`${id}\``,
-      sentence,
-      where,
-      since,
-      notStopped,
+    const document = replacePart(page, 'claims', claimTable('EFLOW'));
+    const settings = Object.entries(kernelSettings).map(([key, value]) => [
+      `\`${key}\``,
+      `\`${value.replaceAll('|', '\\|')}\``,
     ]);
-    const heading = ['check', 'statement of the document', 'where checked', 'since', 'not covered'];
-    return replacePart(page, 'claims', markdownTable(heading, rows));
+    return replacePart(
+      replacePart(document, 'own claims', claimTable('Holdfast')),
+      'kernel settings',
+      markdownTable(['setting', 'expected value'], settings),
+    );
   },
 };

@@ -12,16 +12,22 @@ export interface Finding {
   readonly evidence: string;
 }
 
-/** A statement of the security document, and the check that can refute it. */
+/** A statement about a machine, and the check that can refute it. */
 export interface Claim {
   /** Stable; for scripts. */
   readonly id: string;
-  /** The document's statement, verbatim. */
+  /** The statement: verbatim if it is the document's. */
   readonly sentence: string;
+  /** Whose statement it is. */
+  readonly source: 'EFLOW' | 'Holdfast';
   /** Source of the evidence. */
   readonly where: 'guest' | 'host' | 'guest and host' | 'nowhere';
   /** Version of Holdfast since which the claim holds. */
   readonly since: string;
+  /** What the check examines. */
+  readonly looksAt: string;
+  /** Who could make the claim pass although it does not hold, and how. */
+  readonly fooledBy: string;
   /** Attacks that remain possible although the claim holds. */
   readonly notStopped: string;
   readonly probes: readonly Probe<unknown>[];
@@ -31,7 +37,10 @@ export interface Claim {
 
 type Answers<P> = { readonly [Name in keyof P]: P[Name] extends Probe<infer T> ? T : never };
 
-interface Declaration<P, H extends keyof HostFactTypes> extends Omit<Claim, 'where' | 'probes' | 'judge'> {
+interface Declaration<P, H extends keyof HostFactTypes>
+  extends Omit<Claim, 'source' | 'where' | 'probes' | 'judge'> {
+  /** Default: EFLOW's security document. */
+  readonly source?: Claim['source'];
   /** Probes of the guest; the key names the answer. */
   readonly guest: P;
   /** Facts about the host. */
@@ -47,6 +56,7 @@ export function defineClaim<
 >({ guest, host, judge, ...parts }: Declaration<P, H>): Claim {
   const [asksGuest, asksHost] = [Object.keys(guest).length > 0, host.length > 0];
   return {
+    source: 'EFLOW',
     ...parts,
     where: asksGuest ? (asksHost ? 'guest and host' : 'guest') : asksHost ? 'host' : 'nowhere',
     probes: Object.values(guest),

@@ -89,6 +89,21 @@ export function matching<T>(pattern: RegExp, make: (groups: readonly string[]) =
   });
 }
 
+/** Returns a form that `parse` reads; its SyntaxError, RangeError and ZodError reject the text. */
+export function textForm<T>(parse: (text: string) => T): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      const isExpected =
+        error instanceof SyntaxError || error instanceof RangeError || error instanceof z.ZodError;
+      if (!isExpected) throw error;
+      context.addIssue({ code: 'custom', message: describe(error) });
+      return z.NEVER;
+    }
+  });
+}
+
 /** Returns the form of any number of lines, each of the form `line`. */
 export function lines<T>(line: z.ZodType<T, string>): z.ZodType<T[], string> {
   return z

@@ -16,10 +16,13 @@ import { machineNames } from '../machine/list.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Home, machinePaths } from '../machine/paths.ts';
 import type { ReleaseManifest, Sha256 } from '../release/manifest.ts';
+import type { ReleasedEntry } from '../release/overlay-content.ts';
+import { readSmallFile } from '../release/small-files.ts';
 import { trustedCertificate } from '../release/store.ts';
 import { readRelease } from '../release/verify.ts';
 import { hostHypervisor } from '../supervisor/host-hypervisor.ts';
 import { virtualTpmState } from '../tpm/virtual/virtual-tpm.ts';
+import { readSlots, type SlotContents } from './slot-facts.ts';
 
 /** The permissions of a file of the host. */
 export interface FileAccess {
@@ -42,11 +45,17 @@ export interface ChannelKeyDigests {
 export interface HostFactTypes {
   readonly configuration: MachineConfiguration;
   /** The releases that the machine's slots may hold; their signatures were verified. */
-  readonly releases: readonly { readonly digest: Sha256; readonly manifest: ReleaseManifest }[];
+  readonly releases: readonly {
+    readonly digest: Sha256;
+    readonly manifest: ReleaseManifest;
+    /** What it has in /etc. */
+    readonly etc: readonly ReleasedEntry[];
+  }[];
   readonly variables: VariableStore;
   /** The certificates that the machine must have been deployed with. */
   readonly certificates: SecureBootKeys;
   readonly tables: DiskTables;
+  readonly slots: SlotContents;
   /** Everything below the machine's secrets and the home's keys, and the directories above them. */
   readonly access: readonly FileAccess[];
   /** Why another user could replace the home, its keys or the machine's secrets, with all directories and links that lead to them. */
@@ -73,24 +82,37 @@ export function readFact<Name extends keyof HostFactTypes>(
 export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
   const { home, paths } = machine;
   const read = machine.reload(); // an audit reads the file, whatever this process has read before
-  const [configuration, releases, variables, certificates, tables, access, exposed, channelKeys, otherKeys] =
-    await Promise.all([
-      fact(read),
-      fact(read.then((configuration) => readReleases(home, configuration))),
-      fact(readVariableStore(paths.variables)),
-      fact(secureBootKeys(home)),
-      fact(readTables(hostHypervisor(home).images, paths.disk)),
-      fact(readAccess(machine)),
-      fact(readExposed(machine)),
-      fact(readKeyDigests(paths.secrets)),
-      fact(readOtherKeys(machine)),
-    ]);
+  const { images } = hostHypervisor(home);
+  const [
+    configuration,
+    releases,
+    variables,
+    certificates,
+    tables,
+    slots,
+    access,
+    exposed,
+    channelKeys,
+    otherKeys,
+  ] = await Promise.all([
+    fact(read),
+    fact(read.then((configuration) => readReleases(home, configuration))),
+    fact(readVariableStore(paths.variables)),
+    fact(secureBootKeys(home)),
+    fact(readTables(images, paths.disk)),
+    fact(read.then((configuration) => readSlots(images, paths.disk, home, releasesOf(configuration)))),
+    fact(readAccess(machine)),
+    fact(readExposed(machine)),
+    fact(readKeyDigests(paths.secrets)),
+    fact(readOtherKeys(machine)),
+  ]);
   return {
     configuration,
     releases,
     variables,
     certificates,
     tables,
+    slots,
     access,
     exposed,
     channelKeys,
@@ -106,13 +128,23 @@ async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
   }
 }
 
+/** The releases that the slots of a machine may hold. */
+function releasesOf({ release, updates }: MachineConfiguration): Sha256[] {
+  return [...new Set([release, ...updates])];
+}
+
 async function readReleases(
   home: Home,
-  { release, updates }: MachineConfiguration,
+  configuration: MachineConfiguration,
 ): Promise<HostFactTypes['releases']> {
   const certificate = trustedCertificate(home);
   return Promise.all(
-    [release, ...updates].map((digest) => readRelease(join(home.releases, digest), certificate)),
+    releasesOf(configuration).map(async (digest) => {
+      const directory = join(home.releases, digest);
+      const found = await readRelease(directory, certificate);
+      const { etc } = await readSmallFile(directory, found.manifest, 'overlays');
+      return { ...found, etc };
+    }),
   );
 }
 

@@ -46,3 +46,41 @@ export function mountAt(all: readonly Mount[], target: string): { found?: Mount;
 export function missingOptions({ target, options }: Mount, wanted: readonly string[]): string[] {
   return wanted.filter((option) => !options.includes(option)).map((option) => `${target} is not ${option}`);
 }
+
+/** Mounts of the system: each place with the type of its file system. */
+const ofSystem: readonly (readonly [RegExp, RegExp])[] = [
+  [/^\/$/, /^erofs$/],
+  [/^\/dev$/, /^devtmpfs$/],
+  [/^\/dev\/(?:shm|hugepages|pts|mqueue)$/, /^(?:tmpfs|hugetlbfs|devpts|mqueue)$/],
+  [/^\/proc$/, /^proc$/],
+  [/^\/sys$/, /^sysfs$/],
+  [/^\/sys\/kernel\/security$/, /^securityfs$/],
+  [/^\/sys\/fs\/(?:cgroup|pstore|bpf)$/, /^(?:cgroup2|pstore|bpf)$/],
+  [/^\/sys\/firmware\/efi\/efivars$/, /^efivarfs$/],
+  [/^\/(?:run|tmp|run\/lock|run\/user\/\d+|run\/credentials\/[^/]+)$/, /^tmpfs$/],
+  [/^\/run\/netns(?:\/[^/]+)?$/, /^(?:tmpfs|nsfs)$/],
+  [/^\/(?:var|logs|var\/log)$/, /^(?:ext4|tmpfs)$/],
+  [/^\/(?:etc|home|root)$/, /^overlay$/],
+];
+
+/** Places where users may mount: Data, and memory that no part of the system reads. */
+const ofUsers =
+  /^\/(?:var|tmp|run)\/(?!\.eflow|log(?:\/|$)|lib\/systemd|lock|user|systemd|holdfast|credentials|dbus|udev|sshd|netns).+$/;
+
+/** Returns the mounts that lie over something of the system: over the root, a file system of the kernel, or a single file. */
+export function misplaced(all: readonly Mount[]): string[] {
+  return all.flatMap(({ target, type, root }, index) => {
+    if (ofUsers.test(target)) return [];
+    if (!ofSystem.some(([place, kind]) => place.test(target) && kind.test(type)))
+      return [`${type} is mounted over ${target}`];
+    const isNamespace = type === 'nsfs' || target === '/run/netns';
+    const isTwice = all.findIndex((each) => each.target === target) < index && !checkedElsewhere.test(target);
+    if (isTwice && !isNamespace) return [`${type} is mounted over another mount at ${target}`];
+    return root === '/' || isNamespace || checkedElsewhere.test(target)
+      ? []
+      : [`${root} of ${type} is mounted over ${target}`];
+  });
+}
+
+/** Claims of their own judge what is mounted there. */
+const checkedElsewhere = /^\/(?:etc|home|root|var|logs|var\/log)?$/;

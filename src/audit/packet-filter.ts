@@ -1,4 +1,3 @@
-import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { describe, HoldfastError } from '../base/errors.ts';
 import { printRules } from '../guest/firewall.ts';
@@ -6,18 +5,10 @@ import { chain, chainLines, parseRules } from '../guest/firewall-file.ts';
 import type { FirewallRule } from '../guest/firewall-rule.ts';
 import type { Family } from '../guest/firewall-source.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
-import { lines, matching, type Probe } from './guest-probe.ts';
-
-/** Returns the probe of every line of `iptables -S`: policies, chains, rules. */
-function filterProbe(family: Family): Probe<readonly string[]> {
-  return {
-    name: `filter-${family}`,
-    command: `${family === 'ipv4' ? 'iptables' : 'ip6tables'} -S`,
-    form: lines(matching(/^(-[PNA] \S.{0,1000})$/, ([line = '']) => line)),
-  };
-}
-
-export const filters = { ipv4: filterProbe('ipv4'), ipv6: filterProbe('ipv6') };
+import type { ContainerNetwork } from './container-networks.ts';
+import type { Probe } from './guest-probe.ts';
+import { isPodmans } from './podman-rules.ts';
+import { reachableChains, rulesOf, type SavedTable, type SavedTables } from './saved-tables.ts';
 
 /** Rules that `holdfast firewall list` shows. */
 export const allowed: Probe<readonly FirewallRule[]> = {
@@ -71,44 +62,60 @@ export function expectedInput(family: Family, transport: Transport): string[] {
 /** The same chain allows ports that Podman publishes. */
 export const expectedForward = [`-A FORWARD -m conntrack --ctstate DNAT -j ${chain}`];
 
-/** Podman's network back end: its jumps, names for its containers, their egress, and answers to them. */
-const podmansRules = [
-  /^-A (?:INPUT|FORWARD) (?:-m comment --comment "netavark firewall rules" )?-j NETAVARK_[A-Z0-9_]+$/,
-  /^-A NETAVARK_INPUT -s \S+ -p (tcp|udp) -m \1 --dport \d+ -j ACCEPT$/,
-  /^-A NETAVARK_FORWARD -d \S+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT$/,
-  /^-A NETAVARK_FORWARD -s \S+ -j ACCEPT$/,
-  /^-A NETAVARK_\S+ (?:.* )?-j (?:DROP|NETAVARK_[A-Z0-9_]+)$/,
-];
+const none: SavedTable = { chains: new Map(), rules: [] };
 
-/** Returns the unexpected and the missing rules of a chain. Podman's own rules are no difference. */
+function filterOf({ tables }: SavedTables): SavedTable {
+  return tables.get('filter') ?? none;
+}
+
+/** Returns the rules of a built-in chain of the filter. */
+export function filterRules(saved: SavedTables, name: string): string[] {
+  return rulesOf(filterOf(saved).rules, name);
+}
+
+/**
+ * Returns the unexpected and the missing rules among all that a packet can reach from a chain of the filter. Podman's own rules
+ * for its networks are expected, and so is the chain of allowed services, which `allowedDifferences` judges.
+ */
 export function chainDifferences(
-  rules: readonly string[],
+  saved: SavedTables,
   name: 'INPUT' | 'FORWARD',
   expected: readonly string[],
+  networks: readonly ContainerNetwork[],
 ): string[] {
-  const of = (one: string) => rules.filter((rule) => rule.startsWith(`-A ${one} `));
-  const isPodmans = (rule: string) => podmansRules.some((form) => form.test(rule));
-  const found = of(name).filter((rule) => !isPodmans(rule));
-  const more = [...found, ...of(`NETAVARK_${name}`)].filter(
-    (rule) => !expected.includes(rule) && !isPodmans(rule),
-  );
-  const less = expected.filter((rule) => !found.includes(rule));
+  const table = filterOf(saved);
+  const reachable = [...reachableChains(table, name)].filter((each) => each !== chain);
+  const others = reachable
+    .flatMap((each) => rulesOf(table.rules, each))
+    .filter((rule) => !isPodmans('filter', rule, networks));
+  const more = others.filter((rule) => !expected.includes(rule));
+  const less = expected.filter((rule) => !others.includes(rule));
   const problems = [
-    ...policyProblems(rules, name),
+    ...saved.remarks.map((remark) => `iptables says: ${remark.slice(2)}`),
+    ...policyProblems(table, name),
     ...more.map((rule) => `there is ${rule}`),
     ...less.map((rule) => `there is no ${rule}`),
   ];
-  if (problems.length > 0 || found.join('\n') === expected.join('\n')) return problems;
+  if (problems.length > 0 || others.join('\n') === expected.join('\n')) return problems;
   return [`the rules of ${name} are in another order`];
+}
+
+/** Returns the rules of the other tables that are not Podman's for its networks. */
+export function otherTableProblems({ tables }: SavedTables, networks: readonly ContainerNetwork[]): string[] {
+  return [...tables].flatMap(([name, { rules }]) =>
+    name === 'filter'
+      ? []
+      : rules.filter((rule) => !isPodmans(name, rule, networks)).map((rule) => `${name} has ${rule}`),
+  );
 }
 
 /** Returns the differences between allowed and active rules. */
 export function allowedDifferences(
-  rules: readonly string[],
+  saved: SavedTables,
   allowed: readonly FirewallRule[],
   family: Family,
 ): string[] {
-  const found = rules.filter((rule) => rule.startsWith(`-A ${chain} `));
+  const found = filterRules(saved, chain);
   const expected = chainLines(allowed, family);
   const more = found.filter((rule) => !expected.includes(rule));
   const less = expected.filter((rule) => !found.includes(rule));
@@ -118,26 +125,8 @@ export function allowedDifferences(
   ];
 }
 
-/** Returns whether only containers can reach this listener: Podman's name service, on an address of their network. */
-export function isForContainers(
-  rules: readonly string[],
-  { protocol, address, port }: { readonly protocol: string; readonly address: string; readonly port: number },
-): boolean {
-  const own = address.replace(/^\[(.*)\]$/, '$1');
-  return rules.some((rule) => {
-    const [, network = '', prefix, allowed, to] =
-      /^-A NETAVARK_INPUT -s ([0-9a-f.:]+)\/(\d{1,3}) -p (\S+) -m \S+ --dport (\d+) -j ACCEPT$/.exec(rule) ??
-      [];
-    if (allowed !== protocol || Number(to) !== port || isIP(network) !== isIP(own)) return false;
-    const networks = new BlockList();
-    const family = isIP(network) === 4 ? 'ipv4' : 'ipv6';
-    networks.addSubnet(network, Number(prefix), family);
-    return networks.check(own, family);
-  });
-}
-
-function policyProblems(rules: readonly string[], name: string): string[] {
-  const policy = rules.find((rule) => rule.startsWith(`-P ${name} `));
-  if (policy === `-P ${name} DROP`) return [];
-  return [policy === undefined ? `${name} has no policy` : `the policy is ${policy}`];
+function policyProblems({ chains }: SavedTable, name: string): string[] {
+  const policy = chains.get(name);
+  if (policy === 'DROP') return [];
+  return [policy === undefined ? `${name} has no policy` : `the policy is -P ${name} ${policy}`];
 }

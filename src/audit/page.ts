@@ -44,7 +44,7 @@ ${facts.map(([name, text]) => `<tr><th scope="row">${name}</th><td>${escapeHtml(
 </table>
 <h2>Claims</h2>
 <table>
-<tr><th>Claim</th><th>Statement of the security document</th><th>Verdict</th><th>Evidence</th><th>What it does not stop</th></tr>
+<tr><th>Claim</th><th>Statement</th><th>Verdict</th><th>Evidence</th><th>What it does not stop</th></tr>
 ${results.map(row).join('\n')}
 </table>
 <p>Evidence from the guest is what its kernel and its verified root answered over the channel. Who has taken over the

@@ -63,7 +63,7 @@ export const bounds = {
   },
   auditAnswer: {
     source: 'answer to one question of the audit',
-    bytes: 64 * KiB,
+    bytes: 256 * KiB,
     beyond: 'the claims that need it are `unknown`',
   },
   auditAnswers: { source: 'all answers of an audit', bytes: 16 * MiB, time: 210_000, beyond: fails },

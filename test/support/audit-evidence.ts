@@ -1,6 +1,7 @@
 import type { GuestAnswer, GuestAnswers } from '../../src/audit/guest-probe.ts';
 import type { HostFacts, HostFactTypes } from '../../src/audit/host-facts.ts';
 import { keyDigest } from '../../src/audit/host-facts.ts';
+import { kernelSettings } from '../../src/audit/kernel-settings.ts';
 import { guid } from '../../src/base/guid.ts';
 import { GiB } from '../../src/base/size.ts';
 import { serializeTable } from '../../src/disk/gpt.ts';
@@ -9,6 +10,7 @@ import { createVariableStore } from '../../src/firmware/create.ts';
 import { parseVariableStore } from '../../src/firmware/store.ts';
 import { parseConfiguration } from '../../src/machine/configuration.ts';
 import { releaseManifest, sha256 } from '../../src/release/manifest.ts';
+import { established, etcText, links, neighbours, releasedEtc, saved } from './audit-evidence-parts.ts';
 import { certificate } from './certificate.ts';
 import { storeFile } from './variable-store-file.ts';
 
@@ -22,17 +24,6 @@ const hostKey =
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtxNzLO1H9c3bOMUVYsk3gbcvo+nP/0d7lrgPcZg3yX holdfast guest';
 const identity =
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIONjruzpJnrDu6YZWPKx94/8U0SCEHPzJKLsHQYEzWi2 holdfast host';
-
-const filter = ['-P INPUT DROP', '-P FORWARD DROP', '-P OUTPUT ACCEPT', '-N HOLDFAST'];
-const established = [
-  '-A INPUT -i lo -j ACCEPT',
-  '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
-];
-/** Additional allowed ports, and the ports that Podman publishes. */
-const asked = ['-A INPUT -j HOLDFAST', '-A FORWARD -m conntrack --ctstate DNAT -j HOLDFAST'];
-const neighbours = [134, 135, 136].map(
-  (type) => `-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`,
-);
 
 function overlay(name: string, id: number): string {
   const layers = `/sysroot/var/.eflow/overlays/${name}`;
@@ -51,6 +42,7 @@ export const goodAnswers: Readonly<Record<string, string>> = {
 ${overlay('etc', 33)}
 ${overlay('home', 36)}
 ${overlay('root', 39)}
+44 25 0:37 / /run/credentials/@system ro,nosuid,nodev,noexec,relatime,nosymfollow shared:19 - tmpfs tmpfs rw,size=1024k
 48 27 0:41 / /tmp rw,nosuid,nodev shared:22 - tmpfs tmpfs rw,nr_inodes=1048576,inode64`,
   volumes: '253:0 root vda3 verity 1',
   'root-writes': '',
@@ -59,11 +51,10 @@ ${overlay('root', 39)}
   'booted-root-hash': rootHash,
   'root-device': 'root\n3',
   'booted-verity': 'on',
-  preload: 'none',
   'verity-signatures': 'Y',
   slot: 'A',
   'secure-boot': '   1\n   0',
-  lockdown: 'none [integrity] confidentiality',
+  lockdown: 'none integrity [confidentiality]',
   journal: '254:7',
   'write-var': 'written',
   'write-logs': 'written',
@@ -79,8 +70,39 @@ ${overlay('root', 39)}
 6 9209856 8388608 RootFS-B
 7 17598464 2097152 Log
 8 19695616 20971520 Data`,
-  'filter-ipv4': [...filter, ...established, ...asked].join('\n'),
-  'filter-ipv6': [...filter, ...established, ...neighbours, ...asked].join('\n'),
+  'filter-ipv4': saved(...established),
+  'filter-ipv6': saved(...established, ...neighbours),
+  nftables: 'table ip filter {\n\tchain INPUT {\n\tchain HOLDFAST {\ntable ip6 filter {\n\tchain INPUT {',
+  'legacy-tables': '',
+  'container-networks': '',
+  links: links(),
+  disciplines:
+    'qdisc noqueue 0: dev lo root refcnt 2 \nqdisc fq_codel 0: dev enp0s4 root refcnt 2 limit 10240p flows 1024',
+  'routing-rules': [
+    ...['0:\tfrom all lookup local', '32766:\tfrom all lookup main', '32767:\tfrom all lookup default'],
+    ...['0:\tfrom all lookup local', '32766:\tfrom all lookup main'],
+  ].join('\n'),
+  'network-namespaces': '',
+  'raw-sockets': 'packet /system.slice/systemd-networkd.service\nraw /system.slice/systemd-networkd.service',
+  modules: 'virtio_net 1 -\noverlay 1 -\nvmw_vsock_virtio_transport 1 -',
+  taint: '0',
+  'kernel-settings': Object.entries(kernelSettings)
+    .map(([key, value]) => `${key} ${value}`)
+    .join('\n'),
+  ipe: 'enforce 0\npolicy holdfast 1.0.0 1\nbounding 000001fdffffffff',
+  'etc-files': etcText,
+  'runtime-units': 'transient/run-p893-i1193.scope',
+  'shipped-units': 'multi-user.target\nsystemd-networkd.service\nuser@.service\nsystemd-journald.service',
+  environment: 'HOME\nPATH',
+  accounts: [
+    'root:x:0:0:root:/root:/bin/bash',
+    'sync:x:4:65534:sync:/bin:/bin/sync',
+    'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+    'systemd-network:x:998:998:systemd Network Management:/:/usr/sbin/nologin',
+    'holdfast:x:1000:1000::/home/holdfast:/bin/bash',
+  ].join('\n'),
+  groups: 'root:x:0:\nadm:x:4:holdfast\nsudo:x:27:\nsystemd-journal:x:999:holdfast\nholdfast:x:1000:',
+  'sshd-conditions': '',
   'firewall-allowed': '',
   listeners: 'udp UNCONN 0      0      10.0.2.15%enp0s3:68 0.0.0.0:*   ',
   sshd: `port 22
@@ -96,6 +118,12 @@ trustedusercakeys none
 authorizedkeyscommand /usr/bin/cat /run/credentials/@system/holdfast.authorized-keys
 authorizedkeysfile none
 hostkey /run/credentials/@system/holdfast.host-key
+forcecommand none
+permituserenvironment no
+permituserrc no
+authorizedprincipalsfile none
+authorizedprincipalscommand none
+chrootdirectory none
 allowusers holdfast
 acceptenv LANG
 acceptenv LC_*
@@ -147,11 +175,15 @@ const certificates = { pk: certificate, kek: certificate, db: certificate };
 
 const uki = { ...file, authenticode: digest, sections: [] };
 
+const shipped = { version: '13.7.20261121' };
+const empty = { problem: 'empty' } as const;
+
 export const goodFacts: HostFactTypes = {
   configuration,
   releases: [
     {
       digest: sha256.parse(digest),
+      etc: releasedEtc,
       manifest: releaseManifest.parse({
         format: 1,
         version: '13.7.20261121',
@@ -174,6 +206,10 @@ export const goodFacts: HostFactTypes = {
   variables: parseVariableStore(createVariableStore(storeFile(), certificates, ['A'])),
   certificates,
   tables: { size, ...table },
+  slots: {
+    A: { loader: shipped, boot: shipped, root: shipped },
+    B: { loader: empty, boot: empty, root: empty },
+  },
   access: [
     { path: '.', kind: 'directory', mode: 0o755 },
     { path: 'keys/release/certificate.pem', kind: 'file', mode: 0o644 },

@@ -7,6 +7,8 @@ import { goodAnswers, goodFacts } from './audit-evidence.ts';
 /** Changed evidence and the expected result. */
 export interface Sabotage {
   readonly what: string;
+  /** Whether an honest user could do that by mistake, or only an attacker. */
+  readonly by: 'mistake' | 'attacker';
   readonly guest?: Readonly<Record<string, string | GuestAnswer>>;
   readonly host?: Partial<HostFactTypes>;
   /** The claims that must fail; all others must hold. */
@@ -21,7 +23,29 @@ export function changed(probe: string, from: string, to: string): Record<string,
 }
 
 export function added(probe: string, line: string): Record<string, string> {
-  return { [probe]: `${goodAnswers[probe]}\n${line}` };
+  const good = goodAnswers[probe] ?? '';
+  return { [probe]: good === '' ? line : `${good}\n${line}` };
+}
+
+/** Returns the packet filter of a family with more rules at the end of a table, which may be missing. */
+export function withRules(
+  family: 'ipv4' | 'ipv6',
+  rules: readonly string[],
+  table = 'filter',
+): Record<string, string> {
+  const probe = `filter-${family}`;
+  const good = goodAnswers[probe] ?? '';
+  const chains = [...new Set(rules.map((rule) => rule.split(' ')[1] ?? ''))]
+    .filter((chain) => !good.includes(`\n:${chain} `))
+    .map((chain) => `:${chain} - [0:0]\n`)
+    .join('');
+  const added = rules.map((rule) => `${rule}\n`).join('');
+  if (table !== 'filter') return { [probe]: `${good}\n*${table}\n${chains}${added}COMMIT` };
+  return {
+    [probe]: good
+      .replace('COMMIT', `${added}COMMIT`)
+      .replace(':HOLDFAST - [0:0]\n', `:HOLDFAST - [0:0]\n${chains}`),
+  };
 }
 
 /** The file as the guest prints it, without the last newline. */

@@ -43,6 +43,8 @@ export const bootClaims = [
     id: 'secure-boot',
     sentence: notAltered,
     since: '0.1',
+    looksAt: 'The variables SecureBoot and SetupMode, as the firmware reports them to the kernel.',
+    fooledBy: 'Root in the guest can mount a file over them; `secure-boot-keys` reads the store on the host.',
     notStopped: 'The firmware belongs to the host: its owner can start the machine with another.',
     guest: { secureBoot },
     host: [],
@@ -59,6 +61,9 @@ export const bootClaims = [
     id: 'secure-boot-keys',
     sentence: notAltered,
     since: '0.1',
+    looksAt:
+      "PK, KEK, db, dbx and the switches in the host's variable store, and the certificates of the deployment.",
+    fooledBy: 'A user who can write both the store and the certificates on the host.',
     notStopped:
       "A user who can write the host's variable store file can put other keys there while the machine is off.",
     guest: {},
@@ -73,6 +78,9 @@ export const bootClaims = [
     id: 'boot-order',
     sentence: 'BootA 192 MB Contains the bootloader for A partition',
     since: '0.1',
+    looksAt: "BootOrder and the slots' entries in the host's variable store.",
+    fooledBy:
+      'A user who can write the store on the host; the firmware rejects programs that the release key did not sign.',
     notStopped:
       'When no slot can be started, the firmware tries other devices that it finds; Secure Boot rejects unsigned programs.',
     guest: { bootedVerity },
@@ -106,6 +114,8 @@ export const bootClaims = [
     id: 'boot-variables',
     sentence: notAltered,
     since: '0.1',
+    looksAt: "Every variable in the host's variable store.",
+    fooledBy: 'A user who can write the store on the host.',
     notStopped:
       'Root in the guest can write variables until the next start, which removes them; an update does not need their space.',
     guest: {},
@@ -121,12 +131,14 @@ export const bootClaims = [
     sentence:
       'dm-verity helps prevent persistent rootkits that can hold onto root privileges and compromise devices.',
     since: '0.1',
+    looksAt: "The kernel's lockdown level in securityfs.",
+    fooledBy: 'Root in the guest can mount a file over the node; the level itself cannot be lowered.',
     notStopped: 'A fault in the kernel.',
     guest: { lockdown },
     host: [],
     judge: ({ lockdown }) => {
       const evidence = `the kernel's lockdown is ${lockdown}`;
-      return lockdown === 'none' ? fail(evidence) : pass(evidence);
+      return lockdown === 'confidentiality' ? pass(evidence) : fail(evidence);
     },
   }),
 ] as const;

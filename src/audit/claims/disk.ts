@@ -1,9 +1,18 @@
 import { formatSize } from '../../base/size.ts';
 import { parseTable, type TableEntry } from '../../disk/gpt.ts';
 import { currentTable } from '../../disk/growth.ts';
-import { layout, type PartitionName, sectorSize } from '../../disk/layout.ts';
+import {
+  layout,
+  type PartitionName,
+  partitionNamed,
+  type Slot,
+  sectorSize,
+  slotPartitions,
+} from '../../disk/layout.ts';
+import { readBootState } from '../../firmware/boot.ts';
 import { type Claim, defineClaim, unless } from '../claim.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
+import type { HostFactTypes } from '../host-facts.ts';
 
 /** A partition as the guest's kernel reports it, in bytes. */
 interface KernelPartition {
@@ -43,32 +52,75 @@ const rows: Readonly<Record<PartitionName, string>> = {
   Data: 'Data 2 GB to 2 TB Stateful partition for storing persistent data across updates. Expandable according to the deployment configuration',
 };
 
-function partitionClaim(name: PartitionName): Claim {
+/** Returns how a partition is not where the layout places it, and what is right about it. */
+function placeOf(
+  name: PartitionName,
+  kernel: readonly KernelPartition[],
+  { configuration, tables }: Pick<HostFactTypes, 'configuration' | 'tables'>,
+): { readonly problems: string[]; readonly evidence: string } {
+  const expected = partitionNamed(layout(configuration), name);
+  const { number, offset, size, type, uuid } = expected;
+  const entry = currentTable(tables).partitions.find((each) => each.number === number);
+  const seen = kernel.find((each) => each.number === number);
+  const problems: string[] = [];
+  if (!entry) problems.push(`the disk has no partition ${number}`);
+  else problems.push(...differences(entry, expected, 'the disk'));
+  if (entry && (entry.type !== type || entry.uuid !== uuid))
+    problems.push(`its type is ${entry.type} and its PARTUUID ${entry.uuid}`);
+  if (!seen) problems.push(`the guest has no partition ${number}`);
+  else problems.push(...differences(seen, expected, 'the guest'));
+  const evidence = `partition ${number}, ${formatSize(size)} at ${formatSize(offset)}, type ${type}, on the disk and in the guest`;
+  return { problems, evidence };
+}
+
+const tablesAndKernel =
+  "Both partition tables in the host's disk file, and the partitions of the guest's kernel";
+const byHost =
+  'Root on the host; for the partitions of the kernel, root in the guest, who can mount files over sysfs';
+
+function partitionClaim(name: 'Log' | 'Data'): Claim {
   return defineClaim({
     id: `partition-${name.toLowerCase()}`,
     sentence: rows[name],
     since: '0.1',
-    notStopped:
-      'Root in the guest can write to the disk directly; the content of the root partitions is verified as it is read.',
+    looksAt: `${tablesAndKernel}.`,
+    fooledBy: `${byHost}.`,
+    notStopped: 'Root in the guest can write to the disk directly.',
     guest: { kernelPartitions },
     host: ['configuration', 'tables'],
-    judge: (guest, { configuration, tables }) => {
-      const expected = layout(configuration).find((each) => each.name === name);
-      if (!expected) throw new TypeError(`the layout has no ${name}`);
-      const { number, offset, size, type, uuid } = expected;
-      const entry = currentTable(tables).partitions.find((each) => each.number === number);
-      const seen = guest.kernelPartitions.find((each) => each.number === number);
-      const problems: string[] = [];
-      if (!entry) problems.push(`the disk has no partition ${number}`);
-      else problems.push(...differences(entry, expected, 'the disk'));
-      if (entry && (entry.type !== type || entry.uuid !== uuid))
-        problems.push(`its type is ${entry.type} and its PARTUUID ${entry.uuid}`);
-      if (!seen) problems.push(`the guest has no partition ${number}`);
-      else problems.push(...differences(seen, expected, 'the guest'));
-      return unless(
-        problems,
-        `partition ${number}, ${formatSize(size)} at ${formatSize(offset)}, type ${type}, on the disk and in the guest`,
-      );
+    judge: (guest, facts) => {
+      const { problems, evidence } = placeOf(name, guest.kernelPartitions, facts);
+      return unless(problems, evidence);
+    },
+  });
+}
+
+/** The claim about a partition that holds a part of a release. */
+function slotPartitionClaim(slot: Slot, part: keyof (typeof slotPartitions)[Slot]): Claim {
+  const name = slotPartitions[slot][part];
+  return defineClaim({
+    id: `partition-${name.toLowerCase()}`,
+    sentence: rows[name],
+    since: '0.1',
+    looksAt: `${tablesAndKernel}; every byte of it, which the host compares with the releases of the machine, without the guest.`,
+    fooledBy: `${byHost}, and whose writes the host sees only when they were flushed.`,
+    notStopped:
+      'Root in the guest can write to the disk directly. What follows the end of a release on its partition is not compared, and not used.',
+    guest: { kernelPartitions },
+    host: ['configuration', 'tables', 'slots', 'variables'],
+    judge: (guest, facts) => {
+      const { problems, evidence } = placeOf(name, guest.kernelPartitions, facts);
+      const content = facts.slots[slot][part];
+      const { order, next } = readBootState(facts.variables);
+      if ('version' in content) return unless(problems, `${evidence}; content of release ${content.version}`);
+      const isUsed = order.includes(slot) || next === slot;
+      const isWritten = content.problem === 'other' && facts.configuration.updates.length > 0;
+      if (isUsed || !(content.problem === 'empty' || isWritten))
+        problems.push(
+          content.problem === 'empty' ? 'it is empty' : `no release has its content: ${content.why}`,
+        );
+      const state = isWritten ? 'an update was begun' : 'it is empty';
+      return unless(problems, `${evidence}; ${state}, and nothing starts slot ${slot}`);
     },
   });
 }
@@ -88,6 +140,9 @@ export const diskClaims = [
     sentence:
       'The partition layout represents the logical disk size and does not indicate the physical space the virtual machine will occupy on the host OS disk.',
     since: '0.1',
+    looksAt: "Both tables in the host's disk file, and the partitions of the guest's kernel.",
+    fooledBy:
+      'Root on the host. The guest cannot change what the host reads, except by writing to the disk, which the claim detects.',
     notStopped: 'The host is trusted about its own files.',
     guest: { kernelPartitions },
     host: ['configuration', 'tables'],
@@ -103,5 +158,9 @@ export const diskClaims = [
       return unless(problems, `both partition tables are intact and have ${expected.length} partitions`);
     },
   }),
-  ...(Object.keys(rows) as PartitionName[]).map(partitionClaim),
+  ...(['A', 'B'] as const).flatMap((slot) =>
+    (['loader', 'boot', 'root'] as const).map((part) => slotPartitionClaim(slot, part)),
+  ),
+  partitionClaim('Log'),
+  partitionClaim('Data'),
 ] as const;

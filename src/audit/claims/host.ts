@@ -18,6 +18,8 @@ export const hostClaims = [
     sentence:
       'The certificate is created during EFLOW deployment process, and is unique for each EFLOW installation.',
     since: '0.1',
+    looksAt: "Owners and modes of the host's keys and of the machine's files.",
+    fooledBy: 'Root on the host, and mount points or access control lists that modes do not show.',
     notStopped: 'Root on the host, and every program of the user who owns HOLDFAST_HOME.',
     guest: {},
     host: ['access', 'exposed'],
@@ -36,6 +38,8 @@ export const hostClaims = [
     sentence:
       "This module requires an elevated session to run, and it's signed using a Microsoft Corporation certificate.",
     since: 'not yet',
+    looksAt: 'Nothing: there is no such module.',
+    fooledBy: 'Nobody: the claim does not pass.',
     notStopped: 'The owner of HOLDFAST_HOME controls its machines.',
     guest: {},
     host: [],

@@ -3,7 +3,7 @@ import { type Slot, slotPartition } from '../../disk/layout.ts';
 import { rootHash } from '../../verity/root-hash.ts';
 import { defineClaim, fail, off, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
-import { missingOptions, mountAt, mounts } from '../mounts.ts';
+import { misplaced, missingOptions, mountAt, mounts } from '../mounts.ts';
 import { bootedVerity, isUnverified, slot } from '../shared-probes.ts';
 
 /** `created`: a file could be created although that should be impossible; it is removed. */
@@ -62,14 +62,10 @@ const rootDevice: Probe<{ readonly name: string; readonly below: string }> = {
   form: matching(/^(\S{1,128})\n(\d{1,3})$/, ([name = '', below = '']) => ({ name, below })),
 };
 
-const preload: Probe<'none' | 'present'> = {
-  name: 'preload',
-  command: 'if [ -e /etc/ld.so.preload ]; then echo present; else echo none; fi',
-  form: z.enum(['none', 'present']),
-};
+/** File systems of the kernel that have devices, or cannot have any. */
+const noDevices = /^(?:devtmpfs|devpts)$/;
 
-/** Allowed mount points: kernel file systems, and directories that are writable by design. */
-const mountable = /^\/(?:(?:dev|proc|sys|run|var|tmp)(?:\/.*)?|logs|etc|home|root)?$/;
+const containerStorage = '/var/lib/containers/storage/';
 
 export const rootClaims = [
   defineClaim({
@@ -77,6 +73,8 @@ export const rootClaims = [
     sentence:
       'The rootFS-A or rootFS-B partitions are interchangeable and one of the two is mounted as a read-only filesystem at /, which means that no changes are allowed on files stored inside this partition.',
     since: '0.1',
+    looksAt: 'The mounts of process 1, and three attempts to create a file in the root.',
+    fooledBy: 'Root in the guest mounts another file system for the moment of the audit.',
     notStopped:
       'Root can still change /etc, /home, /root and /var, which are writable by design, and the content of memory.',
     guest: { mounts, rootWrites },
@@ -96,17 +94,38 @@ export const rootClaims = [
     sentence:
       "This feature assures the virtual machine base software image it's the same and it wasn't altered.",
     since: '0.1',
+    looksAt: 'The mounts of process 1.',
+    fooledBy: 'Root in the guest mounts in a namespace of its own: processes there see another root.',
     notStopped: 'A process of root may see mounts of its own; the check reads the mounts of process 1.',
-    guest: { mounts, preload },
+    guest: { mounts },
+    host: [],
+    judge: (guest) =>
+      unless(
+        misplaced(guest.mounts),
+        `none of ${guest.mounts.length} mounts covers the root, the kernel's file systems or a file of the system`,
+      ),
+  }),
+  defineClaim({
+    id: 'no-setuid-outside-root',
+    sentence:
+      'No file outside the verified root gives its caller the rights of its owner, and none is a device.',
+    source: 'Holdfast',
+    since: '0.2',
+    looksAt:
+      'The options nosuid and nodev of every mount of process 1 except the root: they disable set-user-ID bits, file capabilities and device files.',
+    fooledBy:
+      'Root in the guest mounts in a namespace of its own, or gives a program its rights in another way.',
+    notStopped: 'The file systems of containers, which only root can reach from outside of them.',
+    guest: { mounts },
     host: [],
     judge: (guest) => {
-      const over = guest.mounts.filter(({ target }) => !mountable.test(target));
-      const problems = over.map(({ target, type }) => `${type} is mounted over ${target}`);
-      if (guest.preload === 'present') problems.push('/etc/ld.so.preload loads a library into every program');
-      return unless(
-        problems,
-        `none of ${guest.mounts.length} mounts covers the root; no library is preloaded`,
+      const others = guest.mounts.filter(
+        ({ target, type }) => target !== '/' && type !== 'nsfs' && !target.startsWith(containerStorage),
       );
+      const problems = others.flatMap((mount) =>
+        missingOptions(mount, noDevices.test(mount.type) ? ['nosuid'] : ['nosuid', 'nodev']),
+      );
+      return unless(problems, `all ${others.length} mounts next to the root are nosuid and nodev`);
     },
   }),
   defineClaim({
@@ -114,6 +133,9 @@ export const rootClaims = [
     sentence:
       'The virtual machine uses the dm-verity feature to check specific block device, the underlying storage layer of the file system, and determine if it matches its expected configuration.',
     since: '0.1',
+    looksAt:
+      "The table and the status of the device below /, the kernel command line, and the root hashes of the machine's releases.",
+    fooledBy: 'Root in the guest cannot change a verity table in use; a modified kernel can report any.',
     notStopped:
       'A block is checked when it is read, not before; a block that does not match stops the machine instead of being read.',
     guest: { verityTable, verityStatus, bootedHash, rootDevice, slot, bootedVerity },
@@ -151,6 +173,8 @@ export const rootClaims = [
     sentence:
       'dm-verity helps prevent persistent rootkits that can hold onto root privileges and compromise devices.',
     since: '0.1',
+    looksAt: "The kernel's parameter for required signatures, and the table of the root's device.",
+    fooledBy: 'Root in the guest can mount a file over the parameter; the table comes from the kernel.',
     notStopped: 'The owner of the release key can sign another root.',
     guest: {
       verityTable,

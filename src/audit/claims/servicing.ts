@@ -36,6 +36,9 @@ export const servicingClaims = [
     sentence:
       "The virtual machine has no package manager, so it's not possible to manually download and install RPM packages.",
     since: '0.1',
+    looksAt:
+      'The names of executable files of the root and of /etc, /home, /root, /var/.eflow, /usr/local and /opt.',
+    fooledBy: 'Every user with write access: a renamed package manager is not recognized.',
     notStopped:
       'Programs copied to /home or /var can run there, and containers bring their own: they are not part of the system. The files of containers are not searched.',
     guest: { found },
@@ -55,6 +58,10 @@ export const servicingClaims = [
     id: 'release-signed',
     sentence: 'All updates to the virtual machine are installed using EFLOW A/B update mechanism.',
     since: '0.1',
+    looksAt:
+      "The version in the root's os-release, and the signatures of the releases that machine.json names.",
+    fooledBy:
+      'Root in the guest reports another version; `root-verity` compares the root hash. Root on the host: another certificate.',
     notStopped: "The owner of this host's release key can make releases that the host accepts.",
     guest: { version },
     host: ['configuration', 'releases'],
@@ -81,6 +88,9 @@ export const servicingClaims = [
     sentence:
       "The data stored on this partition isn't manipulated by the update process and hence won't be modified across updates.",
     since: '0.1',
+    looksAt:
+      "The active slot, as the initrd recorded it, and BootOrder and BootNext in the host's variable store.",
+    fooledBy: 'Root in the guest can overwrite the record of the slot; the boot order is read on the host.',
     notStopped: 'Changes that a new release makes to the data once it runs.',
     guest: { slot },
     host: ['variables'],

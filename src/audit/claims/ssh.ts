@@ -1,12 +1,16 @@
 import { z } from 'zod';
+import { systemRoot } from '../../guest/system-root.ts';
+import { bootedRelease } from '../booted-release.ts';
 import { defineClaim, off, unless } from '../claim.ts';
+import { describeChange, etcChanges, etcFiles } from '../etc-files.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 import { type ChannelKeyDigests, keyDigest } from '../host-facts.ts';
+import { bootedHash } from './root.ts';
 
-/** Effective settings of sshd for the host's connection: each keyword with its values. */
+/** Effective settings of sshd without conditions: each keyword with its values. */
 const sshd: Probe<ReadonlyMap<string, readonly string[]>> = {
   name: 'sshd',
-  command: 'sshd -T -C user=holdfast,host=host,addr=127.0.0.1',
+  command: `sshd -G -f ${systemRoot}/etc/ssh/sshd_config`,
   form: lines(
     matching(/^([a-z0-9]+) (.{1,4000})$/, ([key = '', value = '']) => [key, value] as const),
   ).transform((pairs) => {
@@ -16,13 +20,28 @@ const sshd: Probe<ReadonlyMap<string, readonly string[]>> = {
   }),
 };
 
-/** Name and password state of each account (shadow(5)); hashes are not printed. */
+/**
+ * Lines that make the configuration depend on the user, the address or another file. The shipped one has none: so what `sshd`
+ * shows applies to root, and to any account, from everywhere.
+ */
+const conditions: Probe<readonly string[]> = {
+  name: 'sshd-conditions',
+  command: `while read -r line || [ "$line" ]; do
+    case \${line,,} in '#'*) ;; *match* | *include*) printf '%s\\n' "$line" ;; esac
+  done <${systemRoot}/etc/ssh/sshd_config`,
+  form: lines(matching(/^(\P{C}{1,1000})$/u, ([line = '']) => line)),
+};
+
+/** Name and password state of each account (shadow(5)), and of those whose line in passwd(5) has a password; hashes are not printed. */
 const passwords: Probe<readonly { readonly user: string; readonly password: string }[]> = {
   name: 'passwords',
   command: `while IFS=: read -r user password rest; do
     case $password in '*' | '!' | '!*' | '!!') ;; '') password=empty ;; *) password=set ;; esac
     echo "$user $password"
-  done </etc/shadow`,
+  done <${systemRoot}/etc/shadow
+  while IFS=: read -r user password rest; do
+    case $password in x) ;; '') echo "$user empty" ;; *) echo "$user set" ;; esac
+  done <${systemRoot}/etc/passwd`,
   form: lines(
     matching(/^([a-z_][a-z0-9_-]{0,31}) (\S{1,5})$/, ([user = '', password = '']) => ({ user, password })),
   ),
@@ -31,13 +50,16 @@ const passwords: Probe<readonly { readonly user: string; readonly password: stri
 /** Public halves of the guest's keys: its host key, and the one authorized key. */
 const guestKeys: Probe<{ readonly hostKey: string; readonly authorized: string }> = {
   name: 'keys',
-  command: `ssh-keygen -y -f /run/credentials/@system/holdfast.host-key
-    cat /run/credentials/@system/holdfast.authorized-keys`,
+  command: `ssh-keygen -y -f ${systemRoot}/run/credentials/@system/holdfast.host-key
+    cat ${systemRoot}/run/credentials/@system/holdfast.authorized-keys`,
   form: matching(/^(ssh-ed25519 .{1,200})\n(ssh-ed25519 .{1,200})$/, ([hostKey = '', authorized = '']) => ({
     hostKey,
     authorized,
   })),
 };
+
+/** The vsock ports on which every machine listens. */
+const expectedPorts: readonly number[] = [22];
 
 /** ss(8): the vsock ports that the guest listens on. */
 const vsockListeners: Probe<readonly number[]> = {
@@ -80,6 +102,20 @@ const theOneKey = {
   hostkey: '/run/credentials/@system/holdfast.host-key',
 };
 
+/** Settings that let a user or a forced command change what a login does. */
+const noDetours = {
+  forcecommand: 'none',
+  permituserenvironment: 'no',
+  permituserrc: 'no',
+  authorizedprincipalsfile: 'none',
+  authorizedprincipalscommand: 'none',
+  chrootdirectory: 'none',
+} as const;
+
+function conditionText(line: string): string {
+  return `sshd has a condition or another file: ${line}`;
+}
+
 const unique =
   'The certificate is created during EFLOW deployment process, and is unique for each EFLOW installation.';
 const noPasswords =
@@ -92,15 +128,24 @@ export const sshClaims = [
     id: 'ssh-no-passwords',
     sentence: noPasswords,
     since: '0.1',
+    looksAt: 'The configuration that sshd reads, in full.',
+    fooledBy:
+      'Root in the guest starts another server with other settings; `no-listeners` and `channel-not-on-network` name its socket.',
     notStopped: "Logins with the host's channel key, through the machine's socket on the host.",
-    guest: { sshd },
+    guest: { sshd, conditions },
     host: [],
-    judge: (guest) => unless(wrongSettings(guest.sshd, keysOnly), 'sshd accepts only public keys'),
+    judge: (guest) =>
+      unless(
+        [...wrongSettings(guest.sshd, keysOnly), ...guest.conditions.map(conditionText)],
+        'sshd accepts only public keys, from every user and address',
+      ),
   }),
   defineClaim({
     id: 'no-passwords',
     sentence: noPasswords,
     since: '0.1',
+    looksAt: 'The password fields of /etc/shadow and /etc/passwd.',
+    fooledBy: 'Root in the guest: a program that grants access without a password is not an account.',
     notStopped: 'Root in the guest can set a password; it permits no login, and this check names it.',
     guest: { passwords },
     host: [],
@@ -119,19 +164,33 @@ export const sshClaims = [
     id: 'ssh-root-refused',
     sentence: noPasswords,
     since: '0.1',
+    looksAt: 'The configuration that sshd reads, in full.',
+    fooledBy:
+      'Root in the guest starts another server with other settings; `no-listeners` and `channel-not-on-network` name its socket.',
     notStopped: 'The user holdfast may become root with sudo: the host administers the guest.',
-    guest: { sshd },
-    host: [],
-    judge: (guest) =>
-      unless(
-        wrongSettings(guest.sshd, theOneKey),
-        'only the user holdfast may log in, with the one key of the credential',
-      ),
+    guest: { sshd, conditions, etcFiles, bootedHash },
+    host: ['releases'],
+    judge: ({ sshd, conditions, etcFiles, bootedHash }, { releases }) => {
+      const { etc } = bootedRelease(releases, bootedHash);
+      const units = etcChanges('systemd', etcFiles, etc).filter(({ path }) => /\/sshd?[@.-]/.test(path));
+      const problems = [
+        ...wrongSettings(sshd, { ...theOneKey, ...noDetours }),
+        ...conditions.map(conditionText),
+        ...units.map(describeChange),
+      ];
+      const changed = etcChanges('ssh', etcFiles, etc).map(describeChange).join(', ');
+      return unless(
+        problems,
+        `only the user holdfast may log in, with the one key of the credential; ${changed || 'the configuration is that of the release'}`,
+      );
+    },
   }),
   defineClaim({
     id: 'ssh-keys-unique',
     sentence: unique,
     since: '0.1',
+    looksAt: 'The public keys of all machines of this HOLDFAST_HOME.',
+    fooledBy: 'A user of the host who copies the keys to a place that this host cannot see.',
     notStopped: "Manual copies of the machine's directory on other hosts, which this host cannot see.",
     guest: {},
     host: ['channelKeys', 'otherKeys'],
@@ -150,6 +209,10 @@ export const sshClaims = [
     id: 'ssh-keys-pinned',
     sentence: unique,
     since: '0.1',
+    looksAt:
+      "The public half of the guest's host key, the authorized key of the credential, and both on the host.",
+    fooledBy:
+      'Root in the guest can show the expected keys and accept more; `ssh-root-refused` examines the configuration.',
     notStopped: "Root in the guest can read the guest's host key, and impersonate the guest.",
     guest: { guestKeys },
     host: ['channelKeys'],
@@ -169,24 +232,32 @@ export const sshClaims = [
     sentence:
       'All communication over Hyper-V sockets runs between the Windows host OS and the EFLOW virtual machine, without using networking.',
     since: '0.1',
+    looksAt: 'Listening vsock sockets.',
+    fooledBy: 'Root in the guest closes the socket for the moment of the audit.',
     notStopped:
       "Other programs of the same user on the host can open the machine's socket; they need the key.",
     guest: { vsockListeners },
     host: ['configuration'],
     judge: ({ vsockListeners }, { configuration }) => {
       const problems = vsockListeners
-        .filter((port) => port !== 22)
+        .filter((port) => !expectedPorts.includes(port))
         .map((port) => `vsock port ${port} listens`);
-      if (!vsockListeners.includes(22)) problems.push('nothing listens on vsock port 22');
+      for (const port of expectedPorts)
+        if (!vsockListeners.includes(port)) problems.push(`nothing listens on vsock port ${port}`);
       if (configuration.transport === 'tcp' && problems.length === 0)
         return off('deployed with --transport tcp: SSH is on TCP port 22, on a local address of this host');
-      return unless(problems, 'SSH listens on vsock port 22 alone; the machine was deployed with vsock');
+      return unless(
+        problems,
+        `vsock port ${expectedPorts.join(', ')} listens alone; the machine was deployed with vsock`,
+      );
     },
   }),
   defineClaim({
     id: 'no-login-prompt',
     sentence: hostOnly,
     since: '0.1',
+    looksAt: 'The names of all processes.',
+    fooledBy: 'Root in the guest can rename a process.',
     notStopped: 'The console can be read on the host: it shows messages of firmware and kernel.',
     guest: { processes },
     host: [],

@@ -28,6 +28,8 @@ export const tpmClaims = [
     sentence:
       "The EFLOW virtual machine doesn't support vTPM. However the user can enable/disable the TPM passthrough feature, that allows the EFLOW virtual machine to use the Windows host OS TPM.",
     since: '0.1',
+    looksAt: "The guest's TPM devices, and the answer at the broker's address to one command.",
+    fooledBy: 'Root in the guest can answer in place of the broker; the host decides which commands pass.',
     notStopped:
       "Once enabled, every user and container of the machine can use the host's TPM, for the commands in docs/reference/tpm-broker.md. The machine's own TPM measures its boot, which `holdfast attest` verifies; data are sealed to it only with `deploy --encrypt-data`.",
     guest: { seen },

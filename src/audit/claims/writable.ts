@@ -79,6 +79,8 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
     sentence:
       'Because you may need write access to /etc, /home, /root, /var for specific use cases, write access for these directories is done by overlaying them onto our data partition specifically to the directory /var/.eflow/overlays.',
     since: '0.1',
+    looksAt: `The mounts of process 1, the device-mapper tables, and a file that is written in ${target}.`,
+    fooledBy: 'Root in the guest mounts in a namespace of its own: processes there see another directory.',
     notStopped: `Changes in ${target} persist over restarts: they are the machine's own, and not verified.`,
     guest: { mounts, volumes, writes },
     host: ['configuration'],
@@ -109,6 +111,8 @@ export const writableClaims = [
     sentence:
       'On the other hand, the data partition mounted under /var is readable and writeable, allowing the user to modify the content inside the partition.',
     since: '0.1',
+    looksAt: 'The mounts of process 1, the device-mapper tables, and a file that is written in /var.',
+    fooledBy: 'Root in the guest mounts the same file system elsewhere.',
     notStopped:
       "Without --encrypt-data, a user who can read the host's disk file can read Data and Log; with it, a user who also has the machine's directory on the host still can (docs/reference/encrypted-data.md).",
     guest: { mounts, volumes, writes: writeProbe('/var') },
@@ -125,6 +129,9 @@ export const writableClaims = [
     id: 'logs-on-log',
     sentence: 'Log 1 GB or 6 GB Logs specific partition mounted under /logs',
     since: '0.1',
+    looksAt:
+      'The mounts of process 1, the device of the active journal, and a file that is written in /logs.',
+    fooledBy: 'Root in the guest can stop the journal from writing.',
     notStopped: 'Root in the guest can delete its journal.',
     guest: { mounts, volumes, journal, writes: writeProbe('/logs') },
     host: ['configuration'],
@@ -148,6 +155,8 @@ export const writableClaims = [
     sentence:
       'The end result of this is that users can write anything to the previous mentioned directories.',
     since: '0.1',
+    looksAt: 'The time of the machine-id on Data, and the time of the boot.',
+    fooledBy: 'Root in the guest can set the time of the file.',
     notStopped: 'Data written in the last seconds before a loss of power may be lost, unless it was synced.',
     guest: { firstWritten },
     host: [],

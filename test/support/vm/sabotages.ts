@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { channelKeyFiles } from '../../../src/channel/keys.ts';
-import { vendors } from '../../../src/firmware/names.ts';
 import { machinePaths, parseMachineName } from '../../../src/machine/paths.ts';
 import { home, sharedName } from './machine.ts';
+import { networkInGuest } from './sabotages-network.ts';
+import { systemInGuest } from './sabotages-system.ts';
 
 /*
  * Changes to the shared machine that make its audit fail, and how to undo them.
@@ -12,8 +13,14 @@ import { home, sharedName } from './machine.ts';
 
 interface Sabotage {
   readonly what: string;
-  /** The claims that fail because of it, and of no other change here. */
+  /** Whether an honest user could do that by mistake, or only an attacker. */
+  readonly by: 'mistake' | 'attacker';
+  /** The claims that fail because of it. */
   readonly fails: readonly string[];
+  /** Claims that may fail too, where the check sees what the guest has mounted. */
+  readonly also?: readonly string[];
+  /** Part of the evidence of its first claim: other changes here may fail that claim as well. */
+  readonly shows?: RegExp;
 }
 
 export interface GuestSabotage extends Sabotage {
@@ -22,17 +29,12 @@ export interface GuestSabotage extends Sabotage {
   readonly undo: string;
 }
 
-export interface HostSabotage extends Sabotage {
+interface HostSabotage extends Sabotage {
   /** @returns a function that undoes it. */
   sabotage(): Promise<() => Promise<void>>;
 }
 
 const files = machinePaths(home, sharedName);
-
-/** Returns shell lines that mount a file with this content over another. */
-function instead(path: string, content: string): string {
-  return `file=$(mktemp -p /run); printf '${content}' >"$file"; mount --bind "$file" ${path}; rm "$file"`;
-}
 
 /** Changes a text file on the host. */
 function rewritten(
@@ -53,111 +55,13 @@ function anyPublicKey(): string {
   return `${type} ${Buffer.concat([field(type), field(randomBytes(32))]).toString('base64')} other\n`;
 }
 
-export const inGuest: readonly GuestSabotage[] = [
-  {
-    what: 'a packet filter that accepts all packets',
-    sabotage: 'iptables -P INPUT ACCEPT',
-    undo: 'iptables -P INPUT DROP',
-    fails: ['firewall-input-ipv4'],
-  },
-  {
-    what: 'a hole for IPv6, and a way through',
-    sabotage: 'ip6tables -A INPUT -p tcp --dport 80 -j ACCEPT; ip6tables -P FORWARD ACCEPT',
-    undo: 'ip6tables -D INPUT -p tcp --dport 80 -j ACCEPT; ip6tables -P FORWARD DROP',
-    fails: ['firewall-input-ipv6', 'firewall-forward-ipv6'],
-  },
-  {
-    what: 'a service that listens',
-    sabotage:
-      'systemd-run --quiet --unit=audit-listener --socket-property=ListenStream=0.0.0.0:4444 /bin/true',
-    undo: 'systemctl stop audit-listener.socket',
-    fails: ['no-listeners'],
-  },
-  {
-    what: 'a password',
-    sabotage: 'cp -p /etc/shadow /run/shadow; sed -i "s/^holdfast:[^:]*:/holdfast:\\$y\\$x:/" /etc/shadow',
-    undo: 'cp -p /run/shadow /etc/shadow; rm /run/shadow',
-    fails: ['no-passwords'],
-  },
-  {
-    what: 'an SSH server that takes passwords and root',
-    sabotage:
-      'cp -p /etc/ssh/sshd_config /run/; sed -i "s/^PasswordAuthentication no/PasswordAuthentication yes/; s/^PermitRootLogin no/PermitRootLogin yes/" /etc/ssh/sshd_config',
-    undo: 'cp -p /run/sshd_config /etc/ssh/; rm /run/sshd_config',
-    fails: ['ssh-no-passwords', 'ssh-root-refused'],
-  },
-  {
-    what: 'another file system over /logs',
-    sabotage: 'mount -t tmpfs -o nosuid,nodev none /logs',
-    undo: 'umount /logs',
-    fails: ['logs-on-log'],
-  },
-  {
-    what: 'a directory over programs of the root',
-    sabotage: 'mkdir /run/other; mount --bind /run/other /opt',
-    undo: 'umount /opt; rmdir /run/other',
-    fails: ['root-not-shadowed'],
-  },
-  {
-    what: 'a package manager in an overlay',
-    sabotage: 'printf "#!/bin/sh\\n" >/etc/apt-get; chmod +x /etc/apt-get',
-    undo: 'rm /etc/apt-get',
-    fails: ['no-package-manager'],
-  },
-  {
-    what: 'a login prompt',
-    sabotage:
-      "systemd-run --quiet --unit=audit-login bash -c 'echo login >/proc/self/comm; sleep 600 & wait'; sleep 1",
-    undo: 'systemctl stop audit-login',
-    fails: ['no-login-prompt'],
-  },
-  {
-    what: 'a packet filter that lets everything through',
-    sabotage: 'iptables -I FORWARD -j ACCEPT',
-    undo: 'iptables -D FORWARD -j ACCEPT',
-    fails: ['firewall-forward-ipv4'],
-  },
-  {
-    what: 'another service on the channel',
-    sabotage: 'systemd-run --quiet --unit=audit-channel --socket-property=ListenStream=vsock::4444 /bin/true',
-    undo: 'systemctl stop audit-channel.socket',
-    fails: ['channel-not-on-network'],
-  },
-  {
-    what: 'a second mount over /home',
-    sabotage: 'mount --bind /home /home',
-    undo: 'umount --lazy /home',
-    fails: ['overlay-home'],
-  },
-  {
-    what: 'a /root that is in memory',
-    sabotage: 'mount -t tmpfs -o nosuid,nodev,mode=0700 none /root',
-    undo: 'umount --lazy /root',
-    fails: ['overlay-root'],
-  },
-  {
-    what: 'a firmware that says that Secure Boot is off',
-    sabotage: instead(`/sys/firmware/efi/efivars/SecureBoot-${vendors.global}`, '\\6\\0\\0\\0\\0'),
-    undo: `umount /sys/firmware/efi/efivars/SecureBoot-${vendors.global}`,
-    fails: ['secure-boot'],
-  },
-  {
-    what: 'a kernel that is not locked down',
-    sabotage: instead('/sys/kernel/security/lockdown', '[none] integrity confidentiality\\n'),
-    undo: 'umount /sys/kernel/security/lockdown',
-    fails: ['lockdown'],
-  },
-  {
-    what: 'a kernel that takes root hashes without a signature',
-    sabotage: instead('/sys/module/dm_verity/parameters/require_signatures', 'N\\n'),
-    undo: 'umount /sys/module/dm_verity/parameters/require_signatures',
-    fails: ['root-signature'],
-  },
-];
+/** All changes in the guest, made in this order and undone in the same. */
+export const inGuest: readonly GuestSabotage[] = [...networkInGuest, ...systemInGuest];
 
 export const onHost: readonly HostSabotage[] = [
   {
     what: 'a private key that others can read',
+    by: 'mistake',
     fails: ['secrets-private'],
     sabotage: async () => {
       const key = channelKeyFiles(files.secrets).identity;
@@ -167,11 +71,13 @@ export const onHost: readonly HostSabotage[] = [
   },
   {
     what: 'another host key on record',
+    by: 'attacker',
     fails: ['ssh-keys-pinned'],
     sabotage: rewritten(channelKeyFiles(files.secrets).hostKeyPublic, anyPublicKey),
   },
   {
     what: 'another machine with the same keys',
+    by: 'mistake',
     fails: ['ssh-keys-unique'],
     sabotage: async () => {
       const { directory, secrets } = machinePaths(home, parseMachineName('audit-twin'));
@@ -182,6 +88,7 @@ export const onHost: readonly HostSabotage[] = [
   },
   {
     what: 'another platform key than the machine was deployed with',
+    by: 'attacker',
     fails: ['secure-boot-keys'],
     sabotage: rewritten(join(home.keys, 'platform', 'certificate.pem'), () =>
       readFile(join(home.keys, 'release', 'certificate.pem'), 'utf8'),
@@ -189,6 +96,7 @@ export const onHost: readonly HostSabotage[] = [
   },
   {
     what: 'a disk of another size than was asked for',
+    by: 'mistake',
     fails: ['partition-data'],
     sabotage: rewritten(files.configuration, (text) => {
       const configuration = JSON.parse(text) as { dataSize: number };
