@@ -8,7 +8,7 @@ import type { MachineConfiguration } from '../src/machine/configuration.ts';
 import { forgetKeys, keptKeys } from '../src/machine/data-keys.ts';
 import { pathsIn } from '../src/machine/paths.ts';
 import { user } from '../src/release/build/recipe.ts';
-import { storedManifest } from '../src/release/store.ts';
+import { storedBaseImage, storedManifest } from '../src/release/store.ts';
 import { machineHardware } from '../src/supervisor/hardware.ts';
 import { hostHypervisor } from '../src/supervisor/host-hypervisor.ts';
 import { makeVirtualTpm } from '../src/tpm/virtual/virtual-tpm.ts';
@@ -36,7 +36,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   // the supervisor does this before a first start
   for (const { tpm } of [files, sealed.files]) await makeVirtualTpm(tpm);
 
-  const ours = machineHardware(files, configuration);
+  const ours = machineHardware(files, configuration, storedBaseImage(home, configuration.release));
   const peer = await debianHardware(debian, configuration, defer);
   const ourIdentity = await readIdentity(files.secrets, user.name);
   const sealedIdentity = await readIdentity(sealed.files.secrets, user.name);
@@ -51,6 +51,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       const hardware = machineHardware(
         sealed.files,
         sealed.configuration,
+        storedBaseImage(home, sealed.configuration.release),
         await keptKeys(sealed.files.secrets),
       );
       const total = await recorder.boot('encrypted', hardware, sealedIdentity);
@@ -70,7 +71,11 @@ async function debianHardware(
   defer(() => rm(directory, { recursive: true }));
   const files = pathsIn(directory);
   await makeVirtualTpm(files.tpm);
-  const hardware = { ...machineHardware(files, configuration), name: 'plain-debian', credentials: {} };
+  const hardware = {
+    ...machineHardware(files, configuration, debian.disk),
+    name: 'plain-debian',
+    credentials: {},
+  };
   // as for Holdfast: an overlay for the machine's writes on a read-only image
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', debian.disk, hardware.disk]);
   await copyFile(debian.variables, hardware.variables);

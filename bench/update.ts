@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { start, started } from '../src/base/process.ts';
 import { silent } from '../src/base/progress.ts';
 import { pathsIn } from '../src/machine/paths.ts';
-import { storedManifest, trustedCertificate } from '../src/release/store.ts';
+import { storedBaseImage, storedManifest, trustedCertificate } from '../src/release/store.ts';
 import { readRelease } from '../src/release/verify.ts';
 import { repositoryKeys } from '../src/repository/client/host-trust.ts';
 import { publishRelease } from '../src/repository/publisher/publish.ts';
@@ -41,7 +41,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   defer(() => rm(peerDirectory, { recursive: true }));
   const peerFiles = pathsIn(peerDirectory);
   await makeVirtualTpm(peerFiles.tpm); // the supervisor does this before a first start
-  const hardware = machineHardware(peerFiles, configuration);
+  const hardware = machineHardware(peerFiles, configuration, storedBaseImage(home, configuration.release));
   const rauc = await startRauc(join(newer.directory, newer.manifest.root.name), hardware, kernel, defer);
 
   let memory = 0;

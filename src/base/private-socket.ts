@@ -1,6 +1,8 @@
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import type { Server } from 'node:net';
+import { failure, isSystemError } from './errors.ts';
 
 /**
  * Listens on a UNIX socket that only its owner can connect to, from the moment it exists. Replaces
@@ -15,4 +17,31 @@ export async function listenPrivately(server: Server, path: string): Promise<voi
     process.umask(before);
   }
   await once(server, 'listening');
+}
+
+/** open(2): a descriptor that only names a file. Not in Node's constants; the same on every architecture of Linux with Node. */
+const nameOnly = 0o10000000;
+
+/**
+ * Runs `work` with a path to the socket at `path` that leads nowhere else: the program that owns its directory could replace it
+ * by a link to a socket of another program, which this process may access. The path can be used until `work` is done.
+ * @throws HoldfastError `socket.foreign` when there is something else than a socket.
+ */
+export async function withSocket<T>(path: string, work: (stable: string) => Promise<T>): Promise<T> {
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    handle = await open(path, nameOnly | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return work(path); // whose error says so
+    throw error;
+  }
+  try {
+    if ((await handle.stat()).isSocket()) return await work(`/proc/self/fd/${handle.fd}`);
+    throw failure('socket.foreign', `cannot connect to ${path}`, {
+      why: 'it is no socket: the program behind it has replaced it',
+      next: 'run `holdfast restart`; if it happens again, take the guest for compromised',
+    });
+  } finally {
+    await handle.close();
+  }
 }

@@ -2,11 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { failure, isSystemError } from './errors.ts';
 import { until } from './until.ts';
 
-/**
- * A process of this user. The start time distinguishes it from a later process with the same PID.
- */
+/** A process. The start time distinguishes it from a later process with the same PID. */
 export interface ProcessEntry {
   readonly pid: number;
+  /** Its real user ID. */
+  readonly user: number;
   readonly argv: readonly string[];
   /** Start time in clock ticks since the host booted: proc_pid_stat(5), field 22. */
   readonly startTicks: number;
@@ -18,17 +18,22 @@ export interface ProcessEntry {
  */
 const ticksPerSecond = 100;
 
-/** Finds processes of this user by their argv. Kernel threads and zombies are left out. */
-export async function findProcesses(matches: (argv: readonly string[]) => boolean): Promise<ProcessEntry[]> {
+/**
+ * Finds processes by their argv. Kernel threads and zombies are left out.
+ * @param users whose processes are looked at: another user could give a process any argv. Default: this user.
+ */
+export async function findProcesses(
+  matches: (argv: readonly string[]) => boolean,
+  users: readonly number[] = [process.getuid?.() ?? 0],
+): Promise<ProcessEntry[]> {
   const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const entries = await Promise.all(names.map((name) => readProcess(Number(name))));
-  return entries.filter((entry) => entry !== undefined).filter((entry) => matches(entry.argv));
+  return entries
+    .filter((entry) => entry !== undefined)
+    .filter(({ user, argv }) => users.includes(user) && matches(argv));
 }
 
-/**
- * Returns the process with this PID, or undefined when it has ended, is a zombie, or belongs to
- * another user.
- */
+/** Returns the process with this PID, or undefined when it has ended, is a zombie, or a kernel thread. */
 export async function readProcess(pid: number): Promise<ProcessEntry | undefined> {
   try {
     const directory = `/proc/${pid}`;
@@ -36,10 +41,10 @@ export async function readProcess(pid: number): Promise<ProcessEntry | undefined
       ['cmdline', 'status', 'stat'].map((file) => readFile(`${directory}/${file}`, 'utf8')),
     );
     const argv = command?.split('\0').slice(0, -1) ?? [];
-    const uid = /^Uid:\t(\d+)/m.exec(status ?? '')?.[1];
+    const user = Number(/^Uid:\t(\d+)/m.exec(status ?? '')?.[1]);
     const startTicks = parseStartTicks(stat ?? '');
-    if (argv.length === 0 || Number(uid) !== process.getuid?.() || startTicks === undefined) return undefined;
-    return { pid, argv, startTicks };
+    if (argv.length === 0 || startTicks === undefined) return undefined;
+    return { pid, user, argv, startTicks };
   } catch (error) {
     if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ESRCH')) return undefined;
     throw error;

@@ -3,6 +3,7 @@ import type { HostCheck } from '../base/host-check.ts';
 import type { Bytes } from '../base/size.ts';
 import type { DiskImages } from '../disk/image.ts';
 import type { HostPackage } from '../distribution/distribution.ts';
+import type { Protection } from '../sandbox/protection.ts';
 import type { TpmState } from '../tpm/virtual/swtpm.ts';
 
 export type Transport = 'vsock' | 'tcp';
@@ -15,6 +16,8 @@ export interface MachineHardware {
   readonly memory: Bytes;
   /** In the hypervisor's own format (`Hypervisor.images`), read and written. */
   readonly disk: string;
+  /** The file with the unchanged parts of the disk, only read; undefined: the disk has none. */
+  readonly base: string | undefined;
   /** UEFI variable store, read and written by the firmware. */
   readonly variables: string;
   /** systemd credentials for the guest: name to the file (mode 0600) with its content. Never in argv. */
@@ -33,6 +36,15 @@ export interface MachineHardware {
  * must start it again. `hang`: the same, by its watchdog. `killed`: the process ended without a message.
  */
 export type MachineEnd = 'shutdown' | 'reboot' | 'hang' | 'killed';
+
+/** One of the programs of a running machine. */
+export interface MachineProgram {
+  readonly program: string;
+  /** Undefined: it has ended. */
+  readonly pid: number | undefined;
+  /** What does not confine it. */
+  readonly missing: readonly Protection[];
+}
 
 /** A port of the host that the guest may connect to. */
 export interface Listener {
@@ -56,6 +68,10 @@ export interface RunningMachine {
   readonly accelerator: string;
   /** Transport `tcp`: the port on 127.0.0.1 that leads to the guest's SSH server. */
   readonly port?: number | undefined;
+  /** The state of its programs, a second ago at most. The first is the hypervisor's process. */
+  readonly programs: readonly MachineProgram[];
+  /** Resolves with the name of a program whose end makes the machine unusable until a restart; never when all is well. */
+  readonly lost: Promise<string>;
   /** Resolves when the machine's process has ended. */
   readonly ended: Promise<MachineEnd>;
   /** Opens a stream to the guest's SSH server, over the transport. Rejects until the guest listens. */
@@ -68,6 +84,8 @@ export interface RunningMachine {
   listen(port: number, take: (stream: Duplex) => void): Promise<Listener>;
   /** Asks the guest to shut down (ACPI power button). */
   powerDown(): Promise<void>;
+  /** Shuts the guest down, or ends it when it does not react: the machine ends with `reboot`. */
+  restart(): void;
   /** Lets the host read and write the disk while the guest uses it, until the export is closed. */
   exportDisk(): Promise<DiskExport>;
   /** Kills the processes and waits for their end. */

@@ -199,15 +199,20 @@ async function isComplete({ baseImage, manifest }: StoredRelease): Promise<boole
   return whole.every((each) => each);
 }
 
+/** Returns the path of the base image of a release, also of one that is not in the store. */
+export function storedBaseImage(directories: Pick<StoreDirectories, 'releases'>, digest: Sha256): string {
+  return baseImagePath(releaseDirectory(directories, digest));
+}
+
 function describeStored(
   directories: StoreDirectories,
   digest: Sha256,
   manifest: ReleaseManifest,
 ): StoredRelease {
-  return { digest, manifest, baseImage: baseImagePath(releaseDirectory(directories, digest)) };
+  return { digest, manifest, baseImage: storedBaseImage(directories, digest) };
 }
 
-function releaseDirectory(directories: StoreDirectories, digest: Sha256): string {
+function releaseDirectory(directories: Pick<StoreDirectories, 'releases'>, digest: Sha256): string {
   return join(directories.releases, digest);
 }
 

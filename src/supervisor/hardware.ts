@@ -61,11 +61,13 @@ export async function writeCredentials(
 
 /**
  * Returns what the hypervisor needs to run a machine.
+ * @param base the base image of its release.
  * @param keys additional credentials of one start: name to file.
  */
 export function machineHardware(
   files: MachinePaths,
   configuration: MachineConfiguration,
+  base: string,
   keys: Readonly<Record<string, string>> = {},
 ): MachineHardware {
   const { name, cpus, memory, transport } = configuration;
@@ -74,6 +76,7 @@ export function machineHardware(
     cpus,
     memory,
     disk: files.disk,
+    base,
     variables: files.variables,
     credentials: { ...credentialFiles(files.secrets, configuration), ...keys },
     transport,

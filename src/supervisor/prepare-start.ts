@@ -6,6 +6,7 @@ import { repairVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { keptKeys } from '../machine/data-keys.ts';
 import type { Machine } from '../machine/machine.ts';
+import { storedBaseImage } from '../release/store.ts';
 import { markStart } from './console-log.ts';
 import { machineHardware } from './hardware.ts';
 
@@ -35,5 +36,7 @@ export async function prepareStart(machine: Machine, log: (line: string) => void
   }
   await saveVariableStore(paths.variables);
   await markStart(paths.consoleLog);
-  return machineHardware(paths, configuration, configuration.encryption && (await keptKeys(paths.secrets)));
+  const base = storedBaseImage(machine.home, configuration.release);
+  const keys = configuration.encryption && (await keptKeys(paths.secrets));
+  return machineHardware(paths, configuration, base, keys);
 }

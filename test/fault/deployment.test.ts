@@ -17,6 +17,7 @@ import { defaults } from '../../src/machine/limits.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { type Home, homeAt, machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { type KeyPair, keyPair } from '../../src/release/keys.ts';
+import { storedBaseImage } from '../../src/release/store.ts';
 import { machineHardware } from '../../src/supervisor/hardware.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
 
@@ -81,7 +82,8 @@ test('a machine has all its parts, private and small', async () => {
   const configuration = await createMachine(request(home, { settings }));
   assert.deepEqual(await new Machine(home, name).configuration(), configuration);
   const files = machinePaths(home, name);
-  const hardware = machineHardware(files, configuration);
+  const hardware = machineHardware(files, configuration, storedBaseImage(home, configuration.release));
+  assert.ok(existsSync(hardware.base ?? ''));
   for (const path of [hardware.disk, hardware.variables, ...Object.values(hardware.credentials)])
     assert.ok(existsSync(path), path);
   for (const path of [
@@ -119,7 +121,7 @@ test('a second machine of a release has its own keys and shares the release', as
 test('with vsock the guest does not listen on TCP', async () => {
   const home = newHome();
   const configuration = await createMachine(request(home));
-  const { credentials } = machineHardware(machinePaths(home, name), configuration);
+  const { credentials } = machineHardware(machinePaths(home, name), configuration, '/nowhere');
   assert.equal(credentials['holdfast.tcp'], undefined);
 });
 

@@ -47,6 +47,10 @@ export const layers: readonly Layer[] = [
   { directory: 'firmware', holds: 'the UEFI variable store: keys, `Boot####`, `BootOrder`, `BootNext`' },
   { directory: 'disk', holds: "the partition table as data; making and growing a machine's disk" },
   { directory: 'channel', holds: 'transports, SSH session, files' },
+  {
+    directory: 'sandbox',
+    holds: 'what confines the programs of a machine: user, namespaces, privileges',
+  },
   { directory: 'delta', holds: 'the blocks that two releases share. Independent of releases' },
   { directory: 'verity', holds: 'the Merkle tree: format, verify, compare. Pure' },
   { directory: 'tar', holds: 'tar archives as streams: strict, bounded reader; writer' },

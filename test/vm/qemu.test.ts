@@ -4,19 +4,24 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { HoldfastError } from '../../src/base/errors.ts';
-import { makePrivateDirectory } from '../../src/base/files.ts';
+import { exists, makePrivateDirectory } from '../../src/base/files.ts';
 import { run, start, started } from '../../src/base/process.ts';
-import { findProcesses, isGone, killProcess, readProcess } from '../../src/base/process-table.ts';
+import { isGone, killProcess, readProcess } from '../../src/base/process-table.ts';
 import { GiB, MiB } from '../../src/base/size.ts';
 import { debian } from '../../src/debian/debian.ts';
 import { connectNbd } from '../../src/disk/nbd.ts';
 import type { MachineHardware } from '../../src/hypervisor/hypervisor.ts';
-import { startSwtpm } from '../../src/hypervisor/qemu/launch.ts';
+import { qemuArguments } from '../../src/hypervisor/qemu/arguments.ts';
+import { prepareFiles } from '../../src/hypervisor/qemu/confined-programs.ts';
+import { freePort, startSwtpm } from '../../src/hypervisor/qemu/launch.ts';
 import { platform } from '../../src/hypervisor/qemu/platforms.ts';
 import { qemuHypervisor } from '../../src/hypervisor/qemu/qemu.ts';
 import { connectQmp } from '../../src/hypervisor/qemu/qmp.ts';
-import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
+import { earlierRunFiles, runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
+import { chooseConfinement } from '../../src/sandbox/confinement.ts';
 import { makeVirtualTpm, virtualTpmState } from '../../src/tpm/virtual/virtual-tpm.ts';
+import { eventually } from '../support/eventually.ts';
+import { processesOfAll } from '../support/processes.ts';
 import { home } from '../support/vm/machine.ts';
 
 /*
@@ -32,7 +37,7 @@ const hypervisor = qemuHypervisor({
   distribution: debian,
 });
 after(async () => {
-  for (const entry of await findProcesses((argv) => argv.some((word) => word.includes(directory))))
+  for (const entry of await processesOfAll((argv) => argv.some((word) => word.includes(directory))))
     await killProcess(entry);
   await rm(directory, { recursive: true });
 });
@@ -51,6 +56,7 @@ async function emptyMachine(name: string, changes: Partial<MachineHardware> = {}
     cpus: 1,
     memory: (256 * MiB) as MachineHardware['memory'],
     disk: join(path, 'disk.qcow2'),
+    base: undefined,
     variables: join(path, 'variables.fd'),
     credentials: { 'test.secret': join(path, 'secret') },
     transport: 'vsock',
@@ -63,7 +69,7 @@ async function emptyMachine(name: string, changes: Partial<MachineHardware> = {}
 
 /** The processes of a machine, found without the code under test. */
 async function processesOf(hardware: MachineHardware): Promise<string[]> {
-  const found = await findProcesses((argv) => argv.some((word) => word.includes(hardware.run)));
+  const found = await processesOfAll((argv) => argv.some((word) => word.includes(hardware.run)));
   return found.map(({ argv }) => basename(argv[0] ?? '')).sort();
 }
 
@@ -150,9 +156,9 @@ test('a killed QEMU is detected, and its daemon ends', async () => {
 test('remains of a machine that ended unobserved are removed', async () => {
   const hardware = await emptyMachine('left');
   await startByAnother(hardware);
-  const [qemu] = await findProcesses((argv) => isOf(hardware, argv, platform.program));
+  const [qemu] = await processesOfAll((argv) => isOf(hardware, argv, platform.program));
   assert.ok(qemu);
-  const [tpm] = await findProcesses((argv) => isOf(hardware, argv, 'swtpm'));
+  const [tpm] = await processesOfAll((argv) => isOf(hardware, argv, 'swtpm'));
   assert.ok(tpm);
   await killProcess(qemu);
   assert.ok(await isGone(tpm, 5000), 'the TPM ends with QEMU');
@@ -161,23 +167,114 @@ test('remains of a machine that ended unobserved are removed', async () => {
   assert.deepEqual(await processesOf(hardware), []);
 });
 
-test('a TPM without its QEMU is removed, and a killed TPM does not end the machine', async () => {
+test('each program of a machine is confined to its own files', async () => {
+  const [hardware, other] = [await emptyMachine('confined'), await emptyMachine('neighbour')];
+  const machine = await hypervisor.start(hardware);
+  const neighbour = await hypervisor.start(other);
+  assert.deepEqual(
+    machine.programs.map(({ program, missing }) => ({ program, missing })),
+    ['QEMU', 'vhost-device-vsock', 'swtpm'].map((program) => ({ program, missing: [] })),
+  );
+  const files = runFiles(hardware.run);
+  const writable = {
+    QEMU: [
+      hardware.disk,
+      hardware.variables,
+      hardware.consoleLog,
+      files.qemuDirectory,
+      files.vsockDevice,
+      files.tpm,
+    ],
+    'vhost-device-vsock': [files.vsockDirectory],
+    swtpm: [hardware.tpm?.directory ?? '', files.tpmDirectory],
+  };
+  const users = new Set<string>();
+  for (const { program, pid } of machine.programs) {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    for (const field of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      assert.match(status, new RegExp(`^${field}:\t0+$`, 'm'), program);
+    if (program !== 'vhost-device-vsock') assert.match(status, /^Seccomp:\t2$/m, program);
+    users.add(/^Uid:\t(.*)$/m.exec(status)?.[1] ?? '');
+    // the view of its root: neither secrets, nor the host, nor the neighbour
+    const seen = [
+      join(directory, 'confined', 'secret'),
+      other.disk,
+      hardware.tpm?.key ?? '',
+      '/etc/shadow',
+      '/root/.ssh',
+      '/usr/bin/sh',
+      '/proc/1',
+    ];
+    for (const path of seen)
+      assert.equal(await exists(`/proc/${pid}/root${path}`), false, `${program} sees ${path}`);
+    const mounts = (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    const open = mounts
+      .filter(([, , , , , options = '']) => options.split(',').includes('rw'))
+      .map(([, , , , point = '']) => point);
+    const ours: readonly string[] = writable[program as keyof typeof writable];
+    assert.deepEqual(open.filter((point) => !point.startsWith('/dev/')).sort(), [...ours].sort(), program);
+  }
+  assert.equal(users.size, 1, 'the programs of a machine share its user');
+  const [pid] = neighbour.programs.map((each) => each.pid);
+  assert.ok(!users.has(/^Uid:\t(.*)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''));
+  assert.deepEqual(await readdir(join(hardware.run, 'etc')), ['resolv.conf']);
+  await machine.kill();
+  await neighbour.kill();
+});
+
+test('a TPM without its QEMU is removed, and a killed TPM is noticed, also by the next supervisor', async () => {
   const hardware = await emptyMachine('tpm');
   assert.ok(hardware.tpm);
   await makePrivateDirectory(hardware.run);
-  await startSwtpm(hardware.tpm, runFiles(hardware.run));
+  const { confinement } = await chooseConfinement(hardware.disk);
+  const files = runFiles(hardware.run);
+  await makePrivateDirectory(files.credentials);
+  await prepareFiles(hardware, files, confinement);
+  await startSwtpm(hardware.tpm, { hardware, files, confinement });
   assert.deepEqual(await processesOf(hardware), ['swtpm']);
   const machine = await hypervisor.start(hardware);
   assert.deepEqual(await processesOf(hardware), all);
-  const [tpm] = await findProcesses((argv) => isOf(hardware, argv, 'swtpm'));
+  const [tpm] = await processesOfAll((argv) => isOf(hardware, argv, 'swtpm'));
   assert.ok(tpm);
   await killProcess(tpm);
+  const killed = performance.now();
+  assert.equal(await machine.lost, 'swtpm');
+  assert.ok(performance.now() - killed < 5000);
+  assert.deepEqual(
+    machine.programs.map(({ program, pid }) => pid === undefined && program),
+    [false, false, 'swtpm'],
+  );
   await assert.rejects(machine.connect(), { code: 'channel.refused' });
   machine.release();
   const again = await hypervisor.adopt(hardware);
   assert.equal(again?.pid, machine.pid);
+  assert.equal(await again?.lost, 'swtpm');
   await again?.kill();
   assert.deepEqual(await processesOf(hardware), []);
+});
+
+test('a machine that an earlier version started, without a sandbox, is found and judged', async () => {
+  const hardware = await emptyMachine('earlier');
+  await makePrivateDirectory(hardware.run);
+  const files = earlierRunFiles(hardware.run);
+  const changed = { ...hardware, transport: 'tcp' as const, tpm: undefined };
+  const launch = {
+    ...{ hardware: changed, accelerator: 'tcg' as const, firmware: platform.firmware },
+    ...{ files, oemStrings: [], port: await freePort() },
+  };
+  const child = start(platform.program, qemuArguments(launch), { stdio: 'ignore', detached: true });
+  child.unref();
+  await eventually(() => exists(files.qmp));
+  const machine = await hypervisor.adopt(changed);
+  assert.equal(machine?.pid, child.pid);
+  assert.deepEqual(machine?.programs[0]?.missing, ['user', 'capabilities', 'no_new_privs', 'namespaces']);
+  await machine?.kill();
+  assert.deepEqual(await readdir(hardware.run), []);
+  await (await hypervisor.start(changed)).kill();
 });
 
 test('a machine starts once, and a second supervisor is denied', async () => {
@@ -193,10 +290,12 @@ test('the channel reports a guest that has not booted; a machine without its dae
   const hardware = await emptyMachine('channel');
   const machine = await hypervisor.start(hardware);
   await assert.rejects(machine.connect(), { code: 'channel.refused' });
-  const [daemon] = await findProcesses((argv) => isOf(hardware, argv, 'vhost-device-vsock'));
+  const [daemon] = await processesOfAll((argv) => isOf(hardware, argv, 'vhost-device-vsock'));
   assert.ok(daemon);
   await killProcess(daemon);
   await assert.rejects(machine.connect(), { code: 'vsock.gone' });
+  assert.equal(await machine.lost, 'vhost-device-vsock');
+  machine.restart();
   // the firmware does not hear the power button: after half a minute the machine is reset
   assert.equal(await machine.ended, 'reboot');
   assert.deepEqual(await processesOf(hardware), []);

@@ -166,6 +166,18 @@ export const machineCodes = {
     when: 'The control socket of the hypervisor cannot be connected to.',
     remedy: 'Run `holdfast status` to see whether the machine still runs.',
   },
+  'sandbox.file': {
+    when: 'A file of a machine is a link or no file, so it cannot be given to the user that runs the machine.',
+    remedy: 'Put the file itself in its place. To have it on another disk, move `HOLDFAST_HOME`.',
+  },
+  'sandbox.user': {
+    when: 'The user IDs that machines may have are taken by accounts or processes of the host.',
+    remedy: 'Read which range machines use in the [reference](sandbox.md), and free it.',
+  },
+  'socket.foreign': {
+    when: 'A program of a machine replaced its socket by something else.',
+    remedy: 'Run `holdfast restart`. If it repeats, treat the guest as compromised.',
+  },
   'vsock.gone': {
     when: 'The process that carries the channel has ended and cannot be replaced while the machine runs.',
     remedy: 'Run `holdfast restart`.',

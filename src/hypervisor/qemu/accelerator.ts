@@ -7,11 +7,10 @@ import { HoldfastError, isSystemError } from '../../base/errors.ts';
 import { makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { run } from '../../base/process.ts';
-import { type Accelerator, chipsetArguments, processorArguments } from './arguments.ts';
+import { type Accelerator, chipsetArguments, kvmDevice, processorArguments } from './arguments.ts';
 import { platform } from './platforms.ts';
 import { probeExitCode, probePort, probeRom } from './probe-rom.ts';
 
-const kvmDevice = '/dev/kvm';
 /** A successful probe takes a tenth of this on a busy host. */
 const probeLimitMs = 5000;
 

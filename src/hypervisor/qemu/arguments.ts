@@ -1,9 +1,12 @@
+import { basename } from 'node:path';
 import { MiB } from '../../base/size.ts';
 import type { MachineHardware } from '../hypervisor.ts';
 import { platform } from './platforms.ts';
 import type { RunFiles } from './run-directory.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
+
+export const kvmDevice = '/dev/kvm';
 
 /** The parameters of a start, in addition to the hardware. */
 export interface Launch {
@@ -196,12 +199,17 @@ function tpmArguments(files: RunFiles): readonly string[] {
 }
 
 /** Reads the parameters of a running QEMU from its argv, so that no second record is needed. */
-export function readLaunch(argv: readonly string[]): { accelerator: string; port: number | undefined } {
+export function readLaunch(argv: readonly string[]): {
+  readonly accelerator: string;
+  readonly port: number | undefined;
+  readonly hasTpm: boolean;
+} {
   const after = (option: string) => argv[argv.indexOf(option) + 1] ?? '';
   const port = /(?:^|,)hostfwd=tcp:127\.0\.0\.1:(\d{1,5})-:22(?:,|$)/.exec(after('-netdev'))?.[1];
   return {
     accelerator: after('-accel').split(',')[0] ?? '',
     port: port === undefined ? undefined : Number(port),
+    hasTpm: argv.includes('-tpmdev'),
   };
 }
 
@@ -209,5 +217,6 @@ export function readLaunch(argv: readonly string[]): { accelerator: string; port
 export function isQemuOf(argv: readonly string[], files: RunFiles): boolean {
   const socket = optionList(`unix:${files.qmp}`, { server: 'on', wait: 'off' });
   const at = argv.indexOf('-qmp');
-  return at > 0 && argv[at + 1] === socket;
+  // bwrap's argv has QEMU's at its end
+  return basename(argv[0] ?? '') === platform.program && argv[at + 1] === socket;
 }

@@ -1,6 +1,7 @@
 import { isFailure } from '../../base/errors.ts';
 import type { HostCheck, HostFinding } from '../../base/host-check.ts';
 import type { Distribution } from '../../distribution/distribution.ts';
+import { chooseConfinement } from '../../sandbox/confinement.ts';
 import { kvmObstacle, probeAccelerator } from './accelerator.ts';
 import { findVsockDaemon } from './vsock-daemon.ts';
 
@@ -8,6 +9,7 @@ import { findVsockDaemon } from './vsock-daemon.ts';
 export function qemuChecks(tools: string, distribution: Distribution): readonly HostCheck[] {
   return [
     { name: 'accelerator', examine: examineAccelerator },
+    { name: 'sandbox', examine: examineSandbox },
     { name: 'private channel', examine: () => examineChannel(tools, distribution) },
   ];
 }
@@ -29,6 +31,20 @@ async function examineAccelerator(): Promise<HostFinding> {
     if (!isFailure(error, 'process.missing')) throw error;
     return { verdict: 'missing', found: 'QEMU is not installed', remedy: 'see qemu-system-x86 below' };
   }
+}
+
+async function examineSandbox(): Promise<HostFinding> {
+  const { confinement, obstacle } = await chooseConfinement(undefined);
+  if (obstacle) {
+    const parts = confinement.bubblewrap === undefined ? 'namespaces' : 'a user of its own';
+    return {
+      verdict: 'warning',
+      found: `incomplete: the programs of a machine run without ${parts}: ${obstacle.reason}`,
+      remedy: obstacle.remedy,
+    };
+  }
+  const user = confinement.user === undefined ? 'as your user' : 'as a user of its own';
+  return { verdict: 'ok', found: `each program of a machine runs ${user}, and sees only its files` };
 }
 
 async function examineChannel(tools: string, { name, host }: Distribution): Promise<HostFinding> {

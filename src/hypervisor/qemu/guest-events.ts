@@ -6,6 +6,8 @@ import type { Qmp, QmpEvent } from './qmp.ts';
 const diskFullPause = 5000;
 /** The time limit for a guest's shutdown before a restart, in milliseconds. */
 const restartPatience = 30_000;
+/** The time limit for QEMU's end after a reset, in milliseconds. */
+const resetPatience = 5000;
 
 const shutdownEvent = z.object({ reason: z.string() });
 const writeFailedEvent = z.object({ action: z.literal('stop') });
@@ -20,7 +22,7 @@ export class GuestEvents {
 
   /** Why QEMU ends, according to its events so far. */
   get end(): MachineEnd {
-    return this.#restarting && this.#end === 'shutdown' ? 'reboot' : this.#end;
+    return this.#restarting ? 'reboot' : this.#end;
   }
 
   /** The handler for QMP, whose first event can precede everything else. */
@@ -41,12 +43,17 @@ export class GuestEvents {
     if (status === 'io-error') this.#resumeLater();
   }
 
-  /** Shuts the guest down, or resets it when it does not react. Both count as a reboot. */
-  restart(): void {
-    if (this.#restarting) return;
+  /**
+   * Shuts the guest down, resets it when it does not react, and ends QEMU when that does not react either. All count as a
+   * reboot.
+   * @param kill ends QEMU.
+   */
+  restart(kill: () => void): void {
+    if (this.#restarting || this.#end !== 'killed') return; // it ends already
     this.#restarting = true;
     this.#order('system_powerdown');
     setTimeout(() => this.#order('system_reset'), restartPatience).unref();
+    setTimeout(kill, restartPatience + resetPatience).unref();
   }
 
   /** QEMU pauses a guest when the host's disk is full. Resuming retries the write. */

@@ -1,14 +1,18 @@
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { ErrorCode } from '../../base/error-codes.ts';
 import { type ErrorParts, failure, type HoldfastError, isFailure } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
-import { start, started } from '../../base/process.ts';
+import { findProgram } from '../../base/find-program.ts';
+import { withSocket } from '../../base/private-socket.ts';
 import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
 import { until } from '../../base/until.ts';
+import { type Confinement, firstPassedDescriptor } from '../../sandbox/confined-command.ts';
+import { type StartedProgram, startConfined } from '../../sandbox/start-confined.ts';
 import { swtpmArguments, swtpmProgram, type TpmState } from '../../tpm/virtual/swtpm.ts';
+import type { MachineHardware } from '../hypervisor.ts';
+import { confinedQemu, confinedTpm, confinedVsockDaemon } from './confined-programs.ts';
 import { platform } from './platforms.ts';
 import { connectQmp, type Qmp, type QmpOptions } from './qmp.ts';
 import type { RunFiles } from './run-directory.ts';
@@ -17,79 +21,98 @@ import { vsockArguments } from './vsock-daemon.ts';
 /** The time limit until a process listens. A busy host starts QEMU in a second. */
 const readyLimitMs = 20_000;
 
+/** The parameters of a start that concern the host. */
+export interface ProgramPlace {
+  readonly hardware: MachineHardware;
+  readonly files: RunFiles;
+  readonly confinement: Confinement;
+}
+
 /** Starts vhost-device-vsock and waits until QEMU can connect to it. */
-export async function startVsockDaemon(program: string, files: RunFiles): Promise<ProcessEntry> {
+export async function startVsockDaemon(program: string, place: ProgramPlace): Promise<ProcessEntry> {
+  const { files, confinement } = place;
   const args = vsockArguments({ device: files.vsockDevice, host: files.vsockHost });
-  const child = await startDetached(program, args, files.vsockLog);
-  return whenReady(child, files.vsockLog, 'cannot open the channel to the machine', async () =>
+  const started = await startConfined(
+    { program, args, ...confinedVsockDaemon(files) },
+    { confinement, log: files.vsockLog },
+  );
+  return whenReady(started, 'cannot open the channel to the machine', async () =>
     (await exists(files.vsockDevice)) ? true : undefined,
   ).then(({ entry }) => entry);
 }
 
 /** Starts the machine's TPM and waits until QEMU can connect to it. */
-export async function startSwtpm(state: TpmState, files: RunFiles): Promise<ProcessEntry> {
-  const child = await startDetached(swtpmProgram, swtpmArguments(state, files.tpm), files.tpmLog);
-  return whenReady(child, files.tpmLog, "cannot start the machine's TPM", async () =>
-    (await exists(files.tpm)) ? true : undefined,
-  ).then(({ entry }) => entry);
+export async function startSwtpm(
+  state: TpmState,
+  { files, confinement }: ProgramPlace,
+): Promise<ProcessEntry> {
+  const key = await open(state.key, 'r'); // the TPM's user must not read the file
+  try {
+    const args = swtpmArguments(state, files.tpm, firstPassedDescriptor);
+    const program = await installed(swtpmProgram);
+    const started = await startConfined(
+      { program, args, ...confinedTpm(state, files) },
+      { confinement, log: files.tpmLog, passed: [key.fd] },
+    );
+    return await whenReady(started, "cannot start the machine's TPM", async () =>
+      (await exists(files.tpm)) ? true : undefined,
+    ).then(({ entry }) => entry);
+  } finally {
+    await key.close();
+  }
 }
 
 /** Starts QEMU and waits until its control socket accepts commands. */
 export async function startQemu(
   args: readonly string[],
-  files: RunFiles,
+  { hardware, files, confinement }: ProgramPlace,
   onEvent: QmpOptions['onEvent'],
 ): Promise<{ entry: ProcessEntry; qmp: Qmp }> {
-  const child = await startDetached(platform.program, args, files.qemuLog);
-  const { entry, ready: qmp } = await whenReady(
-    child,
-    files.qemuLog,
-    'QEMU cannot start the machine',
-    async () => {
-      try {
-        return await connectQmp(files.qmp, { onEvent });
-      } catch (error) {
-        if (isFailure(error, 'qmp.unreachable', 'qmp.closed')) return undefined;
-        throw error;
-      }
-    },
+  const program = await installed(platform.program);
+  const started = await startConfined(
+    { program, args, ...confinedQemu(hardware, files) },
+    { confinement, log: files.qemuLog },
   );
+  const { entry, ready: qmp } = await whenReady(started, 'QEMU cannot start the machine', async () => {
+    try {
+      return await withSocket(files.qmp, (path) => connectQmp(path, { onEvent }));
+    } catch (error) {
+      if (isFailure(error, 'qmp.unreachable', 'qmp.closed')) return undefined;
+      throw error;
+    }
+  });
   return { entry, qmp };
 }
 
-/** Starts a program in a session of its own, with its output in a file: it outlives this process and its terminal. */
-async function startDetached(program: string, args: readonly string[], log: string): Promise<ChildProcess> {
-  await rm(log, { force: true });
-  const output = await open(log, 'a', 0o600);
-  try {
-    const child = start(program, args, { stdio: ['ignore', output.fd, output.fd], detached: true });
-    await started(child, program);
-    child.unref();
-    return child;
-  } finally {
-    await output.close();
-  }
+/** @throws HoldfastError `process.missing`. */
+async function installed(program: string): Promise<string> {
+  const path = await findProgram(program);
+  if (path !== undefined) return path;
+  throw failure('process.missing', `cannot run ${program}: it is not installed`, {
+    why: 'it was not found in PATH',
+    next: 'run `holdfast doctor` for the missing packages and how to install them',
+  });
 }
 
-/** Waits until the process is ready. Kills it at the time limit. @throws HoldfastError why it is not ready. */
+/** Waits until the program is ready. Kills it at the time limit. @throws HoldfastError why it is not ready. */
 async function whenReady<T>(
-  child: ChildProcess,
-  log: string,
+  started: StartedProgram,
   what: string,
   ask: () => Promise<T | undefined>,
 ): Promise<{ entry: ProcessEntry; ready: T }> {
   try {
     const answer = await until({ within: readyLimitMs, every: 20 }, async () => {
       const ready = await ask();
-      const entry = child.pid === undefined ? undefined : await readProcess(child.pid);
+      const pid = started.pid();
+      const entry = pid === undefined ? undefined : await readProcess(pid);
       if (ready !== undefined && entry) return { entry, ready };
-      if (child.exitCode !== null || child.signalCode !== null) throw await startFailure(what, log);
+      if (started.hasEnded()) throw await startFailure(what, started.log);
       return undefined;
     });
     if (answer) return answer;
     throw failure('hypervisor.start', what, { why: `it was not ready within ${readyLimitMs / 1000} s` });
   } catch (error) {
-    child.kill('SIGKILL');
+    started.kill();
     throw error;
   }
 }

@@ -11,5 +11,11 @@ export const qemuPackages: readonly HostPackage[] = [
     for: 'run',
     why: 'UEFI firmware with Secure Boot',
   },
+  {
+    package: 'bubblewrap',
+    provides: 'bwrap',
+    for: 'run',
+    why: 'confines the programs that parse what a guest sends',
+  },
   { package: 'swtpm', provides: 'swtpm', for: 'run', why: 'the TPM of each machine' },
 ];

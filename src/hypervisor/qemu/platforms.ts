@@ -8,6 +8,8 @@ interface Platform {
   /** UEFI firmware with Secure Boot, and its empty variable store. */
   readonly firmware: string;
   readonly variablesTemplate: string;
+  /** What QEMU reads of the host: firmware of the machine and of its devices. */
+  readonly dataDirectories: readonly string[];
   readonly machine: string;
   readonly machineOptions: Readonly<Record<string, string>>;
   /** The CPU of a guest without KVM. */
@@ -23,6 +25,7 @@ export const platforms: Readonly<Record<ArchitectureName, Platform>> = {
     firmwarePackage: 'ovmf',
     firmware: '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd',
     variablesTemplate: '/usr/share/OVMF/OVMF_VARS_4M.fd',
+    dataDirectories: ['/usr/share/OVMF', '/usr/share/qemu', '/usr/share/seabios'],
     // OVMF with Secure Boot needs q35 with SMM: only then are UEFI variables protected from the guest
     machine: 'q35',
     machineOptions: { smm: 'on', vmport: 'off', hpet: 'off' },

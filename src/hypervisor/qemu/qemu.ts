@@ -1,23 +1,28 @@
 import { rm } from 'node:fs/promises';
 import { failure } from '../../base/errors.ts';
 import { exists, makePrivateDirectory } from '../../base/files.ts';
+import { debug } from '../../base/log.ts';
+import { withSocket } from '../../base/private-socket.ts';
 import { findProcesses, killProcess, type ProcessEntry } from '../../base/process-table.ts';
 import { formatSize } from '../../base/size.ts';
 import type { Distribution } from '../../distribution/distribution.ts';
+import { chooseConfinement } from '../../sandbox/confinement.ts';
+import { ownerOf } from '../../sandbox/machine-user.ts';
 import { isSwtpmOf } from '../../tpm/virtual/swtpm.ts';
-import type { Hypervisor, MachineHardware } from '../hypervisor.ts';
+import type { Hypervisor, MachineHardware, RunningMachine } from '../hypervisor.ts';
 import { chooseAccelerator } from './accelerator.ts';
-import { isQemuOf, qemuArguments } from './arguments.ts';
+import { type Accelerator, isQemuOf, qemuArguments } from './arguments.ts';
 import { qemuChecks } from './checks.ts';
+import { acceleratorGroups, prepareFiles } from './confined-programs.ts';
 import { writeOemStrings } from './credentials.ts';
 import { qcow2Images } from './disk-image.ts';
 import { GuestEvents } from './guest-events.ts';
-import { freePort, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
+import { freePort, type ProgramPlace, startQemu, startSwtpm, startVsockDaemon } from './launch.ts';
 import { qemuPackages } from './packages.ts';
 import { platform } from './platforms.ts';
 import { connectQmp } from './qmp.ts';
-import { type RunFiles, runFiles, runLogFiles } from './run-directory.ts';
-import { removeSockets, runningMachine } from './running-machine.ts';
+import { earlierRunFiles, type RunFiles, removeSockets, runFiles, runLogFiles } from './run-directory.ts';
+import { runningMachine } from './running-machine.ts';
 import { fetchVsockDaemon, isVsockDaemonOf } from './vsock-daemon.ts';
 
 export interface QemuOptions {
@@ -46,76 +51,103 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
 
     async start(hardware) {
       const files = runFiles(hardware.run);
-      const left = await findMachine(files);
+      const left = await findMachine(hardware.run);
       if (left.qemu) {
         throw failure('hypervisor.running', `the machine '${hardware.name}' is already running`, {
           why: `its QEMU is process ${left.qemu.pid}`,
         });
       }
       await checkHost(hardware);
-      await clear(left, files);
+      await clear(left);
       const { accelerator } = await chooseAccelerator(options.acceleratorMemory);
       const daemon =
         hardware.transport === 'vsock'
           ? await fetchVsockDaemon(options.tools, options.distribution.host, options.mirror)
           : undefined;
+      const chosen = await chooseConfinement(hardware.disk);
+      if (chosen.obstacle) debug('qemu', `confinement incomplete: ${chosen.obstacle.reason}`);
+      const confinement = { ...chosen.confinement, groups: await acceleratorGroups(accelerator) };
       await makePrivateDirectory(hardware.run);
-      let vsock: ProcessEntry | undefined;
-      let tpm: ProcessEntry | undefined;
       try {
-        const oemStrings = await writeOemStrings(hardware.credentials, files.credentials);
-        const port = hardware.transport === 'tcp' ? await freePort() : undefined;
-        vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, files);
-        tpm = hardware.tpm && (await startSwtpm(hardware.tpm, files));
-        const launch = { hardware, accelerator, firmware: platform.firmware, files, oemStrings, port };
-        const events = new GuestEvents();
-        const { consoleLog } = hardware;
-        const { entry, qmp } = await startQemu(qemuArguments(launch), files, events.onEvent);
-        return await runningMachine({ qemu: entry, vsock, tpm, qmp, events, files, consoleLog, isNew: true });
-      } catch (error) {
-        await clear({ vsock, tpm }, files);
-        throw error;
+        return await startPrograms({ hardware, files, confinement }, accelerator, daemon);
       } finally {
         await rm(files.credentials, { recursive: true, force: true });
       }
     },
 
     async adopt({ run, consoleLog }) {
-      const files = runFiles(run);
-      const { qemu, vsock, tpm } = await findMachine(files);
+      const { qemu, vsock, tpm, files } = await findMachine(run);
       // a killed supervisor may have left them; a QEMU that accepts commands has read them
       await rm(files.credentials, { recursive: true, force: true });
       if (!qemu) {
-        await clear({ vsock, tpm }, files);
+        await clear({ vsock, tpm, files });
         return undefined;
       }
       const events = new GuestEvents();
-      const qmp = await connectQmp(files.qmp, { onEvent: events.onEvent });
+      const { onEvent } = events;
+      const qmp = await withSocket(files.qmp, (path) => connectQmp(path, { onEvent }));
       return runningMachine({ qemu, vsock, tpm, qmp, events, files, consoleLog, isNew: false });
     },
   };
 }
 
-/** The processes next to QEMU. */
+/** Starts the programs of a machine, QEMU last. @param daemon the path of vhost-device-vsock; undefined: transport TCP. */
+async function startPrograms(
+  place: ProgramPlace,
+  accelerator: Accelerator,
+  daemon: string | undefined,
+): Promise<RunningMachine> {
+  const { hardware, files, confinement } = place;
+  const { consoleLog } = hardware;
+  let vsock: ProcessEntry | undefined;
+  let tpm: ProcessEntry | undefined;
+  try {
+    const oemStrings = await writeOemStrings(hardware.credentials, files.credentials);
+    await prepareFiles(hardware, files, confinement);
+    const port = daemon === undefined ? await freePort() : undefined;
+    vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, place);
+    tpm = hardware.tpm && (await startSwtpm(hardware.tpm, place));
+    const launch = { hardware, accelerator, firmware: platform.firmware, files, oemStrings, port };
+    const events = new GuestEvents();
+    const { entry, qmp } = await startQemu(qemuArguments(launch), place, events.onEvent);
+    return await runningMachine({ qemu: entry, vsock, tpm, qmp, events, files, consoleLog, isNew: true });
+  } catch (error) {
+    await clear({ vsock, tpm, files });
+    throw error;
+  }
+}
+
+/** The processes next to QEMU, and their files. */
 interface Helpers {
   readonly vsock: ProcessEntry | undefined;
   readonly tpm: ProcessEntry | undefined;
+  readonly files: RunFiles;
 }
 
-/** Finds the processes whose argv name the machine's sockets. */
-async function findMachine(files: RunFiles): Promise<Helpers & { qemu: ProcessEntry | undefined }> {
+type FoundMachine = Helpers & { readonly qemu: ProcessEntry | undefined };
+
+/** Finds the processes whose argv name the machine's sockets, also those that an earlier version started. */
+async function findMachine(run: string): Promise<FoundMachine> {
+  const earlier = await findProcessesOf(earlierRunFiles(run));
+  return earlier.qemu || earlier.vsock || earlier.tpm ? earlier : findProcessesOf(runFiles(run));
+}
+
+async function findProcessesOf(files: RunFiles): Promise<FoundMachine> {
   const isOurs = {
     qemu: (argv: readonly string[]) => isQemuOf(argv, files),
     vsock: (argv: readonly string[]) => isVsockDaemonOf(argv, files.vsockDevice),
     tpm: (argv: readonly string[]) => isSwtpmOf(argv, files.tpm),
   };
-  const found = await findProcesses((argv) => Object.values(isOurs).some((matches) => matches(argv)));
-  const process = (matches: (argv: readonly string[]) => boolean) => found.find(({ argv }) => matches(argv));
-  return { qemu: process(isOurs.qemu), vsock: process(isOurs.vsock), tpm: process(isOurs.tpm) };
+  // the directory is made for them: its owner is their user
+  const owner = await ownerOf(files.qemuDirectory);
+  const users = [...new Set([process.getuid?.() ?? 0, ...(owner === undefined ? [] : [owner])])];
+  const found = await findProcesses((argv) => Object.values(isOurs).some((matches) => matches(argv)), users);
+  const first = (matches: (argv: readonly string[]) => boolean) => found.find(({ argv }) => matches(argv));
+  return { qemu: first(isOurs.qemu), vsock: first(isOurs.vsock), tpm: first(isOurs.tpm), files };
 }
 
 /** Removes the remains of a machine whose processes ended unexpectedly. */
-async function clear({ vsock, tpm }: Helpers, files: RunFiles): Promise<void> {
+async function clear({ vsock, tpm, files }: Helpers): Promise<void> {
   for (const helper of [vsock, tpm]) if (helper) await killProcess(helper);
   await removeSockets(files);
 }

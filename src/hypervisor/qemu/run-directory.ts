@@ -1,8 +1,17 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkSocketPaths } from '../socket-paths.ts';
 
-/** The files of a running machine, in its run directory. */
+/**
+ * The files of a running machine, in its run directory. Each program has a directory for its sockets, which it may write; the
+ * run directory itself is the supervisor's alone.
+ */
 export interface RunFiles {
+  readonly qemuDirectory: string;
+  readonly vsockDirectory: string;
+  readonly tpmDirectory: string;
+  /** What QEMU sees as /etc. */
+  readonly etc: string;
   /** QEMU's control socket. */
   readonly qmp: string;
   /** QEMU connects to vhost-device-vsock here. */
@@ -33,15 +42,48 @@ export function runLogFiles(directory: string): readonly string[] {
 }
 
 function filesIn(directory: string): RunFiles {
+  const at = (...parts: readonly string[]) => join(directory, ...parts);
   return {
+    qemuDirectory: at('qemu'),
+    vsockDirectory: at('vsock'),
+    tpmDirectory: at('tpm'),
+    etc: at('etc'),
+    qmp: at('qemu', 'qmp.sock'),
+    disk: at('qemu', 'disk.sock'),
+    vsockDevice: at('vsock', 'vhost.sock'),
+    vsockHost: at('vsock', 'vsock.sock'),
+    tpm: at('tpm', 'tpm.sock'),
+    qemuLog: at('qemu.log'),
+    vsockLog: at('vsock.log'),
+    tpmLog: at('tpm.log'),
+    credentials: at('credentials'),
+  };
+}
+
+/** Returns the files of a machine that Holdfast 13.8 or earlier started: its sockets are in the run directory itself. */
+export function earlierRunFiles(directory: string): RunFiles {
+  const files = runFiles(directory);
+  const sockets = {
     qmp: join(directory, 'qmp.sock'),
     disk: join(directory, 'disk.sock'),
     vsockDevice: join(directory, 'vhost.sock'),
     vsockHost: join(directory, 'vsock.sock'),
     tpm: join(directory, 'tpm.sock'),
-    qemuLog: join(directory, 'qemu.log'),
-    vsockLog: join(directory, 'vsock.log'),
-    tpmLog: join(directory, 'tpm.log'),
-    credentials: join(directory, 'credentials'),
   };
+  return { ...files, ...sockets };
+}
+
+/** Removes the sockets of processes that have ended. */
+export async function removeSockets(files: RunFiles): Promise<void> {
+  for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost, files.tpm])
+    await rm(path, { force: true });
+  const { qemuDirectory, vsockDirectory, tpmDirectory, etc } = files;
+  for (const directory of [qemuDirectory, vsockDirectory, tpmDirectory, etc]) await removeFlat(directory);
+}
+
+/** Removes a directory with its files. Not recursively: a program that wrote to it could make links to elsewhere. */
+async function removeFlat(directory: string): Promise<void> {
+  for (const name of await readdir(directory).catch(() => []))
+    await rm(join(directory, name), { force: true });
+  await rmdir(directory).catch(() => {});
 }

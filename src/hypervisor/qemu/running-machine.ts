@@ -1,18 +1,23 @@
-import { rm } from 'node:fs/promises';
+import { lchown } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { failure, isFailure } from '../../base/errors.ts';
+import { withSocket } from '../../base/private-socket.ts';
 import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
-import { connectVsock, listenVsock } from '../../channel/vsock.ts';
-import type { MachineEnd, RunningMachine } from '../hypervisor.ts';
+import { connectVsock, hostPortSocket, listenVsock } from '../../channel/vsock.ts';
+import { swtpmProgram } from '../../tpm/virtual/swtpm.ts';
+import type { Listener, MachineEnd, RunningMachine } from '../hypervisor.ts';
 import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
 import { watchLogs } from './console-log.ts';
 import { exportDisk } from './disk-export.ts';
 import type { GuestEvents } from './guest-events.ts';
+import { type FoundProgram, MachinePrograms } from './machine-programs.ts';
 import type { Qmp } from './qmp.ts';
-import type { RunFiles } from './run-directory.ts';
+import { watchResolver } from './resolver.ts';
+import { type RunFiles, removeSockets } from './run-directory.ts';
 import { ForwardedPort } from './tcp.ts';
 import { daemonState, notBooted, VsockChannel } from './vsock-channel.ts';
+import { vsockProgram } from './vsock-daemon.ts';
 
 /** The port of the guest's SSH server, over either transport. */
 const sshPort = 22;
@@ -40,13 +45,15 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
   const { qemu, vsock, tpm, qmp, events, files } = parts;
   const { accelerator, port } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
-  const connect = port === undefined ? vsockConnector(parts) : tcpConnector(qmp, port);
-  const unwatchLog = watchLogs(parts.consoleLog, files);
+  const programs = await MachinePrograms.watch(qemu, helpersOf(parts));
+  const connect = port === undefined ? vsockConnector(parts, programs) : tcpConnector(qmp, port);
+  const unwatch = [watchLogs(parts.consoleLog, files), watchResolver(files.etc)];
   let released = false;
 
   const watch = async () => {
     await qmp.closed;
-    unwatchLog();
+    for (const end of unwatch) end();
+    programs.close();
     if (released) return;
     await isGone(qemu, Number.POSITIVE_INFINITY);
     if (vsock) await killProcess(vsock);
@@ -63,10 +70,14 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     startedAt: await startTime(qemu),
     accelerator,
     port,
+    get programs() {
+      return programs.programs;
+    },
+    lost: programs.lost,
     ended: ended.promise,
     connect,
     listen: async (guestPort, take) => {
-      if (vsock) return listenVsock(files.vsockHost, guestPort, take);
+      if (vsock) return listenForDaemon(vsock, files, guestPort, take);
       throw failure('channel.no-vsock', 'the machine cannot open connections to the host', {
         why: 'it has no vsock',
         next: 'deploy it without --transport tcp; if it has lost its vsock, run `holdfast restart`',
@@ -75,6 +86,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     powerDown: async () => {
       await qmp.execute('system_powerdown', {}, z.object({}));
     },
+    restart: () => events.restart(() => void killProcess(qemu).catch(() => {})),
     exportDisk: () => exportDisk(qmp, files.disk),
     kill: async () => {
       await killProcess(qemu);
@@ -87,17 +99,36 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
   };
 }
 
-/** Removes the sockets of processes that have ended. */
-export async function removeSockets(files: RunFiles): Promise<void> {
-  for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost, files.tpm])
-    await rm(path, { force: true });
+/** Returns the helpers that QEMU's argv requires. */
+function helpersOf({ qemu, vsock, tpm }: MachineParts): readonly FoundProgram[] {
+  const { port, hasTpm } = readLaunch(qemu.argv);
+  return [
+    ...(port === undefined ? [{ program: vsockProgram, entry: vsock }] : []),
+    ...(hasTpm ? [{ program: swtpmProgram, entry: tpm }] : []),
+  ];
 }
 
-function vsockConnector({ qmp, vsock, events, files, isNew }: MachineParts): () => Promise<Duplex> {
+/** Serves a vsock port of the host; the daemon, which connects, may have a user of its own. */
+async function listenForDaemon(
+  { user }: ProcessEntry,
+  { vsockHost }: RunFiles,
+  port: number,
+  take: (stream: Duplex) => void,
+): Promise<Listener> {
+  const listener = await listenVsock(vsockHost, port, take);
+  // its directory is the daemon's: no link is followed
+  if (user !== process.getuid?.()) await lchown(hostPortSocket(vsockHost, port), user, user);
+  return listener;
+}
+
+function vsockConnector(
+  { qmp, vsock, files, isNew }: MachineParts,
+  programs: MachinePrograms,
+): () => Promise<Duplex> {
   const channel = new VsockChannel({
     isStarted: () => isVsockStarted(qmp),
     daemon: () => daemonState(vsock),
-    open: () => connectVsock(files.vsockHost, sshPort),
+    open: () => withSocket(files.vsockHost, (path) => connectVsock(path, sshPort)),
     now: () => performance.now(),
   });
   let wasReached = !isNew;
@@ -108,7 +139,7 @@ function vsockConnector({ qmp, vsock, events, files, isNew }: MachineParts): () 
       return stream;
     } catch (error) {
       // during boot nothing uses it: start it again
-      if (isFailure(error, 'vsock.gone') && !wasReached) events.restart();
+      if (isFailure(error, 'vsock.gone') && !wasReached) programs.lose(vsockProgram);
       throw error;
     }
   };

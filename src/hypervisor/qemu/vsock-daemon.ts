@@ -2,11 +2,11 @@ import { basename, join } from 'node:path';
 import { findProgram } from '../../base/find-program.ts';
 import type { HostDistribution } from '../../distribution/distribution.ts';
 
-const program = 'vhost-device-vsock';
+export const vsockProgram = 'vhost-device-vsock';
 
 /** Returns the daemon's path: installed on the host, or fetched into the directory `tools`. */
 export async function findVsockDaemon(tools: string): Promise<string | undefined> {
-  return (await findProgram(program)) ?? (await findProgram(fetchedProgram(tools)));
+  return (await findProgram(vsockProgram)) ?? (await findProgram(fetchedProgram(tools)));
 }
 
 /**
@@ -18,14 +18,17 @@ export async function fetchVsockDaemon(
   distribution: HostDistribution,
   mirror?: string,
 ): Promise<string> {
-  const installed = await findProgram(program);
+  const installed = await findProgram(vsockProgram);
   if (installed !== undefined) return installed;
-  await distribution.fetchPackage({ name: program, suite: 'development', mirror }, join(tools, program));
+  await distribution.fetchPackage(
+    { name: vsockProgram, suite: 'development', mirror },
+    join(tools, vsockProgram),
+  );
   return fetchedProgram(tools);
 }
 
 function fetchedProgram(tools: string): string {
-  return join(tools, program, 'usr/bin', program);
+  return join(tools, vsockProgram, 'usr/bin', vsockProgram);
 }
 
 /** The daemon's sockets in a machine's run directory. */
@@ -53,5 +56,5 @@ export function vsockArguments(sockets: VsockSockets): readonly string[] {
 
 /** Returns whether this is the argv of the daemon that serves QEMU on the socket `device`. */
 export function isVsockDaemonOf(argv: readonly string[], device: string): boolean {
-  return basename(argv[0] ?? '') === program && argv[argv.indexOf('--socket') + 1] === device;
+  return basename(argv[0] ?? '') === vsockProgram && argv[argv.indexOf('--socket') + 1] === device;
 }

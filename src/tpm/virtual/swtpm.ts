@@ -12,19 +12,26 @@ export const swtpmProgram = 'swtpm';
 
 /** Returns swtpm's options for a TPM 2.0 with this state, encrypted with the key in its file: swtpm(8). */
 export function swtpmStateArguments({ directory, key }: TpmState): readonly string[] {
+  return stateArguments(directory, `file=${key}`);
+}
+
+/** @param key where swtpm reads the key: the key itself is on no command line. */
+function stateArguments(directory: string, key: string): readonly string[] {
   checkPath(directory);
   return [
     ...['socket', '--tpm2'],
     ...['--tpmstate', `dir=${directory},mode=0600`],
-    // the key itself is on no command line
-    ...['--key', `file=${key},mode=aes-256-cbc,format=hex`],
+    ...['--key', `${key},mode=aes-256-cbc,format=hex`],
   ];
 }
 
-/** Returns the argv of a machine's TPM. The hypervisor connects to the socket `control`; the TPM ends when it disconnects. */
-export function swtpmArguments(state: TpmState, control: string): readonly string[] {
+/**
+ * Returns the argv of a machine's TPM. The hypervisor connects to the socket `control`; the TPM ends when it disconnects.
+ * @param key the descriptor of the open file with the key.
+ */
+export function swtpmArguments({ directory }: TpmState, control: string, key: number): readonly string[] {
   return [
-    ...swtpmStateArguments(state),
+    ...stateArguments(directory, `fd=${key}`),
     ...['--ctrl', `type=unixio,path=${control},mode=0600`],
     '--terminate',
   ];

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findProcesses } from '../../../src/base/process-table.ts';
 import type { MachinePaths } from '../../../src/machine/paths.ts';
+import { processesOfAll } from '../../support/processes.ts';
 import type { House } from './house.ts';
 
 /** The target of an interruption. */
@@ -29,7 +29,7 @@ export async function strike(
   const isSupervisor = (argv: readonly string[]) =>
     argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
   const isMachine = (argv: readonly string[]) => argv.some((word) => word.includes(run));
-  const found = await findProcesses(
+  const found = await processesOfAll(
     (argv) => (victim !== 'QEMU' && isSupervisor(argv)) || (victim !== 'supervisor' && isMachine(argv)),
   );
   // all at once, the command first, so that none can repair the effect on the others

@@ -15,6 +15,9 @@ function fakeHypervisor(log: string[]) {
     return {
       pid: count,
       startedAt: new Date(0),
+      programs: [],
+      lost: new Promise<string>(() => {}),
+      restart: () => {},
       accelerator: 'fake',
       ended: ended.promise,
       listen: async (port) => {

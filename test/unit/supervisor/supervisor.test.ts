@@ -23,6 +23,7 @@ const hardware: MachineHardware = {
   cpus: 1,
   memory: GiB,
   disk: '/nowhere/disk',
+  base: undefined,
   variables: '/nowhere/variables',
   credentials: {},
   transport: 'vsock',
@@ -35,6 +36,7 @@ const hardware: MachineHardware = {
 function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boolean } = {}) {
   const events: string[] = [];
   let ended = Promise.withResolvers<MachineEnd>();
+  let lost = Promise.withResolvers<string>();
   const guest: {
     listens: boolean;
     prepared: number;
@@ -55,6 +57,12 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     pid: 4711,
     startedAt: new Date(0),
     accelerator: 'fake',
+    programs: [],
+    lost: lost.promise,
+    restart: () => {
+      events.push('restart');
+      ended.resolve('reboot');
+    },
     ended: ended.promise,
     connect: async () => {
       if (!guest.listens) throw new Error('no listener');
@@ -94,6 +102,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       events.push('start');
       if (events.includes('broken')) throw new Error('no more memory');
       ended = Promise.withResolvers<MachineEnd>();
+      lost = Promise.withResolvers<string>();
       return running();
     },
     adopt: async () => (existing ? running() : undefined),
@@ -119,7 +128,13 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     askEvery: 20,
     lookEvery: 10,
   });
-  return { parts, events, guest, end: (how: MachineEnd) => ended.resolve(how) };
+  return {
+    parts,
+    events,
+    guest,
+    end: (how: MachineEnd) => ended.resolve(how),
+    lose: (program: string) => lost.resolve(program),
+  };
 }
 
 test('a machine starts, boots, runs, and comes back when the channel was lost', async () => {
@@ -427,14 +442,51 @@ test('force ends a clean stop that is under way', async () => {
   assert.equal(supervisor.status().state, 'stopped');
 });
 
-test('processes that end without a message are a failure', async () => {
-  const { parts, end } = fakeMachine();
+test('a machine whose process is killed starts again, until it is given up', async () => {
+  const { parts, events, end } = fakeMachine();
   const supervisor = supervise(parts(), 'start');
   await supervisor.started;
-  end('killed');
+  for (let killed = 1; killed <= 3; killed++) {
+    await eventually(() => starts(events) === killed && supervisor.status().state === 'booting');
+    end('killed');
+  }
   assert.equal(await supervisor.ended, 'failed');
-  assert.equal(supervisor.status().state, 'failed');
+  assert.equal(starts(events), 3);
+  assert.match(supervisor.status().problem ?? '', /^QEMU ended unexpectedly; 3 starts/);
 });
+
+test('a machine that has lost a helper is restarted, and its status names the helper meanwhile', async () => {
+  const { parts, events, guest, lose } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise(parts(), 'start');
+  await eventually(() => supervisor.status().state === 'running');
+  const problems = new Set<string | undefined>();
+  lose('swtpm');
+  await eventually(() => {
+    problems.add(supervisor.status().problem);
+    return starts(events) === 2 && supervisor.status().state === 'running';
+  });
+  assert.deepEqual(events, ['start', 'restart', 'start']);
+  assert.ok(
+    [...problems].some((text) => text?.startsWith('swtpm has ended unexpectedly')),
+    'it was named',
+  );
+  assert.equal(supervisor.status().problem, undefined);
+  await supervisor.stop({ force: true });
+});
+
+test('a helper that ends while the machine stops starts nothing', async () => {
+  const { parts, events, lose } = fakeMachine();
+  const supervisor = supervise(parts(), 'start');
+  await supervisor.started;
+  const stopped = supervisor.stop({ force: false });
+  lose('vhost-device-vsock');
+  await stopped;
+  assert.equal(supervisor.status().state, 'stopped');
+  assert.equal(starts(events), 1);
+});
+
+const starts = (events: readonly string[]) => events.filter((event) => event === 'start').length;
 
 test('leaving does not end the machine', async () => {
   const { parts, events, guest } = fakeMachine();

@@ -19,6 +19,7 @@ const hardware: MachineHardware = {
   cpus: 2,
   memory: GiB,
   disk: '/home/m/disk.qcow2',
+  base: '/home/r/base.raw',
   variables: '/home/m/variables.fd',
   credentials: { 'holdfast.key': '/home/m/secrets/key' },
   transport: 'vsock',
@@ -80,16 +81,16 @@ test('a machine has secure variables, one disk, one outgoing and one incoming co
 test("a machine's TPM is identified by its socket, and its key is on no command line", () => {
   const argv = [
     'swtpm',
-    ...swtpmArguments({ directory: '/home/m/tpm/state', key: '/home/m/tpm/key' }, files.tpm),
+    ...swtpmArguments({ directory: '/home/m/tpm/state', key: '/home/m/tpm/key' }, files.tpm, 4),
   ];
-  assert.ok(argv.includes('file=/home/m/tpm/key,mode=aes-256-cbc,format=hex'));
+  assert.ok(argv.includes('fd=4,mode=aes-256-cbc,format=hex'));
   assert.ok(isSwtpmOf(argv, files.tpm));
   assert.ok(!isSwtpmOf(argv, `${files.tpm}2`) && !isSwtpmOf(argv, files.tpm.slice(0, -1)));
   assert.ok(!isSwtpmOf(qemuArguments(launch), files.tpm));
   assert.ok(valuesOf(qemuArguments(launch), '-chardev').includes(`socket,id=tpm-control,path=${files.tpm}`));
   const without = qemuArguments({ ...launch, hardware: { ...hardware, tpm: undefined } });
   assert.ok(!without.some((word) => word.includes('tpm')));
-  assert.throws(() => swtpmArguments({ directory: '/a,b', key: '/k' }, files.tpm), { code: 'tpm.path' });
+  assert.throws(() => swtpmArguments({ directory: '/a,b', key: '/k' }, files.tpm, 4), { code: 'tpm.path' });
 });
 
 test('KVM uses the host processor unchanged', () => {
@@ -112,14 +113,16 @@ test('over TCP there is one port on the loopback interface and no vsock device',
 test('the argv of a running machine identifies it and its parameters', () => {
   const tcp = { ...launch, hardware: { ...hardware, transport: 'tcp' as const }, port: 40022 };
   const running = ['qemu-system-x86_64', ...qemuArguments(tcp)];
-  assert.deepEqual(readLaunch(running), { accelerator: 'tcg', port: 40022 });
+  assert.deepEqual(readLaunch(running), { accelerator: 'tcg', port: 40022, hasTpm: true });
   assert.deepEqual(readLaunch(['qemu', ...qemuArguments({ ...launch, accelerator: 'kvm' })]), {
     accelerator: 'kvm',
     port: undefined,
+    hasTpm: true,
   });
   assert.ok(isQemuOf(running, files));
   assert.ok(!isQemuOf(running, runFiles('/home/m/ru')));
   assert.ok(!isQemuOf(['vim', '-qmp'], files));
+  assert.ok(!isQemuOf(['bwrap', '--', ...running], files), 'the parent of the sandbox');
   assert.ok(!isQemuOf(['-qmp', 'unix:/home/m/run/qmp.sock,server=on,wait=off'], files), 'an argv has a name');
 });
 

@@ -109,13 +109,16 @@ test('a guest that is restarted for its channel counts as rebooted, also after a
   const { qmp, orders } = fakeQmp('running');
   const events = new GuestEvents();
   await events.attend(qmp);
-  events.restart();
-  events.restart();
+  const kill = () => void orders.push('kill');
+  events.restart(kill);
+  events.restart(kill);
   events.onEvent({ name: 'SHUTDOWN', data: { guest: true, reason: 'guest-shutdown' } });
   assert.equal(events.end, 'reboot');
   assert.deepEqual(orders, ['query-status', 'system_powerdown']);
   context.mock.timers.tick(30_000);
   assert.deepEqual(orders, ['query-status', 'system_powerdown', 'system_reset']);
+  context.mock.timers.tick(5000);
+  assert.equal(orders.at(-1), 'kill', 'a QEMU that does not react is ended');
 });
 
 test('a guest that was paused for lack of space resumes, also one paused before adoption', async (context) => {
