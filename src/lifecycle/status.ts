@@ -5,14 +5,14 @@ import { type FirmwareBootState, readBootState } from '../firmware/boot.ts';
 import { readIntactStore } from '../firmware/saved-store.ts';
 import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
-import type { Transport } from '../hypervisor/hypervisor.ts';
+import type { MachineProgram, Transport } from '../hypervisor/hypervisor.ts';
 import { unshownRecoveryKey } from '../machine/data-keys.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { MachineName } from '../machine/paths.ts';
 import { storedManifest } from '../release/store.ts';
 import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
-import type { MachineState } from '../supervisor/state.ts';
+import { isOff, type MachineState } from '../supervisor/state.ts';
 import { hostServiceManager, isAutostarted } from '../supervisor/systemd/autostart.ts';
 
 /** How long a guest may take to answer: milliseconds. */
@@ -43,6 +43,8 @@ export interface MachineStatus {
   /** Process of the hypervisor. */
   readonly pid: number | undefined;
   readonly accelerator: string | undefined;
+  /** The programs of the running machine. */
+  readonly programs: readonly MachineProgram[];
   readonly guest: GuestReport | undefined;
   /** Why a running guest did not report. */
   readonly guestProblem: string | undefined;
@@ -79,6 +81,7 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
     recoveryKeyShown: configuration.encryption !== undefined && unshown === undefined,
     pid: power.pid,
     accelerator: power.accelerator,
+    programs: isOff(power) ? [] : (power.programs ?? []),
     guest: guest.report,
     guestProblem: guest.problem ?? power.channelProblem,
     problem: power.problem ?? boot.problem,

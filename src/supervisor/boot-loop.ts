@@ -141,6 +141,7 @@ export class BootLoop {
     this.#watch = new AbortController();
     this.#started.resolve();
     void this.#watchBoot(machine, this.#watch.signal);
+    void this.#watchPrograms(machine, this.#watch.signal);
     try {
       if (this.#state.isForced) await machine.kill(); // requested while it was started
       return { type: 'ended', how: await machine.ended, lasted: performance.now() - began };
@@ -180,6 +181,15 @@ export class BootLoop {
     } catch (error) {
       if (!signal.aborted) this.#parts.log(`boot no longer watched: ${describe(error)}`);
     }
+  }
+
+  /** Restarts a machine that has lost one of its programs: none can be replaced while it runs. */
+  async #watchPrograms(machine: RunningMachine, signal: AbortSignal): Promise<void> {
+    const program = await machine.lost;
+    if (signal.aborted) return;
+    this.happen({ type: 'lost', program });
+    this.#parts.log(`${program} has ended: restarting the machine`);
+    machine.restart();
   }
 
   async #look(signal = this.#watch.signal): Promise<void> {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { isFailure } from '../base/errors.ts';
+import { withSocket } from '../base/private-socket.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { connectNbd } from '../disk/nbd.ts';
 import type { Machine } from '../machine/machine.ts';
+import { protections } from '../sandbox/protection.ts';
 import { ask, hold } from './protocol/client.ts';
 import { protocolError } from './protocol/frames.ts';
 import { machineStates } from './state.ts';
@@ -16,6 +18,17 @@ const status = z.object({
     .transform((text) => new Date(text))
     .optional(),
   accelerator: z.string().optional(),
+  // absent from a supervisor of an earlier version
+  programs: z
+    .array(
+      z.object({
+        program: z.string(),
+        pid: z.int().positive().optional(),
+        missing: z.array(z.enum(protections)),
+      }),
+    )
+    .transform((list) => list.map(({ pid, ...others }) => ({ ...others, pid })))
+    .optional(),
   channelProblem: z.string().optional(),
   problem: z.string().optional(),
 });
@@ -68,7 +81,8 @@ export async function withDisk<T>(machine: Machine, work: (disk: BlockDevice) =>
   try {
     const parsed = exported.safeParse(reply);
     if (!parsed.success) throw protocolError('the answer about its disk is malformed');
-    const disk = await connectNbd(parsed.data.socket, parsed.data.name);
+    const { socket, name } = parsed.data;
+    const disk = await withSocket(socket, (path) => connectNbd(path, name));
     try {
       return await work(disk);
     } finally {

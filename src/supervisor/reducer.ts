@@ -45,6 +45,8 @@ export interface SupervisorState {
   readonly failedStarts: number;
   /** Whether the other slot had its start since the last one that came up. */
   readonly hasFallenBack: boolean;
+  /** A program of this start that has ended, and with it the machine or its use. */
+  readonly lost: string | undefined;
   /** The problem of this start that the console shows. */
   readonly problem: ConsoleProblem | undefined;
   /** Why there is no other start. */
@@ -67,6 +69,8 @@ export type SupervisorEvent =
   // while a machine runs
   | { readonly type: 'connected' | 'disconnected' }
   | { readonly type: 'unreachable'; readonly reason: string }
+  /** A program of the machine has ended, which the machine does not survive for long. */
+  | { readonly type: 'lost'; readonly program: string }
   | { readonly type: 'console'; readonly problem: ConsoleProblem | undefined }
   // requests
   | { readonly type: 'stop'; readonly force: boolean }
@@ -83,10 +87,14 @@ export const initialState: SupervisorState = {
   isSingleStart: true,
   failedStarts: 0,
   hasFallenBack: false,
+  lost: undefined,
   problem: undefined,
   gaveUp: undefined,
   channelProblem: undefined,
 };
+
+/** The program whose end is that of the machine. */
+const hypervisorProgram = 'QEMU';
 
 /** Milliseconds before the next start, by the number of failed starts in a row; undefined: no other start. */
 export type RestartPolicy = (failed: number) => number | undefined;
@@ -130,6 +138,7 @@ function begin(state: SupervisorState, isSingleStart: boolean): SupervisorState 
     task: { do: 'attend' },
     hasAnswered: false,
     isSingleStart,
+    lost: undefined,
     problem: undefined,
     gaveUp: undefined,
   };
@@ -145,6 +154,8 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
       return { ...state, power: to(event.type) };
     case 'unreachable':
       return { ...state, channelProblem: event.reason };
+    case 'lost':
+      return { ...state, lost: state.lost ?? event.program };
     case 'console':
       return {
         ...state,
@@ -153,7 +164,10 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
       };
     case 'ended': {
       const task: Task = { do: 'examine', hung: event.how === 'hang', lasted: event.lasted };
-      return { ...state, power: to(state.isForced ? 'shutdown' : event.how), task };
+      if (state.isForced) return { ...state, power: to('shutdown'), task };
+      if (event.how !== 'killed') return { ...state, power: to(event.how), task };
+      if (state.gaveUp !== undefined) return { ...state, power: 'failed', task };
+      return { ...state, power: to('killed'), lost: state.lost ?? hypervisorProgram, task };
     }
     default:
       return state;
@@ -174,7 +188,7 @@ function decide(
 ): SupervisorState {
   if (state.power !== 'starting') return end(state);
   const { problem, hasAnswered, isSingleStart } = state;
-  const crashed = hung || problem?.kind === 'panic';
+  const crashed = hung || problem?.kind === 'panic' || state.lost !== undefined;
   const failed = failedStarts(state.failedStarts, { answered: hasAnswered, crashed, lasted });
   const hasFallenBack = state.hasFallenBack && failed > 0;
   const judged = { ...state, failedStarts: failed, hasFallenBack };
@@ -182,6 +196,8 @@ function decide(
   if (problem?.kind === 'locked' && !isSingleStart) return giveUp(judged, problem.text);
   const duration = policy(failed);
   if (duration !== undefined) return { ...judged, task: { do: 'pause', duration } };
+  // a program of the host has failed: another slot does not change that
+  if (judged.lost !== undefined) return giveUp(judged, whyGivenUp(judged));
   return hasFallenBack ? giveUp(judged, whyGivenUp(judged)) : { ...judged, task: { do: 'fall-back' } };
 }
 
@@ -195,9 +211,15 @@ function end(state: SupervisorState): SupervisorState {
 }
 
 function giveUp(state: SupervisorState, why: string): SupervisorState {
-  return { ...state, power: next(state.power, 'killed'), gaveUp: why, task: { do: 'end' } };
+  return {
+    ...state,
+    power: state.power === 'stopped' ? 'stopped' : 'failed',
+    gaveUp: why,
+    task: { do: 'end' },
+  };
 }
 
-function whyGivenUp({ failedStarts, problem }: SupervisorState): string {
+function whyGivenUp({ failedStarts, problem, lost }: SupervisorState): string {
+  if (lost !== undefined) return `${lost} ended unexpectedly; ${failedStarts} starts in a row have failed`;
   return `it did not come up in ${failedStarts} starts in a row: ${problem?.text ?? 'its console shows no reason'}`;
 }

@@ -7,7 +7,7 @@ import type { MachineEnd } from '../hypervisor/hypervisor.ts';
  * - `running`: the channel answers
  * - `stopping`: it was asked to shut down
  * - `stopped`: it was shut down
- * - `failed`: its processes ended without a shutdown, or could not be started
+ * - `failed`: its processes ended without a shutdown, and are not started again, or could not be started
  */
 export const machineStates = ['starting', 'booting', 'running', 'stopping', 'stopped', 'failed'] as const;
 export type MachineState = (typeof machineStates)[number];
@@ -23,10 +23,10 @@ export type MachineEvent = 'started' | 'connected' | 'disconnected' | 'stop' | '
  *
  *     starting ── started ──▶ booting ◀── connected, disconnected ──▶ running
  *        ▲                       │                                       │
- *        └──── reboot, hang ─────┴───────────────────────────────────────┘
+ *        └─ reboot, hang, killed ┴───────────────────────────────────────┘
  *     starting, booting, running ── stop ──▶ stopping ── give-up ──▶ booting
  *     booting, running, stopping ── shutdown ──▶ stopped
- *     starting, booting, running, stopping ── killed ──▶ failed
+ *     starting, stopping ── killed ──▶ failed
  */
 const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, MachineState>>>> = {
   starting: { started: 'booting', stop: 'stopping', killed: 'failed' },
@@ -36,7 +36,7 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
     shutdown: 'stopped',
     reboot: 'starting',
     hang: 'starting',
-    killed: 'failed',
+    killed: 'starting',
   },
   running: {
     disconnected: 'booting',
@@ -44,7 +44,7 @@ const transitions: Readonly<Record<MachineState, Partial<Record<MachineEvent, Ma
     shutdown: 'stopped',
     reboot: 'starting',
     hang: 'starting',
-    killed: 'failed',
+    killed: 'starting',
   },
   // after `give-up`, the next `connected` makes it running again if the guest continues to run
   stopping: {

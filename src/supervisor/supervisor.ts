@@ -1,10 +1,10 @@
 import { failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
-import type { DiskExport } from '../hypervisor/hypervisor.ts';
+import type { DiskExport, MachineProgram } from '../hypervisor/hypervisor.ts';
 import { BootLoop } from './boot-loop.ts';
 import type { SupervisorParts } from './parts.ts';
 import { shutDown } from './shutdown.ts';
-import type { MachineState } from './state.ts';
+import { isOff, type MachineState } from './state.ts';
 
 /** What a supervisor reports about its machine. */
 export interface SupervisorStatus {
@@ -13,6 +13,8 @@ export interface SupervisorStatus {
   readonly pid?: number | undefined;
   readonly startedAt?: Date | undefined;
   readonly accelerator?: string | undefined;
+  /** The programs that it has, or had last. */
+  readonly programs?: readonly MachineProgram[] | undefined;
   /** While it boots: why the channel did not answer the last time. */
   readonly channelProblem?: string | undefined;
   /** The problem of this start, or why there is no other. Untrusted text of the guest, in one line. */
@@ -98,6 +100,12 @@ function statusOf({ state, machine }: BootLoop): SupervisorStatus {
     startedAt: machine?.startedAt,
     accelerator: machine?.accelerator,
     channelProblem: state.channelProblem,
-    problem: state.gaveUp ?? state.problem?.text,
+    programs: machine?.programs,
+    problem: state.gaveUp ?? lostText(state) ?? state.problem?.text,
   };
+}
+
+function lostText({ lost, power }: BootLoop['state']): string | undefined {
+  if (lost === undefined || isOff({ state: power })) return undefined;
+  return `${lost} has ended unexpectedly: the machine is restarted`;
 }

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { run } from '../../src/base/process.ts';
-import { findProcesses } from '../../src/base/process-table.ts';
 import { until } from '../../src/base/until.ts';
 import { isQemuOf } from '../../src/hypervisor/qemu/arguments.ts';
 import { runFiles } from '../../src/hypervisor/qemu/run-directory.ts';
@@ -20,6 +19,7 @@ import { unitName } from '../../src/supervisor/systemd/unit.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeFakeRelease } from '../support/fake-release.ts';
 import { checkJsonOutput } from '../support/json-output.ts';
+import { processesOfAll } from '../support/processes.ts';
 
 /*
  * The life of a machine's processes, with a real QEMU whose firmware finds nothing to boot: it stays in `booting`, and that
@@ -74,7 +74,7 @@ async function errorCodes(...words: string[]): Promise<string[]> {
 
 /** Processes that name the machine's directory: QEMU, its helpers, and supervisors. */
 async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
-  const found = await findProcesses((argv) => {
+  const found = await processesOfAll((argv) => {
     const isSupervisor = argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
     const isQemu = isQemuOf(argv, runFiles(files.run));
     if (what === 'any') return isSupervisor || argv.some((word) => word.includes(files.run));
@@ -165,14 +165,38 @@ test('concurrent commands without a supervisor start only one', async () => {
   await onlyProcess('supervisor');
 });
 
-test('status reports a killed QEMU, and start recovers', async () => {
+test('a killed QEMU is started again, until it is given up', async () => {
   await deployAndStart();
-  const before = await onlyProcess('qemu');
-  await kill('qemu', 'SIGKILL');
-  await stateBecomes('failed');
+  for (let count = 0; count < 3; count++) {
+    const before = await onlyProcess('qemu');
+    process.kill(before, 'SIGKILL');
+    const isNew = async () => {
+      const [now, ...more] = await processes('qemu');
+      if (count === 2) return (await json('status')).state === 'failed';
+      return now !== undefined && now !== before && more.length === 0;
+    };
+    await eventually(isNew, { within: 30_000, every: 100, what: `what follows end ${count}` });
+  }
+  const { problem } = await json('status');
+  assert.match(String(problem), /^QEMU ended unexpectedly/);
   assert.deepEqual(await processes('any'), []);
   await startProcesses();
-  assert.notEqual(await onlyProcess('qemu'), before);
+  await onlyProcess('qemu');
+});
+
+test('a killed TPM is named by status, and the machine is started again', async () => {
+  await deployAndStart();
+  const before = await onlyProcess('qemu');
+  const programs = (await json('status')).programs as { program: string; pid?: number }[];
+  process.kill(programs.find(({ program }) => program === 'swtpm')?.pid ?? Number.NaN, 'SIGKILL');
+  const isNamed = async () => /^swtpm has ended/.test(String((await json('status')).problem));
+  await eventually(isNamed, { within: 10_000, every: 100, what: 'the problem in the status' });
+  // the firmware does not hear the power button: after half a minute the machine is reset
+  const isNew = async () => {
+    const { problem, pid } = await json('status');
+    return pid !== undefined && pid !== before && problem === undefined;
+  };
+  await eventually(isNew, { within: 60_000, every: 200, what: 'the next start' });
 });
 
 test('status reports a killed QEMU also when its supervisor was killed first', async () => {

@@ -3,8 +3,9 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { findProcesses, killProcess } from '../../src/base/process-table.ts';
+import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { machinePaths } from '../../src/machine/paths.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { asRoot } from '../support/vm/guest.ts';
 import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
@@ -116,13 +117,25 @@ test('the machine has its own TPM, which tools must name; a killed one returns a
     `export TPM2TOOLS_TCTI=device:/dev/tpmrm0; cd /root
     printf kept | tpm2_create -C 0x81000001 -i - -u kept.pub -r kept.priv >&2; sync`,
   );
-  const { run } = machinePaths(home, sharedName);
-  const [swtpm] = await findProcesses(
-    (argv) => argv[0] === 'swtpm' && argv.some((word) => word.includes(run)),
+  const status = async (): Promise<MachineStatus> => JSON.parse(await expectDone(['status', '--json']));
+  const ownTpmProcess = async () => (await status()).programs.find(({ program }) => program === 'swtpm')?.pid;
+  const before = await ownTpmProcess();
+  assert.ok(before);
+  process.kill(before, 'SIGKILL');
+  const seen = new Set<string>();
+  await eventually(
+    async () => {
+      const { state, problem } = await status();
+      if (problem !== undefined) seen.add(problem);
+      const now = await ownTpmProcess();
+      return state === 'running' && now !== undefined && now !== before;
+    },
+    { within: 300_000, every: 300, what: 'the machine runs with another TPM' },
   );
-  assert.ok(swtpm);
-  await killProcess(swtpm);
-  assert.notEqual((await guest('sudo', 'tpm2_getrandom', '--tcti=device:/dev/tpmrm0', '4')).code, 0);
+  assert.ok(
+    [...seen].some((problem) => problem.startsWith('swtpm has ended unexpectedly')),
+    [...seen].join(),
+  );
 });
 
 test('access survives a restart, extends to containers, and is revoked at once', async () => {

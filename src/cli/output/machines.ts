@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logSizes, transports, verities } from '../../machine/limits.ts';
+import { protections } from '../../sandbox/protection.ts';
 import { machineStates } from '../../supervisor/state.ts';
 import {
   bootField,
@@ -112,6 +113,17 @@ export const statusOutput = z.strictObject({
   autostart: z.boolean().describe('Whether the machine starts when the host boots'),
   pid: z.int().positive().optional().describe('Process ID of the hypervisor'),
   accelerator: z.string().optional().describe('kvm, or tcg for emulation'),
+  programs: z
+    .array(
+      z.strictObject({
+        program: z.string().describe('QEMU, vhost-device-vsock or swtpm'),
+        pid: z.int().positive().optional().describe('Process ID; absent if it has ended unexpectedly'),
+        missing: z
+          .array(z.enum(protections))
+          .describe('Protections of the host that it runs without; empty if it is confined'),
+      }),
+    )
+    .describe('Programs of the running machine that parse what its guest sends'),
   guest: guest.optional(),
   guestProblem: z.string().optional().describe('Why a running guest does not answer'),
   problem: z

@@ -25,6 +25,7 @@ const anyEvent: fc.Arbitrary<SupervisorEvent> = fc.oneof(
   fc.record({ type: fc.constantFrom('examined', 'console'), problem }),
   fc.record({ type: fc.constant('fell-back'), found: fc.boolean() }),
   fc.record({ type: fc.constant('unreachable'), reason: fc.constant('silence') }),
+  fc.record({ type: fc.constant('lost'), program: fc.constantFrom('swtpm', 'vhost-device-vsock') }),
   fc.record({ type: fc.constant('stop'), force: fc.boolean() }),
 );
 /** Those that end everything. */
@@ -126,16 +127,18 @@ test('allows three failed starts in a row, and one of the other slot', () => {
     fc.property(steps, (all) => {
       let failed = 0;
       let answered = false;
+      let lost = false;
       let fellBack = false;
       let ended: Extract<SupervisorEvent, { type: 'ended' }> | undefined;
       play(all, ({ before, event, after }) => {
         const doing = before.task.do;
-        if (event.type === 'started' && (doing === 'find' || doing === 'start')) answered = false;
+        if (event.type === 'started' && (doing === 'find' || doing === 'start')) answered = lost = false;
+        if (event.type === 'lost' && doing === 'attend') lost = true;
         if (event.type === 'connected' && doing === 'attend') answered = true;
         if (event.type === 'ended' && doing === 'attend') ended = event;
         if (event.type === 'fell-back' && doing === 'fall-back') fellBack = true;
         if (event.type === 'examined' && doing === 'examine') {
-          const crashed = ended?.how === 'hang' || event.problem?.kind === 'panic';
+          const crashed = lost || /hang|killed/.test(ended?.how ?? '') || event.problem?.kind === 'panic';
           const isFailure = !answered || (crashed && (ended?.lasted ?? 0) < 600_000);
           failed = isFailure ? failed + 1 : 0;
           if (!isFailure) fellBack = false;
@@ -225,6 +228,28 @@ test('after a successful start, the other slot gets a start again', () => {
   const fellBack = [...thrice, { type: 'fell-back', found: true }, paused] as const;
   assert.deepEqual(after(...fellBack, ...failed).power, 'failed');
   assert.deepEqual(after(...fellBack, ...cameUp, paused, ...thrice).task, { do: 'fall-back' });
+});
+
+test('a lost program counts as a crash, is named when the machine is given up, and does not change the slot', () => {
+  const lost = { type: 'lost', program: 'swtpm' } as const;
+  const ended = { type: 'ended', how: 'reboot', lasted: 599_999 } as const;
+  const failed = [started, { type: 'connected' }, lost, ended, examined] as const;
+  const paused = { type: 'paused' } as const;
+  assert.deepEqual(after(...failed).task, { do: 'pause', duration: 1000 });
+  assert.equal(after(...failed, paused, started).lost, undefined);
+  const thrice = after(...failed, paused, ...failed, paused, ...failed);
+  assert.deepEqual([thrice.power, thrice.task.do], ['failed', 'end']);
+  assert.match(thrice.gaveUp ?? '', /^swtpm ended unexpectedly/);
+  // after ten minutes the machine has come up
+  assert.equal(after(...failed.slice(0, 3), { ...ended, lasted: 600_000 }, examined).failedStarts, 0);
+});
+
+test('a killed hypervisor is started again, unless the machine was being stopped', () => {
+  const killed = { type: 'ended', how: 'killed', lasted: 1000 } as const;
+  const state = after(started, { type: 'connected' }, killed);
+  assert.deepEqual([state.power, state.lost], ['starting', 'QEMU']);
+  assert.equal(after(started, { type: 'stop', force: false }, killed).power, 'failed');
+  assert.equal(after(started, { type: 'stop', force: true }, killed).power, 'stopped');
 });
 
 test('a supervisor that left starts nothing', () => {

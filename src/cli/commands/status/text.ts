@@ -4,6 +4,7 @@ import { oneLine } from '../../../base/visible.ts';
 import type { BootState } from '../../../guest/boot.ts';
 import type { MachineStatus } from '../../../lifecycle/status.ts';
 import type { MachineName } from '../../../machine/paths.ts';
+import type { Protection } from '../../../sandbox/protection.ts';
 import type { Printed } from '../../framework/output.ts';
 import type { statusOutput } from '../../output/machines.ts';
 import { columns } from '../../terminal/columns.ts';
@@ -21,6 +22,7 @@ export function statusText(status: MachineStatus): string {
     ['machine', status.name],
     ['state', stateText(status) + process],
     ['problem', status.problem],
+    ...status.programs.flatMap((each) => programRows(each)),
     ['release', status.release],
     ['slot', status.slot && `${status.slot}${phaseText(status.phase)}`],
     ['verified boot', verifiedText(status)],
@@ -43,6 +45,25 @@ export function statusText(status: MachineStatus): string {
     .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${oneLine(text)}`))
     .join('\n');
 }
+
+/** Returns nothing about a program that runs as it should. */
+function programRows({
+  program,
+  pid,
+  missing,
+}: MachineStatus['programs'][number]): readonly (readonly [string, string])[] {
+  if (pid === undefined) return [['program', `${program} has ended unexpectedly`]];
+  if (missing.length === 0) return [];
+  const parts = missing.map((each) => protectionTexts[each]).join(', ');
+  return [['sandbox', `${program} runs ${parts}; \`holdfast doctor\` shows why, or restart the machine`]];
+}
+
+const protectionTexts: Readonly<Record<Protection, string>> = {
+  user: 'as root',
+  capabilities: 'with capabilities',
+  no_new_privs: 'without no_new_privs',
+  namespaces: 'without namespaces of its own',
+};
 
 function encryptionText({ dataEncrypted, recoveryKeyShown }: MachineStatus): string | undefined {
   if (!dataEncrypted) return undefined;

@@ -25,6 +25,7 @@ const off: MachineStatus = {
   accelerator: undefined,
   guest: undefined,
   guestProblem: undefined,
+  programs: [],
   problem: undefined,
 };
 
