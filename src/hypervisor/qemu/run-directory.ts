@@ -1,4 +1,4 @@
-import { readdir, rm, rmdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkSocketPaths } from '../socket-paths.ts';
 
@@ -73,17 +73,11 @@ export function earlierRunFiles(directory: string): RunFiles {
   return { ...files, ...sockets };
 }
 
-/** Removes the sockets of processes that have ended. */
+/** Removes the sockets and credentials of processes that have ended: none can put a link in the way any more. */
 export async function removeSockets(files: RunFiles): Promise<void> {
   for (const path of [files.qmp, files.disk, files.vsockDevice, files.vsockHost, files.tpm])
     await rm(path, { force: true });
-  const { qemuDirectory, vsockDirectory, tpmDirectory, etc } = files;
-  for (const directory of [qemuDirectory, vsockDirectory, tpmDirectory, etc]) await removeFlat(directory);
-}
-
-/** Removes a directory with its files. Not recursively: a program that wrote to it could make links to elsewhere. */
-async function removeFlat(directory: string): Promise<void> {
-  for (const name of await readdir(directory).catch(() => []))
-    await rm(join(directory, name), { force: true });
-  await rmdir(directory).catch(() => {});
+  const { qemuDirectory, vsockDirectory, tpmDirectory, etc, credentials } = files;
+  for (const directory of [qemuDirectory, vsockDirectory, tpmDirectory, etc, credentials])
+    await rm(directory, { recursive: true, force: true });
 }
