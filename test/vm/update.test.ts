@@ -204,10 +204,7 @@ test('the next update completes an update whose processes were all killed', asyn
   await sleep(6000);
   apply.kill('SIGKILL');
   await once(apply, 'exit');
-  const { pid } = JSON.parse(await expectDone(['status', ...word, '--json'])) as MachineStatus;
-  assert.ok(pid !== undefined);
-  process.kill(pid, 'SIGKILL');
-  await sleep(1000);
+  await expectDone(['stop', '--force', ...word]);
   await expectDone(['update', 'apply', ...word, '--from', first]);
   const { phase, committedSlot, runningSlot } = await updateStatus();
   assert.deepEqual([phase, committedSlot, runningSlot], ['committed', 'A', 'A']);
