@@ -79,7 +79,7 @@ export async function firstCommand(machine: RunningMachine, identity: Identity):
   const giveUpAt = performance.now() + bootLimitMs;
   for (;;) {
     try {
-      const session = await openSession(await machine.connect(), identity);
+      const session = await openSession(await machine.connect('user'), identity);
       await session.run(['true']);
       return session;
     } catch (error) {

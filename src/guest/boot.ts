@@ -11,7 +11,7 @@ export type BootState = z.infer<typeof bootStates>;
  * @throws those of `Guest.run`.
  */
 export async function waitForBoot(guest: Guest, timeoutMs: number): Promise<BootState | undefined> {
-  const command = ['sudo', '-n', 'systemctl', 'is-system-running', '--wait'];
+  const command = ['systemctl', 'is-system-running', '--wait'];
   const { stdout } = await guest.run(command, { timeoutMs, accept: [0, 1] });
   return bootStates.safeParse(stdout.toString().trim()).data;
 }

@@ -6,23 +6,23 @@ import { type Overlay, overlays } from '../release/overlay-content.ts';
 import type { EntryType, LayerEntry, Layers } from './drift.ts';
 import { type GuestRecord, readRecords, tooLarge } from './drift-records.ts';
 import { readResetLine } from './drift-reset.ts';
-import { layersDirectory, type RawPath, rawPath } from './overlay-path.ts';
+import { layersDirectory, layersOnData, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
+import { systemRoot } from './system-root.ts';
 
 const top = rawPath('');
 
 /**
- * Lists both layers of each named overlay. The directories of the release are below the overlays; a bind mount of the root shows
- * them, as it excludes other mounts. Only this shell sees that mount, in its own mount namespace. tar shows the attributes of a
+ * Lists both layers of each named overlay. The lower ones are the directories of the release. tar shows the attributes of a
  * directory, as the guest has no getfattr. Every record is a word and its fields, each ended by NUL.
  */
 const script = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
-mount --bind / /mnt
 fields='%y\\0%m\\0%U\\0%G\\0%s\\0%l\\0%P\\0'
 for name; do
-  lower=/mnt/$name layers=${layersDirectory}/$name
-  printf 'overlay\\0%s\\0%s\\0' "$name" "$(findmnt --noheadings --output FS-OPTIONS "/$name")"
+  lower=/$name layers=${layersDirectory}/$name
+  if [ -e /run/holdfast/as-released ]; then options=upperdir=/sysroot/var${layersOnData}/$name/upper; else options=$(findmnt --noheadings --output FS-OPTIONS "${systemRoot}/$name"); fi
+  printf 'overlay\\0%s\\0%s\\0' "$name" "$options"
   find "$lower" -printf "lower\\0$fields"
   cd "$layers/upper"
   find . -ignore_readdir_race -printf "upper\\0$fields"
@@ -69,7 +69,7 @@ export async function listOverlays(
   names: readonly Overlay[],
   signal: AbortSignal,
 ): Promise<OverlayListing[]> {
-  const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'drift', ...names];
+  const command = [...rootScript, 'bash', '--norc', '-c', script, 'drift', ...names];
   const { bytes, time } = bounds.drift;
   try {
     const { stdout } = await guest.run(command, { timeoutMs: time, maximum: bytes, signal });
@@ -127,7 +127,7 @@ function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
 function openListing(name: string, options: string): OpenListing {
   const overlay = overlays.find((each) => each === name);
   if (overlay === undefined) throw new RangeError(`unexpected ${JSON.stringify(name)}`);
-  const upper = `upperdir=/sysroot${layersDirectory}/${overlay}/upper`;
+  const upper = `upperdir=/sysroot/var${layersOnData}/${overlay}/upper`;
   if (!options.split(',').includes(upper)) {
     throw failure('drift.elsewhere', `changes in /${overlay} are not stored on Data`, {
       why: printable(options) || 'nothing is mounted there',

@@ -1,19 +1,23 @@
 import type { Guest } from '../channel/guest.ts';
 import { layersDirectory, type OverlayPath, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
+import { dataDirectory } from './system-root.ts';
 
 /**
  * Adds lines to the list of paths to reset, which the initrd reads before it mounts the overlay (`reset_paths` in
- * image/initrd/overlays). The list is replaced atomically.
+ * image/initrd/overlays). The list is replaced atomically. Of a machine that was started as released, Data is read-only before and after.
  */
 const script = `set -eu
 umask 077
 export LC_ALL=C
+if [ -e /run/holdfast/as-released ]; then
+  kept=$(readlink -f ${dataDirectory})
+  mount -o remount,rw "$kept"
+  trap 'sync -f "$kept"; mount -o remount,ro "$kept"' EXIT
+fi
 list=${layersDirectory}/$1/reset
 file=$(mktemp "$list-XXXXXXXX")
-trap 'rm -f "$file"' EXIT
-{ if [ -f "$list" ]; then cat "$list"; fi; cat; } | sort -u >"$file"
-sync "$file"
+{ if [ -f "$list" ]; then cat "$list"; fi; cat; } | sort -u >"$file" && sync "$file" || { rm -f "$file"; exit 1; }
 mv -T "$file" "$list"
 sync "\${list%/*}"`;
 

@@ -2,9 +2,10 @@ import type { Guest } from '../channel/guest.ts';
 import { parseRules, serializeRules } from './firewall-file.ts';
 import type { FirewallRule } from './firewall-rule.ts';
 import { rootScript } from './root-script.ts';
+import { dataDirectory } from './system-root.ts';
 
 /** On Data, next to the overlays: the rules belong to no slot, and are no drift of /etc that could be reset. */
-const directory = '/var/.eflow/firewall';
+const directory = `${dataDirectory}/.eflow/firewall`;
 const file = `${directory}/allowed.rules`;
 
 /** A file that empties the chain. */
@@ -17,7 +18,7 @@ export const printRules = `if [ -e ${file} ]; then head -c 262144 ${file}; fi`;
  * Prints the file, reads its new content, loads that and writes it to the file; does nothing when the input is empty.
  * iptables-restore(8) replaces the chain of a family atomically. On a failure both chains are restored from the file, or else
  * emptied. The file is written last, so that its content was loaded. A lost connection in between changes none of that.
- * One command with few programs, as each takes time on an emulated machine, sudo most of all.
+ * One command with few programs, as each takes time on an emulated machine.
  */
 const changeScript = `
 trap '' HUP INT TERM PIPE

@@ -25,15 +25,14 @@ export interface LayerFacts {
 
 export const noFacts: LayerFacts = { lower: new Map(), upper: new Map(), opaque: new Set() };
 
-/** Mounts as in `listOverlays`. Reads a word and a path, each ended by NUL, and answers with a word and NUL. */
+/** Reads a word and a path, each ended by NUL, and answers with a word and NUL. */
 const script = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
-mount --bind / /mnt
 upper=${layersDirectory}/$1/upper
 while IFS= read -r -d '' about && IFS= read -r -d '' path; do
   answer=
   case $about in
-  lower) [ ! -f "/mnt/$1/$path" ] || answer=$(sha256sum <"/mnt/$1/$path") ;;
+  lower) [ ! -f "/$1/$path" ] || answer=$(sha256sum <"/$1/$path") ;;
   upper) [ ! -f "$upper/$path" ] || answer=$(sha256sum <"$upper/$path") ;;
   opaque) if (cd "$upper/$path" && tar --create --format=posix --numeric-owner --no-recursion --xattrs \\
       --xattrs-include=trusted.overlay.opaque . | grep --text --quiet SCHILY.xattr.trusted.overlay.opaque=y)
@@ -54,7 +53,7 @@ export async function askLayerFacts(
 ): Promise<LayerFacts> {
   if (questions.length === 0) return noFacts;
   const input = Buffer.from(questions.map(({ about, path }) => `${about}\0${path}\0`).join(''), 'latin1');
-  const command = [...rootScript, 'unshare', '--mount', 'bash', '--norc', '-c', script, 'facts', overlay];
+  const command = [...rootScript, 'bash', '--norc', '-c', script, 'facts', overlay];
   const { bytes, time } = bounds.layerFact;
   const { stdout } = await guest.run(command, {
     input,

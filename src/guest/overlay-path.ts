@@ -1,8 +1,12 @@
 import { misuse } from '../base/errors.ts';
 import { type Overlay, overlays } from '../release/overlay-content.ts';
+import { dataDirectory } from './system-root.ts';
 
-/** Directory of the overlays' layers in the guest: changes are in `upper`, next to the kernel's `work`. */
-export const layersDirectory = '/var/.eflow/overlays';
+/** Directory on Data of the overlays' layers: changes are in `upper`, next to the kernel's `work`. */
+export const layersOnData = '/.eflow/overlays';
+
+/** The same, as the management channel sees it. */
+export const layersDirectory = `${dataDirectory}${layersOnData}`;
 
 /**
  * A path below the directory of an overlay: any bytes but NUL, one character each; empty for the directory itself. Only `rawPath`

@@ -5,6 +5,8 @@ import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
 import { rootScript } from './root-script.ts';
+import { systemRoot } from './system-root.ts';
+import { userProblem, userProblems } from './user-channel.ts';
 
 /**
  * The commands of a report, all stock programs. One shell runs them all, as each command of the channel costs a fork in the
@@ -15,14 +17,16 @@ const commands = {
   slot: 'cat /run/holdfast/slot',
   uptime: 'cat /proc/uptime',
   memory: 'grep -E "^Mem(Total|Available):" /proc/meminfo',
-  data: 'df -B1 --output=size,used /var',
-  logs: 'df -B1 --output=size,used /logs',
+  data: `df -B1 --output=size,used,avail,iavail ${systemRoot}/var`,
+  logs: `df -B1 --output=size,used,avail,iavail ${systemRoot}/logs`,
   rootHash: 'grep -o "holdfast\\.root=[^ ]*" /proc/cmdline',
   verity: 'dmsetup status root',
   secureBoot: 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
   lockdown: 'cat /sys/kernel/security/lockdown',
   addresses: 'ip -json address show scope global',
   degraded: 'cat /run/holdfast/degraded',
+  users: userProblems,
+  asReleased: '[ ! -e /run/holdfast/as-released ] || echo yes',
 } as const;
 
 /** A line `--- NAME` precedes each answer; the answer of a failed command is empty. */
@@ -45,9 +49,13 @@ function bytes(text: string | undefined, unit = 1): Bytes {
   return (Number(text) * unit) as Bytes;
 }
 
-const diskUse = answer(/^ *1B-blocks +Used\n *(\d{1,15}) +(\d{1,15})$/).transform(([size, used]) => ({
+const diskUse = answer(
+  /^ *1B-blocks +Used +Avail +IFree\n *(\d{1,15}) +(\d{1,15}) +(\d{1,15}) +(\d{1,15}|-)$/,
+).transform(([size, used, available, files]) => ({
   size: bytes(size),
   used: bytes(used),
+  /** Whether nothing more can be written: no block or no inode is free. */
+  isFull: available === '0' || files === '0',
 }));
 
 /** `ip -json` shows the virtual interfaces of containers too. */
@@ -101,6 +109,13 @@ const guestReport = z.strictObject({
     .string()
     .transform((text) => (text === '' ? [] : text.split('\n')))
     .pipe(z.array(z.string().regex(/^[ -~]{1,200}$/)).max(20)),
+  /** Why users cannot log in, or not become root, a sentence each. */
+  users: z
+    .string()
+    .transform((text) => (text === '' ? [] : text.split('\n')))
+    .pipe(z.array(userProblem).max(10)),
+  /** Whether nothing that the machine has kept takes part in this start. */
+  asReleased: z.enum(['', 'yes']).transform((text) => text === 'yes'),
 });
 
 export type GuestReport = z.output<typeof guestReport>;

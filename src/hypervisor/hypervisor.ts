@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { HostCheck } from '../base/host-check.ts';
 import type { Bytes } from '../base/size.ts';
+import type { ChannelName } from '../channel/channels.ts';
 import type { DiskImages } from '../disk/image.ts';
 import type { HostPackage } from '../distribution/distribution.ts';
 import type { Protection } from '../sandbox/protection.ts';
@@ -66,16 +67,14 @@ export interface RunningMachine {
   readonly startedAt: Date;
   /** The accelerator in use, such as `kvm` or `tcg`. */
   readonly accelerator: string;
-  /** Transport `tcp`: the port on 127.0.0.1 that leads to the guest's SSH server. */
-  readonly port?: number | undefined;
   /** The state of its programs, a second ago at most. The first is the hypervisor's process. */
   readonly programs: readonly MachineProgram[];
   /** Resolves with the name of a program whose end makes the machine unusable until a restart; never when all is well. */
   readonly lost: Promise<string>;
   /** Resolves when the machine's process has ended. */
   readonly ended: Promise<MachineEnd>;
-  /** Opens a stream to the guest's SSH server, over the transport. Rejects until the guest listens. */
-  connect(): Promise<Duplex>;
+  /** Opens a stream to an SSH server of the guest, over the transport. Rejects until the guest listens. */
+  connect(channel: ChannelName): Promise<Duplex>;
   /**
    * Lets the guest connect to a vsock port of the host, until the listener is closed.
    * @param take receives each connection. The guest may end its half and still wait for data: `destroy` ends it.

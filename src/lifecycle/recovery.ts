@@ -64,7 +64,7 @@ export async function startWithKey(machine: Machine, key: string): Promise<void>
     await keepRecoveryKey(secrets, key);
   };
   try {
-    if (!(await startMachine(machine, handOver))) throw running(machine, 'running');
+    if (!(await startMachine(machine, { handOver }))) throw running(machine, 'running');
   } finally {
     if (isOurs) await forgetKeys(secrets); // the supervisor has done so, unless there was none
   }

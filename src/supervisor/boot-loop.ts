@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, failure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
+import type { ChannelName } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
 import { keepClock } from '../guest/clock-keeper.ts';
 import type { RunningMachine } from '../hypervisor/hypervisor.ts';
 import type { ConsoleProblem } from './console-log.ts';
-import { type GuestConnection, keepConnected } from './guest-connection.ts';
+import {
+  connectOnDemand,
+  type GuestConnection,
+  keepConnected,
+  type OnDemandConnection,
+} from './guest-connection.ts';
 import type { SupervisorParts } from './parts.ts';
 import { initialState, reduce, type SupervisorEvent, type SupervisorState, type Task } from './reducer.ts';
 
@@ -22,6 +28,7 @@ export class BootLoop {
   #state = initialState;
   #machine: RunningMachine | undefined;
   #connection: GuestConnection | undefined;
+  #users: OnDemandConnection | undefined;
   #watch = new AbortController();
   #closed: Promise<void> | undefined;
   #pause = new AbortController();
@@ -45,8 +52,14 @@ export class BootLoop {
     return this.#started.promise;
   }
 
+  /** The session of the management channel, while there is one. */
   session(): Session | undefined {
     return this.#connection?.session();
+  }
+
+  /** Returns the session of the user channel, which is opened when it is first needed; undefined while no machine runs. */
+  async userSession(): Promise<Session | undefined> {
+    return this.#users?.session();
   }
 
   happen(event: SupervisorEvent): void {
@@ -78,7 +91,7 @@ export class BootLoop {
     this.#machine?.release();
     this.#watch.abort();
     this.#pause.abort();
-    await this.#connection?.close();
+    await Promise.all([this.#connection?.close(), this.#users?.close()]);
   }
 
   async #perform(task: Exclude<Task, { do: 'end' }>): Promise<SupervisorEvent> {
@@ -138,6 +151,7 @@ export class BootLoop {
     const began = performance.now();
     this.#parts.log(`process ${machine.pid} under ${machine.accelerator}`);
     this.#connection = this.#connect(machine);
+    this.#users = connectOnDemand(async () => this.#open(machine, 'user'));
     this.#watch = new AbortController();
     this.#started.resolve();
     void this.#watchBoot(machine, this.#watch.signal);
@@ -147,13 +161,17 @@ export class BootLoop {
       return { type: 'ended', how: await machine.ended, lasted: performance.now() - began };
     } finally {
       this.#watch.abort();
-      this.#closed = this.#connection.close();
+      this.#closed = Promise.all([this.#connection.close(), this.#users.close()]).then(() => {});
     }
   }
 
+  async #open(machine: RunningMachine, channel: ChannelName): Promise<Session> {
+    return this.#parts.openSession(await machine.connect(channel), channel);
+  }
+
   #connect(machine: RunningMachine): GuestConnection {
-    const { openSession, log } = this.#parts;
-    return keepConnected(async () => openSession(await machine.connect()), {
+    const { log } = this.#parts;
+    return keepConnected(() => this.#open(machine, 'management'), {
       connected: (session) => {
         this.happen({ type: 'connected' });
         void this.#look();

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import { type ChannelName, channels } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
 import {
   decodeSignal,
@@ -17,6 +18,7 @@ import { type Connection, type Handler, parseRequest } from './protocol/server.t
 const side = z.int().min(0).max(65_535);
 
 const execRequest = z.object({
+  channel: z.enum(Object.keys(channels) as [ChannelName, ...ChannelName[]]),
   /** Default: the login shell. */
   argv: z.array(z.string()).optional(),
   terminal: z.object({ type: z.string().regex(/^[\w.+-]{1,64}$/), columns: side, rows: side }).optional(),
@@ -25,12 +27,12 @@ const execRequest = z.object({
 /**
  * Returns the handler of `exec`, which runs a command in the guest for a client and forwards its streams. The command is hung up
  * when the client disconnects.
- * @param session returns the session to the guest; throws when there is none.
+ * @param session returns the session of a channel; throws when there is none.
  */
-export function executeFor(session: () => Promise<Session>): Handler {
+export function executeFor(session: (channel: ChannelName) => Promise<Session>): Handler {
   return async (request, connection) => {
-    const { argv, terminal } = parseRequest(execRequest, request);
-    const command = await (await session()).start(argv, terminal);
+    const { channel, argv, terminal } = parseRequest(execRequest, request);
+    const command = await (await session(channel)).start(argv, terminal);
     const hangUp = () => command.hangUp();
     connection.gone.addEventListener('abort', hangUp);
     if (connection.gone.aborted) hangUp();

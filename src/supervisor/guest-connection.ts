@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe } from '../base/errors.ts';
+import { describe, failure } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 
 /**
@@ -24,6 +24,47 @@ export interface GuestConnection {
   session(): Session | undefined;
   /** Ends the session, and opens no other. */
   close(): Promise<void>;
+}
+
+/** A session that is opened when it is needed, and again when it has ended. */
+export interface OnDemandConnection {
+  /** Rejects as `open` does, or when it is closed. */
+  session(): Promise<Session>;
+  close(): Promise<void>;
+}
+
+export function connectOnDemand(open: () => Promise<Session>): OnDemandConnection {
+  let opened: Promise<Session> | undefined;
+  let isClosed = false;
+  const forget = (which: Promise<Session>) => {
+    if (opened === which) opened = undefined;
+  };
+  const begin = () => {
+    const opening = open();
+    opening.then(
+      (session) => session.ended.finally(() => forget(opening)),
+      () => forget(opening),
+    );
+    return opening;
+  };
+  return {
+    async session() {
+      if (isClosed) throw notRunning();
+      opened ??= begin();
+      return opened;
+    },
+    async close() {
+      isClosed = true;
+      await opened?.then(
+        (session) => session.close(),
+        () => {},
+      );
+    },
+  };
+}
+
+function notRunning() {
+  return failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
 }
 
 /** Keeps a session open through reboots of the guest, until closed. */

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { describe, isFailure } from '../base/errors.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
 import { until } from '../base/until.ts';
+import { channels } from '../channel/channels.ts';
 import { readIdentity } from '../channel/keys.ts';
 import { openSession } from '../channel/ssh.ts';
 import { readBootState } from '../firmware/boot.ts';
@@ -28,9 +29,6 @@ import { prepareStart } from './prepare-start.ts';
 import { answer, serve } from './protocol/server.ts';
 import { supervisorRequests } from './requests.ts';
 import { supervise } from './supervisor.ts';
-
-/** The user whose keys the image accepts. */
-const guestUser = 'holdfast';
 
 /** How long the supervisor answers after a failed start: milliseconds. The command that started it asks much earlier. */
 const askedWithin = 5000;
@@ -93,7 +91,7 @@ async function partsFor(
   log: (line: string) => void,
 ): Promise<SupervisorParts> {
   const { home, name, paths } = machine;
-  const identity = await readIdentity(paths.secrets, guestUser);
+  const identity = await readIdentity(paths.secrets, channels.management.user);
   return {
     hypervisor: tpm.through(hostHypervisor(home)),
     machine: { name, run: paths.run, consoleLog: paths.consoleLog },
@@ -105,7 +103,7 @@ async function partsFor(
     isSingleStart: async () => readBootState(await readVariableStore(paths.variables)).next !== undefined,
     fallBack: () => fallBack(paths.variables, log),
     readProblem: async () => consoleProblem(await readConsole(paths.consoleLog)),
-    openSession: (stream) => openSession(stream, identity),
+    openSession: (stream, channel) => openSession(stream, { ...identity, user: channels[channel].user }),
     log,
   };
 }

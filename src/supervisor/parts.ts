@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { ChannelName } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
 import type { MachineHardware, MachineRunner } from '../hypervisor/hypervisor.ts';
 import type { ConsoleProblem } from './console-log.ts';
@@ -18,7 +19,7 @@ export interface SupervisorParts {
   readonly fallBack: () => Promise<boolean>;
   /** Returns the problem that the guest's console shows for the current start. */
   readonly readProblem: () => Promise<ConsoleProblem | undefined>;
-  readonly openSession: (stream: Duplex) => Promise<Session>;
+  readonly openSession: (stream: Duplex, channel: ChannelName) => Promise<Session>;
   /** Writes a line to the log. */
   readonly log: (line: string) => void;
   /** How long a clean shutdown may take, and how often it is requested: milliseconds. */

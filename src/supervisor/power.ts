@@ -3,6 +3,7 @@ import { failure, isFailure } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import { until } from '../base/until.ts';
+import { chooseAsReleased, isAsReleased } from '../machine/as-released.ts';
 import type { Machine } from '../machine/machine.ts';
 import { askStatus, askStop } from './client.ts';
 import { readFailure } from './failure-note.ts';
@@ -50,17 +51,28 @@ async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>):
   }
 }
 
-/**
- * Starts a machine; does not wait until it has booted.
- * @param handOver prepares what this start alone needs: called under the machine's lock, unless the machine runs.
- * @returns false when it was running.
- * @throws HoldfastError `lock.held`, `machine.stopping`, and why it could not be started.
- */
-export function startMachine(machine: Machine, handOver?: () => Promise<void>): Promise<boolean> {
-  return machine.locked('start', () => startLocked(machine, handOver));
+export interface StartOptions {
+  /** Prepares what this start alone needs: called under the machine's lock, unless the machine runs. */
+  readonly handOver?: () => Promise<void>;
+  /** Leaves out everything that the machine has kept, until the next start by a command. */
+  readonly asReleased?: boolean;
 }
 
-async function startLocked(machine: Machine, handOver?: () => Promise<void>): Promise<boolean> {
+/**
+ * Starts a machine; does not wait until it has booted.
+ * @returns false when it was running.
+ * @throws HoldfastError `lock.held`, `machine.stopping`, `machine.running` when it does not run as released but should, and why it
+ *   could not be started.
+ */
+export function startMachine(machine: Machine, options: StartOptions = {}): Promise<boolean> {
+  return machine.locked('start', () => startLocked(machine, options));
+}
+
+async function startLocked(
+  machine: Machine,
+  { handOver, asReleased = false }: StartOptions,
+): Promise<boolean> {
+  const { secrets } = machine.paths;
   const power = await powerState(machine);
   if (power.state === 'stopping') {
     throw failure('machine.stopping', `the machine '${machine.name}' is shutting down`, {
@@ -68,7 +80,14 @@ async function startLocked(machine: Machine, handOver?: () => Promise<void>): Pr
       next: 'try again when it is off; `holdfast stop` waits for that',
     });
   }
-  if (!isOff(power)) return false;
+  if (!isOff(power)) {
+    if (!asReleased || (await isAsReleased(secrets))) return false;
+    throw failure('machine.running', `the machine '${machine.name}' is ${power.state}, not as released`, {
+      why: 'a machine is started as released, or is not',
+      next: 'run `holdfast restart --as-released`',
+    });
+  }
+  await chooseAsReleased(secrets, asReleased);
   await handOver?.();
   await launchSupervisor(machine, 'start');
   return true;

@@ -4,6 +4,7 @@ import { isOwn, printedVariable } from '../firmware/own-variables.ts';
 import { restoreVariableStore, saveVariableStore } from '../firmware/saved-store.ts';
 import { repairVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
+import { asReleasedCredential } from '../machine/as-released.ts';
 import { keptKeys } from '../machine/data-keys.ts';
 import type { Machine } from '../machine/machine.ts';
 import { storedBaseImage } from '../release/store.ts';
@@ -37,6 +38,8 @@ export async function prepareStart(machine: Machine, log: (line: string) => void
   await saveVariableStore(paths.variables);
   await markStart(paths.consoleLog);
   const base = storedBaseImage(machine.home, configuration.release);
-  const keys = configuration.encryption && (await keptKeys(paths.secrets));
-  return machineHardware(paths, configuration, base, keys);
+  return machineHardware(paths, configuration, base, {
+    ...(configuration.encryption && (await keptKeys(paths.secrets))),
+    ...(await asReleasedCredential(paths.secrets)),
+  });
 }

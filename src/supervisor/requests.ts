@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { z } from 'zod';
-import { failure, type HoldfastError } from '../base/errors.ts';
+import { failure, type HoldfastError, isFailure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
+import type { ChannelName } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
 import { executeFor } from './exec.ts';
 import { encodeJson, frameTypes } from './protocol/frames.ts';
 import { answer, type Handler } from './protocol/server.ts';
-import { isOff } from './state.ts';
+import { isOff, type MachineState } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** The handlers of a supervisor, and how to wait for them. */
@@ -19,6 +20,8 @@ export interface Requests {
 }
 
 const nothing = z.object({});
+
+const canAnswer: readonly MachineState[] = ['starting', 'booting', 'running', 'stopping'];
 
 /** How long a command waits for a guest that boots, and how often it looks: milliseconds. */
 const sessionWait = { within: 30_000, every: 50 };
@@ -53,7 +56,7 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       started: awaited(started),
       stop: awaited(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
       leave: awaited(answer(nothing, () => supervisor.leave())),
-      exec: executeFor(() => sessionOf(supervisor)),
+      exec: executeFor((channel) => sessionOf(supervisor, channel)),
       disk: (_request, connection) =>
         inTurn(async () => {
           if (connection.gone.aborted) return;
@@ -74,21 +77,29 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
 }
 
 /**
- * Returns the session, after a wait while the guest reboots or a new supervisor takes charge.
+ * Returns the session of a channel, after a wait while the guest reboots or a new supervisor takes charge.
  * @throws HoldfastError `machine.not-ready`, `supervisor.absent`.
  */
-async function sessionOf(supervisor: Supervisor): Promise<Session> {
-  const session = await until(sessionWait, () => {
+async function sessionOf(supervisor: Supervisor, channel: ChannelName): Promise<Session> {
+  let problem: unknown;
+  const session = await until(sessionWait, async () => {
     const { state } = supervisor.status();
     if (isOff({ state })) {
       // this supervisor is ending: the caller proceeds as if there were none
       throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
     }
-    const open = supervisor.session();
-    if (!open && !['starting', 'booting'].includes(state)) throw notReady(supervisor);
-    return open;
+    if (!canAnswer.includes(state)) throw notReady(supervisor);
+    if (channel === 'management' || state === 'starting') return supervisor.session();
+    try {
+      return await supervisor.userSession();
+    } catch (error) {
+      if (!isFailure(error, 'channel.refused', 'channel.rate')) throw error;
+      problem = error; // the guest still boots
+      return undefined;
+    }
   });
   if (session) return session;
+  if (problem) throw problem;
   throw notReady(supervisor);
 }
 

@@ -42,7 +42,7 @@ async function askToShutDown(loop: BootLoop, log: (line: string) => void): Promi
   try {
     const session = loop.session();
     if (!session) await pressPowerButton();
-    else await session.run(['sudo', '-n', 'systemctl', '--no-block', 'poweroff'], { timeoutMs: 30_000 });
+    else await session.run(['systemctl', '--no-block', 'poweroff'], { timeoutMs: 30_000 });
   } catch (error) {
     log(`shutdown not taken: ${describe(error)}`);
     await pressPowerButton().catch((cause: unknown) => log(`power button failed: ${describe(cause)}`));

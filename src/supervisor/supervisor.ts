@@ -27,7 +27,10 @@ export type SupervisorEnd = 'stopped' | 'failed' | 'left';
 /** Owns one running machine and its session. */
 export interface Supervisor {
   status(): SupervisorStatus;
+  /** The session of the management channel, while there is one. */
   session(): Session | undefined;
+  /** Opens the session of the user channel, or returns the open one; undefined while no machine runs. */
+  userSession(): Promise<Session | undefined>;
   /** Resolves when the machine's process runs. @throws what the hypervisor throws, or `machine.not-running`. */
   readonly started: Promise<void>;
   /**
@@ -55,6 +58,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   return {
     status: () => statusOf(loop),
     session: () => loop.session(),
+    userSession: () => loop.userSession(),
     started: loop.started,
     async stop({ force }) {
       const isStarted = await loop.started.then(

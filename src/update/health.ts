@@ -7,6 +7,7 @@ import { waitForBoot } from '../guest/boot.ts';
 import { askRunning } from '../guest/running.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
 import type { RootHash } from '../verity/root-hash.ts';
+import type { UpdateContext } from './context.ts';
 
 /** The slot and root hash that a trial must run. */
 export interface Expected {
@@ -35,7 +36,7 @@ const containerLimit = 60 * seconds;
  * @throws any error that is no HoldfastError, which is a defect of Holdfast.
  */
 export async function problemsOf(
-  guest: Guest,
+  { guest, users }: Pick<UpdateContext, 'guest' | 'users'>,
   audit: () => Promise<readonly Pick<Result, 'id' | 'verdict' | 'evidence'>[]>,
   expected: Expected,
   health: MachineConfiguration['health'],
@@ -44,9 +45,9 @@ export async function problemsOf(
     () => identityProblem(guest, expected),
     () => serviceProblem(guest),
     async () => auditProblem(await audit()),
-    ...health.containers.map((name) => () => containerProblem(guest, name)),
+    ...health.containers.map((name) => () => containerProblem(users, name)),
     ...health.commands.map(({ argv, seconds: limit }) => async () => {
-      await guest.run(argv, { timeoutMs: limit * seconds, maximum: bounds.healthCheck.bytes });
+      await users.run(argv, { timeoutMs: limit * seconds, maximum: bounds.healthCheck.bytes });
       return undefined;
     }),
   ];
@@ -88,8 +89,8 @@ async function serviceProblem(guest: Guest): Promise<string | undefined> {
   return `services failed: ${units.join(', ') || 'systemd reports a degraded state'}`;
 }
 
-async function containerProblem(guest: Guest, name: string): Promise<string | undefined> {
+async function containerProblem(users: Guest, name: string): Promise<string | undefined> {
   const inspect = ['sudo', '-n', 'podman', 'container', 'inspect', '--format', '{{.State.Running}}', name];
-  const { stdout } = await guest.run(inspect, { timeoutMs: containerLimit, accept: [0, 125] });
+  const { stdout } = await users.run(inspect, { timeoutMs: containerLimit, accept: [0, 125] });
   return stdout.toString().trim() === 'true' ? undefined : `the container ${name} does not run`;
 }

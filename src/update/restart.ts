@@ -12,7 +12,7 @@ export async function bringUp(
   { machine, progress, signal }: UpdateContext,
   whileOff?: () => Promise<void>,
 ): Promise<boolean> {
-  const isStarted = await startMachine(machine, whileOff);
+  const isStarted = await startMachine(machine, { ...(whileOff && { handOver: whileOff }) });
   await waitUntilReady(machine, progress, signal);
   return isStarted;
 }

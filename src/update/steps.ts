@@ -88,12 +88,12 @@ function stage(run: UpdateRun, running: Slot): Promise<void> {
 }
 
 function judge({ update, target }: UpdateRun, running: Slot): Promise<void> {
-  const { machine, guest, progress, signal } = update;
+  const { machine, progress, signal } = update;
   return progress.step('Checking its health', async () => {
     const { health } = await machine.configuration();
     const expected = { slot: running, rootHash: target.manifest.root.rootHash };
     const audit = async () => (await auditMachine(machine, signal)).results;
-    const problems = await problemsOf(guest, audit, expected, health);
+    const problems = await problemsOf(update, audit, expected, health);
     if (problems.length === 0)
       return changeVariables(update, (store) => setBootOrder(store, [running, otherSlot(running)]));
     signal.throwIfAborted(); // an interrupted check is no verdict on the release

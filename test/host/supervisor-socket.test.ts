@@ -51,7 +51,7 @@ after(async () => {
   await server.close();
   await sshd.close();
 });
-const start = startThrough(path);
+const start = startThrough(path, 'user');
 
 async function outcome(command: GuestCommand) {
   const [stdout, stderr, end] = await Promise.all([
@@ -242,10 +242,10 @@ test('distinguishes a lost guest from a lost supervisor', async () => {
   const lostSession = await openSession(await sshd.connect(), sshd.identity);
   const otherPath = join(sshd.directory, 'other.sock');
   const other = await serve(otherPath, { exec: executeFor(async () => lostSession) });
-  const command = await startThrough(otherPath)(['cat']);
+  const command = await startThrough(otherPath, 'user')(['cat']);
   await lostSession.close();
   await assert.rejects(outcome(command), { code: 'channel.lost' });
-  await assert.rejects(startThrough(otherPath)(['cat']), { code: 'channel.start' });
+  await assert.rejects(startThrough(otherPath, 'user')(['cat']), { code: 'channel.start' });
   await other.close();
   assert.ok(!existsSync(otherPath));
 
@@ -254,12 +254,15 @@ test('distinguishes a lost guest from a lost supervisor', async () => {
       throw failure('machine.not-ready', 'it boots');
     }),
   });
-  await assert.rejects(startThrough(otherPath)(['cat']), { code: 'machine.not-ready', message: 'it boots' });
+  await assert.rejects(startThrough(otherPath, 'user')(['cat']), {
+    code: 'machine.not-ready',
+    message: 'it boots',
+  });
   await none.close();
 
   const third = await serve(otherPath, { exec: executeFor(async () => session) });
-  const cut = await startThrough(otherPath)(['cat']);
+  const cut = await startThrough(otherPath, 'user')(['cat']);
   await third.close();
   await assert.rejects(outcome(cut), { code: 'supervisor.lost' });
-  await assert.rejects(startThrough(otherPath)(['cat']), { code: 'supervisor.absent' });
+  await assert.rejects(startThrough(otherPath, 'user')(['cat']), { code: 'supervisor.absent' });
 });

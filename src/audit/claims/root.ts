@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Slot, slotPartition } from '../../disk/layout.ts';
+import { systemRoot } from '../../guest/system-root.ts';
 import { rootHash } from '../../verity/root-hash.ts';
 import { defineClaim, fail, off, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
@@ -10,7 +11,7 @@ import { bootedVerity, isUnverified, slot } from '../shared-probes.ts';
 const rootWrites: Probe<readonly string[]> = {
   name: 'root-writes',
   command: `for file in /holdfast-audit /usr/bin/holdfast-audit /usr/lib/holdfast-audit; do
-    if { : >"$file"; } 2>/dev/null; then rm -f "$file"; echo "$file"; fi
+    if { : >"${systemRoot}$file"; } 2>/dev/null; then rm -f "${systemRoot}$file"; echo "$file"; fi
   done`,
   form: z
     .string()
@@ -56,7 +57,7 @@ export const bootedHash: Probe<string> = {
 /** Device-mapper name of the device of `/`, and the partition below it; or `partition` and its number. */
 const rootDevice: Probe<{ readonly name: string; readonly below: string }> = {
   name: 'root-device',
-  command: `device=/sys/dev/block/$(stat -c %Hd:%Ld /)
+  command: `device=/sys/dev/block/$(stat -c %Hd:%Ld ${systemRoot})
   if [ -e "$device/dm" ]; then echo "$(<"$device/dm/name")"; cat "$device"/slaves/*/partition
   else echo partition; cat "$device/partition"; fi`,
   form: matching(/^(\S{1,128})\n(\d{1,3})$/, ([name = '', below = '']) => ({ name, below })),

@@ -1,5 +1,6 @@
 import { readBootState } from '../../firmware/boot.ts';
 import { phaseOf } from '../../firmware/slots.ts';
+import { systemRoot } from '../../guest/system-root.ts';
 import { defineClaim, fail, pass, unless } from '../claim.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 import { slot } from '../shared-probes.ts';
@@ -17,8 +18,8 @@ const found: Probe<readonly string[]> = {
   command: `find / -xdev \\( -name bash ${packageManagers
     .map((name) => `-o -name ${name}`)
     .join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
-  for directory in /etc /home /root /var/.eflow /usr/local /opt; do
-    find "$directory" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
+  for directory in etc home root var/.eflow; do
+    find "${systemRoot}/$directory" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
   done`,
   form: lines(matching(/^(\/.{1,1000})$/, ([path = '']) => path)),
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { channels } from '../../channel/channels.ts';
 import { systemRoot } from '../../guest/system-root.ts';
 import { bootedRelease } from '../booted-release.ts';
 import { defineClaim, off, unless } from '../claim.ts';
@@ -59,7 +60,7 @@ const guestKeys: Probe<{ readonly hostKey: string; readonly authorized: string }
 };
 
 /** The vsock ports on which every machine listens. */
-const expectedPorts: readonly number[] = [22];
+const expectedPorts: readonly number[] = Object.values(channels).map(({ port }) => port);
 
 /** ss(8): the vsock ports that the guest listens on. */
 const vsockListeners: Probe<readonly number[]> = {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { layersDirectory } from '../../guest/overlay-path.ts';
+import { systemRoot } from '../../guest/system-root.ts';
 import { type Claim, defineClaim, fail, notApplicable, pass, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
@@ -8,7 +10,7 @@ import { encrypts, type Volume, volumes } from '../volumes.ts';
 function writeProbe(directory: string): Probe<'written'> {
   return {
     name: `write-${directory.slice(1)}`,
-    command: `file=$(mktemp ${directory}/.holdfast-audit-XXXXXXXX) && echo audit >"$file" && rm "$file" && echo written`,
+    command: `file=$(mktemp ${systemRoot}${directory}/.holdfast-audit-XXXXXXXX) && echo audit >"$file" && rm "$file" && echo written`,
     form: z.literal('written'),
   };
 }
@@ -16,7 +18,7 @@ function writeProbe(directory: string): Probe<'written'> {
 /** Device of the active journal file. */
 const journal: Probe<string> = {
   name: 'journal',
-  command: 'stat -c %Hd:%Ld "/var/log/journal/$(</etc/machine-id)/system.journal"',
+  command: `stat -c %Hd:%Ld "${systemRoot}/var/log/journal/$(<${systemRoot}/etc/machine-id)/system.journal"`,
   form: matching(/^(\d+:\d+)$/, ([device = '']) => device),
 };
 
@@ -29,9 +31,9 @@ const clockTolerance = 10;
  */
 const firstWritten: Probe<{ readonly written: number; readonly booted: number }> = {
   name: 'first-written',
-  command: `file=/var/.eflow/overlays/etc/upper/machine-id
+  command: `file=${layersDirectory}/etc/upper/machine-id
     while read -r key value; do [ "$key" != btime ] || booted=$value; done </proc/stat
-    cmp "$file" /etc/machine-id && echo "$(stat -c %Y "$file") $booted"`,
+    cmp "$file" ${systemRoot}/etc/machine-id && echo "$(stat -c %Y "$file") $booted"`,
   form: matching(/^(\d{1,12}) (\d{1,12})$/, ([written, booted]) => ({
     written: Number(written),
     booted: Number(booted),

@@ -47,7 +47,7 @@ export const copyCommand = defineCommand({
         },
       );
     }
-    const start = guestOf(machine).start;
+    const start = guestOf(machine, 'user').start;
     const copy = destination.side === 'guest' ? copyIn : copyOut;
     const { skipped, skippedCount } = await copy(start, source.path, destination.path, {
       progress,

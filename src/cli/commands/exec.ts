@@ -23,6 +23,11 @@ export const execCommand = defineCommand({
   async run({ arguments: { command }, ...context }) {
     const { machine, streams } = context;
     const isTerminal = streams.stdin.isTTY && streams.stdout.isTTY;
-    await attach(context, guestOf(machine).start, command, isTerminal ? terminalOf(streams) : undefined);
+    await attach(
+      context,
+      guestOf(machine, 'user').start,
+      command,
+      isTerminal ? terminalOf(streams) : undefined,
+    );
   },
 });

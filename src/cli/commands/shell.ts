@@ -15,7 +15,7 @@ export const shellCommand = defineCommand({
     const { machine, streams } = context;
     await attach(
       context,
-      guestOf(machine).start,
+      guestOf(machine, 'user').start,
       undefined,
       streams.stdin.isTTY ? terminalOf(streams) : undefined,
     );

@@ -88,6 +88,8 @@ const guest = z
     lockdown: z.enum(['none', 'integrity', 'confidentiality']).describe('Lockdown mode of the kernel'),
     addresses: z.array(z.string()).describe('Global IPv4 and IPv6 addresses'),
     degraded: z.array(z.string()).describe('Parts that the initrd could not set up; one sentence each'),
+    users: z.array(z.string()).describe('Why users cannot log in or become root; one sentence each'),
+    asReleased: z.boolean().describe('Whether it was started without anything that it has kept'),
   })
   .describe('Report of the guest; absent while it does not answer');
 

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { MiB } from '../../base/size.ts';
+import { type ChannelName, channels } from '../../channel/channels.ts';
 import type { MachineHardware } from '../hypervisor.ts';
 import { platform } from './platforms.ts';
 import type { RunFiles } from './run-directory.ts';
@@ -16,9 +17,12 @@ export interface Launch {
   readonly files: RunFiles;
   /** Files that each hold one SMBIOS OEM string. */
   readonly oemStrings: readonly string[];
-  /** The port on 127.0.0.1 that leads to the guest's SSH server: transport `tcp` only. */
-  readonly port: number | undefined;
+  /** Transport `tcp` only. */
+  readonly ports: ForwardedPorts | undefined;
 }
+
+/** The ports on 127.0.0.1 that lead to the guest's SSH servers. */
+export type ForwardedPorts = Readonly<Record<ChannelName, number>>;
 
 /** The machine's disk, in QEMU's graph of block devices. */
 export const diskNode = 'disk';
@@ -81,7 +85,7 @@ export function qemuArguments(launch: Launch): readonly string[] {
     ...['-device', 'virtio-rng-pci'],
     // fed by systemd (image/rootfs/etc/systemd/system.conf.d/watchdog.conf); the only watchdog of QEMU that Debian's kernel supports
     ...['-device', 'i6300esb'],
-    ...networkArguments(launch.port),
+    ...networkArguments(launch.ports),
     ...(hardware.transport === 'vsock' ? vsockDeviceArguments(files) : []),
     ...(hardware.tpm ? tpmArguments(files) : []),
     ...launch.oemStrings.flatMap((path) => ['-smbios', optionList('', { type: 11, path })]),
@@ -152,22 +156,24 @@ function consoleArguments(log: string): readonly string[] {
 }
 
 /**
- * Returns the arguments of the network. Outgoing connections use NAT in user space; the only incoming one is
- * SSH, over transport `tcp`.
+ * Returns the arguments of the network. Outgoing connections use NAT in user space; the only incoming ones are
+ * those to the SSH servers, over transport `tcp`.
  */
-function networkArguments(port: number | undefined): readonly string[] {
-  const forward = port === undefined ? {} : { hostfwd: hostForward(port) };
+function networkArguments(ports: ForwardedPorts | undefined): readonly string[] {
+  const forwards = ports ? channelNames.map((name) => `,hostfwd=${hostForward(ports, name)}`) : [];
   return [
     '-netdev',
-    optionList('user', { id: 'network', ...forward }),
+    [optionList('user', { id: 'network' }), ...forwards].join(''),
     '-device',
     // no option ROM: no boot from the network
     optionList('virtio-net-pci', { id: networkDevice, netdev: 'network', romfile: '' }),
   ];
 }
 
-function hostForward(port: number): string {
-  return `tcp:127.0.0.1:${port}-:22`;
+const channelNames = Object.keys(channels) as ChannelName[];
+
+function hostForward(ports: ForwardedPorts, name: ChannelName): string {
+  return `tcp:127.0.0.1:${ports[name]}-:${channels[name].port}`;
 }
 
 /** Their names in QEMU's object tree. */
@@ -201,14 +207,18 @@ function tpmArguments(files: RunFiles): readonly string[] {
 /** Reads the parameters of a running QEMU from its argv, so that no second record is needed. */
 export function readLaunch(argv: readonly string[]): {
   readonly accelerator: string;
-  readonly port: number | undefined;
+  readonly ports: Partial<ForwardedPorts> | undefined;
   readonly hasTpm: boolean;
 } {
   const after = (option: string) => argv[argv.indexOf(option) + 1] ?? '';
-  const port = /(?:^|,)hostfwd=tcp:127\.0\.0\.1:(\d{1,5})-:22(?:,|$)/.exec(after('-netdev'))?.[1];
+  const forwards = [...after('-netdev').matchAll(/hostfwd=tcp:127\.0\.0\.1:(\d{1,5})-:(\d{1,5})(?=,|$)/g)];
+  const ports = channelNames.flatMap((name) => {
+    const found = forwards.find(([, , guest]) => Number(guest) === channels[name].port);
+    return found ? [[name, Number(found[1])] as const] : [];
+  });
   return {
     accelerator: after('-accel').split(',')[0] ?? '',
-    port: port === undefined ? undefined : Number(port),
+    ports: ports.length === 0 ? undefined : Object.fromEntries(ports),
     hasTpm: argv.includes('-tpmdev'),
   };
 }

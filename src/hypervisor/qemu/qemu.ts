@@ -104,10 +104,10 @@ async function startPrograms(
   try {
     const oemStrings = await writeOemStrings(hardware.credentials, files.credentials);
     await prepareFiles(hardware, files, confinement);
-    const port = daemon === undefined ? await freePort() : undefined;
+    const ports = daemon === undefined ? { management: await freePort(), user: await freePort() } : undefined;
     vsock = daemon === undefined ? undefined : await startVsockDaemon(daemon, place);
     tpm = hardware.tpm && (await startSwtpm(hardware.tpm, place));
-    const launch = { hardware, accelerator, firmware: platform.firmware, files, oemStrings, port };
+    const launch = { hardware, accelerator, firmware: platform.firmware, files, oemStrings, ports };
     const events = new GuestEvents();
     const { entry, qmp } = await startQemu(qemuArguments(launch), place, events.onEvent);
     return await runningMachine({ qemu: entry, vsock, tpm, qmp, events, files, consoleLog, isNew: true });

@@ -4,10 +4,11 @@ import { z } from 'zod';
 import { failure, isFailure } from '../../base/errors.ts';
 import { withSocket } from '../../base/private-socket.ts';
 import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';
+import { type ChannelName, channels } from '../../channel/channels.ts';
 import { connectVsock, hostPortSocket, listenVsock } from '../../channel/vsock.ts';
 import { swtpmProgram } from '../../tpm/virtual/swtpm.ts';
 import type { Listener, MachineEnd, RunningMachine } from '../hypervisor.ts';
-import { networkDevice, readLaunch, vsockDevice } from './arguments.ts';
+import { type ForwardedPorts, networkDevice, readLaunch, vsockDevice } from './arguments.ts';
 import { watchLogs } from './console-log.ts';
 import { exportDisk } from './disk-export.ts';
 import type { GuestEvents } from './guest-events.ts';
@@ -18,9 +19,6 @@ import { type RunFiles, removeSockets } from './run-directory.ts';
 import { ForwardedPort } from './tcp.ts';
 import { daemonState, notBooted, VsockChannel } from './vsock-channel.ts';
 import { vsockProgram } from './vsock-daemon.ts';
-
-/** The port of the guest's SSH server, over either transport. */
-const sshPort = 22;
 
 /** The time limit for the TPM to end after QEMU, in milliseconds. It writes its state before each response, so nothing is lost. */
 const tpmLimit = 2000;
@@ -43,10 +41,10 @@ export interface MachineParts {
 /** Returns the machine with these processes and this control socket. */
 export async function runningMachine(parts: MachineParts): Promise<RunningMachine> {
   const { qemu, vsock, tpm, qmp, events, files } = parts;
-  const { accelerator, port } = readLaunch(qemu.argv);
+  const { accelerator, ports } = readLaunch(qemu.argv);
   const ended = Promise.withResolvers<MachineEnd>();
   const programs = await MachinePrograms.watch(qemu, helpersOf(parts));
-  const connect = port === undefined ? vsockConnector(parts, programs) : tcpConnector(qmp, port);
+  const connect = ports === undefined ? vsockConnector(parts, programs) : tcpConnector(qmp, ports);
   const unwatch = [watchLogs(parts.consoleLog, files), watchResolver(files.etc)];
   let released = false;
 
@@ -69,7 +67,6 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
     pid: qemu.pid,
     startedAt: await startTime(qemu),
     accelerator,
-    port,
     get programs() {
       return programs.programs;
     },
@@ -101,12 +98,14 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
 
 /** Returns the helpers that QEMU's argv requires. */
 function helpersOf({ qemu, vsock, tpm }: MachineParts): readonly FoundProgram[] {
-  const { port, hasTpm } = readLaunch(qemu.argv);
+  const { ports, hasTpm } = readLaunch(qemu.argv);
   return [
-    ...(port === undefined ? [{ program: vsockProgram, entry: vsock }] : []),
+    ...(ports === undefined ? [{ program: vsockProgram, entry: vsock }] : []),
     ...(hasTpm ? [{ program: swtpmProgram, entry: tpm }] : []),
   ];
 }
+
+type Connect = RunningMachine['connect'];
 
 /** Serves a vsock port of the host; the daemon, which connects, may have a user of its own. */
 async function listenForDaemon(
@@ -121,20 +120,17 @@ async function listenForDaemon(
   return listener;
 }
 
-function vsockConnector(
-  { qmp, vsock, files, isNew }: MachineParts,
-  programs: MachinePrograms,
-): () => Promise<Duplex> {
+function vsockConnector({ qmp, vsock, files, isNew }: MachineParts, programs: MachinePrograms): Connect {
   const channel = new VsockChannel({
     isStarted: () => isVsockStarted(qmp),
     daemon: () => daemonState(vsock),
-    open: () => withSocket(files.vsockHost, (path) => connectVsock(path, sshPort)),
+    open: (port) => withSocket(files.vsockHost, (path) => connectVsock(path, port)),
     now: () => performance.now(),
   });
   let wasReached = !isNew;
-  return async () => {
+  return async (name) => {
     try {
-      const stream = await channel.connect();
+      const stream = await channel.connect(channels[name].port);
       wasReached = true;
       return stream;
     } catch (error) {
@@ -158,12 +154,24 @@ async function isVsockStarted(qmp: Qmp): Promise<boolean> {
   }
 }
 
-function tcpConnector(qmp: Qmp, port: number): () => Promise<Duplex> {
-  const forwarded = new ForwardedPort(port);
-  return async () => {
-    if (await isInterfaceUp(qmp)) return forwarded.connect();
-    throw notBooted();
+function tcpConnector(qmp: Qmp, ports: Partial<ForwardedPorts>): Connect {
+  const forwarded = new Map<ChannelName, ForwardedPort>();
+  return async (name) => {
+    if (!(await isInterfaceUp(qmp))) throw notBooted();
+    const port = forwarded.get(name) ?? forwardedPort(ports, name);
+    forwarded.set(name, port);
+    return port.connect();
   };
+}
+
+/** @throws HoldfastError `channel.refused` for a machine that an earlier version of Holdfast started. */
+function forwardedPort(ports: Partial<ForwardedPorts>, name: ChannelName): ForwardedPort {
+  const port = ports[name];
+  if (port !== undefined) return new ForwardedPort(port);
+  throw failure('channel.refused', `the machine was started without a port for its ${name} channel`, {
+    why: 'an earlier version of Holdfast started it',
+    next: 'run `holdfast restart`',
+  });
 }
 
 const rxFilters = z.array(z.object({ 'multicast-table': z.array(z.string()) }));

@@ -14,13 +14,13 @@ export interface VsockParts {
   /** Returns whether the guest has a driver, according to QEMU. */
   isStarted(): Promise<boolean>;
   daemon(): Promise<DaemonState>;
-  /** Connects to the SSH server. */
-  open(): Promise<Duplex>;
+  /** Connects to a port of the guest. */
+  open(port: number): Promise<Duplex>;
   now(): number;
 }
 
 /**
- * The channel to the guest through vhost-device-vsock 0.3.0, which has a defect: its only worker ends silently when a client
+ * The way to the guest's channels through vhost-device-vsock 0.3.0, which has a defect: its only worker ends silently when a client
  * connects or disconnects while the device is stopped (`process_tx` fails on a queue that is not ready). So no client may
  * connect before the device has started, and a worker that has ended must be detected.
  */
@@ -35,11 +35,11 @@ export class VsockChannel {
   }
 
   /** @throws HoldfastError `channel.refused`, `channel.timeout`; `vsock.gone` when no later attempt can succeed. */
-  async connect(): Promise<Duplex> {
+  async connect(port: number): Promise<Duplex> {
     await this.#checkDaemon();
     if (!(await this.#isReady())) throw notBooted();
     try {
-      return await this.#parts.open();
+      return await this.#parts.open(port);
     } catch (error) {
       // without a server in the guest the connection is refused at once, even on a busy host
       this.#wasSilent = isFailure(error, 'channel.timeout');

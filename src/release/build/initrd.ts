@@ -9,7 +9,9 @@ import { systemCallFilter } from './system-call-filter.ts';
 
 /** The applets of busybox: links to it. */
 const applets =
-  'sh base64 cat chroot cp echo grep head insmod mkdir mount rm sed sleep sync tail tr umount'.split(' ');
+  'sh base64 cat chroot cp echo grep head insmod ln mkdir mount rm sed sleep sync tail tr umount unshare'.split(
+    ' ',
+  );
 
 const directories = [
   'bin',
@@ -21,6 +23,7 @@ const directories = [
   'run',
   'sys',
   'sysroot',
+  'view',
 ];
 
 /** The root hash's signature, in the initrd. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { describe, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
+import type { ChannelName } from '../../channel/channels.ts';
 import type { CommandEnd, GuestCommand, StartCommand } from '../../channel/guest.ts';
 import {
   decodeEnd,
@@ -54,10 +55,10 @@ export async function hold(
   }
 }
 
-/** Returns a function that starts commands through the supervisor's session. It throws as `ask` and `Session.start` do. */
-export function startThrough(socketPath: string): StartCommand {
+/** Returns a function that starts commands through the supervisor's session of a channel. It throws as `ask` and `Session.start` do. */
+export function startThrough(socketPath: string, channel: ChannelName): StartCommand {
   return async (argv, terminal) => {
-    const socket = await send(socketPath, { verb: 'exec', argv, terminal });
+    const socket = await send(socketPath, { verb: 'exec', channel, argv, terminal });
     return new Promise((resolve, reject) => {
       const { command, take, lose, fail } = commandOver(socket);
       receive(

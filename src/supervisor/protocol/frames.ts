@@ -6,7 +6,7 @@ import { type CommandEnd, type GuestSignal, guestSignals, isSignalName } from '.
  * of the payload (four bytes, big-endian), payload. Every `exec` loads this file and the client, so they import nothing that
  * takes time to load.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 export const frameTypes = {
   /** Client, first and once: JSON with `version`, `verb` (the name of the request) and its parameters. */

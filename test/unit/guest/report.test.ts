@@ -9,8 +9,8 @@ const answers = {
   slot: 'A',
   uptime: '73.42 120.99',
   memory: 'MemTotal:         993656 kB\nMemAvailable:     812000 kB',
-  data: ' 1B-blocks    Used\n10464022528 2469888',
-  logs: ' 1B-blocks    Used\n1020702720 9150464',
+  data: ' 1B-blocks    Used Avail IFree\n10464022528 2469888 10000000000 655000',
+  logs: ' 1B-blocks    Used Avail IFree\n1020702720 9150464 1000000000 65000',
   rootHash: `holdfast.root=${'ab'.repeat(32)}`,
   verity: '0 700416 verity V',
   secureBoot: '   1',
@@ -18,6 +18,8 @@ const answers = {
   addresses:
     '[{"ifname":"ens3","addr_info":[{"family":"inet","local":"10.0.2.15","prefixlen":24},{"family":"inet6","local":"fec0::1"}]},{}]',
   degraded: '',
+  users: '',
+  asReleased: '',
 };
 
 function output(changes: Readonly<Record<string, string | undefined>> = {}): string {
@@ -33,14 +35,16 @@ test('parses all answers', () => {
     slot: 'A',
     uptime: 73.42,
     memory: { total: 993656 * 1024, available: 812000 * 1024 },
-    data: { size: 10464022528, used: 2469888 },
-    logs: { size: 1020702720, used: 9150464 },
+    data: { size: 10464022528, used: 2469888, isFull: false },
+    logs: { size: 1020702720, used: 9150464, isFull: false },
     rootHash: 'ab'.repeat(32),
     verity: 'verified',
     secureBoot: true,
     lockdown: 'integrity',
     addresses: ['10.0.2.15', 'fec0::1'],
     degraded: [],
+    users: [],
+    asReleased: false,
   });
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claims } from '../../../src/audit/claims.ts';
 import { failure } from '../../../src/base/errors.ts';
-import type { CommandResult } from '../../../src/channel/guest.ts';
+import type { CommandResult, Guest } from '../../../src/channel/guest.ts';
 import { coreClaims, problemsOf } from '../../../src/update/health.ts';
 import { rootHash } from '../../../src/verity/root-hash.ts';
 import { guestThat } from '../../support/guest.ts';
@@ -36,9 +36,11 @@ function guest(answers: {
 
 const health = { commands: [{ argv: ['check'], seconds: 1 }], containers: ['gateway'] };
 const silent = async () => [];
+/** The same guest over both channels. */
+const both = (guest: Guest) => ({ guest, users: guest });
 
 test('a healthy trial of the expected release has no problem', async () => {
-  assert.deepEqual(await problemsOf(guest({ command: 'ok' }), silent, expected, health), []);
+  assert.deepEqual(await problemsOf(both(guest({ command: 'ok' })), silent, expected, health), []);
 });
 
 test('names all problems, not only the first', async () => {
@@ -48,7 +50,7 @@ test('names all problems, not only the first', async () => {
     { id: 'ab-servicing', verdict: 'fail' as const, evidence: 'on trial' },
     { id: 'secure-boot', verdict: 'pass' as const, evidence: 'on' },
   ];
-  assert.deepEqual(await problemsOf(ill, audit, expected, health), [
+  assert.deepEqual(await problemsOf(both(ill), audit, expected, health), [
     'services failed: gateway.service',
     'the audit fails: lockdown (none)',
     'the container gateway does not run',
@@ -63,7 +65,7 @@ test('rejects a trial in another slot or of another release', async () => {
     ['nonsense', /cannot read the slot that the guest reports/],
     ['B\nquiet\n', /cannot read the slot that the guest reports/],
   ] as const) {
-    const [found] = await problemsOf(guest({ running, command: 'ok' }), silent, expected, health);
+    const [found] = await problemsOf(both(guest({ running, command: 'ok' })), silent, expected, health);
     if (typeof problem === 'string') assert.equal(found, problem);
     else assert.match(found ?? '', problem);
   }

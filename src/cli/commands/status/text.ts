@@ -38,12 +38,19 @@ export function statusText(status: MachineStatus): string {
     ['encrypted', encryptionText(status)],
     ['logs', guest && useText(guest.logs.size, guest.logs.size - guest.logs.used)],
     ['autostart', status.autostart ? 'on' : 'off'],
-    ...(guest?.degraded ?? []).map((text) => ['degraded', text] as const),
+    ...degradedTexts(guest).map((text) => ['degraded', text] as const),
+    ...(guest?.users ?? []).map((text) => ['user channel', text] as const),
     ['guest', status.guestProblem],
   ];
   return rows
     .flatMap(([label, text]) => (text === undefined ? [] : `${label.padEnd(14)} ${oneLine(text)}`))
     .join('\n');
+}
+
+function degradedTexts(guest: MachineStatus['guest']): readonly string[] {
+  if (!guest) return [];
+  const full = (['data', 'logs'] as const).filter((name) => guest[name].isFull);
+  return [...guest.degraded, ...full.map((name) => `${name} is full: nothing more can be written there`)];
 }
 
 /** Returns nothing about a program that runs as it should. */
@@ -111,8 +118,8 @@ export function listText(list: readonly MachineStatus[]): string {
   return columns(header, rows);
 }
 
-function stateText({ state, problem }: MachineStatus): string {
-  if (state !== 'failed') return state;
+function stateText({ state, problem, guest }: MachineStatus): string {
+  if (state !== 'failed') return guest?.asReleased ? `${state} as released` : state;
   const why = problem === undefined ? ': its processes ended without a shutdown' : '';
   return `failed${why}; run \`holdfast start\` to start it again`;
 }

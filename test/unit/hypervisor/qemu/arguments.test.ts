@@ -34,7 +34,7 @@ const launch: Launch = {
   firmware: '/usr/share/OVMF/code.fd',
   files,
   oemStrings: ['/home/m/run/credentials/0'],
-  port: undefined,
+  ports: undefined,
 };
 
 /** The values of an option that may be given several times. */
@@ -104,19 +104,23 @@ test('credentials are passed by file, never by content', () => {
   assert.ok(!argv.some((word) => word.includes('holdfast.key')));
 });
 
-test('over TCP there is one port on the loopback interface and no vsock device', () => {
-  const argv = qemuArguments({ ...launch, hardware: { ...hardware, transport: 'tcp' }, port: 40022 });
-  assert.deepEqual(valuesOf(argv, '-netdev'), ['user,id=network,hostfwd=tcp:127.0.0.1:40022-:22']);
+const ports = { management: 40222, user: 40022 };
+
+test('over TCP there is one port for each channel on the loopback interface and no vsock device', () => {
+  const argv = qemuArguments({ ...launch, hardware: { ...hardware, transport: 'tcp' }, ports });
+  assert.deepEqual(valuesOf(argv, '-netdev'), [
+    'user,id=network,hostfwd=tcp:127.0.0.1:40222-:222,hostfwd=tcp:127.0.0.1:40022-:22',
+  ]);
   assert.ok(!argv.some((word) => word.includes('vsock')));
 });
 
 test('the argv of a running machine identifies it and its parameters', () => {
-  const tcp = { ...launch, hardware: { ...hardware, transport: 'tcp' as const }, port: 40022 };
+  const tcp = { ...launch, hardware: { ...hardware, transport: 'tcp' as const }, ports };
   const running = ['qemu-system-x86_64', ...qemuArguments(tcp)];
-  assert.deepEqual(readLaunch(running), { accelerator: 'tcg', port: 40022, hasTpm: true });
+  assert.deepEqual(readLaunch(running), { accelerator: 'tcg', ports, hasTpm: true });
   assert.deepEqual(readLaunch(['qemu', ...qemuArguments({ ...launch, accelerator: 'kvm' })]), {
     accelerator: 'kvm',
-    port: undefined,
+    ports: undefined,
     hasTpm: true,
   });
   assert.ok(isQemuOf(running, files));

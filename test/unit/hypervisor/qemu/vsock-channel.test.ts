@@ -30,52 +30,52 @@ function guest() {
 
 test('no connection is made before the device has started and the daemon had time to follow', async () => {
   const { state, channel } = guest();
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   state.isStarted = true;
   state.now = 1000;
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   state.now = 1499;
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   assert.equal(state.opened, 0);
   state.now = 1500;
-  assert.ok(await channel.connect());
+  assert.ok(await channel.connect(22));
   // stopped and started again: the time starts again
   state.isStarted = false;
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   state.isStarted = true;
   state.now = 2000;
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   assert.equal(state.opened, 1);
 });
 
 test('the channel is lost when the daemon or its worker has ended', async () => {
   const ended = guest();
   ended.state.daemon = 'gone';
-  await assert.rejects(ended.channel.connect(), { code: 'vsock.gone' });
+  await assert.rejects(ended.channel.connect(22), { code: 'vsock.gone' });
   const stuck = guest();
-  await assert.rejects(stuck.channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(stuck.channel.connect(22), { code: 'channel.refused' });
   stuck.state.daemon = 'idle';
-  await assert.rejects(stuck.channel.connect(), { code: 'vsock.gone' });
+  await assert.rejects(stuck.channel.connect(22), { code: 'vsock.gone' });
 });
 
 test('a daemon with unknown thread names counts as working until a timeout', async () => {
   const { state, channel } = guest();
   Object.assign(state, { daemon: 'idle', isStarted: true });
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   state.now = 500;
-  assert.ok(await channel.connect());
+  assert.ok(await channel.connect(22));
   state.isSilent = true;
-  await assert.rejects(channel.connect(), { code: 'channel.timeout' });
-  await assert.rejects(channel.connect(), { code: 'vsock.gone' });
+  await assert.rejects(channel.connect(22), { code: 'channel.timeout' });
+  await assert.rejects(channel.connect(22), { code: 'vsock.gone' });
 });
 
 test('the channel waits for a slow guest behind a working daemon', async () => {
   const { state, channel } = guest();
   Object.assign(state, { isStarted: true, isSilent: true });
-  await assert.rejects(channel.connect(), { code: 'channel.refused' });
+  await assert.rejects(channel.connect(22), { code: 'channel.refused' });
   state.now = 500;
   for (let count = 0; count < 3; count++)
-    await assert.rejects(channel.connect(), { code: 'channel.timeout' });
+    await assert.rejects(channel.connect(22), { code: 'channel.timeout' });
 });
 
 test('the state of a daemon follows from its threads', async () => {

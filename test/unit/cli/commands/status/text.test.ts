@@ -40,14 +40,16 @@ const running: MachineStatus = {
     slot: 'A',
     uptime: 3725.5,
     memory: { total: GiB, available: (768 * MiB) as Bytes },
-    data: { size: (10 * GiB) as Bytes, used: GiB },
-    logs: { size: GiB, used: (16 * MiB) as Bytes },
+    data: { size: (10 * GiB) as Bytes, used: GiB, isFull: false },
+    logs: { size: GiB, used: (16 * MiB) as Bytes, isFull: false },
     rootHash: rootHash.parse('ab'.repeat(32)),
     verity: 'verified',
     secureBoot: true,
     lockdown: 'integrity',
     addresses: ['10.0.2.15'],
     degraded: [],
+    users: [],
+    asReleased: false,
   },
 };
 
