@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describe, HoldfastError } from '../base/errors.ts';
+import { channels } from '../channel/channels.ts';
 import { printRules } from '../guest/firewall.ts';
 import { chain, chainLines, parseRules } from '../guest/firewall-file.ts';
 import type { FirewallRule } from '../guest/firewall-rule.ts';
@@ -35,12 +36,15 @@ const mask: Readonly<Record<Family, string>> = {
  * minute is dropped.
  */
 export function bruteForceRules(family: Family): string[] {
-  const recent = (what: string) => `-m recent ${what} --name ssh --mask ${mask[family]} --rsource`;
-  const ssh = '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW';
-  return [
-    `${ssh} ${recent('--rcheck --seconds 60 --hitcount 3')} -j DROP`,
-    `${ssh} ${recent('--set')} -j ACCEPT`,
-  ];
+  const lists = { ssh: channels.user.port, management: channels.management.port };
+  return Object.entries(lists).flatMap(([list, port]) => {
+    const recent = (what: string) => `-m recent ${what} --name ${list} --mask ${mask[family]} --rsource`;
+    const start = `-A INPUT -p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW`;
+    return [
+      `${start} ${recent('--rcheck --seconds 60 --hitcount 3')} -j DROP`,
+      `${start} ${recent('--set')} -j ACCEPT`,
+    ];
+  });
 }
 
 /** RFC 4861: without router and neighbour messages there is no IPv6 at all. */

@@ -1,4 +1,5 @@
 import { failure, misuse } from '../base/errors.ts';
+import { channels } from '../channel/channels.ts';
 import type { Guest } from '../channel/guest.ts';
 import type { Transport } from '../hypervisor/hypervisor.ts';
 import { changeAllowed, replaceAllowed } from './firewall.ts';
@@ -13,7 +14,7 @@ import {
 
 /**
  * Allows a service, now and at every boot. A rule that exists takes over the comment, if one is given.
- * @param transport of the machine: TCP port 22 may be its channel.
+ * @param transport of the machine: the TCP ports of the channels may be its own.
  * @returns false when nothing changed.
  * @throws HoldfastError `firewall.channel`, `firewall.families`, `firewall.full`; those of `changeAllowed`.
  */
@@ -37,8 +38,9 @@ export async function resetFirewall(guest: Guest): Promise<void> {
 
 /** Rejects rules for the channel, and those that allow nothing. @throws HoldfastError `firewall.channel`, `firewall.families` (exit code 2). */
 export function checkRule(rule: FirewallRule, transport: Transport): void {
-  if (transport === 'tcp' && coversPort(rule, 'tcp', 22)) {
-    throw misuse('firewall.channel', 'TCP port 22 is the channel of this machine', {
+  const taken = Object.values(channels).find(({ port }) => coversPort(rule, 'tcp', port));
+  if (transport === 'tcp' && taken) {
+    throw misuse('firewall.channel', `TCP port ${taken.port} is a channel of this machine`, {
       why: 'it was deployed with --transport tcp, which allows three connections a minute from each address',
       next: 'allow other ports',
     });

@@ -130,7 +130,8 @@ acceptenv LC_*
 authenticationmethods publickey`,
   passwords: 'systemd-network !*\nroot *\nsshd !*\n_apt *\nholdfast *',
   keys: `${hostKey}\n${identity}`,
-  'vsock-listeners': 'v_str LISTEN 0      0      *:22 *:*   ',
+  'vsock-listeners': `v_str LISTEN 0      0      *:22 *:*   
+v_str LISTEN 0      0      *:222 *:*   `,
   processes: 'systemd\nkthreadd\nkworker/0:0-events\nsystemd-logind\nsshd\nsshd-session\nbash',
   'package-managers': '/usr/bin/bash',
   'release-version': '13.7.20261121',

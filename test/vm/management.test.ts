@@ -49,6 +49,7 @@ const kinds: Readonly<Record<string, string>> = {
   garbage: 'head -c 4096 /dev/urandom >"$1"',
   'a directory': 'mkdir "$1"',
   'a pipe': 'mkfifo "$1"',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell
   'a loop of links': 'ln -s "${1##*/}" "$1"',
 };
 

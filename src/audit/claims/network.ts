@@ -1,3 +1,4 @@
+import { channels } from '../../channel/channels.ts';
 import { isAllowed } from '../../guest/firewall-file.ts';
 import { describeRule, type FirewallRule } from '../../guest/firewall-rule.ts';
 import type { Family } from '../../guest/firewall-source.ts';
@@ -77,6 +78,10 @@ function allowedText(allowed: readonly FirewallRule[]): string {
   return `also allowed: ${allowed.map(describeRule).join(', ') || 'nothing'}`;
 }
 
+function isChannelPort(port: number): boolean {
+  return Object.values(channels).some((channel) => channel.port === port);
+}
+
 interface Listener {
   readonly protocol: string;
   readonly address: string;
@@ -131,7 +136,7 @@ export const networkClaims = [
       const isExpected = ({ protocol, address, port }: Listener) =>
         loopback.test(address) ||
         (protocol === 'udp' && dhcpPorts.includes(port)) ||
-        (protocol === 'tcp' && port === 22 && configuration.transport === 'tcp') ||
+        (protocol === 'tcp' && configuration.transport === 'tcp' && isChannelPort(port)) ||
         isAllowed(allowed, protocol, port) ||
         isForContainers(networks, { address, port });
       const problems = listeners

@@ -108,11 +108,12 @@ test('the expected kernel settings are those of the image', async () => {
 });
 
 test('with SSH over TCP, its rules are expected, and the claim about vsock is off', () => {
-  const rules = (mask: string) =>
+  const channelRules = (port: number, list: string, mask: string) =>
     ['--rcheck --seconds 60 --hitcount 3 MASK -j DROP', '--set MASK -j ACCEPT']
-      .map((rule) => rule.replace('MASK', `--name ssh --mask ${mask} --rsource`))
-      .map((rule) => `-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent ${rule}\n`)
+      .map((rule) => rule.replace('MASK', `--name ${list} --mask ${mask} --rsource`))
+      .map((rule) => `-A INPUT -p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW -m recent ${rule}\n`)
       .join('');
+  const rules = (mask: string) => channelRules(22, 'ssh', mask) + channelRules(222, 'management', mask);
   const last = '-A INPUT -j HOLDFAST';
   const [ipv4, ipv6] = [rules('255.255.255.255'), rules('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')];
   const good = {

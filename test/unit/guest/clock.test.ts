@@ -19,7 +19,7 @@ function simulate(offset: number, trips: readonly number[]) {
       commands.push(argv.join(' '));
       wall += trip / 2;
       let stdout = '';
-      if (argv[0] === 'date') {
+      if (argv[1]?.startsWith('+')) {
         const time = Math.round(wall + guest.offset);
         stdout = `${Math.floor(time / 1000)}.${String(time % 1000).padStart(3, '0')}000000\n`;
       } else {
@@ -141,7 +141,7 @@ test('checks the clock at once, every minute, and after the host slept', async (
   host.slept = 3_600_000;
   await pass(1);
   assert.deepEqual(offsets, [0, 0, -3_600_000]);
-  assert.match(commands.at(-1) ?? '', /^sudo -n date --utc --set=\+3600\.000 seconds$/);
+  assert.match(commands.at(-1) ?? '', /^date --utc --set=\+3600\.000 seconds$/);
   await pass(60);
   assert.deepEqual(offsets, [0, 0, -3_600_000, 0], 'sleep is not taken for a clock that goes wrong');
   await session.close();

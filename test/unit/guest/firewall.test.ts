@@ -125,11 +125,11 @@ test('a rule applies to both families, or to that of its source or protocol', ()
 test('rejects rules that allow nothing, and rules for the channel', () => {
   for (const bad of [rule('icmp', '2001:db8::/32'), rule('icmpv6', '192.0.2.0/24')])
     assert.throws(() => checkRule(bad, 'vsock'), { code: 'firewall.families', exitCode: 2 });
-  for (const bad of [rule('tcp/22'), rule('tcp/1-65535'), rule('tcp/20-22', '192.0.2.7')]) {
+  for (const bad of [rule('tcp/22'), rule('tcp/1-65535'), rule('tcp/20-22', '192.0.2.7'), rule('tcp/222')]) {
     assert.throws(() => checkRule(bad, 'tcp'), { code: 'firewall.channel', exitCode: 2 });
     checkRule(bad, 'vsock');
   }
-  for (const good of [rule('udp/22'), rule('tcp/23-65535'), rule('tcp/1-21'), rule('icmp')])
+  for (const good of [rule('udp/22'), rule('tcp/223-65535'), rule('tcp/1-21'), rule('icmp')])
     checkRule(good, 'tcp');
 });
 
