@@ -51,7 +51,7 @@ async function ifFree<T, U>(path: string, otherwise: U, work: () => Promise<T>):
   }
 }
 
-export interface StartOptions {
+export interface MachineStart {
   /** Prepares what this start alone needs: called under the machine's lock, unless the machine runs. */
   readonly handOver?: () => Promise<void>;
   /** Leaves out everything that the machine has kept, until the next start by a command. */
@@ -64,13 +64,13 @@ export interface StartOptions {
  * @throws HoldfastError `lock.held`, `machine.stopping`, `machine.running` when it does not run as released but should, and why it
  *   could not be started.
  */
-export function startMachine(machine: Machine, options: StartOptions = {}): Promise<boolean> {
+export function startMachine(machine: Machine, options: MachineStart = {}): Promise<boolean> {
   return machine.locked('start', () => startLocked(machine, options));
 }
 
 async function startLocked(
   machine: Machine,
-  { handOver, asReleased = false }: StartOptions,
+  { handOver, asReleased = false }: MachineStart,
 ): Promise<boolean> {
   const { secrets } = machine.paths;
   const power = await powerState(machine);

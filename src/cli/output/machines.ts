@@ -72,7 +72,11 @@ export const recoveryOutput = z.union([
   }),
 ]);
 
-const use = z.strictObject({ size: bytesField, used: bytesField });
+const use = z.strictObject({
+  size: bytesField,
+  used: bytesField,
+  isFull: z.boolean().describe('Whether nothing more can be written'),
+});
 
 const guest = z
   .strictObject({
