@@ -4,6 +4,7 @@ import { type Bound, bounds } from '../../src/channel/bounds.ts';
 import { formatDuration } from '../../src/cli/terminal/progress.ts';
 import { geometry } from '../../src/firmware/geometry.ts';
 import { ruleLimit } from '../../src/guest/firewall-rule.ts';
+import { archiveLimits } from '../../src/tar/limits.ts';
 import { mostConnections } from '../../src/tpm/broker/broker.ts';
 import { longestMessage } from '../../src/tpm/codec/message.ts';
 import { markdownTable } from './markdown.ts';
@@ -33,6 +34,12 @@ function boundsReference(): string {
       formatSize(longestMessage),
       `${mostConnections} connections`,
       'rejected ([TPM broker](tpm-broker.md))',
+    ],
+    [
+      'archive of a copy out of the guest',
+      '',
+      `${archiveLimits.entries.toLocaleString('en')} entries`,
+      '`copy` fails ([Copy](copy.md#limits))',
     ],
     ["the supervisor's log, which has one predecessor", formatSize(MiB), '', 'moved to its predecessor'],
   ];
