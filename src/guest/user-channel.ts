@@ -8,7 +8,7 @@ import { systemRoot } from './system-root.ts';
  */
 export const userProblems = `(
 root=${systemRoot}
-first() { timeout 10 "$@" 2>&1 </dev/null | head -c 200 | head -n 1; }
+first() { timeout 10 "$@" 2>&1 </dev/null | tr -c ' -~\\n' '?' | head -c 200 | head -n 1; }
 if [ ! -f $root/etc/ssh/sshd_config ]; then echo 'sshd it is missing, or not a file'
 elif ! timeout 10 sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key 2>/dev/null </dev/null; then
   echo "sshd $(first sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key)"

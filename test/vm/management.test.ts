@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
+import { until } from '../../src/base/until.ts';
 import type { MachineStatus } from '../../src/lifecycle/status.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { parseMachineName } from '../../src/machine/paths.ts';
 import { guestOf } from '../../src/supervisor/guest.ts';
+import { startMachine } from '../../src/supervisor/power.ts';
 import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
 
 /*
@@ -48,7 +50,6 @@ const kinds: Readonly<Record<string, string>> = {
   'an empty file': ': >"$1"',
   garbage: 'head -c 4096 /dev/urandom >"$1"',
   'a directory': 'mkdir "$1"',
-  'a pipe': 'mkfifo "$1"',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell
   'a loop of links': 'ln -s "${1##*/}" "$1"',
 };
@@ -126,21 +127,20 @@ test('programs of the guest are never those of the host', async () => {
   assert.doesNotMatch(await expectDone(['drift', ...word]), /^forged/m);
 });
 
-test('a machine that starts with broken files and masked units is managed, and given back', async () => {
-  await manage(replaceAll(kinds['a pipe'] ?? ''));
+test('a machine that starts with pipes for files and with masked units is managed, and given back', async () => {
+  await manage(replaceAll('mkfifo "$1"'));
   await manage(`cd /run/guest/etc/systemd/system
     for unit in sshd-vsock.socket sshd-vsock@.service sshd.service systemd-journald.service firewall.service; do
       ln -sf /dev/null $unit
     done`);
   await expectDone(['stop', '--force', ...word]);
-  const started = await holdfast(['start', ...word], { timeoutMs: 240_000 });
-  assert.ok([0, 1].includes(started.code), started.stderr);
-  const seen = await status();
-  assert.equal(seen.guestProblem, undefined);
-  assert.ok(seen.guest?.users.some((each) => each.includes('sshd_config')));
+  await startMachine(machine); // `start` would wait for the end of a boot that hangs
+  const seen = await until({ within: 300_000, every: 1000 }, async () => (await status()).guest);
+  assert.ok(seen?.users.some((each) => each.includes('sshd_config')));
   for (const path of ['/etc', '/home', '/root'])
     await expectDone(['drift', '--reset', '--yes', path, ...word]);
-  await expectDone(['restart', ...word]);
+  await expectDone(['stop', '--force', ...word]);
+  await expectDone(['start', ...word]);
   assert.deepEqual((await status()).guest?.users, []);
   assert.equal((await expectDone(['exec', ...word, '--', 'sudo', 'echo', 'back'])).trim(), 'back');
 });
