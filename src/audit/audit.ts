@@ -31,6 +31,8 @@ export interface AuditReport {
   /** Version of the running release; undefined when it cannot be read or is not signed. */
   readonly release: string | undefined;
   readonly rootHash: string | undefined;
+  /** Whether nothing that the machine has kept took part in this start. */
+  readonly asReleased: boolean;
   readonly results: readonly Result[];
 }
 
@@ -53,6 +55,7 @@ export async function auditMachine(machine: Machine, signal: AbortSignal): Promi
     time: new Date().toISOString(),
     release: manifest?.version,
     rootHash: manifest?.root.rootHash,
+    asReleased: 'value' in facts.asReleased && facts.asReleased.value,
     results: judgeAll(claims, answers, facts),
   };
 }

@@ -10,6 +10,7 @@ import { type DiskTables, readTables } from '../disk/growth.ts';
 import type { SecureBootKeys } from '../firmware/secure-boot.ts';
 import type { VariableStore } from '../firmware/store.ts';
 import { readVariableStore } from '../firmware/store-file.ts';
+import { isAsReleased } from '../machine/as-released.ts';
 import { secureBootKeys } from '../machine/boot-keys.ts';
 import type { MachineConfiguration } from '../machine/configuration.ts';
 import { machineNames } from '../machine/list.ts';
@@ -44,6 +45,8 @@ export interface ChannelKeyDigests {
 /** Facts about a machine that the host knows without its guest. */
 export interface HostFactTypes {
   readonly configuration: MachineConfiguration;
+  /** Whether the machine was started as released. */
+  readonly asReleased: boolean;
   /** The releases that the machine's slots may hold; their signatures were verified. */
   readonly releases: readonly {
     readonly digest: Sha256;
@@ -85,6 +88,7 @@ export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
   const { images } = hostHypervisor(home);
   const [
     configuration,
+    asReleased,
     releases,
     variables,
     certificates,
@@ -96,6 +100,7 @@ export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
     otherKeys,
   ] = await Promise.all([
     fact(read),
+    fact(isAsReleased(paths.secrets)),
     fact(read.then((configuration) => readReleases(home, configuration))),
     fact(readVariableStore(paths.variables)),
     fact(secureBootKeys(home)),
@@ -108,6 +113,7 @@ export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
   ]);
   return {
     configuration,
+    asReleased,
     releases,
     variables,
     certificates,

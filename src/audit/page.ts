@@ -18,14 +18,23 @@ const classes: Readonly<Record<Verdict, string>> = {
   'not applicable': 'none',
 };
 
+/** What an audit in each way can exclude. */
+export const ways = {
+  ordinary:
+    "The machine had started with everything that it has kept. Its answers came from programs of its verified root, next to the running system. This does not exclude an attacker who is root in the running guest: root can change the kernel's memory of mounts, processes and programs, and so the answers. An audit of a start as released excludes everything that an attacker has left on the disk.",
+  asReleased:
+    'The machine had started as released: nothing that it has kept took part, so nothing that an attacker has left on its disk could answer. This does not exclude a defect of the release itself.',
+} as const;
+
 /** Returns the report as one self-contained page: no scripts, nothing fetched, and no text of the guest is markup. */
 export function auditPage(report: AuditReport): string {
-  const { machine, release, rootHash, time, results } = report;
+  const { machine, release, rootHash, time, asReleased, results } = report;
   const facts: readonly (readonly [string, string])[] = [
     ['Machine', machine],
     ['Release', release ?? 'could not be read'],
     ['Root hash', rootHash ?? 'could not be read'],
     ['Time', time],
+    ['Start', asReleased ? 'as released' : 'ordinary'],
     ['Result', summary(results)],
   ];
   return `<!doctype html>
@@ -47,8 +56,7 @@ ${facts.map(([name, text]) => `<tr><th scope="row">${name}</th><td>${escapeHtml(
 <tr><th>Claim</th><th>Statement</th><th>Verdict</th><th>Evidence</th><th>What it does not stop</th></tr>
 ${results.map(row).join('\n')}
 </table>
-<p>Evidence from the guest is what its kernel and its verified root answered over the channel. Who has taken over the
-running kernel can answer falsely until the next start; the checks on the host do not depend on the guest.</p>
+<p>${ways[asReleased ? 'asReleased' : 'ordinary']} The checks on the host do not depend on the guest.</p>
 </body>
 </html>
 `;

@@ -181,6 +181,7 @@ const empty = { problem: 'empty' } as const;
 
 export const goodFacts: HostFactTypes = {
   configuration,
+  asReleased: false,
   releases: [
     {
       digest: sha256.parse(digest),

@@ -73,6 +73,8 @@ function diskText(target: keyof typeof disks, encrypted: boolean): string {
   return `/dev/${disks[target]}, ${encrypted ? 'encrypted' : 'not encrypted, by choice'}`;
 }
 
+const inMemory = notApplicable('the machine was started as released: what it writes is in memory');
+
 function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): Claim {
   const target = `/${name}`;
   const layers = `/var/.eflow/overlays/${name}`;
@@ -85,8 +87,9 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
     fooledBy: 'Root in the guest mounts in a namespace of its own: processes there see another directory.',
     notStopped: `Changes in ${target} persist over restarts: they are the machine's own, and not verified.`,
     guest: { mounts, volumes, writes },
-    host: ['configuration'],
-    judge: (guest, { configuration: { encryption } }) => {
+    host: ['configuration', 'asReleased'],
+    judge: (guest, { configuration: { encryption }, asReleased }) => {
+      if (asReleased) return inMemory;
       const { found, problems } = mountAt(guest.mounts, target);
       if (!found) return fail(problems.join('; '));
       if (found.type !== 'overlay') problems.push(`${target} is ${found.type} from ${found.source}`);
@@ -118,8 +121,9 @@ export const writableClaims = [
     notStopped:
       "Without --encrypt-data, a user who can read the host's disk file can read Data and Log; with it, a user who also has the machine's directory on the host still can (docs/reference/encrypted-data.md).",
     guest: { mounts, volumes, writes: writeProbe('/var') },
-    host: ['configuration'],
-    judge: (guest, { configuration: { encryption } }) => {
+    host: ['configuration', 'asReleased'],
+    judge: (guest, { configuration: { encryption }, asReleased }) => {
+      if (asReleased) return inMemory;
       const encrypted = encryption !== undefined;
       return unless(
         wrongMount(guest, '/var', encrypted),
@@ -136,8 +140,9 @@ export const writableClaims = [
     fooledBy: 'Root in the guest can stop the journal from writing.',
     notStopped: 'Root in the guest can delete its journal.',
     guest: { mounts, volumes, journal, writes: writeProbe('/logs') },
-    host: ['configuration'],
-    judge: (guest, { configuration: { encryption } }) => {
+    host: ['configuration', 'asReleased'],
+    judge: (guest, { configuration: { encryption }, asReleased }) => {
+      if (asReleased) return inMemory;
       const encrypted = encryption !== undefined;
       const problems = wrongMount(guest, '/logs', encrypted);
       const device = mountAt(guest.mounts, '/logs').found?.device;
@@ -161,8 +166,9 @@ export const writableClaims = [
     fooledBy: 'Root in the guest can set the time of the file.',
     notStopped: 'Data written in the last seconds before a loss of power may be lost, unless it was synced.',
     guest: { firstWritten },
-    host: [],
-    judge: ({ firstWritten: { written, booted } }) => {
+    host: ['asReleased'],
+    judge: ({ firstWritten: { written, booted } }, { asReleased }) => {
+      if (asReleased) return inMemory;
       const time = (seconds: number) => new Date(seconds * 1000).toISOString();
       if (written > booted - clockTolerance)
         return notApplicable('the machine has not been restarted yet; audit it again after a restart');

@@ -8,6 +8,7 @@ export const auditOutput = z.strictObject({
   time: timeField.describe('When the audit ended'),
   release: versionField.optional().describe('Version of the running release; absent if it is not signed'),
   rootHash: digestField.optional().describe('dm-verity root hash of that release'),
+  asReleased: z.boolean().describe('Whether nothing that the machine has kept took part in its start'),
   results: z.array(
     z.strictObject({
       id: z.string().describe('Stable name of the claim'),

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { AuditReport, Result } from '../../../src/audit/audit.ts';
 import { judgeAll } from '../../../src/audit/audit.ts';
 import { claims } from '../../../src/audit/claims.ts';
-import { auditPage, escapeHtml, summary } from '../../../src/audit/page.ts';
+import { auditPage, escapeHtml, summary, ways } from '../../../src/audit/page.ts';
 import { parseMachineName } from '../../../src/machine/paths.ts';
 import { anyCharacter } from '../../support/any-character.ts';
 import { answersWith, factsWith, rootHash } from '../../support/audit-evidence.ts';
@@ -15,6 +15,7 @@ const report: AuditReport = {
   time: '2026-11-22T18:00:00.000Z',
   release: '13.7.20261121',
   rootHash,
+  asReleased: false,
   results,
 };
 
@@ -25,6 +26,27 @@ test('the page shows machine, release, root hash, time, and every claim in full'
   for (const { id, sentence, verdict, evidence, notStopped } of results)
     for (const text of [id, sentence, verdict, evidence, notStopped])
       assert.ok(page.includes(escapeHtml(text)), text);
+});
+
+test('the page states how the machine was started, and what that cannot exclude', () => {
+  for (const asReleased of [false, true]) {
+    const page = auditPage({ ...report, asReleased });
+    const [said, other] = asReleased ? ['asReleased', 'ordinary'] : ['ordinary', 'asReleased'];
+    assert.ok(page.includes(ways[said as keyof typeof ways]));
+    assert.ok(!page.includes(ways[other as keyof typeof ways]));
+  }
+});
+
+test('as released, the claims about what a machine keeps do not apply, and all others hold', () => {
+  const changed = judgeAll(claims, answersWith(), factsWith({ asReleased: true }));
+  const differing = changed.filter(({ verdict }, index) => verdict !== results[index]?.verdict);
+  assert.deepEqual(
+    differing.map(({ id, verdict }) => [id, verdict]),
+    ['data-writable', 'logs-on-log', 'overlay-etc', 'overlay-home', 'overlay-root', 'etc-lasts'].map((id) => [
+      id,
+      'not applicable',
+    ]),
+  );
 });
 
 test('the page states that the release could not be read', () => {
