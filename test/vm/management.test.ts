@@ -199,3 +199,22 @@ test('a machine started as released has nothing of what it kept, and shows it as
   assert.equal(again.guest?.asReleased, false);
   assert.doesNotMatch(await expectDone(['drift', ...word]), /own\.service/);
 });
+
+test('an audit as released holds on a machine that was taken over, and leaves it as it was', async () => {
+  await manage("printf 'holdfast ALL=(ALL) ALL\\nevil:x:0:0::/:/bin/sh\\n' >>/run/guest/etc/passwd");
+  await expectDone(['stop', ...word]);
+  const report = z.object({
+    asReleased: z.boolean(),
+    results: z.array(z.object({ id: z.string(), verdict: z.string(), evidence: z.string() })),
+  });
+  const { stdout } = await holdfast(['audit', '--as-released', '--json', ...word]);
+  const { asReleased, results } = report.parse(JSON.parse(stdout));
+  assert.equal(asReleased, true);
+  assert.deepEqual(
+    results.filter(({ verdict }) => verdict === 'fail'),
+    [],
+  );
+  assert.equal((await status()).state, 'stopped');
+  await expectDone(['start', ...word]);
+  assert.equal((await status()).guest?.asReleased, false);
+});
