@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { failure, type HoldfastError, isFailure } from '../base/errors.ts';
+import { describe, failure, type HoldfastError, isFailure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
 import type { ChannelName } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
@@ -25,6 +26,9 @@ const canAnswer: readonly MachineState[] = ['starting', 'booting', 'running', 's
 
 /** How long a command waits for a guest that boots, and how often it looks: milliseconds. */
 const sessionWait = { within: 30_000, every: 50 };
+
+/** The pause between two attempts to open the user channel, in milliseconds: over TCP each counts against a limit. */
+const userRetry = 2000;
 
 /** Returns the requests that a supervisor serves; client.ts has the other end. */
 export function supervisorRequests(supervisor: Supervisor): Requests {
@@ -78,7 +82,7 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
 
 /**
  * Returns the session of a channel, after a wait while the guest reboots or a new supervisor takes charge.
- * @throws HoldfastError `machine.not-ready`, `supervisor.absent`.
+ * @throws HoldfastError `machine.not-ready`, `supervisor.absent`, `channel.user`.
  */
 async function sessionOf(supervisor: Supervisor, channel: ChannelName): Promise<Session> {
   let problem: unknown;
@@ -93,14 +97,23 @@ async function sessionOf(supervisor: Supervisor, channel: ChannelName): Promise<
     try {
       return await supervisor.userSession();
     } catch (error) {
-      if (!isFailure(error, 'channel.refused', 'channel.rate')) throw error;
+      if (!isFailure(error, 'channel.refused', 'channel.rate')) throw userChannelFailure(error);
       problem = error; // the guest still boots
+      await sleep(userRetry);
       return undefined;
     }
   });
   if (session) return session;
-  if (problem) throw problem;
+  if (problem) throw userChannelFailure(problem);
   throw notReady(supervisor);
+}
+
+function userChannelFailure(error: unknown): HoldfastError {
+  return failure('channel.user', 'cannot run commands of users in the machine', {
+    why: describe(error),
+    next: '`holdfast status` shows what is broken; `holdfast drift --reset /etc` restores what the release has there',
+    cause: error,
+  });
 }
 
 function notReady(supervisor: Supervisor): HoldfastError {

@@ -3,6 +3,7 @@ import type { Session } from '../channel/session.ts';
 import type { DiskExport, MachineProgram } from '../hypervisor/hypervisor.ts';
 import { BootLoop } from './boot-loop.ts';
 import type { SupervisorParts } from './parts.ts';
+import type { SupervisorState } from './reducer.ts';
 import { shutDown } from './shutdown.ts';
 import { isOff, type MachineState } from './state.ts';
 
@@ -103,7 +104,7 @@ function statusOf({ state, machine }: BootLoop): SupervisorStatus {
     pid: machine?.pid,
     startedAt: machine?.startedAt,
     accelerator: machine?.accelerator,
-    channelProblem: state.channelProblem,
+    channelProblem: channelProblemOf(state),
     programs: machine?.programs,
     problem: state.gaveUp ?? lostText(state) ?? state.problem?.text,
   };
@@ -112,4 +113,11 @@ function statusOf({ state, machine }: BootLoop): SupervisorStatus {
 function lostText({ lost, power }: BootLoop['state']): string | undefined {
   if (lost === undefined || isOff({ state: power })) return undefined;
   return `${lost} has ended unexpectedly: the machine is restarted`;
+}
+
+/** A channel that has answered in this start does not end by itself: root in the guest has ended it, or the guest hangs. */
+function channelProblemOf({ channelProblem, hasAnswered, power }: SupervisorState): string | undefined {
+  if (!hasAnswered || power !== 'booting') return channelProblem;
+  const why = channelProblem === undefined ? '' : `: ${channelProblem}`;
+  return `the management channel was ended in the guest${why}; \`holdfast restart\` opens it again`;
 }

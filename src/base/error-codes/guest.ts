@@ -50,6 +50,11 @@ export const guestCodes = {
     when: 'The socket of the vsock proxy cannot be connected to.',
     remedy: 'Run `holdfast status` to see whether the machine still runs.',
   },
+  'channel.user': {
+    when: 'The user channel, over which users run commands in the machine, cannot be opened.',
+    remedy:
+      'See what `holdfast status` reports as broken; `holdfast drift --reset` restores files of the release.',
+  },
   'guest.command': {
     when: 'A command in the guest failed.',
     remedy: 'Run the command line that the error shows with `holdfast exec` to see the full output.',
