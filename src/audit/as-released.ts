@@ -24,8 +24,8 @@ export async function whileAsReleased<T>(occasion: Occasion, work: () => Promise
   const stop = (until: AbortSignal) =>
     progress.step('Stopping the machine', () => stopMachine(machine, { signal: until }));
   if (wasOn) await stop(signal);
+  await startMachine(machine, { asReleased: true });
   try {
-    await startMachine(machine, { asReleased: true });
     await waitUntilReady(machine, progress, signal);
     return await work();
   } finally {

@@ -15,7 +15,7 @@ import { gatherHostFacts, type HostFacts } from './host-facts.ts';
 const guestLimit = 180;
 
 /** The channel answers before the packet filter is loaded and the network is up. */
-const waitForBoot = 'systemctl is-system-running --wait >/dev/null 2>&1';
+const waitForBoot = 'timeout 60 systemctl is-system-running --wait >/dev/null 2>&1';
 
 /** Exit code of timeout(1) after a timeout. */
 const timedOut = 124;

@@ -61,6 +61,8 @@ const ofSystem: readonly (readonly [RegExp, RegExp])[] = [
   [/^\/run\/netns(?:\/[^/]+)?$/, /^(?:tmpfs|nsfs)$/],
   [/^\/(?:var|logs|var\/log)$/, /^(?:ext4|tmpfs)$/],
   [/^\/(?:etc|home|root)$/, /^overlay$/],
+  // of a start as released
+  [/^\/run\/holdfast\/(?:data|log)$/, /^(?:ext4|tmpfs)$/],
 ];
 
 /** Places where users may mount: Data, and memory that no part of the system reads. */

@@ -17,12 +17,20 @@ export async function runToEnd(
   options: RunOptions = {},
 ): Promise<CommandResult> {
   const line = quoteCommand(argv[0] ?? '', argv.slice(1));
-  const command = await start(argv);
   const limit = deadline(options, () =>
     failure('guest.timeout', `${argv[0]} in the guest took too long`, {
       why: `no end after ${options.timeoutMs} ms: ${line}`,
     }),
   );
+  const starting = start(argv);
+  const command = await Promise.race([limit.passed, starting]).catch((error: unknown) => {
+    limit.forget();
+    starting.then(
+      (late) => late.hangUp(),
+      () => {},
+    );
+    throw error;
+  });
   try {
     command.stdin.on('error', () => {}); // the command may end before it has read its input
     const { input } = options;

@@ -11,8 +11,13 @@ const file = `${directory}/allowed.rules`;
 /** A file that empties the chain. */
 const none = '/usr/share/holdfast/firewall/none.rules';
 
-/** Prints the file if it exists, up to the size that a valid one can have. */
-export const printRules = `if [ -e ${file} ]; then head -c 262144 ${file}; fi`;
+/**
+ * Prints the file if it is one, up to the size that a valid one can have. A start as released has no rules: those that the machine
+ * has kept are not in force.
+ */
+export const printRules = `if [ ! -e /run/holdfast/as-released ] && [ ! -L ${file} ] && [ -f ${file} ]; then
+  timeout 10 head -c 262144 ${file}
+fi`;
 
 /**
  * Prints the file, reads its new content, loads that and writes it to the file; does nothing when the input is empty.
@@ -21,6 +26,10 @@ export const printRules = `if [ -e ${file} ]; then head -c 262144 ${file}; fi`;
  * One command with few programs, as each takes time on an emulated machine.
  */
 const changeScript = `
+if [ -e /run/holdfast/as-released ]; then
+  echo 'the machine was started as released: its rules cannot be changed' >&2
+  exit 1
+fi
 trap '' HUP INT TERM PIPE
 exec 9>/run/holdfast/firewall.lock
 flock --timeout 20 9 || { echo 'another change of the rules does not end' >&2; exit 1; }
@@ -29,6 +38,8 @@ printf '\\0'
 text=$(cat)
 [ "$text" ] || exit 0
 trap '[ ! -e ${file}.new ] || rm ${file}.new' EXIT
+# whatever else is there is no rule: a pipe would block, and a link could lead anywhere
+for each in ${file} ${file}.new; do { [ ! -L $each ] && [ -f $each ]; } || rm -rf $each; done
 [ -e ${file} ] || { mkdir -p ${directory}; : >${file}; }
 case $text in *COMMIT) printf '%s\\n' "$text" >${file}.new ;; *) exit 1 ;; esac
 load() { "$1-restore" --noflush --table filter "$2"; }

@@ -24,7 +24,7 @@ const commands = {
   secureBoot: 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c',
   lockdown: 'cat /sys/kernel/security/lockdown',
   addresses: 'ip -json address show scope global',
-  degraded: 'cat /run/holdfast/degraded',
+  degraded: 'head -n 20 /run/holdfast/degraded',
   users: userProblems,
   asReleased: '[ ! -e /run/holdfast/as-released ] || echo yes',
 } as const;
@@ -134,6 +134,8 @@ export function parseReport(output: string): GuestReport {
   });
   if (answers[0]?.[0] === '') answers.shift();
   try {
+    if (new Set(answers.map(([name]) => name)).size < answers.length)
+      throw new Error('an answer is repeated');
     const parsed = guestReport.safeParse(Object.fromEntries(answers));
     if (parsed.success) return parsed.data;
     throw new Error(describe(parsed.error));

@@ -8,7 +8,7 @@ import { systemRoot } from './system-root.ts';
  */
 export const userProblems = `(
 root=${systemRoot}
-first() { timeout 10 "$@" 2>&1 </dev/null | tr -c ' -~\\n' '?' | head -c 200 | head -n 1; }
+first() { timeout 10 "$@" 2>&1 </dev/null | tr -c ' -~\\n' '?' | head -c 200 | head -n 1; echo; }
 if [ ! -f $root/etc/ssh/sshd_config ]; then echo 'sshd it is missing, or not a file'
 elif ! timeout 10 sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key 2>/dev/null </dev/null; then
   echo "sshd $(first sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key)"
@@ -17,6 +17,7 @@ for file in $root/etc/sudoers $root/etc/sudoers.d/*; do
   if [ ! -f "$file" ]; then echo 'sudo a file of its configuration is missing, or not a file'
   elif ! cmp -s "$file" "\${file#$root}" && ! timeout 10 visudo -c -q -f "$file" 2>/dev/null </dev/null; then
     echo "sudo $(first visudo -c -f "$file")"
+    break # the first one tells enough
   fi
 done
 account=
@@ -26,7 +27,7 @@ if [ -f $root/etc/passwd ]; then
   done <$root/etc/passwd
 fi
 case $account in
-1000:/*) [ -x "$root\${account#1000:}" ] || echo 'account its login shell cannot be run' ;;
+1000:/*) [ -x "\${account#1000:}" ] || [ -x "$root\${account#1000:}" ] || echo 'account its login shell cannot be run' ;;
 *) echo 'account /etc/passwd does not name it' ;;
 esac
 case $(ss -Hltn; ss -Hl --vsock) in *:22\\ *) ;; *) echo 'listener no program listens for it' ;; esac

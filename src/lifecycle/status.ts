@@ -6,6 +6,7 @@ import { readIntactStore } from '../firmware/saved-store.ts';
 import { type Phase, phaseOf } from '../firmware/slots.ts';
 import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { MachineProgram, Transport } from '../hypervisor/hypervisor.ts';
+import { isAsReleased } from '../machine/as-released.ts';
 import { unshownRecoveryKey } from '../machine/data-keys.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { MachineName } from '../machine/paths.ts';
@@ -108,7 +109,10 @@ async function reportOf(
 ): Promise<{ report?: GuestReport; problem?: string }> {
   if (state !== 'running') return {};
   try {
-    return { report: await askGuest(guestOf(machine), guestLimit) };
+    const report = await askGuest(guestOf(machine), guestLimit);
+    // the guest alone could claim it
+    const asReleased = report.asReleased && (await isAsReleased(machine.paths.secrets));
+    return { report: { ...report, asReleased } };
   } catch (error) {
     return { problem: describe(error) };
   }

@@ -93,7 +93,8 @@ async function sessionOf(supervisor: Supervisor, channel: ChannelName): Promise<
       throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
     }
     if (!canAnswer.includes(state)) throw notReady(supervisor);
-    if (channel === 'management' || state === 'starting') return supervisor.session();
+    if (channel === 'management') return supervisor.session();
+    if (state === 'starting') return undefined;
     try {
       return await supervisor.userSession();
     } catch (error) {

@@ -12,8 +12,10 @@ import type { SupervisorParts } from './parts.ts';
 export async function shutDown(parts: SupervisorParts, loop: BootLoop, off: Promise<true>): Promise<void> {
   const { stopDeadline = 90_000, askEvery = 5000, machine, log } = parts;
   const isAnswering = () => loop.session() !== undefined;
+  const began = performance.now();
   const ask = async (): Promise<boolean> => {
-    const asked = askToShutDown(loop, log).then(() => sleep(askEvery, false, { ref: false }));
+    const isUrgent = performance.now() - began > stopDeadline * urgentAfter;
+    const asked = askToShutDown(loop, log, isUrgent).then(() => sleep(askEvery, false, { ref: false }));
     return Promise.race([off, asked]);
   };
   const deadline = { within: stopDeadline, every: 0 };
@@ -33,16 +35,23 @@ export async function shutDown(parts: SupervisorParts, loop: BootLoop, off: Prom
   });
 }
 
+/** The part of the time limit after which a shutdown that the guest's units block, as by a masked target, skips them. */
+const urgentAfter = 0.7;
+
+const askUnits = ['systemctl', '--no-block', 'poweroff'];
+/** Ends all processes and unmounts the file systems (systemctl(1)). */
+const endProcesses = ['systemctl', '--no-block', '--force', 'poweroff'];
+
 /**
  * Requests the shutdown through the channel, else by the power button: a guest that boots or hangs may react
  * to only one of them.
  */
-async function askToShutDown(loop: BootLoop, log: (line: string) => void): Promise<void> {
+async function askToShutDown(loop: BootLoop, log: (line: string) => void, isUrgent: boolean): Promise<void> {
   const pressPowerButton = async () => loop.machine?.powerDown();
   try {
     const session = loop.session();
     if (!session) await pressPowerButton();
-    else await session.run(['systemctl', '--no-block', 'poweroff'], { timeoutMs: 30_000 });
+    else await session.run(isUrgent ? endProcesses : askUnits, { timeoutMs: 30_000 });
   } catch (error) {
     log(`shutdown not taken: ${describe(error)}`);
     await pressPowerButton().catch((cause: unknown) => log(`power button failed: ${describe(cause)}`));

@@ -20,7 +20,7 @@ export interface Expected {
  * is not committed.
  */
 export const coreClaims: readonly string[] = [
-  ...['no-package-manager', 'release-signed', 'root-read-only', 'root-verity', 'root-signature'],
+  ...['release-signed', 'root-read-only', 'root-verity', 'root-signature'],
   ...['secure-boot', 'secure-boot-keys', 'boot-order', 'lockdown'],
   ...['data-writable', 'logs-on-log', 'overlay-etc', 'overlay-home', 'overlay-root'],
   ...['ssh-no-passwords', 'ssh-root-refused', 'ssh-keys-pinned', 'channel-not-on-network', 'no-login-prompt'],

@@ -3,6 +3,7 @@ import { withLock } from '../base/lock.ts';
 import type { Slot } from '../disk/layout.ts';
 import { setBootNext } from '../firmware/boot.ts';
 import { otherSlot, type Phase, phaseOf } from '../firmware/slots.ts';
+import { isAsReleased } from '../machine/as-released.ts';
 import type { Machine } from '../machine/machine.ts';
 import { checkEpoch } from '../release/epoch.ts';
 import type { StoredRelease } from '../release/store.ts';
@@ -143,7 +144,17 @@ async function locked<T>({ machine }: UpdateContext, work: (machine: Machine) =>
   await machine.configuration(); // no lock file for a machine that does not exist
   return withLock(machine.paths.updateLock, 'update', async () => {
     await machine.reload();
+    await requireOrdinaryStart(machine);
     return work(machine);
+  });
+}
+
+/** An update would end a start as released without a word. @throws HoldfastError `machine.as-released`. */
+async function requireOrdinaryStart({ name, paths }: Machine): Promise<void> {
+  if (!(await isAsReleased(paths.secrets))) return;
+  throw failure('machine.as-released', `cannot update the machine '${name}': it was started as released`, {
+    why: 'an update starts it with everything that it has kept',
+    next: 'run `holdfast restart`, or `holdfast start` if it is off, and then update it',
   });
 }
 

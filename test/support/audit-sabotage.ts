@@ -55,3 +55,6 @@ export const allowedFile = serializeRules([
 
 /** A machine that was deployed with `--transport tcp`. */
 export const tcp = { configuration: { ...goodFacts.configuration, transport: 'tcp' } } as const;
+
+/** Its answers: the management channel listens on TCP. */
+export const overTcp = { 'vsock-listeners': 'v_str LISTEN 0      0      *:22 *:*   ' };

@@ -1,5 +1,5 @@
 import { links } from './audit-evidence-parts.ts';
-import { added, allowedFile, changed, type Sabotage, tcp, withRules } from './audit-sabotage.ts';
+import { added, allowedFile, changed, overTcp, type Sabotage, tcp, withRules } from './audit-sabotage.ts';
 
 /** The bridge of Podman's default network. */
 const bridge = {
@@ -282,13 +282,14 @@ export const networkSabotages: readonly Sabotage[] = [
     what: 'SSH over TCP with a rule that accepts more attempts',
     by: 'attacker',
     host: tcp,
-    guest: withRules('ipv4', ['-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT']),
+    guest: { ...overTcp, ...withRules('ipv4', ['-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT']) },
     fails: ['firewall-input-ipv4', 'firewall-input-ipv6', 'ssh-brute-force'],
   },
   {
     what: 'tcp without its rules',
     by: 'mistake',
     host: tcp,
+    guest: overTcp,
     fails: ['firewall-input-ipv4', 'firewall-input-ipv6', 'ssh-brute-force'],
   },
 ];

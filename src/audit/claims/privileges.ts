@@ -16,7 +16,7 @@ interface Account {
 
 const accounts: Probe<readonly Account[]> = {
   name: 'accounts',
-  command: `while IFS= read -r line; do printf '%s\\n' "$line"; done <${systemRoot}/etc/passwd`,
+  command: `while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <${systemRoot}/etc/passwd`,
   form: lines(
     matching(
       /^([a-z_][a-z0-9_-]{0,31}):[^:]*:(\d{1,10}):(\d{1,10}):[^:]*:([^:]*):([^:]*)$/,
@@ -34,7 +34,7 @@ const groups: Probe<
   readonly { readonly group: string; readonly gid: number; readonly members: readonly string[] }[]
 > = {
   name: 'groups',
-  command: `while IFS= read -r line; do printf '%s\\n' "$line"; done <${systemRoot}/etc/group`,
+  command: `while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <${systemRoot}/etc/group`,
   form: lines(
     matching(
       /^([a-z_][a-z0-9_-]{0,31}):[^:]*:(\d{1,10}):([a-z0-9_,-]{0,1000})$/,

@@ -19,7 +19,7 @@ const found: Probe<readonly string[]> = {
     .map((name) => `-o -name ${name}`)
     .join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
   for directory in etc home root var/.eflow; do
-    find "${systemRoot}/$directory" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
+    [ ! -d "${systemRoot}/$directory" ] || find "${systemRoot}/$directory" -xdev \\( -false ${packageManagers.map((name) => `-o -name ${name}`).join(' ')} \\) \\( -type f -o -type l \\) -perm /111 -print
   done`,
   form: lines(matching(/^(\/.{1,1000})$/, ([path = '']) => path)),
 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { channels } from '../../channel/channels.ts';
 import { systemRoot } from '../../guest/system-root.ts';
+import type { Transport } from '../../hypervisor/hypervisor.ts';
 import { bootedRelease } from '../booted-release.ts';
 import { defineClaim, off, unless } from '../claim.ts';
 import { describeChange, etcChanges, etcFiles } from '../etc-files.ts';
@@ -36,11 +37,11 @@ const conditions: Probe<readonly string[]> = {
 /** Name and password state of each account (shadow(5)), and of those whose line in passwd(5) has a password; hashes are not printed. */
 const passwords: Probe<readonly { readonly user: string; readonly password: string }[]> = {
   name: 'passwords',
-  command: `while IFS=: read -r user password rest; do
+  command: `while IFS=: read -r user password rest || [ "$user" ]; do
     case $password in '*' | '!' | '!*' | '!!') ;; '') password=empty ;; *) password=set ;; esac
     echo "$user $password"
   done <${systemRoot}/etc/shadow
-  while IFS=: read -r user password rest; do
+  while IFS=: read -r user password rest || [ "$user" ]; do
     case $password in x) ;; '') echo "$user empty" ;; *) echo "$user set" ;; esac
   done <${systemRoot}/etc/passwd`,
   form: lines(
@@ -59,8 +60,11 @@ const guestKeys: Probe<{ readonly hostKey: string; readonly authorized: string }
   })),
 };
 
-/** The vsock ports on which every machine listens. */
-const expectedPorts: readonly number[] = Object.values(channels).map(({ port }) => port);
+/** The vsock ports on which a machine listens. Over TCP, the management channel does not listen on vsock. */
+const expectedPorts = {
+  vsock: [channels.user.port, channels.management.port],
+  tcp: [channels.user.port],
+} as const satisfies Readonly<Record<Transport, readonly number[]>>;
 
 /** ss(8): the vsock ports that the guest listens on. */
 const vsockListeners: Probe<readonly number[]> = {
@@ -240,16 +244,17 @@ export const sshClaims = [
     guest: { vsockListeners },
     host: ['configuration'],
     judge: ({ vsockListeners }, { configuration }) => {
+      const expected: readonly number[] = expectedPorts[configuration.transport];
       const problems = vsockListeners
-        .filter((port) => !expectedPorts.includes(port))
+        .filter((port) => !expected.includes(port))
         .map((port) => `vsock port ${port} listens`);
-      for (const port of expectedPorts)
+      for (const port of expected)
         if (!vsockListeners.includes(port)) problems.push(`nothing listens on vsock port ${port}`);
       if (configuration.transport === 'tcp' && problems.length === 0)
         return off('deployed with --transport tcp: SSH is on TCP port 22, on a local address of this host');
       return unless(
         problems,
-        `vsock port ${expectedPorts.join(', ')} listens alone; the machine was deployed with vsock`,
+        `vsock ports ${expected.join(' and ')} listen alone; the machine was deployed with vsock`,
       );
     },
   }),

@@ -33,7 +33,10 @@ const firstWritten: Probe<{ readonly written: number; readonly booted: number }>
   name: 'first-written',
   command: `file=${layersDirectory}/etc/upper/machine-id
     while read -r key value; do [ "$key" != btime ] || booted=$value; done </proc/stat
-    cmp "$file" ${systemRoot}/etc/machine-id && echo "$(stat -c %Y "$file") $booted"`,
+    if [ -e /run/holdfast/as-released ]; then echo "0 $booted" # what was kept is not read
+    elif [ -f "$file" ] && [ -f ${systemRoot}/etc/machine-id ]; then
+      cmp "$file" ${systemRoot}/etc/machine-id && echo "$(stat -c %Y "$file") $booted"
+    fi`,
   form: matching(/^(\d{1,12}) (\d{1,12})$/, ([written, booted]) => ({
     written: Number(written),
     booted: Number(booted),

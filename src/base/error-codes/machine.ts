@@ -2,6 +2,10 @@ import type { ErrorEntry } from './entry.ts';
 
 /** A machine: its record, its limits, its power, its supervisor and its hypervisor. */
 export const machineCodes = {
+  'machine.as-released': {
+    when: 'The machine was started as released, and the command would start it with everything that it has kept.',
+    remedy: 'Run `holdfast restart`, then the command again.',
+  },
   'machine.boot-timeout': {
     when: 'The machine was started but did not become ready within the time limit. It keeps running.',
     remedy: 'Read the console log and `holdfast logs`, or wait and run `holdfast status`.',

@@ -10,7 +10,15 @@ import { kernelSettings } from '../../../src/audit/kernel-settings.ts';
 import { setBootNext, setVerity } from '../../../src/firmware/boot.ts';
 import { sha256 } from '../../../src/release/manifest.ts';
 import { answersWith, factsWith, goodAnswers, goodFacts } from '../../support/audit-evidence.ts';
-import { added, allowedFile, changed, type Sabotage, tcp, withRules } from '../../support/audit-sabotage.ts';
+import {
+  added,
+  allowedFile,
+  changed,
+  overTcp,
+  type Sabotage,
+  tcp,
+  withRules,
+} from '../../support/audit-sabotage.ts';
 import { sabotages } from '../../support/audit-sabotages.ts';
 
 function verdictsOf(guest: Sabotage['guest'] = {}, host: Partial<HostFactTypes> = {}): Map<string, Verdict> {
@@ -120,6 +128,7 @@ test('with SSH over TCP, its rules are expected, and the claim about vsock is of
     ...changed('filter-ipv4', last, ipv4 + last),
     ...changed('filter-ipv6', last, ipv6 + last),
     ...added('listeners', 'tcp   LISTEN 0      1      *:22 *:*   '),
+    ...overTcp,
   };
   const verdicts = verdictsOf(good, tcp);
   assert.deepEqual(failing(verdicts), []);

@@ -109,3 +109,8 @@ test('the script names every section, even when commands fail', () => {
     Object.keys(answers),
   );
 });
+
+test('a report that repeats an answer is rejected: a name on the disk may look like one', () => {
+  const forged = output({ degraded: 'a volume\n--- release\nIMAGE_VERSION=9.9' });
+  assert.throws(() => parseReport(forged), { code: 'guest.output', why: 'an answer is repeated' });
+});
