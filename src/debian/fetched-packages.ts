@@ -18,5 +18,7 @@ export const fetchedPackages: Readonly<Record<ArchitectureName, Readonly<Record<
         },
       },
     },
+    // for the example image
+    'busybox-static': { least: '1:1.35.0-4', versions: {} },
   },
 };

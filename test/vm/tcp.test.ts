@@ -109,7 +109,7 @@ test('drops the fourth new connection within a minute, and keeps established one
 test('limits the new connections of each address in a minute, whatever the rules allow', async () => {
   const { code, stderr } = await holdfast(['firewall', 'allow', '--machine', name, 'tcp/1-1024']);
   assert.equal(code, 2);
-  assert.match(stderr, /TCP port 22 is a channel/);
+  assert.match(stderr, /TCP port 222 is a channel/);
   const rule = { service: parseService('tcp/22'), from: undefined, comment: undefined };
   await replaceAllowed(guestOf(new Machine(home, name)), [rule]);
 
