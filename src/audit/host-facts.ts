@@ -86,44 +86,21 @@ export async function gatherHostFacts(machine: Machine): Promise<HostFacts> {
   const { home, paths } = machine;
   const read = machine.reload(); // an audit reads the file, whatever this process has read before
   const { images } = hostHypervisor(home);
-  const [
-    configuration,
-    asReleased,
-    releases,
-    variables,
-    certificates,
-    tables,
-    slots,
-    access,
-    exposed,
-    channelKeys,
-    otherKeys,
-  ] = await Promise.all([
-    fact(read),
-    fact(isAsReleased(paths.secrets)),
-    fact(read.then((configuration) => readReleases(home, configuration))),
-    fact(readVariableStore(paths.variables)),
-    fact(secureBootKeys(home)),
-    fact(readTables(images, paths.disk)),
-    fact(read.then((configuration) => readSlots(images, paths.disk, home, releasesOf(configuration)))),
-    fact(readAccess(machine)),
-    fact(readExposed(machine)),
-    fact(readKeyDigests(paths.secrets)),
-    fact(readOtherKeys(machine)),
-  ]);
-  return {
-    configuration,
-    asReleased,
-    releases,
-    variables,
-    certificates,
-    tables,
-    slots,
-    access,
-    exposed,
-    channelKeys,
-    otherKeys,
-  };
+  const facts = {
+    configuration: read,
+    asReleased: isAsReleased(paths.secrets),
+    releases: read.then((configuration) => readReleases(home, configuration)),
+    variables: readVariableStore(paths.variables),
+    certificates: secureBootKeys(home),
+    tables: readTables(images, paths.disk),
+    slots: read.then((configuration) => readSlots(images, paths.disk, home, releasesOf(configuration))),
+    access: readAccess(machine),
+    exposed: readExposed(machine),
+    channelKeys: readKeyDigests(paths.secrets),
+    otherKeys: readOtherKeys(machine),
+  } satisfies { [Name in keyof HostFactTypes]: Promise<HostFactTypes[Name]> };
+  const settled = Object.entries(facts).map(async ([name, work]) => [name, await fact<unknown>(work)]);
+  return Object.fromEntries(await Promise.all(settled)) as HostFacts;
 }
 
 async function fact<T>(work: Promise<T>): Promise<Fact<T>> {
