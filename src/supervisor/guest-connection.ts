@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, failure } from '../base/errors.ts';
+import { describe, failure, type HoldfastError } from '../base/errors.ts';
 import type { Session } from '../channel/session.ts';
 
 /**
@@ -63,7 +63,8 @@ export function connectOnDemand(open: () => Promise<Session>): OnDemandConnectio
   };
 }
 
-function notRunning() {
+/** Returns the error for a request to a supervisor whose machine is off. */
+export function notRunning(): HoldfastError {
   return failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
 }
 

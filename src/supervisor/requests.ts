@@ -6,9 +6,10 @@ import { until } from '../base/until.ts';
 import type { ChannelName } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
 import { executeFor } from './exec.ts';
+import { notRunning } from './guest-connection.ts';
 import { encodeJson, frameTypes } from './protocol/frames.ts';
 import { answer, type Handler } from './protocol/server.ts';
-import { isOff, type MachineState } from './state.ts';
+import { isOff } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** The handlers of a supervisor, and how to wait for them. */
@@ -21,8 +22,6 @@ export interface Requests {
 }
 
 const nothing = z.object({});
-
-const canAnswer: readonly MachineState[] = ['starting', 'booting', 'running', 'stopping'];
 
 /** How long a command waits for a guest that boots, and how often it looks: milliseconds. */
 const sessionWait = { within: 30_000, every: 50 };
@@ -88,12 +87,12 @@ async function sessionOf(supervisor: Supervisor, channel: ChannelName): Promise<
   let problem: unknown;
   const session = await until(sessionWait, async () => {
     const { state } = supervisor.status();
-    if (isOff({ state })) {
-      // this supervisor is ending: the caller proceeds as if there were none
-      throw failure('supervisor.absent', 'the machine is not running', { next: 'run `holdfast start`' });
+    if (isOff({ state })) throw notRunning(); // this supervisor is ending: the caller proceeds as if there were none
+    if (channel === 'management') {
+      const open = supervisor.session();
+      if (!open && !['starting', 'booting'].includes(state)) throw notReady(supervisor);
+      return open;
     }
-    if (!canAnswer.includes(state)) throw notReady(supervisor);
-    if (channel === 'management') return supervisor.session();
     if (state === 'starting') return undefined;
     try {
       return await supervisor.userSession();

@@ -31,3 +31,16 @@ test('the disk is served to one client at a time, in the order of the requests',
   await third.served;
   assert.deepEqual(seen, ['export 1', 'close 1', 'export 2', 'close 2']);
 });
+
+test('a command on the management channel does not wait for a guest that is shutting down', {
+  timeout: 5000,
+}, async () => {
+  const status = { state: 'stopping', channelProblem: undefined };
+  const supervisor = { status: () => status, session: () => undefined } as unknown as Supervisor;
+  const connection = {} as unknown as Connection;
+  const request = { channel: 'management', argv: ['true'] };
+  await assert.rejects(async () => supervisorRequests(supervisor).handlers.exec?.(request, connection), {
+    code: 'machine.not-ready',
+    why: 'it is stopping',
+  });
+});
