@@ -8,7 +8,7 @@ import { type GuestRecord, readRecords, tooLarge } from './drift-records.ts';
 import { readResetLine } from './drift-reset.ts';
 import { layersDirectory, layersOnData, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
-import { systemRoot } from './system-root.ts';
+import { runsAsReleased, systemRoot } from './system-root.ts';
 
 const top = rawPath('');
 
@@ -21,7 +21,7 @@ export PATH=/usr/sbin:/usr/bin LC_ALL=C
 fields='%y\\0%m\\0%U\\0%G\\0%s\\0%l\\0%P\\0'
 for name; do
   lower=/$name layers=${layersDirectory}/$name
-  if [ -e /run/holdfast/as-released ]; then options=upperdir=/sysroot/var${layersOnData}/$name/upper; else options=$(findmnt --noheadings --output FS-OPTIONS "${systemRoot}/$name"); fi
+  if ${runsAsReleased}; then options=upperdir=/sysroot/var${layersOnData}/$name/upper; else options=$(findmnt --noheadings --output FS-OPTIONS "${systemRoot}/$name"); fi
   printf 'overlay\\0%s\\0%s\\0' "$name" "$options"
   find "$lower" -printf "lower\\0$fields"
   cd "$layers/upper"

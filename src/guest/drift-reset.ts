@@ -1,7 +1,7 @@
 import type { Guest } from '../channel/guest.ts';
 import { layersDirectory, type OverlayPath, type RawPath, rawPath } from './overlay-path.ts';
 import { rootScript } from './root-script.ts';
-import { dataDirectory } from './system-root.ts';
+import { dataDirectory, runsAsReleased } from './system-root.ts';
 
 /**
  * Adds lines to the list of paths to reset, which the initrd reads before it mounts the overlay (`reset_paths` in
@@ -10,7 +10,7 @@ import { dataDirectory } from './system-root.ts';
 const script = `set -eu
 umask 077
 export LC_ALL=C
-if [ -e /run/holdfast/as-released ]; then
+if ${runsAsReleased}; then
   kept=$(readlink -f ${dataDirectory})
   mount -o remount,rw "$kept"
   trap 'sync -f "$kept"; mount -o remount,ro "$kept"' EXIT

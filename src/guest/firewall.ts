@@ -2,7 +2,7 @@ import type { Guest } from '../channel/guest.ts';
 import { parseRules, serializeRules } from './firewall-file.ts';
 import type { FirewallRule } from './firewall-rule.ts';
 import { rootScript } from './root-script.ts';
-import { dataDirectory } from './system-root.ts';
+import { dataDirectory, runsAsReleased } from './system-root.ts';
 
 /** On Data, next to the overlays: the rules belong to no slot, and are no drift of /etc that could be reset. */
 const directory = `${dataDirectory}/.eflow/firewall`;
@@ -15,7 +15,7 @@ const none = '/usr/share/holdfast/firewall/none.rules';
  * Prints the file if it is one, up to the size that a valid one can have. A start as released has no rules: those that the machine
  * has kept are not in force.
  */
-export const printRules = `if [ ! -e /run/holdfast/as-released ] && [ ! -L ${file} ] && [ -f ${file} ]; then
+export const printRules = `if ! ${runsAsReleased} && [ ! -L ${file} ] && [ -f ${file} ]; then
   timeout 10 head -c 262144 ${file}
 fi`;
 
@@ -26,7 +26,7 @@ fi`;
  * One command with few programs, as each takes time on an emulated machine.
  */
 const changeScript = `
-if [ -e /run/holdfast/as-released ]; then
+if ${runsAsReleased}; then
   echo 'the machine was started as released: its rules cannot be changed' >&2
   exit 1
 fi

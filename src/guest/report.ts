@@ -5,7 +5,7 @@ import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
 import { rootScript } from './root-script.ts';
-import { systemRoot } from './system-root.ts';
+import { runsAsReleased, systemRoot } from './system-root.ts';
 import { userProblem, userProblems } from './user-channel.ts';
 
 /**
@@ -26,7 +26,7 @@ const commands = {
   addresses: 'ip -json address show scope global',
   degraded: 'head -n 20 /run/holdfast/degraded',
   users: userProblems,
-  asReleased: '[ ! -e /run/holdfast/as-released ] || echo yes',
+  asReleased: `if ${runsAsReleased}; then echo yes; fi`,
 } as const;
 
 /** A line `--- NAME` precedes each answer; the answer of a failed command is empty. */

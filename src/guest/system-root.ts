@@ -4,5 +4,8 @@
  */
 export const systemRoot = '/run/guest';
 
+/** A test of the shell: whether the machine was started as released, as image/initrd/as-released notes. */
+export const runsAsReleased = '[ -e /run/holdfast/as-released ]';
+
 /** The directory of Data. */
 export const dataDirectory = '/run/holdfast/data';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { layersDirectory } from '../../guest/overlay-path.ts';
-import { systemRoot } from '../../guest/system-root.ts';
+import { runsAsReleased, systemRoot } from '../../guest/system-root.ts';
 import { type Claim, defineClaim, fail, notApplicable, pass, unless } from '../claim.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
@@ -33,7 +33,7 @@ const firstWritten: Probe<{ readonly written: number; readonly booted: number }>
   name: 'first-written',
   command: `file=${layersDirectory}/etc/upper/machine-id
     while read -r key value; do [ "$key" != btime ] || booted=$value; done </proc/stat
-    if [ -e /run/holdfast/as-released ]; then echo "0 $booted" # what was kept is not read
+    if ${runsAsReleased}; then echo "0 $booted" # what was kept is not read
     elif [ -f "$file" ] && [ -f ${systemRoot}/etc/machine-id ]; then
       cmp "$file" ${systemRoot}/etc/machine-id && echo "$(stat -c %Y "$file") $booted"
     fi`,
