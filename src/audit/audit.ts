@@ -11,8 +11,11 @@ import { claims } from './claims.ts';
 import { type GuestAnswers, parseAnswers, probeScript } from './guest-probe.ts';
 import { gatherHostFacts, type HostFacts } from './host-facts.ts';
 
-/** Seconds for the guest to finish its boot and to answer all probes. Answers up to then count. */
-const guestLimit = 180;
+/**
+ * Seconds for the guest to finish its boot and to answer all probes, before the host stops waiting. Answers up to then
+ * count.
+ */
+const guestLimit = bounds.auditAnswers.time / 1000 - 30;
 
 /** The channel answers before the packet filter is loaded and the network is up. */
 const waitForBoot = 'timeout 60 systemctl is-system-running --wait >/dev/null 2>&1';

@@ -64,7 +64,7 @@ export const bounds = {
   auditAnswer: {
     source: 'answer to one question of the audit',
     bytes: 256 * KiB,
-    beyond: 'the claims that need it are `unknown`',
+    beyond: 'the claims that need it fail',
   },
   auditAnswers: { source: 'all answers of an audit', bytes: 16 * MiB, time: 210_000, beyond: fails },
   healthCheck: {
