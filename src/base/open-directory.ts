@@ -12,8 +12,11 @@ import {
 } from 'node:fs';
 import { isSystemError } from './errors.ts';
 
-/** open(2): a handle to the directory itself, which also works without permission to read it. Node lacks the name. */
-const O_PATH = 0o10000000;
+/**
+ * open(2): a handle that only names a file or directory, which also works without permission to read it. Not in Node's constants;
+ * the same on every architecture of Linux with Node.
+ */
+export const O_PATH = 0o10000000;
 const flags = O_PATH | constants.O_DIRECTORY;
 
 /** A name in a directory, as bytes: latin1 text, one character a byte. */

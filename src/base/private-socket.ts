@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { failure, isSystemError } from './errors.ts';
+import { O_PATH } from './open-directory.ts';
 
 /**
  * Listens on a UNIX socket that only its owner can connect to, from the moment it exists. Replaces
@@ -19,9 +20,6 @@ export async function listenPrivately(server: Server, path: string): Promise<voi
   await once(server, 'listening');
 }
 
-/** open(2): a descriptor that only names a file. Not in Node's constants; the same on every architecture of Linux with Node. */
-const nameOnly = 0o10000000;
-
 /**
  * Runs `work` with a path to the socket at `path` that leads nowhere else: the program that owns its directory could replace it
  * by a link to a socket of another program, which this process may access. The path can be used until `work` is done.
@@ -30,7 +28,7 @@ const nameOnly = 0o10000000;
 export async function withSocket<T>(path: string, work: (stable: string) => Promise<T>): Promise<T> {
   let handle: Awaited<ReturnType<typeof open>>;
   try {
-    handle = await open(path, nameOnly | constants.O_NOFOLLOW);
+    handle = await open(path, O_PATH | constants.O_NOFOLLOW);
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return work(path); // whose error says so
     throw error;

@@ -21,7 +21,7 @@ export function visibleLines(text: string): string {
 
 /** Returns JSON of the same value, with escapes for what `JSON.stringify` leaves as it is. */
 export function visibleJson(json: string): string {
-  return json.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
+  return json.replace(unsafe, (character) =>
     Array.from(
       { length: character.length },
       (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
