@@ -100,7 +100,8 @@ function bytesOf(text: string): string {
   return Buffer.from(text).toString('latin1');
 }
 
-function explained<T>(path: string, work: () => T): T {
+/** Does work at a destination. @throws HoldfastError `copy.destination` for any failure of it. */
+export function explained<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -108,8 +109,7 @@ function explained<T>(path: string, work: () => T): T {
   }
 }
 
-/** Returns the error for a destination that cannot be written. */
-export function notWritten(path: string, error: unknown): HoldfastError {
+function notWritten(path: string, error: unknown): HoldfastError {
   return failure('copy.destination', `cannot write ${path}`, {
     why: reasonOf(error),
     next: 'choose a destination on this host that you can write to',

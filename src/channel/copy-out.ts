@@ -4,12 +4,12 @@ import { debug } from '../base/log.ts';
 import type { OpenDirectory } from '../base/open-directory.ts';
 import type { ProgressStep } from '../base/progress.ts';
 import { ArchiveError } from '../tar/entry.ts';
-import { type Destination, notWritten, openDestination } from './copy-destination.ts';
+import { explained, openDestination } from './copy-destination.ts';
 import { itemName, type SkippedKind, TreeFilter } from './copy-filter.ts';
 import { type CopyOptions, type CopyResult, resultOf } from './copy-options.ts';
 import { type ArchiveSource, archiveSource, shownPath } from './copy-paths.ts';
 import { spaceGuard } from './copy-space.ts';
-import { makeStage, type Stage } from './copy-stage.ts';
+import { makeStage } from './copy-stage.ts';
 import {
   archiveCommand,
   copyError,
@@ -45,7 +45,7 @@ export async function copyOut(
   const filter = new TreeFilter({ name: source.name, links: options.links, attributes: options.attributes });
   const destination = openDestination(hostPath, source.base);
   try {
-    const stage = stageFor(destination, hostPath);
+    const stage = explained(hostPath, () => makeStage(destination.directory));
     try {
       await options.progress.step(`Copying :${guestPath}`, (step) =>
         unpack(start, source, stage.content, filter, step, options),
@@ -120,14 +120,6 @@ function endOf(command: GuestCommand): Promise<CommandEnd | { readonly error: un
 
 function asFailure(error: unknown): unknown {
   return error instanceof ArchiveError ? unsafe(error.message) : error;
-}
-
-function stageFor(destination: Destination, path: string): Stage {
-  try {
-    return makeStage(destination.directory);
-  } catch (error) {
-    throw notWritten(path, error);
-  }
 }
 
 /** Asks the guest where the links of a path lead. */
