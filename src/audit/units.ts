@@ -12,6 +12,9 @@ export const shippedUnits: Probe<readonly string[]> = {
 
 /** systemd.unit(5): kinds of units. */
 const kinds = 'service|socket|target|mount|automount|swap|path|timer|slice|scope|device';
+const kindName = new RegExp(`^(?:${kinds})$`);
+const unitName = new RegExp(`\\.(?:${kinds})$`);
+const dropInDirectory = new RegExp(`^(?:.*\\.)?(?:${kinds})\\.d$`);
 
 /**
  * Returns whether a file would change a unit: it has its name, or is a drop-in of it, of all units whose names begin like its name,
@@ -19,12 +22,10 @@ const kinds = 'service|socket|target|mount|automount|swap|path|timer|slice|scope
  */
 export function isOverride(path: string, shipped: ReadonlySet<string>): boolean {
   const parts = path.split('/');
-  const dropIn = parts.find(
-    (part) => part.endsWith('.d') && new RegExp(`^(?:.*\\.)?(?:${kinds})\\.d$`).test(part),
-  );
+  const dropIn = parts.find((part) => dropInDirectory.test(part));
   if (dropIn !== undefined) {
     const name = dropIn.slice(0, -2);
-    if (shipped.has(name) || new RegExp(`^(?:${kinds})$`).test(name)) return true;
+    if (shipped.has(name) || kindName.test(name)) return true;
     const kind = name.slice(name.lastIndexOf('.'));
     const stem = name.slice(0, -kind.length);
     const isTruncated = stem.endsWith('-');
@@ -42,5 +43,5 @@ export function isOverride(path: string, shipped: ReadonlySet<string>): boolean 
 /** Returns the names of units among paths, once each. */
 export function addedUnits(paths: readonly string[]): string[] {
   const names = paths.map((path) => path.split('/').at(-1) ?? '');
-  return [...new Set(names.filter((name) => new RegExp(`\\.(?:${kinds})$`).test(name)))];
+  return [...new Set(names.filter((name) => unitName.test(name)))];
 }
