@@ -1,9 +1,10 @@
-import { lstat, readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { digestOfFile } from '../base/file-digest.ts';
 import { exists, readBounded } from '../base/files.ts';
 import { requireOwnPath } from '../base/own-path.ts';
+import { treeFiles } from '../base/tree-paths.ts';
 import { isEarlier, type PackagePins } from './package-pins.ts';
 
 /** What was unpacked, in the directory of the copy. */
@@ -56,8 +57,8 @@ async function readRecord(directory: string): Promise<z.infer<typeof record> | u
 /** Returns the digests of all regular files but the record, by path. */
 async function digestsOf(directory: string): Promise<Record<string, string>> {
   const digests: Record<string, string> = {};
-  for (const path of (await readdir(directory, { recursive: true })).sort()) {
-    if (path === recordName || !(await lstat(join(directory, path))).isFile()) continue;
+  for (const path of await treeFiles(directory)) {
+    if (path === recordName) continue;
     digests[path] = await digestOfFile(join(directory, path));
   }
   return digests;

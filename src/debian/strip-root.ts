@@ -1,8 +1,9 @@
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostArchitecture } from '../base/architecture.ts';
 import { isSystemError } from '../base/errors.ts';
 import { run } from '../base/process.ts';
+import { treePaths } from '../base/tree-paths.ts';
 import { ports } from './ports.ts';
 import { removedModules, removedPaths, takenOut } from './recipe.ts';
 
@@ -11,10 +12,8 @@ export async function prepareModules(directory: string): Promise<void> {
   for (const path of removedModules)
     await rm(join(directory, 'kernel', path), { recursive: true, force: true });
   // xz takes long to decompress at boot; the root file system compresses them again
-  const compressed = (await readdir(directory, { recursive: true })).filter((name) =>
-    name.endsWith('.ko.xz'),
-  );
-  await run('xz', ['--decompress', '--threads=0', ...compressed.map((name) => join(directory, name))]);
+  const compressed = (await treePaths(directory)).filter((path) => path.endsWith('.ko.xz'));
+  await run('xz', ['--decompress', '--threads=0', ...compressed.map((path) => join(directory, path))]);
 }
 
 /** Removes the files of packages and the paths that the recipe names. */

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { treePaths } from '../base/tree-paths.ts';
 import { sha256 } from './manifest.ts';
-import { treePaths } from './tree.ts';
 
 /** The directories of the root with an overlay on Data. */
 export const overlays = ['etc', 'home', 'root'] as const;

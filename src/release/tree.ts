@@ -1,23 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-
-/**
- * Returns all paths below a directory, relative to it, in a stable order with each directory before its content. Node's own
- * recursive `readdir` follows links, also out of the directory.
- */
-export async function treePaths(directory: string): Promise<string[]> {
-  const paths: string[] = [];
-  const pending = [''];
-  for (let parent = pending.pop(); parent !== undefined; parent = pending.pop()) {
-    for (const entry of await readdir(join(directory, parent), { withFileTypes: true })) {
-      const path = join(parent, entry.name);
-      paths.push(path);
-      if (entry.isDirectory()) pending.push(path);
-    }
-  }
-  return paths.sort();
-}
+import { treePaths } from '../base/tree-paths.ts';
 
 /** Adds the content of a tree to a digest: names, kinds, executable bits and data. */
 export async function digestTree(digest: Hash, directory: string): Promise<void> {

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { appendFile, chmod, cp, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  cp,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -93,6 +104,11 @@ test('a copy that was changed after it was unpacked is not used, but fetched aga
     async () => {
       await rm(join(target, program));
       await symlink('/bin/true', join(target, program));
+    },
+    async () => {
+      // the same content, but not in the copy
+      await rename(join(target, 'usr/bin'), join(tools, 'elsewhere'));
+      await symlink(join(tools, 'elsewhere'), join(target, 'usr/bin'));
     },
     async () => {
       // with a record that fits: the known version has another program

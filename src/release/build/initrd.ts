@@ -2,8 +2,8 @@ import { copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import { hostArchitecture } from '../../base/architecture.ts';
 import { run } from '../../base/process.ts';
+import { treePaths } from '../../base/tree-paths.ts';
 import { guestDistribution } from '../distribution.ts';
-import { treePaths } from '../tree.ts';
 import { initrdModules } from './recipe.ts';
 import { systemCallFilter } from './system-call-filter.ts';
 

@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../../base/errors.ts';
+import { treeFiles, treePaths } from '../../base/tree-paths.ts';
 import type { InstalledPackage } from '../../distribution/distribution.ts';
 import { guestDistribution } from '../distribution.ts';
-import { treePaths } from '../tree.ts';
 
 /** The origin of the files of a release. */
 export interface Provenance {
@@ -51,24 +50,12 @@ export async function shippedPackages(
   image: string,
 ): Promise<ReadonlySet<string>> {
   const ours = new Set(await treePaths(join(image, 'rootfs')));
-  const { packages, unknown } = provenanceOf(owned, await regularFiles(root), taken, ours);
+  const { packages, unknown } = provenanceOf(owned, await treeFiles(root), taken, ours);
   if (unknown.length === 0) return packages;
   throw failure('release.provenance', 'cannot name the origin of every file of the release', {
     why: `no package contains ${unknown.slice(0, 8).join(', ')}${unknown.length > 8 ? `, and ${unknown.length - 8} more` : ''}`,
     next: 'remove them in src/debian/recipe.ts, or list them there as made by the build',
   });
-}
-
-/** Returns the relative paths of all regular files below a directory. Links are not followed: in a root they can lead to the host. */
-async function regularFiles(root: string, below = ''): Promise<string[]> {
-  const entries = await readdir(join(root, below), { withFileTypes: true });
-  const found: string[] = [];
-  for (const entry of entries) {
-    const path = join(below, entry.name);
-    if (entry.isDirectory()) found.push(...(await regularFiles(root, path)));
-    else if (entry.isFile()) found.push(path);
-  }
-  return found;
 }
 
 /** Marks a package whose files were taken out of the root as shipped after all when a boot image contains one of them. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { treePaths } from '../../../src/release/tree.ts';
+import { treeFiles, treePaths } from '../../../src/base/tree-paths.ts';
 
 test('a tree ends at its links, also at those that lead out of it', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-tree-'));
@@ -15,6 +15,7 @@ test('a tree ends at its links, also at those that lead out of it', async () => 
     await symlink('../outside', join(directory, 'tree/out'));
     await symlink('sub', join(directory, 'tree/in'));
     assert.deepEqual(await treePaths(join(directory, 'tree')), ['in', 'out', 'sub', 'sub/file']);
+    assert.deepEqual(await treeFiles(join(directory, 'tree')), ['sub/file']);
   } finally {
     await rm(directory, { recursive: true });
   }
