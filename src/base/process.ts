@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { failure, isSystemError } from './errors.ts';
+import { failure, type HoldfastError, isSystemError } from './errors.ts';
 import { searchPath } from './find-program.ts';
 import { debug } from './log.ts';
 import { quoteCommand } from './shell-quote.ts';
@@ -140,6 +140,15 @@ export function start(program: string, args: readonly string[], options: SpawnOp
   return spawn(program, args, { ...options, env, shell: false });
 }
 
+/** Returns the error for a program that is not installed: `process.missing`. */
+export function notInstalled(program: string, cause?: Error): HoldfastError {
+  return failure('process.missing', `cannot run ${program}: it is not installed`, {
+    why: 'it was not found in PATH',
+    next: 'run `holdfast doctor` for the missing packages and how to install them',
+    cause,
+  });
+}
+
 /**
  * Resolves once the program is running.
  * @throws HoldfastError `process.missing` when it is not installed, `process.failed` when it cannot
@@ -148,12 +157,6 @@ export function start(program: string, args: readonly string[], options: SpawnOp
 export async function started(child: ChildProcess, program: string): Promise<void> {
   if (child.pid !== undefined) return;
   const [error] = (await once(child, 'error', {})) as [Error];
-  if (isSystemError(error, 'ENOENT')) {
-    throw failure('process.missing', `cannot run ${program}: it is not installed`, {
-      why: 'it was not found in PATH',
-      next: 'run `holdfast doctor` for the missing packages and how to install them',
-      cause: error,
-    });
-  }
+  if (isSystemError(error, 'ENOENT')) throw notInstalled(program, error);
   throw failure('process.failed', `cannot start ${program}`, { why: error.message, cause: error });
 }

@@ -6,6 +6,7 @@ import { type ErrorParts, failure, type HoldfastError, isFailure } from '../../b
 import { exists } from '../../base/files.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { withSocket } from '../../base/private-socket.ts';
+import { notInstalled } from '../../base/process.ts';
 import { type ProcessEntry, readProcess } from '../../base/process-table.ts';
 import { until } from '../../base/until.ts';
 import { type Confinement, firstPassedDescriptor } from '../../sandbox/confined-command.ts';
@@ -87,11 +88,8 @@ export async function startQemu(
 /** @throws HoldfastError `process.missing`. */
 async function installed(program: string): Promise<string> {
   const path = await findProgram(program);
-  if (path !== undefined) return path;
-  throw failure('process.missing', `cannot run ${program}: it is not installed`, {
-    why: 'it was not found in PATH',
-    next: 'run `holdfast doctor` for the missing packages and how to install them',
-  });
+  if (path === undefined) throw notInstalled(program);
+  return path;
 }
 
 /** Waits until the program is ready. Kills it at the time limit. @throws HoldfastError why it is not ready. */
