@@ -45,6 +45,6 @@ export async function repairVariableStore(
     wanted.equals(serializeVariableStore(found)) &&
     usedBytes(image) <= usedBytes(wanted) + mostGarbage;
   if (isReady) return undefined;
-  await writeVariableStore(path, change(found));
+  await writeFileAtomic(path, wanted, 0o600);
   return found;
 }
