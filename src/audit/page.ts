@@ -21,7 +21,7 @@ const classes: Readonly<Record<Verdict, string>> = {
 /** What an audit in each way can exclude. */
 export const ways = {
   ordinary:
-    "The machine had started with everything that it has kept. Its answers came from programs of its verified root, next to the running system. This does not exclude an attacker who is root in the running guest: root can change the kernel's memory of mounts, processes and programs, and so the answers. An audit of a start as released excludes everything that an attacker has left on the disk.",
+    'The machine had started with everything that it has kept. Its answers came from programs of its verified root, next to the running system. This does not exclude an attacker who is root in the running guest: root can change mounts and processes, and so what the kernel tells those programs. An audit of a start as released excludes everything that an attacker has left on the disk.',
   asReleased:
     'The machine had started as released: nothing that it has kept took part, so nothing that an attacker has left on its disk could answer. This does not exclude a defect of the release itself.',
 } as const;

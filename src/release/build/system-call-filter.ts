@@ -58,7 +58,7 @@ const [callNumber, architecture, firstArgument] = [0, 4, 16];
 /** Code, jump if true, jump if false, operand: struct sock_filter. */
 type Instruction = readonly [number, number, number, number];
 
-/** Returns the filter as setpriv(1) reads it with `--seccomp-filter`. */
+/** Returns the filter as seccomp(2) takes it: image/initrd/confine installs it. */
 export function systemCallFilter(): Buffer {
   const { audit, numbers } = architectures[hostArchitecture.name];
   const program: Instruction[] = [
