@@ -33,9 +33,15 @@ const status = z.object({
   problem: z.string().optional(),
 });
 
-/** Returns the status that the supervisor reports, or undefined when there is no supervisor. @throws those of `ask`. */
+/**
+ * Returns the status that the supervisor reports, or undefined when there is no supervisor, or it ends at this moment.
+ * @throws those of `ask`.
+ */
 export async function askStatus(machine: Machine): Promise<SupervisorStatus | undefined> {
-  const reply = await askIfThere(machine, { verb: 'status' });
+  const reply = await askIfThere(machine, { verb: 'status' }).catch((error: unknown) => {
+    if (isFailure(error, 'supervisor.lost')) return undefined;
+    throw error;
+  });
   if (reply === undefined) return undefined;
   const parsed = status.safeParse(reply);
   if (parsed.success) return parsed.data;
