@@ -86,6 +86,6 @@ export const unsignedCode: Readonly<Record<string, { readonly lines: string; rea
   },
   namespace: {
     denial: /Operation not permitted|Permission denied/,
-    lines: `unshare --map-root-user sh -c 'echo 0 >/sys/kernel/security/ipe/enforce && echo it runs'`,
+    lines: `unshare --map-root-user bash -c 'echo 0 >/sys/kernel/security/ipe/enforce && echo it runs'`,
   },
 };
