@@ -81,11 +81,17 @@ export function sharesIn(
   };
 }
 
-/** Returns the numbers of shares in random order: several machines then rarely try the same one. */
+/**
+ * Returns the numbers of the shares to try: those for machines that have none yet come last. The order is random otherwise, so
+ * that several machines rarely try the same one.
+ */
 function candidates(isFirst: boolean): number[] {
-  const all = Array.from({ length: isFirst ? shares : shares - firstShares }, (_, number) => number);
-  return all
-    .map((number) => ({ number, order: Math.random() }))
+  const common = shuffled(0, shares - firstShares);
+  return isFirst ? [...common, ...shuffled(shares - firstShares, shares)] : common;
+}
+
+function shuffled(from: number, end: number): number[] {
+  return Array.from({ length: end - from }, (_, index) => ({ number: from + index, order: Math.random() }))
     .toSorted((a, b) => a.order - b.order)
     .map(({ number }) => number);
 }
