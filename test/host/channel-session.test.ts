@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { after, mock, test } from 'node:test';
@@ -17,6 +19,9 @@ const MiB = 1024 * 1024;
 const server = await startSshServer(['RekeyLimit 4M']);
 after(() => server.close());
 const session = await openSession(await server.connect(), server.identity);
+// the server's directory belongs to its user, and keys are kept nowhere that others may write
+const keys = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
+after(() => rm(keys, { recursive: true }));
 
 async function outcome(command: GuestCommand) {
   const [stdout, stderr, end] = await Promise.all([
@@ -79,7 +84,7 @@ test('passes words unchanged, without interpretation by the shell', async () => 
 
 test('passes every byte in both directions during key re-exchange', async () => {
   const input = randomBytes(9 * MiB);
-  const { stdout } = await session.run(['cat'], { input });
+  const { stdout } = await session.run(['cat'], { input, maximum: input.length });
   assert.ok(stdout.equals(input));
 });
 
@@ -260,7 +265,7 @@ test('rejects invalid commands before sending them', async () => {
 });
 
 test('sends no credentials to a server with another host key', async () => {
-  const other = join(server.directory, 'other');
+  const other = join(keys, 'other');
   await makeChannelKeys(other);
   const { hostKey } = await readIdentity(other, 'holdfast');
   const before = (await server.log()).length;
@@ -273,7 +278,7 @@ test('sends no credentials to a server with another host key', async () => {
 });
 
 test('offers one key and tries no other authentication', async () => {
-  const other = join(server.directory, 'stranger');
+  const other = join(keys, 'stranger');
   await makeChannelKeys(other);
   const { privateKey } = await readIdentity(other, 'holdfast');
   const before = (await server.log()).length;

@@ -89,10 +89,10 @@ const floods: Readonly<Record<keyof typeof bounds, () => Promise<void>>> = {
       ['slot', 'A'],
       ['uptime', '1.00 1.00'],
       ['memory', 'MemTotal: 2 kB\nMemAvailable: 1 kB'],
-      ['data', '1B-blocks Used\n 2 1'],
-      ['logs', '1B-blocks Used\n 2 1'],
+      ['data', '1B-blocks Used Avail IFree\n 2 1 1 1'],
+      ['logs', '1B-blocks Used Avail IFree\n 2 1 1 1'],
       ['rootHash', `holdfast.root=${'0'.repeat(64)}`],
-      ...['verity', 'secureBoot', 'lockdown', 'degraded'].map((name) => [name, '']),
+      ...['verity', 'secureBoot', 'lockdown', 'degraded', 'users', 'asReleased'].map((name) => [name, '']),
     ];
     const report = (count: number) =>
       parseReport(

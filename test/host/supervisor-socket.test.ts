@@ -20,6 +20,7 @@ import {
   FrameDecoder,
   frameTypes,
   inputWindow,
+  protocolVersion as version,
 } from '../../src/supervisor/protocol/frames.ts';
 import { answer, serve } from '../../src/supervisor/protocol/server.ts';
 import { eventually } from '../support/eventually.ts';
@@ -51,7 +52,8 @@ after(async () => {
   await server.close();
   await sshd.close();
 });
-const start = startThrough(path, 'user');
+const channel = 'user';
+const start = startThrough(path, channel);
 
 async function outcome(command: GuestCommand) {
   const [stdout, stderr, end] = await Promise.all([
@@ -103,19 +105,20 @@ test('returns the result of a request, or the error that was thrown', async () =
 test('rejects malformed requests', async () => {
   const request = (value: unknown) => encodeFrame(frameTypes.request, encodeJson(value));
   const misunderstood = [
-    [request({ version: 1, verb: 'add', a: 1 })],
-    [request({ version: 1, verb: 'add', a: 1, b: 'x' })],
-    [request({ version: 2, verb: 'add', a: 1, b: 2 })],
-    [request({ version: 1, verb: 'unknown' })],
-    [request({ version: 1, verb: 'toString' })],
-    [request({ version: 1, verb: '__proto__' })],
+    [request({ version, verb: 'add', a: 1 })],
+    [request({ version, verb: 'add', a: 1, b: 'x' })],
+    [request({ version: version - 1, verb: 'add', a: 1, b: 2 })],
+    [request({ version, verb: 'unknown' })],
+    [request({ version, verb: 'toString' })],
+    [request({ version, verb: '__proto__' })],
     [request('add')],
     [encodeFrame(frameTypes.request, Buffer.from('{'))],
     [encodeFrame(frameTypes.input, Buffer.from('x'))],
-    [request({ version: 1, verb: 'wait' }), request({ version: 1, verb: 'wait' })],
-    [request({ version: 1, verb: 'exec', argv: 'true' })],
-    [request({ version: 1, verb: 'exec', terminal: { type: 'a b', columns: 1, rows: 1 } })],
-    [request({ version: 1, verb: 'exec', terminal: { type: 'x', columns: -1, rows: 1 } })],
+    [request({ version, verb: 'wait' }), request({ version, verb: 'wait' })],
+    [request({ version, verb: 'exec', channel: 'other' })],
+    [request({ version, verb: 'exec', channel, argv: 'true' })],
+    [request({ version, verb: 'exec', channel, terminal: { type: 'a b', columns: 1, rows: 1 } })],
+    [request({ version, verb: 'exec', channel, terminal: { type: 'x', columns: -1, rows: 1 } })],
     [Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     [Buffer.from([1, 255, 255, 255, 255])],
   ];
@@ -125,7 +128,7 @@ test('rejects malformed requests', async () => {
 
 test('aborts a handler when its client disconnects', async () => {
   const socket = connect(path);
-  socket.write(encodeFrame(frameTypes.request, encodeJson({ version: 1, verb: 'wait' })));
+  socket.write(encodeFrame(frameTypes.request, encodeJson({ version, verb: 'wait' })));
   await once(socket, 'connect');
   await sleep(20);
   socket.destroy();
@@ -164,7 +167,7 @@ test('passes on a terminal, its size and the login shell', async () => {
 
 test('passes every byte in both directions', async () => {
   const input = Buffer.alloc(5 * MiB + 1, Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)));
-  const { stdout } = await runToEnd(start, ['cat'], { input });
+  const { stdout } = await runToEnd(start, ['cat'], { input, maximum: input.length });
   assert.ok(stdout.equals(input));
 });
 
@@ -189,7 +192,10 @@ test('disconnects a client that sends more input than granted, and hangs up its 
   const script = `trap "touch ${mark}; exit" HUP; exec 2>/dev/null; echo ready; while :; do sleep 0.05; done`;
   const socket = connect(path);
   socket.write(
-    encodeFrame(frameTypes.request, encodeJson({ version: 1, verb: 'exec', argv: ['sh', '-c', script] })),
+    encodeFrame(
+      frameTypes.request,
+      encodeJson({ version, verb: 'exec', channel, argv: ['sh', '-c', script] }),
+    ),
   );
   const decoder = new FrameDecoder();
   for await (const piece of socket as AsyncIterable<Buffer>) {
