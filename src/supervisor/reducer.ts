@@ -108,7 +108,7 @@ export function reduce(
   const { power, task } = state;
   if (task.do === 'end') return state;
   if (event.type === 'left') return { ...state, isLeft: true, task: { do: 'end' } };
-  if (event.type === 'failed') return giveUp(state, `it could not be started: ${event.reason}`);
+  if (event.type === 'failed') return couldNot(state, event.reason, policy);
   if (event.type === 'stop')
     return { ...state, power: next(power, 'stop'), isForced: state.isForced || event.force };
   switch (task.do) {
@@ -199,6 +199,19 @@ function decide(
   // a program of the host has failed: another slot does not change that
   if (judged.lost !== undefined) return giveUp(judged, whyGivenUp(judged));
   return hasFallenBack ? giveUp(judged, whyGivenUp(judged)) : { ...judged, task: { do: 'fall-back' } };
+}
+
+/**
+ * Decides what follows a task that failed on the host. A start after a failed one is repeated: what it needs may still be in use.
+ * Whoever asked for the first start reads the reason at once.
+ */
+function couldNot(state: SupervisorState, reason: string, policy: RestartPolicy): SupervisorState {
+  const text = `it could not be started: ${reason}`;
+  const isRestart = state.task.do === 'start' && state.failedStarts > 0 && state.power === 'starting';
+  const duration = isRestart ? policy(state.failedStarts + 1) : undefined;
+  if (duration === undefined) return giveUp(state, text);
+  const problem: ConsoleProblem = { kind: 'notice', text };
+  return { ...state, failedStarts: state.failedStarts + 1, problem, task: { do: 'pause', duration } };
 }
 
 function startUnlessStopped(state: SupervisorState): SupervisorState {

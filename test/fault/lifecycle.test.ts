@@ -178,7 +178,8 @@ test('a killed QEMU is started again, until it is given up', async () => {
     await eventually(isNew, { within: 30_000, every: 100, what: `what follows end ${count}` });
   }
   const { problem } = await json('status');
-  assert.match(String(problem), /^QEMU ended unexpectedly/);
+  // the last one may have ended before it could be used
+  assert.match(String(problem), /^QEMU ended unexpectedly|^it could not be started: QEMU/);
   assert.deepEqual(await processes('any'), []);
   await startProcesses();
   await onlyProcess('qemu');
@@ -304,7 +305,7 @@ test('without QEMU start reports that, and the machine is off', async () => {
   // a private mount of an empty file over QEMU: a host without it, for this command alone
   const hide = 'mount --bind /dev/null "$(command -v qemu-system-x86_64)" && exec "$@"';
   const wrapped = [
-    '--map-root-user',
+    ...(process.getuid?.() === 0 ? [] : ['--map-root-user']), // root keeps the users of machines
     '--mount',
     'sh',
     '-c',

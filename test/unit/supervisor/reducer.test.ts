@@ -111,6 +111,7 @@ test('never starts a machine that runs or is being started', () => {
           starting = false;
           processes++;
         }
+        if (event.type === 'failed') starting = false;
         if (event.type === 'ended' && processes > 0) processes--;
         if (after.task.do !== 'start' || before.task.do === 'start') return;
         assert.deepEqual({ starting, processes }, { starting: false, processes: 0 });
@@ -137,6 +138,7 @@ test('allows three failed starts in a row, and one of the other slot', () => {
         if (event.type === 'connected' && doing === 'attend') answered = true;
         if (event.type === 'ended' && doing === 'attend') ended = event;
         if (event.type === 'fell-back' && doing === 'fall-back') fellBack = true;
+        if (event.type === 'failed' && doing === 'start') failed++;
         if (event.type === 'examined' && doing === 'examine') {
           const crashed = lost || /hang|killed/.test(ended?.how ?? '') || event.problem?.kind === 'panic';
           const isFailure = !answered || (crashed && (ended?.lasted ?? 0) < 600_000);
@@ -250,6 +252,18 @@ test('a killed hypervisor is started again, unless the machine was being stopped
   assert.deepEqual([state.power, state.lost], ['starting', 'QEMU']);
   assert.equal(after(started, { type: 'stop', force: false }, killed).power, 'failed');
   assert.equal(after(started, { type: 'stop', force: true }, killed).power, 'stopped');
+});
+
+test('a start that fails on the host is repeated only after a failed one', () => {
+  const refused = { type: 'failed', reason: 'QEMU printed no reason' } as const;
+  const killed = { type: 'ended', how: 'killed', lasted: 1000 } as const;
+  assert.equal(after(refused).power, 'failed');
+  const restarted = [started, killed, examined, { type: 'paused' }, refused] as const;
+  assert.deepEqual(after(...restarted).task, { do: 'pause', duration: 5000 });
+  assert.match(after(...restarted).problem?.text ?? '', /printed no reason/);
+  const again = after(...restarted, { type: 'paused' }, refused);
+  assert.deepEqual([again.power, again.task.do], ['failed', 'end']);
+  assert.equal(after(...restarted, { type: 'stop', force: false }, { type: 'paused' }).power, 'stopped');
 });
 
 test('a supervisor that left starts nothing', () => {
