@@ -36,18 +36,24 @@ const routing: Probe<readonly string[]> = {
 const shippedRule =
   /^(?:0:\s+from all lookup local|32766:\s+from all lookup main|32767:\s+from all lookup default)\s*$/;
 
-/** Each network namespace other than that of process 1, found by its processes or by name, with its interfaces. */
+/**
+ * Each network namespace other than that of process 1, found by its processes and by its mounts, with its interfaces. A name,
+ * as of ip-netns(8), is a mount (nsfs in proc_pid_mountinfo(5)), and each mount namespace may have mounts of its own.
+ */
 const namespaces: Probe<readonly { readonly name: string; readonly links: readonly Link[] }[]> = {
   name: 'network-namespaces',
   command: `declare -A seen
   seen[$(stat -L -c %i /proc/1/ns/net)]=1
   while IFS=' ' read -r inode file; do
     [ "\${seen[$inode]}" ] && continue
-    seen[$inode]=1
-    if interfaces=$(nsenter --net="$file" ip -json -details address show); then
+    printf -v path %b "$file"
+    if interfaces=$(nsenter --net="$path" ip -json -details address show); then
+      seen[$inode]=1
       printf '%s\\n%s\\n' "--- $file" "$interfaces"
-    elif [ -e "$file" ]; then exit 1; fi
-  done < <(stat -L -c '%i %n' /proc/[0-9]*/ns/net /run/netns/* 2>/dev/null)`,
+    elif [ -e "$path" ]; then exit 1; fi
+  done < <(stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null
+    grep -Hs ' - nsfs ' /proc/[0-9]*/mountinfo |
+      sed -n 's/^\\([^:]*\\)mountinfo:[^ ]* [^ ]* [^ ]* net:\\[\\([0-9]*\\)\\] \\([^ ]*\\) .*/\\2 \\1root\\3/p')`,
   form: textForm((text) => {
     const [before, ...parts] = text.split(/^--- /m);
     if (before !== '') throw new RangeError('it does not begin with a namespace');
@@ -151,9 +157,9 @@ export const aroundTheFilterClaims = [
     sentence: 'Every other network namespace reaches the network through the packet filter of the machine.',
     source: 'Holdfast',
     since: '0.2',
-    looksAt: 'The interfaces of every network namespace that has a process or a name below /run/netns.',
-    fooledBy:
-      'Root in the guest keeps a namespace alive by an open file or a socket alone: it has no process and no name.',
+    looksAt:
+      'The interfaces of every network namespace that has a process, or a mount where a process sees it, as those of ip-netns(8).',
+    fooledBy: 'Root in the guest keeps a namespace alive by an open file, a socket or a covered mount alone.',
     notStopped: 'Listeners in these namespaces: packets to them pass FORWARD.',
     guest: { namespaces },
     host: [],
