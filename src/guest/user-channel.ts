@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { printable } from '../channel/run.ts';
+import { loadSocketModules } from './socket-modules.ts';
 import { systemRoot } from './system-root.ts';
 
 /**
@@ -14,10 +15,12 @@ elif ! timeout 10 sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key
   echo "sshd $(first sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key)"
 fi
 for file in $root/etc/sudoers $root/etc/sudoers.d/*; do
-  if [ ! -f "$file" ]; then echo 'sudo a file of its configuration is missing, or not a file'
+  if [ ! -f "$file" ]; then
+    echo 'sudo a file of its configuration is missing, or not a file'
+    break # the first one tells enough
   elif ! cmp -s "$file" "\${file#$root}" && ! timeout 10 visudo -c -q -f "$file" 2>/dev/null </dev/null; then
     echo "sudo $(first visudo -c -f "$file")"
-    break # the first one tells enough
+    break
   fi
 done
 account=
@@ -30,6 +33,7 @@ case $account in
 1000:/*) [ -x "\${account#1000:}" ] || [ -x "$root\${account#1000:}" ] || echo 'account its login shell cannot be run' ;;
 *) echo 'account /etc/passwd does not name it' ;;
 esac
+${loadSocketModules('tcp', 'vsock')}
 case $(ss -Hltn; ss -Hl --vsock) in *:22\\ *) ;; *) echo 'listener no program listens for it' ;; esac
 )`;
 

@@ -1,3 +1,4 @@
+import { loadSocketModules } from '../../guest/socket-modules.ts';
 import { defineClaim, unless } from '../claim.ts';
 import { containerNetworks, networkFiles } from '../container-networks.ts';
 import { lines, matching, type Probe, textForm } from '../guest-probe.ts';
@@ -67,7 +68,8 @@ const namespaces: Probe<readonly { readonly name: string; readonly links: readon
 /** ss(8): raw and packet sockets, with the control group of their processes. */
 const rawSockets: Probe<readonly { readonly kind: string; readonly owner: string }[]> = {
   name: 'raw-sockets',
-  command: `{ ss -H0ap; ss -Hwap; } | while read -r line; do
+  command: `${loadSocketModules('af_packet', 'raw')}
+  { ss -H0ap; ss -Hwap; } | while read -r line; do
     pid=\${line##*pid=}; pid=\${pid%%,*}; group=unknown
     case $line in *pid=*pid=*) group=several ;; *pid=*) read -r group <"/proc/$pid/cgroup"; group=\${group#0::} ;; esac
     case $line in p_*) kind=packet ;; *) kind=raw ;; esac

@@ -2,6 +2,7 @@ import { channels } from '../../channel/channels.ts';
 import { isAllowed } from '../../guest/firewall-file.ts';
 import { describeRule, type FirewallRule } from '../../guest/firewall-rule.ts';
 import type { Family } from '../../guest/firewall-source.ts';
+import { loadSocketModules } from '../../guest/socket-modules.ts';
 import { type Claim, defineClaim, notApplicable, unless } from '../claim.ts';
 import { type ContainerNetwork, containerNetworks, networkFiles } from '../container-networks.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
@@ -91,7 +92,7 @@ interface Listener {
 /** ss(8): state, two queues, local address and port, peer. */
 const listeners: Probe<readonly Listener[]> = {
   name: 'listeners',
-  command: 'ss -Hltun',
+  command: `${loadSocketModules('tcp', 'udp')}; ss -Hltun`,
   form: lines(
     matching(
       /^(tcp|udp) +(?:LISTEN|UNCONN) +\d+ +\d+ +(\S+):(\d{1,5}) +\S+ *$/,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channels } from '../../channel/channels.ts';
+import { loadSocketModules } from '../../guest/socket-modules.ts';
 import { systemRoot } from '../../guest/system-root.ts';
 import type { Transport } from '../../hypervisor/hypervisor.ts';
 import { bootedRelease } from '../booted-release.ts';
@@ -69,7 +70,7 @@ const expectedPorts = {
 /** ss(8): the vsock ports that the guest listens on. */
 const vsockListeners: Probe<readonly number[]> = {
   name: 'vsock-listeners',
-  command: 'ss -Hl --vsock',
+  command: `${loadSocketModules('vsock')}; ss -Hl --vsock`,
   form: lines(matching(/^v_str +LISTEN +\d+ +\d+ +\S+:(\d{1,10}) +\S+ *$/, ([port]) => Number(port))),
 };
 
