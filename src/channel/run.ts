@@ -47,7 +47,10 @@ export async function runToEnd(
       `${argv[0]} in the guest failed (${'code' in end ? `exit code ${end.code}` : end.signal})`,
       {
         why: printable(stderr.trim().split('\n').slice(-3).join(' | ')) || 'it printed no reason',
-        next: `run it by hand to see more: holdfast exec -- ${line}`,
+        next:
+          line.length > 100
+            ? 'see the journal of the machine: `holdfast logs`'
+            : `run it by hand to see more: holdfast exec -- ${line}`,
       },
     );
   } finally {

@@ -22,6 +22,10 @@ fields='%y\\0%m\\0%U\\0%G\\0%s\\0%l\\0%P\\0'
 for name; do
   lower=/$name layers=${layersDirectory}/$name
   if ${runsAsReleased}; then options=upperdir=/sysroot/var${layersOnData}/$name/upper; else options=$(findmnt --noheadings --output FS-OPTIONS "${systemRoot}/$name"); fi
+  if [ -L "$layers/upper" ] || [ ! -d "$layers/upper" ]; then
+    printf 'overlay\\0%s\\0%s\\0' "$name" 'its layer on Data is not a directory'
+    continue
+  fi
   printf 'overlay\\0%s\\0%s\\0' "$name" "$options"
   find "$lower" -printf "lower\\0$fields"
   cd "$layers/upper"
@@ -131,7 +135,7 @@ function openListing(name: string, options: string): OpenListing {
   if (!options.split(',').includes(upper)) {
     throw failure('drift.elsewhere', `changes in /${overlay} are not stored on Data`, {
       why: printable(options) || 'nothing is mounted there',
-      next: 'repair what `holdfast status` shows as degraded',
+      next: `repair what \`holdfast status\` shows as degraded, or stop the machine and run \`holdfast drift --reset /${overlay}\``,
     });
   }
   return {

@@ -43,6 +43,6 @@ function isRecordName(word: string): word is keyof typeof records {
 export function tooLarge(why: string) {
   return failure('drift.large', 'cannot compare the machine with its release: too much has changed', {
     why,
-    next: 'compare one directory, such as `holdfast drift /etc`; keep large trees of files in /var, and update with --accept-drift',
+    next: 'compare one directory, such as `holdfast drift /etc`; keep large trees of files in /var, and update with --accept-drift; `holdfast drift --reset` of a machine that is off lists nothing',
   });
 }

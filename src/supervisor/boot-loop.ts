@@ -170,10 +170,13 @@ export class BootLoop {
   }
 
   #connect(machine: RunningMachine): GuestConnection {
-    const { log } = this.#parts;
+    const { log, answered } = this.#parts;
     return keepConnected(() => this.#open(machine, 'management'), {
       connected: (session) => {
         this.happen({ type: 'connected' });
+        answered().catch((error: unknown) =>
+          log(`the requested resets are not forgotten: ${describe(error)}`),
+        );
         void this.#look();
         keepClock(session, {
           checked: ({ offset, corrected }) => corrected && log(`clock was ${Math.round(offset)} ms off: set`),

@@ -16,6 +16,7 @@ import { readVariableStore } from '../firmware/store-file.ts';
 import { forgetRecovery } from '../machine/data-keys.ts';
 import { Machine } from '../machine/machine.ts';
 import { homeAt, homeDirectory, parseMachineName } from '../machine/paths.ts';
+import { forgetResets } from '../machine/requested-resets.ts';
 import { prepareVirtualTpm } from '../tpm/virtual/virtual-tpm.ts';
 import { askStatus } from './client.ts';
 import { consoleProblem, readConsole } from './console-log.ts';
@@ -100,6 +101,7 @@ async function partsFor(
       return prepareStart(machine, log);
     },
     handedOver: () => forgetRecovery(paths.secrets),
+    answered: () => forgetResets(paths.secrets),
     isSingleStart: async () => readBootState(await readVariableStore(paths.variables)).next !== undefined,
     fallBack: () => fallBack(paths.variables, log),
     readProblem: async () => consoleProblem(await readConsole(paths.consoleLog)),

@@ -13,6 +13,8 @@ export interface SupervisorParts {
   readonly prepare: () => Promise<MachineHardware>;
   /** Called after each start, also one that failed: deletes the keys that were passed for that start alone. */
   readonly handedOver: () => Promise<void>;
+  /** Called when the guest answers: its initrd has carried out what `prepare` passed to it. */
+  readonly answered: () => Promise<void>;
   /** Whether `prepare` prepared a single start of a slot, after which the firmware returns to the committed one. */
   readonly isSingleStart: () => Promise<boolean>;
   /** Makes the next start one of the slot that is second in the boot order; false when there is none. */

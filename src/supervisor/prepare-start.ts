@@ -7,6 +7,7 @@ import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { asReleasedCredential } from '../machine/as-released.ts';
 import { keptKeys } from '../machine/data-keys.ts';
 import type { Machine } from '../machine/machine.ts';
+import { resetsCredential } from '../machine/requested-resets.ts';
 import { storedBaseImage } from '../release/store.ts';
 import { markStart } from './console-log.ts';
 import { machineHardware } from './hardware.ts';
@@ -41,5 +42,6 @@ export async function prepareStart(machine: Machine, log: (line: string) => void
   return machineHardware(paths, configuration, base, {
     ...(configuration.encryption && (await keptKeys(paths.secrets))),
     ...(await asReleasedCredential(paths.secrets)),
+    ...(await resetsCredential(paths.secrets)),
   });
 }

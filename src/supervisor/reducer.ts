@@ -203,7 +203,7 @@ function decide(
 
 /**
  * Decides what follows a task that failed on the host. A start after a failed one is repeated: what it needs may still be in use.
- * Whoever asked for the first start reads the reason at once.
+ * The first start is not: its reason is shown at once.
  */
 function couldNot(state: SupervisorState, reason: string, policy: RestartPolicy): SupervisorState {
   const text = `it could not be started: ${reason}`;

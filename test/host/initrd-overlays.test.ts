@@ -36,8 +36,11 @@ interface Boot {
 const upper = '/sysroot/var/.eflow/overlays/etc/upper';
 const reset = '/sysroot/var/.eflow/overlays/etc/reset';
 
-/** Runs lines that prepare Data, mounts the overlay of /etc, then runs lines that examine the result. */
-async function boot(data: string, look: string, options = 'size=1m'): Promise<Boot> {
+/**
+ * Runs lines that prepare Data, mounts the overlay of /etc, then runs lines that examine the result.
+ * @param resets the host's credential of that name.
+ */
+async function boot(data: string, look: string, options = 'size=1m', resets = ''): Promise<Boot> {
   const root = await mkdtemp(join(scratch, 'root-'));
   for (const directory of [
     'bin',
@@ -58,6 +61,7 @@ async function boot(data: string, look: string, options = 'size=1m'): Promise<Bo
   await writeFile(join(root, 'sysroot/etc/ssh/config'), 'released\n');
   const script = `export PATH=/bin
     fail() { echo "fail: $*"; exit 1; }
+    credential() { busybox printf '%s' '${resets}'; }
     mount -t proc proc /proc
     mount -t tmpfs -o ${options} data /sysroot/var
     ${data}
@@ -168,6 +172,31 @@ for (const [lines, look, rest] of [
     );
     assert.deepEqual([output, degraded], [rest, []]);
   });
+
+test('resets what the host requests, next to what the list has', async () => {
+  const { output, degraded } = await boot(
+    `${drifted}; busybox printf 'kept\\n' >${reset}`,
+    `[ ! -e ${reset} ]; busybox ls /sysroot/etc; cat /sysroot/etc/hosts`,
+    'size=1m',
+    'home hosts\netc more\netc hosts\n',
+  );
+  assert.deepEqual(
+    [output.split('\n'), degraded],
+    [['ends?', 'hosts', 'link', 'ssh', 'two?lines', 'released'], []],
+  );
+});
+
+test('a request of the host for the whole overlay removes whatever is in its place', async () => {
+  for (const data of [`echo >${upper}`, `busybox ln -s /elsewhere ${upper}`, `busybox mkfifo ${upper}`]) {
+    const { output, degraded } = await boot(
+      `mkdir -p ${upper}; rm -r ${upper}; ${data}`,
+      writes,
+      'size=1m',
+      'etc \n',
+    );
+    assert.deepEqual([output, degraded], ['new\nreleased', []]);
+  }
+});
 
 test('a list that leads out of the overlay removes nothing, is reported, and is not retried', async () => {
   const evil = ['../other', 'more/../../other', '/etc/hosts', 'more//deep', '.', 'ssh/.'];

@@ -189,8 +189,19 @@ test('the machine boots with missing, damaged or redirected overlays, and report
 });
 
 test('the machine boots with a Log and a Data partition that cannot be repaired, and reports that', async () => {
-  await asRoot(name, 'cd /var/.eflow/overlays/home; rm upper; mv upper.kept upper');
-  await expectDone(['restart', ...word]);
+  await asRoot(
+    name,
+    `cd /var/.eflow/overlays/home; rm upper; mv upper.kept upper
+    mkdir /root/held; echo kept >/root/held/file; chattr +i /var/.eflow/overlays/root/upper/held/file`,
+  );
+  // of a machine that is off, also where root has prevented it
+  await expectDone(['stop', ...word]);
+  assert.match(
+    await expectDone(['drift', ...word, '--reset', '--yes', '/root/held']),
+    /^The next start discards/,
+  );
+  await expectDone(['start', ...word]);
+  assert.deepEqual(await changes('/root'), []);
   assert.deepEqual((await status()).guest?.degraded, []);
   assert.equal(
     await asRoot(name, 'ls "/home/holdfast/a space"'),

@@ -132,7 +132,11 @@ export const guestCodes = {
   'drift.large': {
     when: 'A listing of the overlays is longer than the [bound](bounds.md).',
     remedy:
-      'Compare one directory, and keep large trees of files in `/var`; `update apply --accept-drift` does not compare.',
+      'Compare one directory, and keep large trees of files in `/var`; `update apply --accept-drift` and a reset while the machine is off do not compare.',
+  },
+  'drift.requests': {
+    when: 'More resets were requested of a machine that is off than its next start takes.',
+    remedy: 'Start the machine, or reset a directory above these paths.',
   },
   'drift.path': {
     when: 'No path was given to reset, or a path that is not in an overlay.',

@@ -41,6 +41,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     listens: boolean;
     prepared: number;
     forgotten: number;
+    answered: number;
     hasOtherSlot: boolean;
     isSingleStart: boolean;
     drop: () => void;
@@ -48,6 +49,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
   } = {
     listens: false,
     forgotten: 0,
+    answered: 0,
     prepared: 0,
     hasOtherSlot: false,
     isSingleStart: false,
@@ -115,6 +117,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       return hardware;
     },
     handedOver: async () => void guest.forgotten++,
+    answered: async () => void guest.answered++,
     isSingleStart: async () => guest.isSingleStart,
     fallBack: async () => {
       if (guest.hasOtherSlot) events.push('fall back');
@@ -145,8 +148,10 @@ test('a machine starts, boots, runs, and comes back when the channel was lost', 
   const { state, pid, startedAt, accelerator } = supervisor.status();
   assert.deepEqual([state, pid, startedAt, accelerator], ['booting', 4711, new Date(0), 'fake']);
   await eventually(() => supervisor.status().channelProblem === 'no listener');
+  assert.equal(guest.answered, 0);
   guest.listens = true;
   await eventually(() => supervisor.status().state === 'running');
+  assert.equal(guest.answered, 1);
   guest.listens = false;
   guest.drop();
   await eventually(() => supervisor.status().state === 'booting');

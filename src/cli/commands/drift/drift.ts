@@ -1,6 +1,7 @@
-import { misuse } from '../../../base/errors.ts';
+import { isFailure, misuse } from '../../../base/errors.ts';
 import { findDrift, type MachineDrift, resetDrift } from '../../../guest/drift-report.ts';
 import { parseOverlayPath, showPath } from '../../../guest/overlay-path.ts';
+import { resetOff } from '../../../lifecycle/reset.ts';
 import { guestOf } from '../../../supervisor/guest.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { optional, toggle } from '../../framework/parameters.ts';
@@ -45,7 +46,19 @@ export const driftCommand = defineCommand({
       const what = `${lost.length} ${lost.length === 1 ? 'change' : 'changes'} at ${showPath(path)}`;
       await confirm(context, `The next start discards ${what}.`);
     };
-    const { drift, changed } = await resetDrift(guestOf(machine), path, agree, signal);
+    const resets = await resetDrift(guestOf(machine), path, agree, signal).catch(async (error: unknown) => {
+      if (!isFailure(error, 'machine.off')) throw error;
+      if (!yes) await confirm(context, `The next start discards every change at ${showPath(path)}.`);
+      return resetOff(machine, path);
+    });
+    if (typeof resets === 'boolean') {
+      output.result(
+        { machine: machine.name, changed: resets, drift: [] },
+        `The next start discards every change at ${showPath(path)}`,
+      );
+      return;
+    }
+    const { drift, changed } = resets;
     const text =
       drift.length === 0
         ? `${showPath(path)} matches the release`
