@@ -133,6 +133,7 @@ test('a machine that starts with pipes for files and with masked units is manage
     for unit in sshd-vsock.socket sshd-vsock@.service sshd.service systemd-journald.service firewall.service; do
       ln -sf /dev/null $unit
     done`);
+  await manage('sync');
   await expectDone(['stop', '--force', ...word]);
   await startMachine(machine); // `start` would wait for the end of a boot that hangs
   const seen = await until({ within: 300_000, every: 1000 }, async () => (await status()).guest);
@@ -153,7 +154,7 @@ test('a management channel that root in the guest has ended is reported, and the
     'sudo',
     'sh',
     '-c',
-    'pkill -9 socat; pkill -9 -f "sshd-session: root"',
+    'pkill -9 socat; pkill -9 -f "[s]shd-session: root"', // not this shell,
   ]);
   const { state, guestProblem } = await status();
   assert.notEqual(state, 'running');
