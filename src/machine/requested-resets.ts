@@ -57,7 +57,7 @@ export async function resetsCredential(secrets: string): Promise<Readonly<Record
 
 /** Forgets the requests once a machine that was started with them has answered: its initrd has carried them out. */
 export async function forgetResets(secrets: string): Promise<void> {
-  if (await isAsReleased(secrets)) return;
-  await rm(file(secrets), { force: true });
+  if ((await isAsReleased(secrets)) || !(await exists(file(secrets)))) return;
+  await rm(file(secrets));
   await syncDirectory(secrets);
 }
