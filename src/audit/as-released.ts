@@ -31,7 +31,9 @@ export async function whileAsReleased<T>(occasion: Occasion, work: () => Promise
   } finally {
     const { signal: never } = new AbortController();
     await stop(never);
-    if (wasOn) await startMachine(machine);
-    else await machine.locked('audit', () => chooseAsReleased(secrets, false));
+    if (wasOn) {
+      await startMachine(machine);
+      await waitUntilReady(machine, progress, signal);
+    } else await machine.locked('audit', () => chooseAsReleased(secrets, false));
   }
 }

@@ -4,6 +4,7 @@ import { whileAsReleased } from '../../audit/as-released.ts';
 import { type AuditReport, auditMachine } from '../../audit/audit.ts';
 import type { Verdict } from '../../audit/claim.ts';
 import { auditPage, summary } from '../../audit/page.ts';
+import { waitUntilSettled } from '../../audit/settled.ts';
 import { failure } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { oneLine } from '../../base/visible.ts';
@@ -33,11 +34,15 @@ export const auditCommand = defineCommand({
   ],
   output: async () => (await import('../output/security.ts')).auditOutput,
   async run({ machine, flags, output, progress, signal, streams }) {
-    const audit = () => progress.step('Auditing the machine', () => auditMachine(machine, signal));
+    const audit = async () => {
+      await waitUntilSettled(machine, progress, signal);
+      const report = await progress.step('Auditing the machine', () => auditMachine(machine, signal));
+      if (flags.html !== undefined) await writeFileAtomic(resolve(flags.html), auditPage(report), 0o600);
+      output.result(report, auditText(report, streams.stdout));
+      return report;
+    };
     const occasion = { machine, progress, signal };
     const report = await (flags.asReleased ? whileAsReleased(occasion, audit) : audit());
-    if (flags.html !== undefined) await writeFileAtomic(resolve(flags.html), auditPage(report), 0o600);
-    output.result(report, auditText(report, streams.stdout));
     const failed = report.results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
     if (failed.length > 0) {
       throw failure('audit.failed', `${failed.length} of ${report.results.length} claims do not hold`, {
