@@ -9,6 +9,8 @@ export const kernelSettings = {
   'kernel.core_pattern': '|/bin/false',
   'kernel.core_uses_pid': '1',
   'fs.suid_dumpable': '0',
+  'kernel.modprobe': '/sbin/modprobe',
+  'kernel.poweroff_cmd': '/sbin/poweroff',
   'kernel.kexec_load_disabled': '1',
   'kernel.unprivileged_bpf_disabled': '1',
   'kernel.io_uring_disabled': '2',

@@ -37,6 +37,12 @@ export const systemSabotages: readonly Sabotage[] = [
     fails: ['kernel-settings'],
   },
   {
+    what: 'a program of the attacker that loads modules',
+    by: 'attacker',
+    guest: changed('kernel-settings', 'modprobe /sbin/modprobe', 'modprobe /home/x'),
+    fails: ['kernel-settings'],
+  },
+  {
     what: 'io_uring for everybody',
     by: 'attacker',
     guest: changed('kernel-settings', 'io_uring_disabled 2', 'io_uring_disabled 0'),

@@ -183,6 +183,14 @@ export const systemInGuest: readonly GuestSabotage[] = [
     shows: /ptrace_scope is 0/,
   },
   {
+    what: 'a program of the attacker that the kernel runs to load modules',
+    by: 'attacker',
+    sabotage: 'echo /home/x >/proc/sys/kernel/modprobe',
+    undo: 'echo /sbin/modprobe >/proc/sys/kernel/modprobe',
+    fails: ['kernel-settings'],
+    shows: /kernel\.modprobe is \/home\/x/,
+  },
+  {
     what: 'core dumps that a program of the attacker gets',
     by: 'attacker',
     sabotage: "echo '|/home/x' >/proc/sys/kernel/core_pattern; echo 2 >/proc/sys/fs/suid_dumpable",
