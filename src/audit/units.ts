@@ -16,32 +16,68 @@ const kindName = new RegExp(`^(?:${kinds})$`);
 const unitName = new RegExp(`\\.(?:${kinds})$`);
 const dropInDirectory = new RegExp(`^(?:.*\\.)?(?:${kinds})\\.d$`);
 
+/** A file of units, relative to a directory of units or to one above. */
+export interface UnitFile {
+  readonly path: string;
+  /** Target of a link, or empty. */
+  readonly target: string;
+}
+
 /**
  * Returns whether a file would change a unit: it has its name, or is a drop-in of it, of all units whose names begin like its name,
  * or of all units of its kind (systemd.unit(5)). Links of `.wants` and `.requires` add to a unit, and change nothing in it.
+ * @param aliases further names of shipped units: a drop-in of an alias changes the unit.
  */
-export function isOverride(path: string, shipped: ReadonlySet<string>): boolean {
-  const parts = path.split('/');
-  const dropIn = parts.find((part) => dropInDirectory.test(part));
+export function isOverride(
+  path: string,
+  shipped: ReadonlySet<string>,
+  aliases: ReadonlySet<string>,
+): boolean {
+  const dropIn = path.split('/').find((part) => dropInDirectory.test(part));
   if (dropIn !== undefined) {
     const name = dropIn.slice(0, -2);
-    if (shipped.has(name) || kindName.test(name)) return true;
-    const kind = name.slice(name.lastIndexOf('.'));
-    const stem = name.slice(0, -kind.length);
-    const isTruncated = stem.endsWith('-');
-    const isInstance = stem.includes('@') && shipped.has(`${stem.slice(0, stem.indexOf('@') + 1)}${kind}`);
-    return (
-      isInstance || (isTruncated && [...shipped].some((each) => each.startsWith(stem) && each.endsWith(kind)))
-    );
+    return kindName.test(name) || isMeant(name, shipped) || isMeant(name, aliases);
   }
-  const file = parts.at(-1) ?? '';
-  if (/\.(?:wants|requires|upholds)$/.test(parts.at(-2) ?? '')) return false;
+  if (isWish(path)) return false;
+  const file = lastPart(path);
   const template = file.replace(/@.*(\.[a-z]+)$/, '@$1');
   return shipped.has(file) || (template !== file && shipped.has(template));
 }
 
+/** Returns whether drop-ins of this name apply to one of these units. */
+function isMeant(name: string, units: ReadonlySet<string>): boolean {
+  if (units.has(name)) return true;
+  const kind = name.slice(name.lastIndexOf('.'));
+  const stem = name.slice(0, -kind.length);
+  if (stem.includes('@') && units.has(`${stem.slice(0, stem.indexOf('@') + 1)}${kind}`)) return true;
+  return stem.endsWith('-') && [...units].some((each) => each.startsWith(stem) && each.endsWith(kind));
+}
+
+/** Returns the names that links give to shipped units, also through other links: systemd.unit(5), "Alias". */
+export function unitAliases(files: readonly UnitFile[], shipped: ReadonlySet<string>): ReadonlySet<string> {
+  const links = files.filter(({ path, target }) => target !== '' && unitName.test(path) && !isWish(path));
+  const aliases = new Set<string>();
+  for (let before = -1; before < aliases.size; ) {
+    before = aliases.size;
+    for (const { path, target } of links) {
+      const unit = lastPart(target);
+      if (shipped.has(unit) || aliases.has(unit)) aliases.add(lastPart(path));
+    }
+  }
+  return aliases;
+}
+
+/** Returns whether a file is a link by which a unit wants another. */
+function isWish(path: string): boolean {
+  return /\.(?:wants|requires|upholds)\/[^/]*$/.test(path);
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
 /** Returns the names of units among paths, once each. */
 export function addedUnits(paths: readonly string[]): string[] {
-  const names = paths.map((path) => path.split('/').at(-1) ?? '');
+  const names = paths.map(lastPart);
   return [...new Set(names.filter((name) => unitName.test(name)))];
 }

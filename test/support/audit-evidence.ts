@@ -91,7 +91,7 @@ ${overlay('root', 39)}
     .join('\n'),
   ipe: 'enforce 0\npolicy holdfast 1.0.0 1\nbounding 000001fdffffffff',
   'etc-files': etcText,
-  'runtime-units': 'transient/run-p893-i1193.scope',
+  'runtime-units': 'transient/run-p893-i1193.scope -> ',
   'shipped-units': 'multi-user.target\nsystemd-networkd.service\nuser@.service\nsystemd-journald.service',
   environment: 'HOME\nPATH',
   accounts: [

@@ -107,7 +107,29 @@ export const systemSabotages: readonly Sabotage[] = [
   {
     what: 'another command line of sshd for this boot',
     by: 'attacker',
-    guest: added('runtime-units', 'system/sshd-vsock@.service.d/x.conf'),
+    guest: added('runtime-units', 'system/sshd-vsock@.service.d/x.conf -> '),
+    fails: ['units-as-shipped'],
+  },
+  {
+    what: 'a drop-in for an alias of an alias of sshd',
+    by: 'attacker',
+    guest: added(
+      'etc-files',
+      [
+        'l 777 0 0 systemd/system/two@.service -> /etc/systemd/system/one@.service',
+        'l 777 0 0 systemd/system/one@.service -> sshd-vsock@.service',
+        'f 644 0 0 systemd/system/two@.service.d/x.conf -> ',
+      ].join('\n'),
+    ),
+    fails: ['units-as-shipped'],
+  },
+  {
+    what: 'a drop-in for an alias that exists for this boot',
+    by: 'attacker',
+    guest: {
+      ...file('systemd/system/log.service.d/x.conf'),
+      ...added('runtime-units', 'system/log.service -> /usr/lib/systemd/system/systemd-journald.service'),
+    },
     fails: ['units-as-shipped'],
   },
   {

@@ -3,16 +3,21 @@ import { bootedRelease } from '../booted-release.ts';
 import { defineClaim, unless } from '../claim.ts';
 import { describeChange, etcChanges, etcFiles } from '../etc-files.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
-import { addedUnits, isOverride, shippedUnits } from '../units.ts';
+import { addedUnits, isOverride, shippedUnits, type UnitFile, unitAliases } from '../units.ts';
 import { bootedHash } from './root.ts';
 
 /** Files of units that systemd was given while it runs, relative to /run/systemd. */
-const runtimeUnits: Probe<readonly string[]> = {
+const runtimeUnits: Probe<readonly UnitFile[]> = {
   name: 'runtime-units',
   command: `cd ${systemRoot}/run/systemd && for directory in system system.control system.attached transient generator generator.early generator.late; do
-    [ ! -d "$directory" ] || find "$directory" ! -type d
+    [ ! -d "$directory" ] || find "$directory" ! -type d -printf '%p -> %l\\n'
   done`,
-  form: lines(matching(/^([a-z.]{1,32}\/\P{C}{1,500})$/u, ([path = '']) => path)),
+  form: lines(
+    matching(/^([a-z.]{1,32}\/\P{C}{1,500}?) -> (\P{C}{0,1000})$/u, ([path = '', target = '']) => ({
+      path,
+      target,
+    })),
+  ),
 };
 
 /** Environment of process 1, whose children inherit it. */
@@ -32,7 +37,7 @@ export const systemClaims = [
     source: 'Holdfast',
     since: '0.2',
     looksAt:
-      'Every file below /etc/systemd, compared by the host with the signed list of the release, and the names of all files of units below /run/systemd.',
+      'Every file below /etc/systemd, compared by the host with the signed list of the release, and the names and targets of all files of units below /run/systemd.',
     fooledBy:
       'Root in the guest puts the files back after systemd has read them; stops a service; or tells systemd to set a property for this boot without a file.',
     notStopped: 'Units and timers of the user: they run as root if they say so, and the evidence names them.',
@@ -44,16 +49,19 @@ export const systemClaims = [
         ...shippedUnits,
         ...etc.flatMap(({ path }) => /^systemd\/system\/([^/]+)$/.exec(path)?.[1] ?? []),
       ]);
+      const inEtc = etcFiles.filter(({ path }) => path.startsWith('systemd/'));
+      const aliases = unitAliases([...inEtc, ...runtimeUnits], names);
+      const overrides = (path: string) => isOverride(path, names, aliases);
       const changes = etcChanges('systemd', etcFiles, etc);
       const problems = changes
-        .filter(({ how, path }) => how !== 'added' || managers.test(path) || isOverride(path, names))
+        .filter(({ how, path }) => how !== 'added' || managers.test(path) || overrides(path))
         .map(describeChange);
       problems.push(
         ...runtimeUnits
-          .filter((path) => isOverride(path, names))
-          .map((path) => `/run/systemd/${path} changes a unit`),
+          .filter(({ path }) => overrides(path))
+          .map(({ path }) => `/run/systemd/${path} changes a unit`),
       );
-      const added = addedUnits([...changes.map(({ path }) => path), ...runtimeUnits]);
+      const added = addedUnits([...changes, ...runtimeUnits].map(({ path }) => path));
       return unless(problems, `${names.size} units as released; added: ${added.join(', ') || 'none'}`);
     },
   }),
