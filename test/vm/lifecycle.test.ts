@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { run, start } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
-import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { type MachineStatus, machineStatus } from '../../src/lifecycle/status.ts';
+import { Machine } from '../../src/machine/machine.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
 import { eventually } from '../support/eventually.ts';
@@ -30,8 +31,9 @@ after(async () => {
   await expectDone(['remove', '--machine', name]);
 });
 
+/** Without a process of its own: it is asked often while the machine needs the processor. */
 async function status(): Promise<MachineStatus> {
-  return JSON.parse(await expectDone(['status', '--machine', name, '--json']));
+  return machineStatus(new Machine(home, name));
 }
 
 async function supervisorLog(): Promise<string> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
 import { until } from '../../src/base/until.ts';
-import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { type MachineStatus, machineStatus } from '../../src/lifecycle/status.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { parseMachineName } from '../../src/machine/paths.ts';
 import { guestOf } from '../../src/supervisor/guest.ts';
@@ -136,7 +136,10 @@ test('a machine that starts with pipes for files and with masked units is manage
   await manage('sync');
   await expectDone(['stop', '--force', ...word]);
   await startMachine(machine); // `start` would wait for the end of a boot that hangs
-  const seen = await until({ within: 300_000, every: 1000 }, async () => (await status()).guest);
+  const seen = await until(
+    { within: 300_000, every: 1000 },
+    async () => (await machineStatus(machine)).guest,
+  );
   assert.ok(seen?.users.some((each) => each.includes('sshd_config')));
   for (const path of ['/etc', '/home', '/root'])
     await expectDone(['drift', '--reset', '--yes', path, ...word]);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { MachineStatus } from '../../src/lifecycle/status.ts';
+import { isFailure } from '../../src/base/errors.ts';
+import { type MachineStatus, machineStatus } from '../../src/lifecycle/status.ts';
+import { Machine } from '../../src/machine/machine.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { eventually } from '../support/eventually.ts';
 import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.ts';
@@ -170,9 +172,12 @@ async function seeItFail(
   return seen;
 }
 
+/** Without a process of its own: it is asked often while the machine needs the processor. */
 async function status(): Promise<MachineStatus | undefined> {
-  const { code, stdout } = await holdfast(['status', ...word, '--json']);
-  return code === 0 ? JSON.parse(stdout) : undefined;
+  return machineStatus(new Machine(home, name)).catch((error: unknown) => {
+    if (isFailure(error, 'machine.none')) return undefined; // not deployed yet
+    throw error;
+  });
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
