@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../src/base/errors.ts';
+import { run } from '../../src/base/process.ts';
 import { silent } from '../../src/base/progress.ts';
 import { readOffer } from '../../src/repository/client/offer.ts';
 import { bundleRelease } from '../../src/repository/publisher/bundle.ts';
@@ -461,6 +462,70 @@ test('a host without root metadata trusts no repository', () =>
     } finally {
       await writeFile(root, kept);
     }
+  }));
+
+test('names damaged root metadata of this host, and the way out', () =>
+  freshly(async () => {
+    await shop.fetch(source(), [first]);
+    const trusted = join(shop.trust().metadata, 'root.json');
+    const kept = await readFile(trusted, 'utf8');
+    const [, version = ''] = /"version":(\d+)/.exec(kept) ?? [];
+    for (const damaged of ['', kept.slice(0, 100), kept.replace(`"version":${version}`, '"version":7')]) {
+      await writeFile(trusted, damaged);
+      await assert.rejects(shop.fetch(source(), [first]), (error) => {
+        assert.ok(error instanceof HoldfastError);
+        assert.equal(error.code, 'repository.trust');
+        assert.ok(error.why?.includes(trusted));
+        return true;
+      });
+    }
+    await rm(trusted);
+    await shop.fetch(source(), [first]);
+  }));
+
+test('takes root metadata of at most 64 kB, which no signature protects yet', () =>
+  freshly(async () => {
+    await shop.fetch(source(), [first]);
+    const root = JSON.parse(await readFile(await metadataFile(/^\d+\.root\.json$/), 'utf8'));
+    const [key] = Object.values(root.signed.keys);
+    for (let count = 0; count < 11_000; count++)
+      root.signed.keys[createHash('sha256').update(`${count}`).digest('hex')] = key;
+    const next = root.signed.version + 1;
+    root.signed.version = next;
+    await writeFile(join(shop.repository, 'metadata', `${next}.root.json`), JSON.stringify(root));
+    await assert.rejects(shop.fetch(source(), [first]), { code: 'repository.too-large' });
+  }));
+
+test('refuses anything else in place of a file at once, and names an address without a repository', () =>
+  freshly(async () => {
+    const signal = new AbortController().signal;
+    const timestamp = join(shop.repository, 'metadata', 'timestamp.json');
+    await rm(timestamp);
+    for (const make of [
+      () => run('mkfifo', [timestamp]),
+      () => mkdir(timestamp),
+      () => symlink('/dev/zero', timestamp),
+    ]) {
+      await make();
+      const opened = await openSource(shop.repository);
+      await assert.rejects(readOffer(opened, shop.trust(), signal), { code: 'file.special' });
+      await rm(timestamp, { recursive: true });
+    }
+    for (const each of [await openSource(shop.repository), source()])
+      await assert.rejects(readOffer(each, shop.trust(), signal), { code: 'repository.absent' });
+  }));
+
+test('refuses a bundle with more entries than one has, of whatever kind', () =>
+  freshly(async () => {
+    const header = Buffer.alloc(512);
+    header.write('same');
+    header.write('00000000000', 124);
+    header.write('5', 156);
+    header.write('ustar', 257);
+    const path = join(shop.directory, 'many.tar');
+    await writeFile(path, Buffer.concat([...Array(200_000).fill(header), Buffer.alloc(1024)]));
+    await assert.rejects(openSource(path), { code: 'repository.bundle', why: /too many entries/ });
+    await rm(path);
   }));
 
 test('concurrent updates never replace trusted metadata with older metadata', () =>

@@ -79,6 +79,10 @@ export const commandLineCodes = {
     remedy:
       'Run as the owner of the directory, without sudo, or choose a directory of which all parents belong to you or to root and are writable for no one else. [Files](files.md#access) lists what is checked.',
   },
+  'file.special': {
+    when: 'A directory, a pipe, a socket or a device is in place of a file.',
+    remedy: 'Put the file in its place, or name another one.',
+  },
   'file.too-large': {
     when: 'A file that Holdfast reads as a whole exceeds its size limit.',
     remedy: 'Check that the path names the intended file, and restore the file if it is damaged.',

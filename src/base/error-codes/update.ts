@@ -54,6 +54,10 @@ export const updateCodes = {
     when: 'The metadata of the repository has expired.',
     remedy: "Check this host's clock; then have the repository published again.",
   },
+  'repository.absent': {
+    when: 'There is no repository at the given address.',
+    remedy: 'Name the directory that has `metadata/` in it.',
+  },
   'repository.frame': {
     when: 'A part that was downloaded before is damaged on this host.',
     remedy: 'Run the command again; the part is downloaded again.',
@@ -115,6 +119,10 @@ export const updateCodes = {
   'repository.too-large': {
     when: 'The repository sent a file longer than the limit.',
     remedy: 'Report this to the operator of the repository; the connection may be intercepted.',
+  },
+  'repository.trust': {
+    when: 'The root metadata that this host trusts is damaged.',
+    remedy: 'Remove or replace the file that the error names.',
   },
   'repository.unreachable': {
     when: 'The repository cannot be connected to, or the connection failed.',

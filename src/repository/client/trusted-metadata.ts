@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { Metadata, MetadataKind } from '@tufjs/models';
 import { type Fetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { failure } from '../../base/errors.ts';
+import { describe, failure } from '../../base/errors.ts';
 import { exists, makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
-import { MiB } from '../../base/size.ts';
+import { openRegular } from '../../base/regular-file.ts';
+import { KiB, MiB } from '../../base/size.ts';
 import { sha256Of, targetFilePath } from '../signed-metadata.ts';
 import { sourceErrors } from '../source/errors.ts';
 import type { RepositorySource } from '../source/source.ts';
@@ -18,6 +19,9 @@ const addressBase = 'repository://source';
 
 /** Limit for metadata; neither Holdfast's nor any that tuf-js accepts is larger. */
 const metadataLimit = 8 * MiB;
+
+/** Limit for root metadata, which is parsed before any signature is verified: the library takes a minute for 500 kB of keys. */
+const rootLimit = 64 * KiB;
 
 /** Limit for targets, which are small files and held in memory. */
 const targetLimit = 64 * MiB;
@@ -38,7 +42,7 @@ export interface TrustedMetadata {
  * @param directory directory of the trusted metadata.
  * @param firstRoot root metadata that is trusted when there is none yet.
  * @param paths directories of metadata and targets in the source.
- * @throws HoldfastError `repository.untrusted` without any root; those of `repositoryError`, and
+ * @throws HoldfastError `repository.untrusted` without any root, `repository.trust` with a damaged one; those of `repositoryError`, and
  *   those of the source.
  */
 export async function refreshMetadata(
@@ -74,6 +78,7 @@ async function refreshAlone(
       metadataDir: scratch,
       metadataBaseUrl: `${addressBase}/${paths.metadata}`,
       fetcher,
+      config: { rootMaxLength: rootLimit },
     });
     try {
       await updater.refresh();
@@ -92,14 +97,45 @@ async function refreshAlone(
 }
 
 async function trustFirst(directory: string, firstRoot: string): Promise<void> {
-  if (await exists(join(directory, 'root.json'))) return;
+  const trusted = join(directory, 'root.json');
+  if (await exists(trusted)) {
+    await readRoot(trusted, `remove it: the next update starts again from ${firstRoot}`);
+    return;
+  }
   if (!(await exists(firstRoot))) {
     throw failure('repository.untrusted', 'this host does not trust any repository yet', {
       why: `${firstRoot} is missing`,
       next: "copy the publisher's root.json there, from keys/repository of the publisher's HOLDFAST_HOME",
     });
   }
-  await writeFileAtomic(join(directory, 'root.json'), await readBounded(firstRoot, metadataLimit));
+  const bytes = await readRoot(firstRoot, "copy the publisher's root.json there again");
+  await writeFileAtomic(trusted, bytes);
+}
+
+/**
+ * Reads root metadata of this host, which must be signed by its own keys (TUF specification 1.0, section 5.3.4).
+ * @throws HoldfastError `repository.trust` when it is damaged.
+ */
+async function readRoot(path: string, next: string): Promise<Buffer> {
+  try {
+    const file = await openRegular(path);
+    try {
+      const { size } = await file.stat();
+      if (size > rootLimit) throw new RangeError(`it has ${size} bytes, the limit is ${rootLimit}`);
+      const bytes = await file.readFile();
+      const root = Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString()));
+      root.verifyDelegate('root', root);
+      return bytes;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw failure('repository.trust', 'the metadata that this host trusts is damaged', {
+      why: `${path}: ${describe(error)}`,
+      next,
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -139,7 +175,10 @@ class SourceFetcher implements Fetcher {
     }
     // tuf-js takes this status as "there is no newer root"
     if (/\/\d+\.root\.json$/.test(path)) throw new DownloadHTTPError('Failed to download', 404);
-    this.failed = sourceErrors.missing(this.#source.name, path);
+    const { name } = this.#source;
+    // nothing that is signed has named it yet
+    const isFirst = path.endsWith('/timestamp.json');
+    this.failed = isFirst ? sourceErrors.noRepository(name, path) : sourceErrors.missing(name, path);
     throw this.failed;
   }
 

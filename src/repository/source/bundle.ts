@@ -1,10 +1,10 @@
-import { open } from 'node:fs/promises';
 import { describe, failure, HoldfastError } from '../../base/errors.ts';
 import { readsOf } from '../../base/read-ahead.ts';
+import { openRegular } from '../../base/regular-file.ts';
 import { sourceErrors } from './errors.ts';
 import type { ByteRange, RepositorySource } from './source.ts';
 
-/** Limit for the files of a bundle, far above those of one release. */
+/** Limit for the entries of a bundle, far above those of one release. */
 const entryLimit = 10_000;
 
 /** Record size and header fields: POSIX.1-2017, pax, "ustar Interchange Format". */
@@ -19,7 +19,7 @@ type Entries = ReadonlyMap<string, ByteRange>;
  * @throws HoldfastError `repository.bundle` for any other file.
  */
 export async function openBundle(name: string, path: string): Promise<RepositorySource> {
-  const file = await open(path, 'r');
+  const file = await openRegular(path);
   try {
     const entries = await readEntries(readsOf(file), (await file.stat()).size);
     return {
@@ -56,7 +56,8 @@ export async function openBundle(name: string, path: string): Promise<Repository
 
 async function readEntries(readAt: ReturnType<typeof readsOf>, size: number): Promise<Entries> {
   const entries = new Map<string, ByteRange>();
-  for (let at = 0; at + recordSize <= size; ) {
+  for (let at = 0, headers = 0; at + recordSize <= size; headers++) {
+    if (headers > entryLimit) throw new Error('it has too many entries');
     const header = await readAt(Buffer.alloc(recordSize), at);
     if (header.every((byte) => byte === 0)) return entries;
     if (header.toString('latin1', 257, 262) !== 'ustar') throw new Error('it is not a tar archive');
@@ -70,7 +71,6 @@ async function readEntries(readAt: ReturnType<typeof readsOf>, size: number): Pr
     const prefix = text(fields.prefix);
     const name = `${prefix === '' ? '' : `${prefix}/`}${text(fields.name)}`.replace(/^\.\//, '');
     if (text(fields.type) === '0') entries.set(name, { start, end: start + length });
-    if (entries.size > entryLimit) throw new Error('it has too many entries');
     at = start + Math.ceil(length / recordSize) * recordSize;
   }
   throw new Error('it is truncated');

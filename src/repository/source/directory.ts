@@ -1,7 +1,7 @@
-import { open } from 'node:fs/promises';
 import { join, normalize, sep } from 'node:path';
-import { isSystemError } from '../../base/errors.ts';
+import { HoldfastError, isSystemError } from '../../base/errors.ts';
 import { readsOf } from '../../base/read-ahead.ts';
+import { openRegular } from '../../base/regular-file.ts';
 import { sourceErrors } from './errors.ts';
 import type { RepositorySource } from './source.ts';
 
@@ -19,10 +19,10 @@ export function directorySource(name: string, directory: string): RepositorySour
     const place = placeOf(path);
     if (place === undefined) return undefined;
     try {
-      return await open(place, 'r');
+      return await openRegular(place);
     } catch (error) {
       if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) return undefined;
-      throw sourceErrors.unreachable(name, path, error);
+      throw error instanceof HoldfastError ? error : sourceErrors.unreachable(name, path, error);
     }
   };
   return {

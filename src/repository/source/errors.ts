@@ -28,6 +28,11 @@ export const sourceErrors = {
       why: 'its signed metadata lists the file, but it does not exist',
       next: 'report this to the publisher of the repository; a copy of it may be incomplete',
     }),
+  noRepository: (source: string, path: string): HoldfastError =>
+    failure('repository.absent', `there is no repository at ${source}`, {
+      why: `${path} does not exist`,
+      next: 'check the address: it is that of the directory that has metadata/ in it',
+    }),
   noRanges: (source: string): HoldfastError =>
     failure('repository.no-ranges', `${source} serves whole files only`, {
       why: 'it does not support HTTP range requests',
