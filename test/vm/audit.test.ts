@@ -101,9 +101,9 @@ test('the audit reports boot-order when root put another loader before the slots
   const writes = [writing('Boot0042', entry), writing('BootOrder', Buffer.concat([number, order]))];
   await asRoot(sharedName, writes.join('\n'));
   const { code, failed } = await audit();
+  await expectDone(['stop', ...word]);
   assert.deepEqual(failed, ['boot-order', 'boot-variables']);
   assert.equal(code, 1);
-  await expectDone(['stop', ...word]);
   const isOff = await holdfast(['audit', ...word]);
   assert.equal(isOff.code, 1, 'a machine that is off is not audited');
   assert.match(isOff.stderr, /is not running/);

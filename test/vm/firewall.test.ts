@@ -176,7 +176,7 @@ test('when the rules of one family fail, the other family and the file stay unch
     try {
       const { code, stderr } = await holdfast(['firewall', 'allow', 'tcp/7070']);
       assert.equal(code, 1);
-      assert.match(stderr, /^error: sh in the guest failed/);
+      assert.match(stderr, /^error: setarch in the guest failed/);
     } finally {
       await manage('umount /etc/alternatives; rm -r /tmp/alternatives');
     }
