@@ -61,6 +61,7 @@ async function boot(data: string, look: string, options = 'size=1m', resets = ''
   await writeFile(join(root, 'sysroot/etc/ssh/config'), 'released\n');
   const script = `export PATH=/bin
     fail() { echo "fail: $*"; exit 1; }
+    has_credential() { [ "$1" = resets ] && [ '${resets}' ]; }
     credential() { busybox printf '%s' '${resets}'; }
     mount -t proc proc /proc
     mount -t tmpfs -o ${options} data /sysroot/var
