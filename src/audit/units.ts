@@ -56,14 +56,11 @@ function isMeant(name: string, units: ReadonlySet<string>): boolean {
 /** Returns the names that links give to shipped units, also through other links: systemd.unit(5), "Alias". */
 export function unitAliases(files: readonly UnitFile[], shipped: ReadonlySet<string>): ReadonlySet<string> {
   const links = files.filter(({ path, target }) => target !== '' && unitName.test(path) && !isWish(path));
+  const linksTo = Map.groupBy(links, ({ target }) => lastPart(target));
   const aliases = new Set<string>();
-  for (let before = -1; before < aliases.size; ) {
-    before = aliases.size;
-    for (const { path, target } of links) {
-      const unit = lastPart(target);
-      if (shipped.has(unit) || aliases.has(unit)) aliases.add(lastPart(path));
-    }
-  }
+  const namesOf = (unit: string) => (linksTo.get(unit) ?? []).map(({ path }) => lastPart(path));
+  for (const name of [...shipped].flatMap(namesOf)) aliases.add(name);
+  for (const alias of aliases) for (const name of namesOf(alias)) aliases.add(name); // those added are visited too
   return aliases;
 }
 
