@@ -86,12 +86,11 @@ export function sharesIn(
  * that several machines rarely try the same one.
  */
 function candidates(isFirst: boolean): number[] {
-  const common = shuffled(0, shares - firstShares);
-  return isFirst ? [...common, ...shuffled(shares - firstShares, shares)] : common;
-}
-
-function shuffled(from: number, end: number): number[] {
-  return Array.from({ length: end - from }, (_, index) => ({ number: from + index, order: Math.random() }))
+  const common = shares - firstShares;
+  return Array.from({ length: isFirst ? shares : common }, (_, number) => ({
+    number,
+    order: Math.random() + Number(number >= common),
+  }))
     .toSorted((a, b) => a.order - b.order)
     .map(({ number }) => number);
 }
