@@ -132,8 +132,8 @@ test('a machine that starts with pipes for files and with masked units is manage
   await manage(`cd /run/guest/etc/systemd/system
     for unit in sshd-vsock.socket sshd-vsock@.service sshd.service systemd-journald.service firewall.service; do
       ln -sf /dev/null $unit
-    done`);
-  await manage('sync');
+    done
+    sync`);
   await expectDone(['stop', '--force', ...word]);
   await startMachine(machine); // `start` would wait for the end of a boot that hangs
   const seen = await until(
@@ -157,7 +157,7 @@ test('a management channel that root in the guest has ended is reported, and the
     'sudo',
     'sh',
     '-c',
-    'pkill -9 socat; pkill -9 -f "[s]shd-session: root"', // not this shell,
+    'pkill -9 socat; pkill -9 -f "[s]shd-session: root"', // not this shell
   ]);
   const { state, guestProblem } = await status();
   assert.notEqual(state, 'running');

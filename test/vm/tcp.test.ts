@@ -18,8 +18,8 @@ import { builtRelease, expectDone, holdfast, home } from '../support/vm/machine.
 import { addNeighbours, connectFrom, neighbour, removeNeighbours } from '../support/vm/neighbours.ts';
 
 /*
- * The alternative to channels over vsock: a TCP port for each, and few connections a minute to that of users. The machine also has every size
- * other than the default.
+ * The alternative to channels over vsock: a TCP port for each, and few connections a minute to that of users. The machine also has
+ * every size other than the default.
  */
 
 const name = parseMachineName('tcp');

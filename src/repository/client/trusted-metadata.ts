@@ -42,8 +42,8 @@ export interface TrustedMetadata {
  * @param directory directory of the trusted metadata.
  * @param firstRoot root metadata that is trusted when there is none yet.
  * @param paths directories of metadata and targets in the source.
- * @throws HoldfastError `repository.untrusted` without any root, `repository.trust` with a damaged one; those of `repositoryError`, and
- *   those of the source.
+ * @throws HoldfastError `repository.untrusted` without any root, `repository.trust` with a damaged one;
+ *   those of `repositoryError`, and those of the source.
  */
 export async function refreshMetadata(
   source: RepositorySource,
