@@ -72,6 +72,20 @@ export async function isRunning(entry: ProcessEntry): Promise<boolean> {
   return (await readProcess(entry.pid))?.startTicks === entry.startTicks;
 }
 
+/** SIGHUP, SIGINT and SIGTERM as bits of a signal mask: signal(7). */
+const endSignals = (1n << 0n) | (1n << 1n) | (1n << 14n);
+
+/** Returns whether a process that blocks these signals was sent SIGHUP, SIGINT or SIGTERM: proc_pid_status(5), `ShdPnd`. */
+export async function isAskedToEnd({ pid }: ProcessEntry): Promise<boolean> {
+  try {
+    const pending = /^ShdPnd:\t([\da-f]{1,16})$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return (BigInt(`0x${pending ?? '0'}`) & endSignals) !== 0n;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ESRCH')) return false;
+    throw error;
+  }
+}
+
 /**
  * Kills a process with SIGKILL and waits until it has ended.
  * @throws HoldfastError `process.unkillable` when it has not ended after 10 s.

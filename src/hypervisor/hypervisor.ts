@@ -71,6 +71,8 @@ export interface RunningMachine {
   readonly programs: readonly MachineProgram[];
   /** Resolves with the name of a program whose end makes the machine unusable until a restart; never when all is well. */
   readonly lost: Promise<string>;
+  /** Resolves when the machine's process was sent SIGTERM, which it does not act on: its guest is to be shut down. */
+  readonly askedToEnd: Promise<void>;
   /** Resolves when the machine's process has ended. */
   readonly ended: Promise<MachineEnd>;
   /** Opens a stream to an SSH server of the guest, over the transport. Rejects until the guest listens. */

@@ -51,6 +51,8 @@ export interface MachineStatus {
   readonly guestProblem: string | undefined;
   /** What firmware, kernel or initrd reported as wrong, or why the machine was given up. Untrusted text of the guest. */
   readonly problem: string | undefined;
+  /** The service of the host whose end shuts the machine down: the machine was started in it, and could not leave it. */
+  readonly endsWith: string | undefined;
 }
 
 /**
@@ -86,6 +88,7 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
     guest: guest.report,
     guestProblem: guest.problem ?? power.channelProblem,
     problem: power.problem ?? boot.problem,
+    endsWith: power.endsWith,
   };
 }
 

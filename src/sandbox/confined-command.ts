@@ -31,6 +31,12 @@ export interface Confinement {
 /** The program that gives up privileges: setpriv(1). */
 export const privilegeProgram = '/usr/bin/setpriv';
 
+/** The program that blocks signals for the program that it becomes: env(1) of coreutils 8.31 or newer. */
+const signalProgram = '/usr/bin/env';
+
+/** What a service manager sends to all processes of a service: the supervisor alone acts on it, and shuts the guest down. */
+const blockedSignals = 'HUP,INT,TERM';
+
 /** The descriptor on which bwrap(1) reports the process of the program, and the first one that is passed on to it. */
 export const reportDescriptor = 3;
 export const firstPassedDescriptor = 4;
@@ -43,6 +49,7 @@ const loader = '/usr/lib64';
 /** Returns the argv of a confined program. The user of `confinement` owns or may access all its files. */
 export function confinedCommand(confined: ConfinedProgram, confinement: Confinement): readonly string[] {
   return [
+    ...[signalProgram, `--block-signal=${blockedSignals}`],
     ...(confinement.bubblewrap === undefined
       ? []
       : [confinement.bubblewrap, ...namespaceArguments(confined, confinement), '--']),

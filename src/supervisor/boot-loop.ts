@@ -24,6 +24,7 @@ const forEver = Number.POSITIVE_INFINITY;
 export class BootLoop {
   readonly #parts: SupervisorParts;
   readonly #mode: 'start' | 'adopt';
+  readonly #askedToEnd: () => void;
   readonly #started = Promise.withResolvers<void>();
   #state = initialState;
   #machine: RunningMachine | undefined;
@@ -32,10 +33,13 @@ export class BootLoop {
   #watch = new AbortController();
   #closed: Promise<void> | undefined;
   #pause = new AbortController();
+  #isAskedToEnd = false;
 
-  constructor(parts: SupervisorParts, mode: 'start' | 'adopt') {
+  /** @param askedToEnd called when a machine's process was sent a signal to end. */
+  constructor(parts: SupervisorParts, mode: 'start' | 'adopt', askedToEnd: () => void) {
     this.#parts = parts;
     this.#mode = mode;
+    this.#askedToEnd = askedToEnd;
   }
 
   get state(): SupervisorState {
@@ -45,6 +49,11 @@ export class BootLoop {
   /** The machine that runs, or the last one that did. */
   get machine(): RunningMachine | undefined {
     return this.#machine;
+  }
+
+  /** Whether the machine's process was sent a signal to end. */
+  get isAskedToEnd(): boolean {
+    return this.#isAskedToEnd;
   }
 
   /** Resolves when the first machine runs. @throws the reason why it could not be found or started. */
@@ -149,6 +158,7 @@ export class BootLoop {
     const machine = this.#machine;
     if (!machine) throw new TypeError('no machine to attend');
     const began = performance.now();
+    this.#isAskedToEnd = false;
     this.#parts.log(`process ${machine.pid} under ${machine.accelerator}`);
     this.#connection = this.#connect(machine);
     this.#users = connectOnDemand(async () => this.#open(machine, 'user'));
@@ -156,6 +166,7 @@ export class BootLoop {
     this.#started.resolve();
     void this.#watchBoot(machine, this.#watch.signal);
     void this.#watchPrograms(machine, this.#watch.signal);
+    void this.#watchSignals(machine, this.#watch.signal);
     try {
       if (this.#state.isForced) await machine.kill(); // requested while it was started
       return { type: 'ended', how: await machine.ended, lasted: performance.now() - began };
@@ -211,6 +222,14 @@ export class BootLoop {
     this.happen({ type: 'lost', program });
     this.#parts.log(`${program} has ended: restarting the machine`);
     machine.restart();
+  }
+
+  async #watchSignals(machine: RunningMachine, signal: AbortSignal): Promise<void> {
+    await machine.askedToEnd;
+    if (signal.aborted) return;
+    this.#parts.log(`process ${machine.pid} was sent a signal to end: shutting the guest down`);
+    this.#isAskedToEnd = true;
+    this.#askedToEnd();
   }
 
   async #look(signal = this.#watch.signal): Promise<void> {

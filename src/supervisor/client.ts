@@ -31,6 +31,7 @@ const status = z.object({
     .optional(),
   channelProblem: z.string().optional(),
   problem: z.string().optional(),
+  endsWith: z.string().optional(),
 });
 
 /**

@@ -10,6 +10,7 @@ import {
   type ServiceManager,
   supervisorCommand,
 } from './systemd/autostart.ts';
+import { type OwnScope, ownCgroups, ownScope } from './systemd/scope.ts';
 import { unitName } from './systemd/unit.ts';
 
 /** How long a supervisor may take until it listens, and how often it is asked: milliseconds. */
@@ -17,7 +18,8 @@ const listening = { within: 30_000, every: 25 };
 
 /**
  * Starts a supervisor for a machine that has none, and waits until it has started or found the machine. It is a child of
- * systemd when the machine starts with the host, else a process in a session of its own.
+ * systemd when the machine starts with the host, else a process in a session of its own, and in a scope of its own where
+ * systemd runs: it outlives the service, the cron job or the session that starts it.
  * @param mode `adopt` only looks for a running machine.
  * @throws HoldfastError why the machine could not be started, `supervisor.failed`, `supervisor.silent`.
  */
@@ -27,11 +29,18 @@ export async function launchSupervisor(
   manager: ServiceManager = hostServiceManager(),
 ): Promise<void> {
   const { name, paths } = machine;
-  const hasFailed = await spawnSupervisor(machine, mode, manager);
+  const scope = await ownScope(`Holdfast machine ${name}`, manager, await ownCgroups());
+  let hasFailed = await spawnSupervisor(machine, mode, manager, scope);
+  let isRetried = scope === undefined;
   const isStarted = await until(listening, async () => {
     const failed = hasFailed(); // first, as it may answer and end in between
     if (await askStarted(machine)) return true;
     if (!failed) return false;
+    if (!isRetried) {
+      isRetried = true; // systemd may have refused the scope
+      hasFailed = await spawnSupervisor(machine, mode, manager);
+      return false;
+    }
     throw failure('supervisor.failed', `the supervisor of '${name}' failed`, {
       why: await lastLine(paths.supervisorLog),
       next: `see ${paths.supervisorLog}`,
@@ -49,19 +58,20 @@ async function spawnSupervisor(
   machine: Machine,
   mode: 'start' | 'adopt',
   manager: ServiceManager,
+  scope: OwnScope | undefined = undefined,
 ): Promise<() => boolean> {
   if ((await manager.isRunning()) && (await isAutostarted(machine, manager))) {
     await manager.systemctl('start', unitName(machine.name));
     return () => false;
   }
-  const [program = '', ...args] = supervisorCommand(machine.name, mode);
+  const [program = '', ...args] = [...(scope?.prefix ?? []), ...supervisorCommand(machine.name, mode)];
   const log = await open(machine.paths.supervisorLog, 'a', 0o600);
   try {
     const child = start(program, args, {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
       cwd: '/',
-      env: { ...process.env, HOLDFAST_HOME: machine.home.directory },
+      env: { ...process.env, ...scope?.environment, HOLDFAST_HOME: machine.home.directory },
     });
     await started(child, program);
     child.unref();

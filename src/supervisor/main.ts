@@ -1,6 +1,6 @@
 /**
  * The process of a supervisor: `supervisor/main.ts start|adopt NAME`, with HOLDFAST_HOME set. Each running machine has one.
- * On SIGTERM it leaves the machine running; on SIGINT, which systemd sends, it shuts the machine down.
+ * On SIGTERM, SIGINT and SIGHUP it shuts the machine down; SIGKILL ends it alone.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,6 +30,7 @@ import { prepareStart } from './prepare-start.ts';
 import { answer, serve } from './protocol/server.ts';
 import { supervisorRequests } from './requests.ts';
 import { supervise } from './supervisor.ts';
+import { ownCgroups, serviceOf } from './systemd/scope.ts';
 
 /** How long the supervisor answers after a failed start: milliseconds. The command that started it asks much earlier. */
 const askedWithin = 5000;
@@ -62,8 +63,12 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
     tpm: answer(z.object({}), () => tpm.refresh()),
   });
   const report = (error: unknown) => log(`not done: ${describe(error)}`);
-  process.on('SIGTERM', () => supervisor.leave().catch(report));
-  process.on('SIGINT', () => supervisor.stop({ force: false }).catch(report));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      log(`${signal}: shutting the guest down`);
+      supervisor.terminate().catch(report);
+    });
+  }
 
   const end = await supervisor.started.then(
     () => supervisor.ended,
@@ -96,6 +101,7 @@ async function partsFor(
   return {
     hypervisor: tpm.through(hostHypervisor(home)),
     machine: { name, run: paths.run, consoleLog: paths.consoleLog },
+    endsWith: serviceOf(await ownCgroups()),
     prepare: async () => {
       for (const line of await prepareVirtualTpm(paths.tpm)) log(line);
       return prepareStart(machine, log);

@@ -9,6 +9,8 @@ import type { RestartPolicy } from './reducer.ts';
 export interface SupervisorParts {
   readonly hypervisor: MachineRunner;
   readonly machine: Pick<MachineHardware, 'name' | 'run' | 'consoleLog'>;
+  /** The service of systemd whose end is that of the supervisor and its machine; undefined: none, or the machine's own. */
+  readonly endsWith?: string | undefined;
   /** Called before each start: prepares the machine, and returns its hardware. */
   readonly prepare: () => Promise<MachineHardware>;
   /** Called after each start, also one that failed: deletes the keys that were passed for that start alone. */
@@ -27,6 +29,8 @@ export interface SupervisorParts {
   /** How long a clean shutdown may take, and how often it is requested: milliseconds. */
   readonly stopDeadline?: number;
   readonly askEvery?: number;
+  /** How long a clean shutdown may take that a signal requested: service managers send SIGKILL after 90 seconds (milliseconds). */
+  readonly terminateDeadline?: number;
   /** How often the console of a guest that boots is read: milliseconds. */
   readonly lookEvery?: number;
   readonly pauseAfter?: RestartPolicy;

@@ -1,4 +1,6 @@
-import { failure } from '../base/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, failure } from '../base/errors.ts';
+import { until } from '../base/until.ts';
 import type { Session } from '../channel/session.ts';
 import type { DiskExport, MachineProgram } from '../hypervisor/hypervisor.ts';
 import { BootLoop } from './boot-loop.ts';
@@ -20,10 +22,15 @@ export interface SupervisorStatus {
   readonly channelProblem?: string | undefined;
   /** The problem of this start, or why there is no other. Untrusted text of the guest, in one line. */
   readonly problem?: string | undefined;
+  /** The service whose end shuts the machine down. */
+  readonly endsWith?: string | undefined;
 }
 
 /** How a supervisor's work ends: with the machine, or by leaving it to the next supervisor. */
 export type SupervisorEnd = 'stopped' | 'failed' | 'left';
+
+/** How long a signal may take to reach the machine's process, too: milliseconds. */
+const askedWithin = { within: 3000, every: 100 };
 
 /** Owns one running machine and its session. */
 export interface Supervisor {
@@ -39,6 +46,11 @@ export interface Supervisor {
    * @throws HoldfastError `machine.stop-timeout` when the guest did not shut down in time; it is left running.
    */
   stop(options: { force: boolean }): Promise<void>;
+  /**
+   * Shuts the guest down as `stop` does, and ends it at a limit: the host itself shuts down, or a service manager does not wait. A
+   * supervisor that only looked for its machine leaves it, unless the machine's process was asked to end, too.
+   */
+  terminate(): Promise<void>;
   /** Serves the machine's disk until the export is closed. @throws HoldfastError `machine.not-running`. */
   exportDisk(): Promise<DiskExport>;
   /** Leaves the machine running without this supervisor. */
@@ -51,13 +63,15 @@ export interface Supervisor {
  * @param mode `adopt` only looks for one that runs.
  */
 export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supervisor {
-  const loop = new BootLoop(parts, mode);
+  const { log, terminateDeadline = 75_000 } = parts;
+  const report = (error: unknown) => log(`not shut down: ${describe(error)}`);
+  const loop = new BootLoop(parts, mode, () => void supervisor.terminate().catch(report));
   const left = Promise.withResolvers<void>();
   const ended = Promise.race([loop.run(), left.promise]).then(() => endOf(loop));
   const off = ended.then(() => true as const);
   let shuttingDown: Promise<void> | undefined;
-  return {
-    status: () => statusOf(loop),
+  const supervisor: Supervisor = {
+    status: () => ({ ...statusOf(loop), endsWith: parts.endsWith }),
     session: () => loop.session(),
     userSession: () => loop.userSession(),
     started: loop.started,
@@ -78,6 +92,14 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
       }
       await ended;
     },
+    async terminate() {
+      // found, not started: this process may belong to another job, which ends without the machine
+      if (mode === 'adopt' && !(await until(askedWithin, () => loop.isAskedToEnd))) return supervisor.leave();
+      const isStopped = supervisor.stop({ force: false }).then(() => true, report);
+      if (await Promise.race([isStopped, sleep(terminateDeadline, false, { ref: false })])) return;
+      log('the guest is ended: its time to shut down is over');
+      await supervisor.stop({ force: true });
+    },
     async exportDisk() {
       await loop.started;
       if (loop.machine) return loop.machine.exportDisk();
@@ -91,6 +113,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     },
     ended,
   };
+  return supervisor;
 }
 
 function endOf({ state }: BootLoop): SupervisorEnd {

@@ -335,6 +335,7 @@ test('a running machine keeps running when systemd takes over its supervisor, an
   const systemd: ServiceManager = {
     scope: 'system',
     unitDirectory,
+    runtime: undefined,
     isRunning: async () => true,
     isLingering: async () => true,
     systemctl: async (...words) => {

@@ -36,6 +36,12 @@ async function status(): Promise<MachineStatus> {
   return machineStatus(new Machine(home, name));
 }
 
+function supervisors() {
+  return findProcesses(
+    (argv) => argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name,
+  );
+}
+
 async function supervisorLog(): Promise<string> {
   return readFile(files.supervisorLog, 'utf8');
 }
@@ -120,11 +126,9 @@ test('logs shows, follows and archives the journal without secrets', async () =>
 
 test('the next command replaces a killed supervisor', async () => {
   const { pid } = await status();
-  const supervisors = await findProcesses(
-    (argv) => argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name,
-  );
-  assert.equal(supervisors.length, 1);
-  process.kill(supervisors[0]?.pid ?? Number.NaN, 'SIGKILL');
+  const [supervisor, ...others] = await supervisors();
+  assert.deepEqual(others, []);
+  process.kill(supervisor?.pid ?? Number.NaN, 'SIGKILL');
   assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
   assert.equal((await status()).pid, pid);
 });
@@ -154,12 +158,17 @@ test('with a full Data partition the machine is reachable, stops and starts', as
   assert.equal(await asRoot(name, `rm /var/fill1 /var/fill2; cat ${kept}`), 'precious');
 });
 
-test('Data grows while the machine is off, and keeps its content', async () => {
-  await expectDone(['stop', '--machine', name]);
-  assert.equal((await status()).state, 'stopped');
+test('signals to all processes shut the guest down; Data grows meanwhile, and keeps its content', async () => {
+  const { programs } = await status();
+  const ours = [...(await supervisors()), ...programs];
+  assert.equal(ours.length, 4);
+  for (const { pid } of ours) process.kill(pid ?? Number.NaN, 'SIGTERM');
+  await until('the guest is off', async () => (await status()).state === 'stopped', 75);
+  assert.match(await supervisorLog(), /SIGTERM: shutting the guest down/);
   await expectDone(['set', '--data-size', '4GB', '--machine', name]);
   await expectDone(['start', '--machine', name]);
   assert.ok(((await status()).guest?.data.size ?? 0) > 3.5 * 1024 ** 3);
+  assert.match(await asRoot(name, 'journalctl --boot=-1 --lines=20'), /Journal stopped|Reached target/);
   assert.equal(await asRoot(name, `cat ${kept}`), 'precious');
 });
 

@@ -1,5 +1,5 @@
 import { waitUntilReady } from '../../lifecycle/readiness.ts';
-import { startMachine } from '../../supervisor/power.ts';
+import { powerState, startMachine } from '../../supervisor/power.ts';
 import { defineCommand } from '../framework/command.ts';
 import { asReleased } from './as-released.ts';
 import { readyText } from './status/text.ts';
@@ -18,7 +18,7 @@ export const startCommand = defineCommand({
     const boot = await waitUntilReady(machine, progress, signal);
     output.result(
       { machine: machine.name, state: 'running', boot, changed },
-      readyText(machine.name, boot, changed),
+      readyText(machine.name, boot, changed, (await powerState(machine)).endsWith),
     );
   },
 });

@@ -136,6 +136,10 @@ export const statusOutput = z.strictObject({
     .string()
     .optional()
     .describe('What firmware, kernel or initrd reported, or why starting was given up'),
+  endsWith: z
+    .string()
+    .optional()
+    .describe('Service of the host whose end shuts the machine down; absent if there is none'),
 });
 
 export const listOutput = z.strictObject({ machines: z.array(statusOutput) });

@@ -1,4 +1,4 @@
-import { isRunning, type ProcessEntry } from '../../base/process-table.ts';
+import { isAskedToEnd, isRunning, type ProcessEntry } from '../../base/process-table.ts';
 import { readMissingProtections } from '../../sandbox/protection.ts';
 import type { MachineProgram } from '../hypervisor.ts';
 
@@ -16,6 +16,7 @@ export class MachinePrograms {
   readonly #qemu: ProcessEntry;
   readonly #helpers: readonly FoundProgram[];
   readonly #lost = Promise.withResolvers<string>();
+  readonly #askedToEnd = Promise.withResolvers<void>();
   #programs: readonly MachineProgram[];
   #timer: NodeJS.Timeout | undefined;
 
@@ -47,6 +48,11 @@ export class MachinePrograms {
     return this.#lost.promise;
   }
 
+  /** Resolves when QEMU, which blocks it, was sent a signal to end. */
+  get askedToEnd(): Promise<void> {
+    return this.#askedToEnd.promise;
+  }
+
   /** Reports a helper that runs, but does not work any more. */
   lose(program: string): void {
     this.#lost.resolve(program);
@@ -57,6 +63,7 @@ export class MachinePrograms {
   }
 
   async #look(): Promise<void> {
+    if (await isAskedToEnd(this.#qemu)) this.#askedToEnd.resolve();
     const ended = this.#programs.find(({ pid }) => pid === undefined);
     // helpers end with QEMU: only one that had ended by the last look, and whose QEMU still runs, is lost
     if (ended && (await isRunning(this.#qemu))) this.#lost.resolve(ended.program);

@@ -71,6 +71,7 @@ export async function runningMachine(parts: MachineParts): Promise<RunningMachin
       return programs.programs;
     },
     lost: programs.lost,
+    askedToEnd: programs.askedToEnd,
     ended: ended.promise,
     connect,
     listen: async (guestPort, take) => {

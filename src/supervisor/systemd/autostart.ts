@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,6 +14,8 @@ export interface ServiceManager {
   readonly scope: UnitParts['scope'];
   /** Directory of its unit files. */
   readonly unitDirectory: string;
+  /** The runtime directory with its socket; undefined when it cannot be reached. */
+  readonly runtime: string | undefined;
   /** Returns whether the service manager is running. */
   isRunning(): Promise<boolean>;
   /** Returns whether its services run without a login; always true for root. */
@@ -28,6 +31,7 @@ export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env)
     return {
       scope: 'system',
       unitDirectory: '/etc/systemd/system',
+      runtime: reachable('/run'),
       isRunning,
       isLingering: async () => true,
       systemctl: async (...args) => void (await run('systemctl', args)),
@@ -35,11 +39,17 @@ export function hostServiceManager(environment: NodeJS.ProcessEnv = process.env)
   }
   return {
     scope: 'user',
+    // cron and some services do not set the variable: pam_systemd(8)
+    runtime: reachable(environment.XDG_RUNTIME_DIR || `/run/user/${process.getuid?.()}`),
     unitDirectory: join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd/user'),
     isRunning,
     isLingering: () => exists(join('/var/lib/systemd/linger', userInfo().username)),
     systemctl: async (...args) => void (await run('systemctl', ['--user', ...args])),
   };
+}
+
+function reachable(runtime: string): string | undefined {
+  return existsSync(join(runtime, 'systemd/private')) ? runtime : undefined;
 }
 
 /** Returns the command that supervises a machine in the foreground. */

@@ -28,7 +28,7 @@ export function homeLine(home: string): string {
  * Returns the unit file.
  * - KillMode=process: the machine keeps running when its supervisor dies, and the next supervisor finds it.
  * - Restart=on-failure and not `always`: a machine that was shut down stays off; one whose processes died is started again.
- * - KillSignal=SIGINT: stopping the unit shuts the guest down; SIGTERM would only make the supervisor leave.
+ * - KillSignal=SIGTERM, the default, makes the supervisor shut the guest down, within TimeoutStopSec=.
  * - No ExecStop=: systemd would run it also after the supervisor was killed, which must not stop the machine.
  * @throws HoldfastError `autostart.path` when a path cannot be written into a unit.
  */
@@ -47,7 +47,6 @@ ExecStart=${parts.command.map((word) => quote(word).replaceAll('$', '$$$$')).joi
 Restart=on-failure
 RestartSec=2
 KillMode=process
-KillSignal=SIGINT
 TimeoutStopSec=120
 UMask=0077
 

@@ -4,12 +4,14 @@ import { findProgram, searchPath } from '../../../src/base/find-program.ts';
 import { start, started } from '../../../src/base/process.ts';
 import {
   findProcesses,
+  isAskedToEnd,
   isRunning,
   killProcess,
   parseStartTicks,
   readProcess,
   startTime,
 } from '../../../src/base/process-table.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const stat = (name: string, state: string, ticks: string) =>
   `42 (${name}) ${state} ${Array.from({ length: 18 }, (_, index) => index).join(' ')} ${ticks} 9 9\n`;
@@ -55,4 +57,21 @@ test('searches the sbin directories after PATH, and ignores relative directories
   assert.match((await findProgram('sh')) ?? '', /\/sh$/);
   assert.equal(await findProgram('no-such-program'), undefined);
   assert.equal(await findProgram('/proc/version'), undefined);
+});
+
+test('a signal to end shows on a process that blocks it', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    const child = start('env', ['--block-signal=HUP,INT,TERM', 'sleep', '60'], { stdio: 'ignore' });
+    await started(child, 'env');
+    const sleeping = async () => (await readProcess(child.pid ?? 0))?.argv[0] === 'sleep';
+    await eventually(sleeping);
+    const entry = await readProcess(child.pid ?? 0);
+    assert.ok(entry);
+    assert.equal(await isAskedToEnd(entry), false);
+    process.kill(entry.pid, signal);
+    assert.equal(await isAskedToEnd(entry), true);
+    assert.equal(await isRunning(entry), true);
+    await killProcess(entry);
+    assert.equal(await isAskedToEnd(entry), false);
+  }
 });

@@ -23,7 +23,10 @@ const bare = { ...root, user: undefined, groups: [], bubblewrap: undefined };
 test('root gives a program namespaces, a user and groups, and takes all privileges away', () => {
   const words = confinedCommand(program, root);
   const text = words.join(' ');
-  assert.match(text, /^\/usr\/bin\/bwrap --info-fd 3 --unshare-pid --as-pid-1 /);
+  assert.match(
+    text,
+    /^\/usr\/bin\/env --block-signal=HUP,INT,TERM \/usr\/bin\/bwrap --info-fd 3 --unshare-pid --as-pid-1 /,
+  );
   for (const option of ['--unshare-net', '--unshare-ipc', '--new-session', '--remount-ro /'])
     assert.ok(text.includes(option), option);
   assert.match(text, / -- \/usr\/bin\/setpriv --reuid 1879048200 --regid 1879048200 --groups 104 /);
@@ -50,9 +53,10 @@ test('another user gives a program namespaces; without them, both still give up 
   const words = confinedCommand(program, { ...root, isRoot: false, user: undefined, groups: [] });
   assert.ok(!words.includes('/usr/bin/setpriv'), 'bwrap does it');
   assert.deepEqual(confinedCommand(program, { ...bare, isRoot: false }), [
+    ...['/usr/bin/env', '--block-signal=HUP,INT,TERM'],
     ...['/usr/bin/setpriv', '--no-new-privs', '/usr/bin/swtpm', 'socket'],
   ]);
-  const [first, ...others] = confinedCommand(program, bare);
+  const [, , first, ...others] = confinedCommand(program, bare);
   assert.equal(first, '/usr/bin/setpriv');
   assert.ok(others.includes('--bounding-set=-all') && !others.includes('--reuid'));
 });

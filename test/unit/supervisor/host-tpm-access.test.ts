@@ -17,6 +17,7 @@ function fakeHypervisor(log: string[]) {
       startedAt: new Date(0),
       programs: [],
       lost: new Promise<string>(() => {}),
+      askedToEnd: new Promise<void>(() => {}),
       restart: () => {},
       accelerator: 'fake',
       ended: ended.promise,

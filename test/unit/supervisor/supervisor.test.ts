@@ -37,6 +37,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
   const events: string[] = [];
   let ended = Promise.withResolvers<MachineEnd>();
   let lost = Promise.withResolvers<string>();
+  const askedToEnd = Promise.withResolvers<void>();
   const guest: {
     listens: boolean;
     prepared: number;
@@ -61,6 +62,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     accelerator: 'fake',
     programs: [],
     lost: lost.promise,
+    askedToEnd: askedToEnd.promise,
     restart: () => {
       events.push('restart');
       ended.resolve('reboot');
@@ -128,6 +130,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     openSession,
     log: () => {},
     stopDeadline: 200,
+    terminateDeadline: 100,
     askEvery: 20,
     lookEvery: 10,
   });
@@ -137,6 +140,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     guest,
     end: (how: MachineEnd) => ended.resolve(how),
     lose: (program: string) => lost.resolve(program),
+    askToEnd: () => askedToEnd.resolve(),
   };
 }
 
@@ -295,6 +299,20 @@ test('a stop between two starts takes effect at once', async () => {
     assert.equal(supervisor.status().state, 'stopped');
     await stopped;
     assert.equal(events.filter((event) => event === 'start').length, 1);
+  }
+});
+
+test('a signal shuts the guest down, and ends one that does not react', async () => {
+  for (const heedsPowerOff of [true, false]) {
+    const { parts, events, guest, askToEnd } = fakeMachine({ heedsPowerOff });
+    guest.listens = true;
+    const supervisor = supervise(parts(), 'start');
+    await eventually(() => supervisor.status().state === 'running');
+    if (heedsPowerOff) askToEnd();
+    else await supervisor.terminate();
+    assert.equal(await supervisor.ended, 'stopped');
+    assert.equal(events.includes('poweroff'), true);
+    assert.equal(events.includes('kill'), !heedsPowerOff);
   }
 });
 

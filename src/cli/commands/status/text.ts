@@ -37,6 +37,7 @@ export function statusText(status: MachineStatus): string {
     ],
     ['encrypted', encryptionText(status)],
     ['logs', guest && useText(guest.logs.size, guest.logs.size - guest.logs.used)],
+    ['ends with', status.endsWith && endsWithText(status.endsWith)],
     ['autostart', status.autostart ? 'on' : 'off'],
     ...degradedTexts(guest).map((text) => ['degraded', text] as const),
     ...(guest?.users ?? []).map((text) => ['user channel', text] as const),
@@ -94,10 +95,15 @@ function phaseText(phase: MachineStatus['phase']): string {
 }
 
 /** Returns the outcome of a start as text. */
-export function readyText(name: MachineName, boot: BootState, changed: boolean): string {
-  const text = `${name} ${changed ? 'is running' : 'is already running'}`;
+export function readyText(name: MachineName, boot: BootState, changed: boolean, endsWith?: string): string {
+  const ending = endsWith === undefined ? '' : `; it is shut down at the end of ${endsWithText(endsWith)}`;
+  const text = `${name} ${changed ? 'is running' : 'is already running'}${ending}`;
   if (boot === 'running') return text;
   return `${text}, but some units failed; run \`holdfast exec -- systemctl --failed\` to list them`;
+}
+
+function endsWithText(service: string): string {
+  return `${service}, in which it was started; \`holdfast autostart enable\` gives it a service of its own`;
 }
 
 /** Returns the status of all machines as text: one a line. */

@@ -25,6 +25,7 @@ function fakeManager(changes: Partial<ServiceManager> = {}) {
   const manager: ServiceManager = {
     scope: 'system',
     unitDirectory,
+    runtime: undefined,
     isRunning: async () => true,
     isLingering: async () => true,
     systemctl: async (...args) => void commands.push(args.join(' ')),

@@ -20,12 +20,7 @@ const parts: UnitParts = {
 
 test('the unit defines start and end of the supervisor', () => {
   const lines = unitText(parts).split('\n');
-  for (const line of [
-    'KillMode=process',
-    'Restart=on-failure',
-    'KillSignal=SIGINT',
-    'WantedBy=multi-user.target',
-  ])
+  for (const line of ['KillMode=process', 'Restart=on-failure', 'WantedBy=multi-user.target'])
     assert.ok(lines.includes(line), line);
   assert.ok(!unitText(parts).includes('ExecStop'));
   assert.ok(unitText({ ...parts, scope: 'user' }).includes('WantedBy=default.target'));

@@ -27,6 +27,7 @@ const off: MachineStatus = {
   guestProblem: undefined,
   programs: [],
   problem: undefined,
+  endsWith: undefined,
 };
 
 const running: MachineStatus = {
