@@ -4,6 +4,7 @@ import type { Bytes } from '../base/size.ts';
 import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootHash } from '../verity/root-hash.ts';
+import { ignoredFile, ignoredFiles } from './ignored-files.ts';
 import { rootScript } from './root-script.ts';
 import { runsAsReleased, systemRoot } from './system-root.ts';
 import { userProblem, userProblems } from './user-channel.ts';
@@ -26,6 +27,7 @@ const commands = {
   addresses: 'ip -json address show scope global',
   degraded: 'head -n 20 /run/holdfast/degraded',
   users: userProblems,
+  ignored: ignoredFiles,
   asReleased: `if ${runsAsReleased}; then echo yes; fi`,
 } as const;
 
@@ -54,6 +56,8 @@ const diskUse = answer(
 ).transform(([size, used, available, files]) => ({
   size: bytes(size),
   used: bytes(used),
+  /** As df computes it: of what users can have. */
+  usedPercent: Math.ceil((100 * Number(used)) / Math.max(1, Number(used) + Number(available))),
   /** Whether nothing more can be written: no block or no inode is free. */
   isFull: available === '0' || files === '0',
 }));
@@ -114,6 +118,11 @@ const guestReport = z.strictObject({
     .string()
     .transform((text) => (text === '' ? [] : text.split('\n')))
     .pipe(z.array(userProblem).max(10)),
+  /** Files of users that have no effect, a sentence each. */
+  ignored: z
+    .string()
+    .transform((text) => (text === '' ? [] : text.split('\n')))
+    .pipe(z.array(ignoredFile).max(10)),
   /** Whether nothing that the machine has kept takes part in this start. */
   asReleased: z.enum(['', 'yes']).transform((text) => text === 'yes'),
 });

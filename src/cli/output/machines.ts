@@ -75,6 +75,7 @@ export const recoveryOutput = z.union([
 const use = z.strictObject({
   size: bytesField,
   used: bytesField,
+  usedPercent: z.number().describe('Percentage of what users can have'),
   isFull: z.boolean().describe('Whether nothing more can be written'),
 });
 
@@ -93,6 +94,7 @@ const guest = z
     addresses: z.array(z.string()).describe('Global IPv4 and IPv6 addresses'),
     degraded: z.array(z.string()).describe('Parts that the initrd could not set up; one sentence each'),
     users: z.array(z.string()).describe('Why users cannot log in or become root; one sentence each'),
+    ignored: z.array(z.string()).describe('Files of users that have no effect; one sentence each'),
     asReleased: z.boolean().describe('Whether it was started without anything that it has kept'),
   })
   .describe('Report of the guest; absent while it does not answer');

@@ -19,6 +19,7 @@ const answers = {
     '[{"ifname":"ens3","addr_info":[{"family":"inet","local":"10.0.2.15","prefixlen":24},{"family":"inet6","local":"fec0::1"}]},{}]',
   degraded: '',
   users: '',
+  ignored: '',
   asReleased: '',
 };
 
@@ -35,8 +36,8 @@ test('parses all answers', () => {
     slot: 'A',
     uptime: 73.42,
     memory: { total: 993656 * 1024, available: 812000 * 1024 },
-    data: { size: 10464022528, used: 2469888, isFull: false },
-    logs: { size: 1020702720, used: 9150464, isFull: false },
+    data: { size: 10464022528, used: 2469888, usedPercent: 1, isFull: false },
+    logs: { size: 1020702720, used: 9150464, usedPercent: 1, isFull: false },
     rootHash: 'ab'.repeat(32),
     verity: 'verified',
     secureBoot: true,
@@ -44,6 +45,7 @@ test('parses all answers', () => {
     addresses: ['10.0.2.15', 'fec0::1'],
     degraded: [],
     users: [],
+    ignored: [],
     asReleased: false,
   });
 });
@@ -78,6 +80,7 @@ const odd: Readonly<Record<string, Readonly<Record<string, string | undefined>>>
   'something that is no address': { addresses: '[{"addr_info":[{"local":"\u001b[2J"}]}]' },
   'addresses that are not JSON': { addresses: '[' },
   'terminal controls in what is missing': { degraded: '\u001b[2J' },
+  'a file without effect that is not known': { ignored: 'x' },
   'no end of what is missing': { degraded: 'x\n'.repeat(30) },
 };
 for (const [what, changes] of Object.entries(odd))

@@ -41,6 +41,7 @@ export function statusText(status: MachineStatus): string {
     ['autostart', status.autostart ? 'on' : 'off'],
     ...degradedTexts(guest).map((text) => ['degraded', text] as const),
     ...(guest?.users ?? []).map((text) => ['user channel', text] as const),
+    ...(guest?.ignored ?? []).map((text) => ['no effect', text] as const),
     ['guest', status.guestProblem],
   ];
   return rows
@@ -50,8 +51,22 @@ export function statusText(status: MachineStatus): string {
 
 function degradedTexts(guest: MachineStatus['guest']): readonly string[] {
   if (!guest) return [];
-  const full = (['data', 'logs'] as const).filter((name) => guest[name].isFull);
-  return [...guest.degraded, ...full.map((name) => `${name} is full: nothing more can be written there`)];
+  const full = (['data', 'logs'] as const).filter(
+    (name) => guest[name].isFull || guest[name].usedPercent >= nearlyFull,
+  );
+  return [...guest.degraded, ...full.map((name) => fullText(name, guest[name]))];
+}
+
+/** Percent. The journal keeps 128 MB of Log free (journald.conf.d): what is beyond it is something else. */
+const nearlyFull = 95;
+
+function fullText(
+  name: 'data' | 'logs',
+  { isFull, usedPercent }: { isFull: boolean; usedPercent: number },
+): string {
+  const directory = name === 'data' ? '/var' : '/var/log';
+  const state = isFull ? 'is full: nothing more can be written there' : `is ${usedPercent} % full`;
+  return `${name} ${state}; \`holdfast exec -- sudo du -xh ${directory} | sort -h | tail\` lists what fills it`;
 }
 
 /** Returns nothing about a program that runs as it should. */

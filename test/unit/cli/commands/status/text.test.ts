@@ -41,8 +41,8 @@ const running: MachineStatus = {
     slot: 'A',
     uptime: 3725.5,
     memory: { total: GiB, available: (768 * MiB) as Bytes },
-    data: { size: (10 * GiB) as Bytes, used: GiB, isFull: false },
-    logs: { size: GiB, used: (16 * MiB) as Bytes, isFull: false },
+    data: { size: (10 * GiB) as Bytes, used: GiB, usedPercent: 10, isFull: false },
+    logs: { size: GiB, used: (16 * MiB) as Bytes, usedPercent: 2, isFull: false },
     rootHash: rootHash.parse('ab'.repeat(32)),
     verity: 'verified',
     secureBoot: true,
@@ -50,6 +50,7 @@ const running: MachineStatus = {
     addresses: ['10.0.2.15'],
     degraded: [],
     users: [],
+    ignored: [],
     asReleased: false,
   },
 };
@@ -108,6 +109,23 @@ test('each degraded function has a line', () => {
     statusText({ ...running, guest }),
     /^degraded +Log is in memory\ndegraded +\/etc is in memory$/m,
   );
+});
+
+test('a partition that is nearly full is named with its percentage', () => {
+  const use = (usedPercent: number, isFull = false) => ({ size: GiB, used: GiB, usedPercent, isFull });
+  const text = (logs: ReturnType<typeof use>) =>
+    statusText({ ...running, guest: running.guest && { ...running.guest, logs } });
+  assert.match(
+    text(use(97)),
+    /^degraded +logs is 97 % full; `holdfast exec .* \/var\/log .*lists what fills it$/m,
+  );
+  assert.match(text(use(100, true)), /^degraded +logs is full: nothing more can be written there; /m);
+  assert.doesNotMatch(text(use(94)), /^degraded/m);
+});
+
+test('files without effect are named', () => {
+  const guest = running.guest && { ...running.guest, ignored: ['/etc/fstab has no effect: x'] as never[] };
+  assert.match(statusText({ ...running, guest }), /^no effect +\/etc\/fstab has no effect: x$/m);
 });
 
 test('a list has one line for each machine, in columns', () => {
