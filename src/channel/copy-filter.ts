@@ -20,6 +20,8 @@ export interface FilterRules {
   /** `inside`: links that lead out of the item are skipped. */
   readonly links: 'all' | 'inside';
   readonly attributes: boolean;
+  /** Of files, instead of their own; a directory also gets `x` wherever it gets `r`. */
+  readonly mode: number | undefined;
 }
 
 /** Items that are named; the others are counted. */
@@ -149,13 +151,19 @@ export class TreeFilter {
     this.#links.set(path, { ...link, path, attributes: [] });
   }
 
+  #modeOf({ kind, mode }: TarEntry): number {
+    const given = this.#rules.mode;
+    if (given === undefined) return mode & 0o777; // neither set-user-id nor sticky
+    return kind === 'directory' ? given | ((given & 0o444) >> 2) : given;
+  }
+
   #cleaned(entry: TarEntry, path: string, target: string): TarEntry {
     const attributes = this.#rules.attributes ? entry.attributes : [];
     return {
       ...entry,
       path,
       target,
-      mode: entry.mode & 0o777, // neither set-user-id nor sticky
+      mode: this.#modeOf(entry),
       attributes: attributes.filter(([name]) => attributeNames.test(name)),
     };
   }

@@ -20,10 +20,23 @@ import { meter, SinkClosed, transfer } from './copy-transfer.ts';
 import type { CommandEnd, StartCommand } from './guest.ts';
 import { readTail } from './run.ts';
 
+/** Gives copied directories the owner and mode of those that exist already: sh -c SCRIPT sh ITEM DESTINATION DIRECTORY... */
+const adopt = `
+item=$1 dst=$2 user=$(id -u)
+shift 2
+for directory; do
+  old=$dst\${directory#"$item"}
+  if [ -d "$old" ] && [ ! -L "$old" ]; then
+    [ "$user" != 0 ] || chown --reference="$old" -- "$directory"
+    chmod --reference="$old" -- "$directory"
+  fi
+done
+`;
+
 /**
- * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME. Unpacks it next to the
- * destination, then moves it into place as `cp -r` would. Failures and interruptions leave nothing
- * behind.
+ * Receives an archive in the guest: sh -c SCRIPT sh DESTINATION NAME OWNER. Unpacks it next to the
+ * destination, then moves it into place as `cp -r` would: directories that exist keep their owner
+ * and mode. Failures and interruptions leave nothing behind.
  */
 const receive = `
 trap '' PIPE # a hang-up also closes standard error, and sh must survive writing to it
@@ -37,12 +50,15 @@ stage=$(mktemp -d -- "$(dirname -- "$dst")/.holdfast-copy.XXXXXX")
 trap 'chmod -R u+rwX -- "$stage"; rm -rf -- "$stage"' EXIT
 trap 'exit 129' HUP
 mkdir "$stage/new"
-shift 2
+owner=$3
+shift 3
 tar "$@" --directory="$stage/new"
 item=$stage/new/${itemName}
-if [ -d "$item" ] && [ -d "$dst" ]; then
+[ -z "$owner" ] || chown --recursive --no-dereference -- "$owner" "$stage/new"
+if [ -d "$item" ] && [ ! -L "$item" ] && [ -d "$dst" ]; then
+  find "$item" -depth -type d -exec sh -c '${adopt}' sh "$item" "$dst" {} +
   cp --archive --remove-destination --no-target-directory -- "$item" "$dst"
-elif [ -d "$item" ]; then
+elif [ -d "$item" ] && [ ! -L "$item" ]; then
   mode=$(stat --format=%a -- "$item")
   chmod u+w -- "$item" # required for moving it
   mv --no-target-directory -- "$item" "$dst"
@@ -64,11 +80,12 @@ export async function copyIn(
   guestPath: string,
   options: CopyOptions,
 ): Promise<CopyResult> {
-  const { progress, signal, attributes } = options;
+  const { progress, signal, attributes, ownership } = options;
   const source = await checkedSource(hostPath, options);
-  const filter = new TreeFilter({ name: source.name, links: 'all', attributes });
+  const filter = new TreeFilter({ name: source.name, links: 'all', attributes, mode: ownership.mode });
   const measuring = new AbortController();
-  const argv = ['sh', '-c', receive, 'sh', guestPath, source.base ?? '.', ...unpackArguments(attributes)];
+  const names = [guestPath, source.base ?? '.', ownership.owner ?? ''];
+  const argv = ['sh', '-c', receive, 'sh', ...names, ...unpackArguments(attributes)];
   const command = await start(argv);
   signal.addEventListener('abort', command.hangUp);
   try {
@@ -99,11 +116,12 @@ export async function copyIn(
     signal.throwIfAborted();
     for (const path of skippedSockets(await tar.errors)) filter.addSkipped(path, 'socket');
     if (isDone(guestEnd)) return resultOf(filter);
-    if (!('error' in guestEnd)) throw copyError(`cannot write :${guestPath} in the guest`, await errors);
+    if (!('error' in guestEnd))
+      throw copyError(`cannot write :${guestPath} in the guest`, await errors, 'guest');
     if (hostCode !== null && !isArchived(hostCode))
-      throw copyError(`cannot read ${hostPath}`, await tar.errors);
+      throw copyError(`cannot read ${hostPath}`, await tar.errors, 'host');
     if (passed?.error instanceof ArchiveError)
-      throw copyError(`cannot copy ${hostPath}`, passed.error.message);
+      throw copyError(`cannot copy ${hostPath}`, passed.error.message, 'host');
     throw passed?.error instanceof HoldfastError ? passed.error : guestEnd.error;
   } finally {
     measuring.abort();

@@ -11,6 +11,16 @@ export interface CopyOptions {
   readonly follow: boolean;
   /** Extended attributes of the namespace `user` are copied. */
   readonly attributes: boolean;
+  /** Of what is copied into the guest. */
+  readonly ownership: Ownership;
+}
+
+/** Undefined: the user who copies, and the permission bits of the source. */
+export interface Ownership {
+  /** `USER`, `USER:GROUP` or `:GROUP`, as chown(1). */
+  readonly owner: string | undefined;
+  /** Of files; a directory also gets `x` wherever it gets `r`. */
+  readonly mode: number | undefined;
 }
 
 /** What a copy left out. */

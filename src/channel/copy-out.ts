@@ -42,7 +42,12 @@ export async function copyOut(
   const source = options.follow
     ? { ...(await realSource(start, guestPath, options)), base: named.base }
     : named;
-  const filter = new TreeFilter({ name: source.name, links: options.links, attributes: options.attributes });
+  const filter = new TreeFilter({
+    name: source.name,
+    links: options.links,
+    attributes: options.attributes,
+    mode: undefined,
+  });
   const destination = openDestination(hostPath, source.base);
   try {
     const stage = explained(hostPath, () => makeStage(destination.directory));
@@ -94,11 +99,11 @@ async function unpack(
     const hostCode = await tar.ended;
     signal.throwIfAborted();
     if (hostCode !== 0 && (!passed || passed.error instanceof SinkClosed))
-      throw copyError('cannot unpack the data from the guest', await tar.errors);
+      throw copyError('cannot unpack the data from the guest', await tar.errors, 'host');
     if (passed && !isEarlyEnd(passed.error)) throw asFailure(passed.error);
     if ('error' in guestEnd) throw guestEnd.error;
     if ('signal' in guestEnd || !isArchived(guestEnd.code))
-      throw copyError('cannot read the files to copy in the guest', await errors);
+      throw copyError('cannot read the files to copy in the guest', await errors, 'guest');
     if (passed) throw asFailure(passed.error);
     for (const path of skippedSockets(await errors)) filter.addSkipped(path, 'socket');
   } finally {

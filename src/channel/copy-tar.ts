@@ -147,13 +147,19 @@ function hostTar(child: ChildProcessWithoutNullStreams): HostTar {
   };
 }
 
-/** @param errors standard error of the program that failed; its first line is the reason. */
-export function copyError(what: string, errors: string): HoldfastError {
+/**
+ * Returns the failure of a program in the guest or on this host.
+ * @param errors its standard error, whose first line is the reason.
+ */
+export function copyError(what: string, errors: string, side: 'guest' | 'host'): HoldfastError {
   const lines = errors
     .split('\n')
     .filter((line) => line !== '' && !line.includes('Exiting with failure status'));
   return failure('copy.failed', what, {
     why: printable(lines[0] ?? 'it printed no reason'),
-    next: 'fix the problem and copy again; the destination is unchanged',
+    next:
+      side === 'guest' && errors.includes('Permission denied')
+        ? 'copy as root with --root; the destination is unchanged'
+        : 'fix the problem and copy again; the destination is unchanged',
   });
 }

@@ -120,3 +120,30 @@ test('copies attributes of the user namespace if asked, and no capabilities', as
   const { stdout } = await python(`print(os.getxattr(sys.argv[1], 'user.note'))`, join(host, 'remarked'));
   assert.equal(stdout.toString(), `b'a\\n\\x00b'\n`);
 });
+
+test('directories that exist keep their mode, and --mode counts for what is copied', async () => {
+  await mkdir(join(host, 'settings/new'), { recursive: true, mode: 0o700 });
+  for (const name of ['settings/file', 'settings/new/file']) await writeFile(join(host, name), 'x');
+  await session.run(['mkdir', '--mode=755', 'existing']);
+  const ownership = { owner: undefined, mode: 0o640 };
+  await copyIn(session.start, `${host}/settings/.`, 'existing', { ...copyDefaults, ownership });
+  const modes = await session.run([
+    'stat',
+    '--format=%a',
+    'existing',
+    'existing/file',
+    'existing/new',
+    'existing/new/file',
+  ]);
+  assert.equal(modes.stdout.toString(), '755\n640\n750\n640\n');
+});
+
+test('an owner that does not exist is an error, and nothing is copied', async () => {
+  await writeFile(join(host, 'owned'), 'x');
+  const ownership = { owner: 'nobody-of-that-name', mode: undefined };
+  await assert.rejects(copyIn(session.start, `${host}/owned`, 'owned', { ...copyDefaults, ownership }), {
+    code: 'copy.failed',
+    why: /invalid user/,
+  });
+  await assert.rejects(stat(join(server.home, 'owned')), { code: 'ENOENT' });
+});

@@ -8,4 +8,5 @@ export const copyDefaults: CopyOptions = {
   links: 'inside',
   follow: false,
   attributes: false,
+  ownership: { owner: undefined, mode: undefined },
 };

@@ -96,6 +96,10 @@ export const guestCodes = {
     when: 'The item to copy out of the guest is a symbolic link that leads elsewhere.',
     remedy: 'Copy what it points to with `--follow`, or the link itself with `--links`.',
   },
+  'copy.ownership': {
+    when: 'An owner or mode for a copy is malformed, or would have no effect.',
+    remedy: 'Use `--owner` with `--root`, and both `--owner` and `--mode` for copies into the guest only.',
+  },
   'copy.path': {
     when: 'An argument of `holdfast copy` is not a path, or has bytes that are not UTF-8.',
     remedy:

@@ -2,10 +2,11 @@ import { misuse } from '../../base/errors.ts';
 import type { SkippedItem, SkippedKind } from '../../channel/copy-filter.ts';
 import { copyIn } from '../../channel/copy-in.ts';
 import { copyOut } from '../../channel/copy-out.ts';
-import { parseCopyPath } from '../../channel/copy-paths.ts';
+import { type CopyPath, parseCopyPath } from '../../channel/copy-paths.ts';
+import type { StartCommand } from '../../channel/guest.ts';
 import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand } from '../framework/command.ts';
-import { required, toggle } from '../framework/parameters.ts';
+import { required, setting, toggle } from '../framework/parameters.ts';
 
 export const copyCommand = defineCommand({
   description: [
@@ -25,10 +26,17 @@ export const copyCommand = defineCommand({
     follow: toggle('Copy what SRC points to if it is a symbolic link'),
     links: toggle('Also copy links out of the guest that lead out of SRC'),
     xattrs: toggle('Copy extended attributes of the user namespace'),
+    root: toggle('Read or write as root in the guest, such as in /etc'),
+    owner: setting('USER[:GROUP]', 'Owner of the copy in the guest, with --root', parseOwner),
+    mode: setting('MODE', 'Permission bits of copied files in the guest, in octal', parseMode),
   },
   examples: [
     ['holdfast copy site.conf :', 'Copy a file to the home directory in the guest'],
     ['holdfast copy ./images :images', 'Copy a directory recursively, with modes and symbolic links'],
+    [
+      'holdfast copy --root --mode 600 key.pem :/etc/ssl/private/',
+      'Copy a file to a directory of root, which then owns it',
+    ],
     ['holdfast copy :/var/log/app.log .', 'Copy a file from the guest to the current directory'],
     ['holdfast copy --follow :/srv/latest .', 'Copy the file or directory that a link in the guest leads to'],
   ],
@@ -47,7 +55,9 @@ export const copyCommand = defineCommand({
         },
       );
     }
-    const start = guestOf(machine, 'user').start;
+    checkOwnership(destination.side, flags);
+    const user = guestOf(machine, 'user').start;
+    const start = flags.root ? asRoot(user) : user;
     const copy = destination.side === 'guest' ? copyIn : copyOut;
     const { skipped, skippedCount } = await copy(start, source.path, destination.path, {
       progress,
@@ -55,11 +65,46 @@ export const copyCommand = defineCommand({
       links: flags.links ? 'all' : 'inside',
       follow: flags.follow,
       attributes: flags.xattrs,
+      ownership: { owner: flags.owner, mode: flags.mode },
     });
     if (!json) for (const line of skippedLines(skipped, skippedCount)) streams.stderr.write(`${line}\n`);
     output.result({ machine: machine.name, source, destination, skipped, skippedCount }, '');
   },
 });
+
+/** Returns what starts commands as root. */
+function asRoot(start: StartCommand): StartCommand {
+  return (argv, terminal) => start(argv && ['sudo', '--non-interactive', '--', ...argv], terminal);
+}
+
+/** @throws HoldfastError `copy.ownership` for flags that would have no effect. */
+function checkOwnership(
+  side: CopyPath['side'],
+  { root, owner, mode }: { root: boolean; owner: string | undefined; mode: number | undefined },
+): void {
+  if (side === 'host' && (owner !== undefined || mode !== undefined))
+    throw misuse('copy.ownership', 'cannot set owner or mode of a copy on this host', {
+      why: 'it belongs to the caller, and the umask applies',
+      next: 'use chown and chmod on this host',
+    });
+  if (owner !== undefined && !root)
+    throw misuse('copy.ownership', 'cannot set the owner without --root', {
+      why: 'only root can give files to another user',
+      next: 'add --root',
+    });
+}
+
+function parseOwner(word: string): string {
+  if (/^(?=.)[\w.-]{0,64}(?::[\w.-]{1,64})?$/.test(word) && !word.startsWith('-')) return word;
+  throw misuse('copy.ownership', `invalid owner '${word}'`, { next: 'write USER, USER:GROUP or :GROUP' });
+}
+
+function parseMode(word: string): number {
+  if (/^0?[0-7]{3}$/.test(word)) return Number.parseInt(word, 8);
+  throw misuse('copy.ownership', `invalid mode '${word}'`, {
+    next: 'write three octal digits, such as 640',
+  });
+}
 
 /** Lines on standard error; `--json` has more. */
 const namedLines = 20;
