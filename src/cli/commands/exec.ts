@@ -1,3 +1,6 @@
+import { describe } from '../../base/errors.ts';
+import { debug } from '../../base/log.ts';
+import type { Guest } from '../../channel/guest.ts';
 import { guestOf } from '../../supervisor/guest.ts';
 import { defineCommand } from '../framework/command.ts';
 import { rest } from '../framework/parameters.ts';
@@ -21,13 +24,22 @@ export const execCommand = defineCommand({
   ],
   output: async () => (await import('../output/guest.ts')).execOutput,
   async run({ arguments: { command }, ...context }) {
-    const { machine, streams } = context;
+    const { machine, streams, signal } = context;
     const isTerminal = streams.stdin.isTTY && streams.stdout.isTTY;
-    await attach(
-      context,
-      guestOf(machine, 'user').start,
-      command,
-      isTerminal ? terminalOf(streams) : undefined,
-    );
+    const guest = guestOf(machine, 'user');
+    await attach(context, guest.start, command, isTerminal ? terminalOf(streams) : undefined);
+    if (command.some((word) => /\bpodman\b/.test(word))) await flush(guest, signal);
   },
 });
+
+/**
+ * Writes Data to the disk. Podman 5.4 does not do so: a loss of power after `podman load` would leave half an image. The machine may
+ * have been shut down by the command.
+ */
+async function flush(guest: Guest, signal: AbortSignal): Promise<void> {
+  try {
+    await guest.run(['sync', '--file-system', '/var'], { signal });
+  } catch (error) {
+    debug('channel', `cannot flush Data: ${describe(error)}`);
+  }
+}
