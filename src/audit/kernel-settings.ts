@@ -21,7 +21,7 @@ export const kernelSettings = {
   'vm.mmap_rnd_bits': '32',
   'vm.mmap_rnd_compat_bits': '16',
   'net.core.bpf_jit_harden': '2',
-  'kernel.oops_limit': '100',
+  'kernel.panic_on_oops': '1',
   'kernel.yama.ptrace_scope': '2',
   'fs.protected_symlinks': '1',
   'fs.protected_hardlinks': '1',

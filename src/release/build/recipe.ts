@@ -31,6 +31,8 @@ export const commandLine: readonly string[] = [
   `console=${hostArchitecture.console}`,
   'quiet',
   'panic=5',
+  // what a process held when the kernel stopped it may be locked for good: only a start repairs that
+  'oops=panic',
   hostArchitecture.trustedClock,
   // without bpf: systemd would load a program at each boot for a setting that is not used (RestrictFileSystems=)
   'lsm=landlock,lockdown,yama,ipe',
