@@ -4,29 +4,34 @@ export interface Rate {
   readonly perSecond: number;
 }
 
-/** A token bucket. */
+const microsecondsPerSecond = 1_000_000;
+
+/**
+ * Passes a burst, then an average rate. It counts in whole microseconds, which floating-point numbers add exactly: the wait that
+ * it states is enough.
+ */
 export class RateLimit {
-  readonly #rate: Rate;
+  readonly #interval: number;
+  /** How far `#next` may be ahead of the present. */
+  readonly #slack: number;
   readonly #now: () => number;
-  #tokens: number;
-  #filledAt: number;
+  /** When the next token would come if none had been saved up. */
+  #next = Number.NEGATIVE_INFINITY;
 
   /** @param now a clock in milliseconds. */
-  constructor(rate: Rate, now: () => number = performance.now.bind(performance)) {
-    this.#rate = rate;
+  constructor({ burst, perSecond }: Rate, now: () => number = performance.now.bind(performance)) {
+    this.#interval = Math.ceil(microsecondsPerSecond / perSecond);
+    this.#slack = (burst - 1) * this.#interval;
     this.#now = now;
-    this.#tokens = rate.burst;
-    this.#filledAt = now();
   }
 
   /** Takes a token if there is one. @returns 0, or the milliseconds to wait before the next attempt. */
   take(): number {
-    const { burst, perSecond } = this.#rate;
-    const time = this.#now();
-    this.#tokens = Math.min(burst, this.#tokens + ((time - this.#filledAt) / 1000) * perSecond);
-    this.#filledAt = time;
-    if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) / perSecond) * 1000);
-    this.#tokens -= 1;
+    const time = Math.floor(this.#now() * 1000);
+    const next = Math.max(this.#next, time);
+    const wait = next - time - this.#slack;
+    if (wait > 0) return Math.ceil(wait / 1000);
+    this.#next = next + this.#interval;
     return 0;
   }
 }

@@ -25,20 +25,34 @@ test('a burst passes at once, then the rate applies', () => {
 
 test('the stated wait suffices, and burst and rate are never exceeded', () => {
   fc.assert(
-    fc.property(fc.array(fc.nat({ max: 500 }), { maxLength: 100 }), (pauses) => {
-      let time = 0;
-      let taken = 0;
-      const limit = new RateLimit({ burst: 5, perSecond: 20 }, () => time);
-      for (const pause of pauses) {
-        time += pause;
-        const wait = limit.take();
-        if (wait > 0) {
-          time += wait;
-          assert.equal(limit.take(), 0);
+    fc.property(
+      fc.integer({ min: 1, max: 999 }),
+      fc.array(fc.nat({ max: 500 }), { maxLength: 100 }),
+      (perSecond, pauses) => {
+        let time = 0;
+        let taken = 0;
+        const limit = new RateLimit({ burst: 5, perSecond }, () => time);
+        for (const pause of pauses) {
+          time += pause;
+          const wait = limit.take();
+          if (wait > 0) {
+            time += wait;
+            assert.equal(limit.take(), 0);
+          }
+          taken += 1;
+          assert.ok(taken <= 5 + (time / 1000) * perSecond + 1e-6);
         }
-        taken += 1;
-        assert.ok(taken <= 5 + (time / 1000) * 20 + 1e-6);
-      }
-    }),
+      },
+    ),
   );
+});
+
+test('the stated wait suffices where fractions of a token are not exact', () => {
+  let time = 0;
+  const limit = new RateLimit({ burst: 1, perSecond: 5 }, () => time);
+  limit.take();
+  time = 16;
+  const wait = limit.take();
+  time += wait;
+  assert.deepEqual([wait, limit.take()], [184, 0]);
 });
