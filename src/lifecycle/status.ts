@@ -8,6 +8,7 @@ import { askGuest, type GuestReport } from '../guest/report.ts';
 import type { MachineProgram, Transport } from '../hypervisor/hypervisor.ts';
 import { isAsReleased } from '../machine/as-released.ts';
 import { unshownRecoveryKey } from '../machine/data-keys.ts';
+import { nameMachine } from '../machine/hints.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { MachineName } from '../machine/paths.ts';
 import { storedManifest } from '../release/store.ts';
@@ -72,6 +73,7 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
     unshownRecoveryKey(paths.secrets),
   ]);
   const { cpus, memory, dataSize, transport, verity } = configuration;
+  const withName = (text: string | undefined) => text && nameMachine(text, name);
   return {
     name,
     state: power.state,
@@ -86,8 +88,8 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
     accelerator: power.accelerator,
     programs: isOff(power) ? [] : (power.programs ?? []),
     guest: guest.report,
-    guestProblem: guest.problem ?? power.channelProblem,
-    problem: power.problem ?? boot.problem,
+    guestProblem: withName(guest.problem ?? power.channelProblem),
+    problem: withName(power.problem ?? boot.problem),
     endsWith: power.endsWith,
   };
 }

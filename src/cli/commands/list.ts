@@ -3,6 +3,7 @@ import { machineStatus } from '../../lifecycle/status.ts';
 import { machineNames } from '../../machine/list.ts';
 import { Machine } from '../../machine/machine.ts';
 import { defineCommand, throwAll } from '../framework/command.ts';
+import { withMachine } from '../framework/report.ts';
 import { listText, statusJson } from './status/text.ts';
 
 export const listCommand = defineCommand({
@@ -16,7 +17,11 @@ export const listCommand = defineCommand({
     const machines = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     output.result({ machines: machines.map(statusJson) }, listText(machines));
     // a damaged machine does not hide the others
-    throwAll(results.flatMap((result) => (result.status === 'rejected' ? [asHoldfast(result.reason)] : [])));
+    throwAll(
+      results.flatMap((result, index) =>
+        result.status === 'rejected' ? [withMachine(asHoldfast(result.reason), names[index])] : [],
+      ),
+    );
   },
 });
 

@@ -1,4 +1,5 @@
 import { visibleColours, visibleJson } from '../../base/visible.ts';
+import { nameMachine } from '../../machine/hints.ts';
 
 /** A value of the type that a schema describes, read-only. */
 export type Printed<T> = T extends readonly (infer Item)[]
@@ -18,11 +19,12 @@ export interface Output<T> {
 /**
  * Prints answers on `stream`: with `json` one object per line, so that a stream of answers can be read line by line. Nothing in
  * them controls a terminal: parts of any answer can come from a guest.
+ * @param machine the machine that hints in texts name.
  */
-export function printOn(stream: NodeJS.WritableStream, json: boolean): Output<unknown> {
+export function printOn(stream: NodeJS.WritableStream, json: boolean, machine?: string): Output<unknown> {
   return {
     result: (value, text) => {
-      const line = json ? visibleJson(JSON.stringify(value)) : visibleColours(text);
+      const line = json ? visibleJson(JSON.stringify(value)) : visibleColours(nameMachine(text, machine));
       stream.write(!json && (line === '' || line.endsWith('\n')) ? line : `${line}\n`);
     },
     printed: () =>

@@ -2,6 +2,7 @@ import { inspect, styleText } from 'node:util';
 import { describe, type ExitCode, failure, HoldfastError, isSystemError } from '../../base/errors.ts';
 import { isDebug } from '../../base/log.ts';
 import { visibleJson, visibleLines } from '../../base/visible.ts';
+import { nameMachine } from '../../machine/hints.ts';
 
 /** What to do about errors of the operating system that any command can meet. */
 const systemErrors = [
@@ -41,9 +42,15 @@ const systemErrors = [
  * Prints an error on standard error and returns the exit code. As text, three lines: what failed, why, what
  * to do; with `json` one line: `{"errors":[{"code","message","why","next"}]}`, always a list, as several
  * values can be wrong at once.
+ * @param machine the machine of the command line, which its remedies name.
  */
-export function report(error: unknown, stream: NodeJS.WritableStream, json: boolean): ExitCode {
-  const errors = errorsOf(error).map(explained);
+export function report(
+  error: unknown,
+  stream: NodeJS.WritableStream,
+  json: boolean,
+  machine?: string,
+): ExitCode {
+  const errors = errorsOf(error).map((each) => withMachine(explained(each), machine));
   if (json) {
     const list = errors.map(({ code, message, why, next }) => ({ code, message, why, next }));
     stream.write(`${visibleJson(JSON.stringify({ errors: list }))}\n`);
@@ -75,6 +82,17 @@ function explained(error: unknown): HoldfastError {
   return failure('internal', 'internal error', {
     why: describe(error),
     next: 'run the command again with --debug, and report its output as a defect',
+    cause: error,
+  });
+}
+
+/** Returns an error whose texts name the machine in their command lines. */
+export function withMachine(error: HoldfastError, machine: string | undefined): HoldfastError {
+  if (machine === undefined || machine === 'default') return error;
+  const { code, exitCode, message, why, next } = error;
+  return new HoldfastError(code, exitCode, nameMachine(message, machine), {
+    ...(why && { why: nameMachine(why, machine) }),
+    ...(next && { next: nameMachine(next, machine) }),
     cause: error,
   });
 }

@@ -40,7 +40,7 @@ export async function attach(
     else exitWith(exitCodeOf(await joinStreams(command, streams, terminal)));
   } catch (error) {
     if (!reader.isGone() && !isLost(error)) throw error;
-    if (!reader.isGone()) report(error, streams.stderr, json);
+    if (!reader.isGone()) report(error, streams.stderr, json, context.machine.name);
     exitWith(reader.isGone() ? unreadCode : lostCode);
   } finally {
     command.hangUp();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { failure, misuse } from '../../base/errors.ts';
+import { nameMachine } from '../../machine/hints.ts';
 
 /** The parts of a command's context that asking the user needs. */
 interface Asking {
@@ -10,6 +11,8 @@ interface Asking {
   };
   readonly signal: AbortSignal;
   readonly json: boolean;
+  /** The machine that hints name. */
+  readonly machine: { readonly name: string };
 }
 
 /**
@@ -17,7 +20,7 @@ interface Asking {
  * @param risk the consequence, in one sentence.
  * @throws HoldfastError `usage.unconfirmed` without a terminal, `usage.declined`; the signal's reason.
  */
-export async function confirm({ streams, signal, json }: Asking, risk: string): Promise<void> {
+export async function confirm({ streams, signal, json, machine }: Asking, risk: string): Promise<void> {
   if (json || !streams.stdin.isTTY || !streams.stderr.isTTY) {
     throw misuse('usage.unconfirmed', 'confirmation is required', { why: risk, next: 'add --yes' });
   }
@@ -25,7 +28,7 @@ export async function confirm({ streams, signal, json }: Asking, risk: string): 
   const inputEnded = once(questions, 'close').then(() => '');
   try {
     const answer = await Promise.race([
-      questions.question(`${risk} Continue? [y/N] `, { signal }),
+      questions.question(`${nameMachine(risk, machine.name)} Continue? [y/N] `, { signal }),
       inputEnded,
     ]);
     if (/^y(es)?$/i.test(answer.trim())) return;

@@ -112,7 +112,12 @@ function terminal(typed: string) {
   const stdin = Object.assign(new PassThrough(), { isTTY: true });
   const stderr = Object.assign(new PassThrough(), { isTTY: true });
   stdin.write(typed);
-  return { streams: { stdin, stderr }, signal: new AbortController().signal, json: false };
+  return {
+    streams: { stdin, stderr },
+    signal: new AbortController().signal,
+    json: false,
+    machine: { name: 'gw' },
+  };
 }
 
 test('accepts only yes as confirmation', async () => {
