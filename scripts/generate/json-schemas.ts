@@ -1,6 +1,6 @@
 import { type ZodType, z } from 'zod';
 import { listEntries } from '../../src/cli/framework/command-table.ts';
-import { errorsOutput } from '../../src/cli/output/errors.ts';
+import { errorsOutput, helpOutput, versionOutput } from '../../src/cli/output/errors.ts';
 import { commands } from '../../src/cli/registry.ts';
 import type { GeneratedFile } from './generated-file.ts';
 import { markdownTable, replacePart } from './markdown.ts';
@@ -12,7 +12,7 @@ export const schemaDirectory = `${directory}/${version}`;
 
 const runnable = listEntries(commands).filter(({ load }) => load !== undefined);
 
-/** A schema for each command, and one for errors. */
+/** A schema for each command, and those for errors, help and the version. */
 export const jsonSchemas: readonly GeneratedFile[] = [
   ...runnable.map(({ name, summary, load }) => ({
     path: schemaPath(fileName(name)),
@@ -22,16 +22,14 @@ export const jsonSchemas: readonly GeneratedFile[] = [
       return schemaText(fileName(name), `holdfast ${name}`, `${summary}.`, await definition.output());
     },
   })),
-  {
-    path: schemaPath('errors.json'),
-    make: () =>
-      schemaText(
-        'errors.json',
-        'Errors',
-        'What a command that fails prints on standard error.',
-        errorsOutput,
-      ),
-  },
+  ...[
+    ['errors.json', 'Errors', 'What a command that fails prints on standard error.', errorsOutput] as const,
+    ['help.json', 'Help', 'What help prints.', helpOutput] as const,
+    ['version.json', 'Version', 'What `holdfast --version` prints.', versionOutput] as const,
+  ].map(([file, title, description, type]) => ({
+    path: schemaPath(file),
+    make: () => schemaText(file, title, description, type),
+  })),
 ];
 
 /** The list of schemas on the page about JSON output. */

@@ -7,6 +7,7 @@ import { understand } from './program.ts';
 /** Runs one command line to its end. Never throws: errors are reported on standard error. */
 async function main(words: readonly string[]): Promise<number> {
   const { stdout, stderr } = process;
+  stderr.on('error', () => {}); // nothing is left to report it on: the exit code still tells
   const interruption = watchInterruption(process, stdout);
   let common: Partial<CommonGiven> = {};
   try {
@@ -16,12 +17,15 @@ async function main(words: readonly string[]): Promise<number> {
     };
     const understood = await understand(words, onCommon, stdout.columns);
     if ('text' in understood) {
-      (understood.exitCode === 0 ? stdout : stderr).write(understood.text);
+      if (commonFlags.json.read(common.json)) stdout.write(`${JSON.stringify(understood.json)}\n`);
+      else (understood.exitCode === 0 ? stdout : stderr).write(understood.text);
+      await interruption.requireWritten();
       return understood.exitCode;
     }
     // loaded only here and below: help and the version should not wait for it
     const { runCommandLine } = await import('./run-command-line.ts');
     const exitCode = await runCommandLine(understood, interruption.signal);
+    await interruption.requireWritten();
     return exitCode ?? interruption.exitCode() ?? 0;
   } catch (error) {
     const interrupted = interruption.exitCode();
@@ -30,10 +34,11 @@ async function main(words: readonly string[]): Promise<number> {
       return interrupted;
     }
     const { report } = await import('./framework/report.ts');
-    return report(error, stderr, commonFlags.json.read(common.json));
+    const machine = typeof common.machine === 'string' ? common.machine : undefined;
+    return report(error, stderr, commonFlags.json.read(common.json), machine);
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const exitCode = await main(process.argv.slice(2));
 // an open standard input, or a stream to the guest that is no longer read, must not keep the process
-process.stdout.write('', () => process.exit());
+process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));

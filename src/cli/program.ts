@@ -4,9 +4,9 @@ import type { CommandDefinition, Given } from './framework/command.ts';
 import type { CommonGiven } from './framework/common-flags.ts';
 import { findCommand } from './framework/find-command.ts';
 import { type SortedWords, sortWords } from './framework/flag-words.ts';
-import { commandHelp, overviewHelp } from './framework/help.ts';
+import { commandHelp, type HelpJson, helpJson, overviewHelp } from './framework/help.ts';
 import { toggle } from './framework/parameters.ts';
-import { checkOperands, wrongFlag } from './framework/usage-error.ts';
+import { checkOperands, missingCommand, wrongFlag } from './framework/usage-error.ts';
 import { commands, sections } from './registry.ts';
 
 /** A parsed command line: the command, and its arguments and flags. */
@@ -19,6 +19,8 @@ export interface CommandLine {
 /** Help or the version: printed, the exit code returned. */
 export interface Information {
   readonly text: string;
+  /** With `--json`. */
+  readonly json: HelpJson | { readonly version: string };
   readonly exitCode: ExitCode;
 }
 
@@ -43,8 +45,10 @@ export async function understand(
     const sorted = sortWords(rest, command?.flags ?? {}, command?.passThrough);
     common = commonOf(sorted.flags);
     if (sorted.flags.help || !command) {
-      const text = commandHelp({ ...entry, name, definition: command }, width);
-      return { text, exitCode: sorted.flags.help ? 0 : 2 };
+      if (common.json && !sorted.flags.help) throw missingCommand(path, Object.keys(entry.subcommands ?? {}));
+      const subject = { ...entry, name, definition: command };
+      const exitCode = sorted.flags.help ? 0 : 2;
+      return { text: commandHelp(subject, width), json: helpJson(subject), exitCode };
     }
     const [problem] = sorted.problems;
     if (problem) throw wrongFlag(name, problem, command);
@@ -58,10 +62,16 @@ export async function understand(
 /** Handles `--help`, `--version`, and a command line without a command. */
 function withoutCommand(words: readonly string[], width: number): Information {
   const { flags, problems } = sortWords(words, { version: toggle('Print the version') });
-  if (flags.version) return { text: `${packageJson.version}\n`, exitCode: 0 };
+  const { version, description } = packageJson;
+  if (flags.version) return { text: `${version}\n`, json: { version }, exitCode: 0 };
   const [problem] = problems;
   if (problem && !flags.help) throw wrongFlag('', problem);
-  return { text: overviewHelp(packageJson.description, sections, width), exitCode: flags.help ? 0 : 2 };
+  if (flags.json && !flags.help) throw missingCommand([], Object.keys(commands));
+  return {
+    text: overviewHelp(description, sections, width),
+    json: helpJson({ name: '', summary: description, subcommands: commands }),
+    exitCode: flags.help ? 0 : 2,
+  };
 }
 
 function commonOf({ machine, json, debug }: SortedWords['flags']): CommonGiven {

@@ -17,14 +17,15 @@ export async function runCommandLine(
   const { stdin, stdout, stderr } = process;
   const home = homeAt(homeDirectory());
   const json = commonFlags.json.read(common.json);
+  const machine = new Machine(home, commonFlags.machine.read(common.machine));
   let exitCode: number | undefined;
   await command.run(given, {
-    machine: new Machine(home, commonFlags.machine.read(common.machine)),
+    machine,
     json,
     home,
     commands,
     progress: showOn(stderr, process.env),
-    output: printOn(stdout, json),
+    output: printOn(stdout, json, machine.name),
     streams: { stdin, stdout, stderr },
     signal,
     exitWith: (code) => {

@@ -54,6 +54,34 @@ test('reports how to get the pinned Node when it is missing', () => {
   );
 });
 
+test('help and the version are JSON with --json, and a command line without a command is an error', () => {
+  const read = (...words: string[]) => JSON.parse(launch(launcher, ...words).stdout);
+  assert.match(read('--json', '--version').version, /^\d+\.\d+\.\d+$/);
+  for (const words of [
+    ['--json', 'help'],
+    ['help', '--json'],
+    ['--help', '--json'],
+  ])
+    assert.ok(read(...words).commands.some(({ usage }: { usage: string }) => usage === 'deploy'));
+  assert.deepEqual(read('--json', 'help', 'list').usage, ['holdfast list [flags]']);
+  for (const words of [['--json'], ['--json', 'update']]) {
+    const { status, stdout, stderr } = launch(launcher, ...words);
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.equal(JSON.parse(stderr).errors[0].code, 'usage');
+  }
+});
+
+test('fails with a reason when its output cannot be written', () => {
+  for (const words of ['--help', '--json help', '--version', 'list', '--json list', 'completion bash']) {
+    const { status, stderr } = spawnSync('sh', ['-c', `"$0" ${words} >/dev/full`, launcher], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: directory },
+    });
+    assert.equal(status, 1, words);
+    assert.match(stderr, /cannot write the output\n {2}why: {2}ENOSPC|"output\.failed"/, words);
+  }
+});
+
 test('ends silently when its output is closed', () => {
   const script = '"$0" --help | head -c 1 >/dev/null; echo "$PIPESTATUS"';
   const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, launcher], {

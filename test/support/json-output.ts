@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ZodType } from 'zod';
-import { errorsOutput } from '../../src/cli/output/errors.ts';
+import { errorsOutput, helpOutput, versionOutput } from '../../src/cli/output/errors.ts';
 import { understand } from '../../src/cli/program.ts';
 
 /** The output of a run of `holdfast`. */
@@ -15,7 +15,7 @@ const passesOn = /^(?:exec|shell|logs)$/;
 
 /**
  * Checks each line of JSON that a run with `--json` printed against the type that its command declares: more keys than
- * declared fail, too. A run without `--json`, of help or of the version passes.
+ * declared fail, too. A run without `--json` passes.
  * @param words the command line.
  */
 export async function checkJsonOutput(
@@ -26,8 +26,12 @@ export async function checkJsonOutput(
   const understood = await understand(words, ({ json }) => {
     isJson = json === true;
   }).catch(() => undefined); // a wrong command line: an error, and nothing else
-  if (!isJson || (understood && 'text' in understood)) return;
+  if (!isJson) return;
   const line = `holdfast ${words.join(' ')}`;
+  if (understood && 'text' in understood) {
+    checkLine('version' in understood.json ? versionOutput : helpOutput, stdout, line);
+    return;
+  }
   const type = await understood?.command.output();
   if (!type) assert.equal(stdout, '', line);
   else for (const each of stdout.split('\n').filter((text) => text !== '')) checkLine(type, each, line);

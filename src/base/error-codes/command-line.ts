@@ -103,6 +103,10 @@ export const commandLineCodes = {
     when: 'A program that Holdfast started was stopped because the command was interrupted.',
     remedy: 'Run the command again.',
   },
+  'output.failed': {
+    when: 'Standard output could not be written, such as to a full disk.',
+    remedy: 'Check the file or device to which standard output leads. The command itself may have succeeded.',
+  },
   'process.failed': {
     when: 'A program that Holdfast started failed, could not be started, or printed too much.',
     remedy: 'Run the command line that the error shows by hand to see the full output.',

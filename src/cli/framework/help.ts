@@ -18,7 +18,7 @@ export function overviewHelp(
   sections: Readonly<Record<string, CommandTable>>,
   width: number,
 ): string {
-  const flags: readonly Row[] = [...commonFlagRows, ['--version', 'Print the version']];
+  const flags = [...commonFlagRows, versionRow];
   const rows = Object.values(sections).flatMap(summariesOf);
   const indent = indentOf([...rows, ...flags]);
   return joined([
@@ -33,12 +33,8 @@ export function overviewHelp(
 /** Returns the help of one command, or of a group. */
 export function commandHelp(subject: HelpSubject, width: number): string {
   const { name, summary, definition, subcommands } = subject;
-  const usage = [
-    ...(definition ? [usageLine(name, definition)] : []),
-    ...(subcommands ? [`holdfast ${name} COMMAND ...`] : []),
-  ];
   return joined([
-    `Usage: ${usage.join('\n       ')}`,
+    `Usage: ${usageLines(subject).join('\n       ')}`,
     wrapped(`${summary}.`, 0, width),
     definition?.description && wrapped(definition.description.replaceAll('\n', '\n\n'), 0, width),
     definition && rowsText('Arguments', argumentRows(definition), width),
@@ -48,6 +44,51 @@ export function commandHelp(subject: HelpSubject, width: number): string {
     definition && rowsText('Examples', definition.examples, width),
     subcommands && wrapped(`Run \`holdfast help ${name} COMMAND\` for one of these commands.`, 0, width),
   ]);
+}
+
+/** Help with `--json`: of a command, of a group, or of all commands. */
+export interface HelpJson {
+  readonly name: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly usage: readonly string[];
+  readonly arguments: readonly HelpRow[];
+  readonly flags: readonly HelpRow[];
+  readonly commands: readonly HelpRow[];
+  readonly examples: readonly HelpRow[];
+}
+
+interface HelpRow {
+  readonly usage: string;
+  readonly summary: string;
+}
+
+/** Returns help as JSON. @param subject the empty name stands for `holdfast` itself. */
+export function helpJson(subject: HelpSubject): HelpJson {
+  const { name, summary, definition, subcommands } = subject;
+  return {
+    ...{ name, summary, usage: usageLines(subject) },
+    ...(definition?.description !== undefined && { description: definition.description }),
+    arguments: definition ? argumentRows(definition).map(helpRow) : [],
+    flags: [
+      ...(definition ? flagRows(definition.flags) : []),
+      ...commonFlagRows,
+      ...(name === '' ? [versionRow] : []),
+    ].map(helpRow),
+    commands: subcommands ? summariesOf(subcommands).map(helpRow) : [],
+    examples: definition ? definition.examples.map(helpRow) : [],
+  };
+}
+
+function helpRow([usage, summary]: Row): HelpRow {
+  return { usage, summary };
+}
+
+function usageLines({ name, definition, subcommands }: HelpSubject): string[] {
+  return [
+    ...(definition ? [usageLine(name, definition)] : []),
+    ...(subcommands ? [`holdfast ${name === '' ? '[flags]' : name} COMMAND ...`] : []),
+  ];
 }
 
 /** Returns the usage of a command: `holdfast copy [flags] SRC DST`. */
@@ -74,6 +115,8 @@ export function flagRows(flags: Flags): Row[] {
 
 /** The flags of every command. */
 export const commonFlagRows: readonly Row[] = [...flagRows(commonFlags), ['-h, --help', 'Show this help']];
+
+const versionRow: Row = ['--version', 'Print the version'];
 
 function summariesOf(table: CommandTable): Row[] {
   return Object.entries(table).map(([word, { summary }]) => [word, summary]);

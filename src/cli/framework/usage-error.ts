@@ -18,6 +18,15 @@ export function unknownCommand(
   });
 }
 
+/** @param path the words of the group whose subcommand is missing; empty: no command was given. */
+export function missingCommand(path: readonly string[], subcommands: readonly string[]): HoldfastError {
+  const group = path.join(' ');
+  return misuse('usage', group === '' ? 'no command was given' : `'${group}' needs a subcommand`, {
+    why: `${group === '' ? 'the commands are' : `\`${group}\` has`} ${subcommands.join(', ')}`,
+    next: nextStep(group, undefined),
+  });
+}
+
 /** @param name the command's whole name; empty: the command line has none. */
 export function wrongFlag(
   name: string,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { watchInterruption } from '../../../../src/cli/framework/interruption.ts';
 
@@ -33,8 +33,13 @@ test('a closed pipe ends quietly', () => {
   assert.equal(exitCode(), 141);
 });
 
-test('other errors of the output are not hidden', () => {
-  const output = new PassThrough();
-  watchInterruption(new EventEmitter(), output);
-  assert.throws(() => output.emit('error', new Error('ENOSPC')), /ENOSPC/);
+test('any other error of the output fails the command', async () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  const output = new Writable({ write: (_chunk, _encoding, done) => done(full) });
+  const { signal, exitCode, requireWritten } = watchInterruption(new EventEmitter(), output);
+  await watchInterruption(new EventEmitter(), new PassThrough()).requireWritten();
+  output.write('result');
+  await assert.rejects(requireWritten(), { code: 'output.failed', exitCode: 1, why: /ENOSPC/ });
+  assert.equal(signal.aborted, true);
+  assert.equal(exitCode(), undefined);
 });
