@@ -47,6 +47,13 @@ async function outcome(child: ChildProcess, input: string | Uint8Array = '') {
   return { code, signal, stdout, stderr };
 }
 
+test('--no-stdin leaves the rest of a script to the shell that reads it', async () => {
+  const shell = spawn('sh', [], { env: { ...env, holdfast: `${process.execPath} ${main}` }, stdio: 'pipe' });
+  const script = '$holdfast exec --no-stdin -- cat\n$holdfast --json exec --no-stdin -- cat\necho last\n';
+  const { stdout } = await outcome(shell, script);
+  assert.match(stdout.toString(), /^\{"exitCode":0,.*\}\nlast\n$/);
+});
+
 test('exec passes on streams, words and the exit code', async () => {
   const input = randomBytes(2_000_000);
   const [copied, told, killed, words] = await Promise.all([

@@ -13,11 +13,8 @@ export const shellCommand = defineCommand({
   output: async () => (await import('../output/guest.ts')).execOutput,
   async run(context) {
     const { machine, streams } = context;
-    await attach(
-      context,
-      guestOf(machine, 'user').start,
-      undefined,
-      streams.stdin.isTTY ? terminalOf(streams) : undefined,
-    );
+    await attach(context, guestOf(machine, 'user').start, undefined, {
+      terminal: streams.stdin.isTTY ? terminalOf(streams) : undefined,
+    });
   },
 });

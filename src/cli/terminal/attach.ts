@@ -11,6 +11,11 @@ import { terminalOf } from './terminal.ts';
 
 type AttachContext = Context<z.input<typeof execOutput>>;
 
+interface AttachOptions {
+  readonly terminal: Terminal | undefined;
+  readonly noStdin?: boolean | undefined;
+}
+
 /** As ssh: the connection was lost, so the command's end is unknown. */
 const lostCode = 255;
 
@@ -24,20 +29,21 @@ const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies 
  * Runs a command in the guest as if it ran here: standard streams, signals, terminal and exit code are its own. A command
  * that a signal ended gives 128 and the signal's number, a lost connection 255. With `--json` its outputs and its code
  * are printed as one object.
- * @param terminal for the guest; undefined: pipes.
+ * @param options.terminal for the guest; undefined: pipes.
+ * @param options.noStdin gives the command an empty input, and leaves ours unread.
  */
 export async function attach(
   context: AttachContext,
   start: StartCommand,
   argv: readonly string[] | undefined,
-  terminal: Terminal | undefined,
+  { terminal, noStdin }: AttachOptions,
 ): Promise<void> {
   const { streams, signal, json, exitWith } = context;
   const command = await Promise.race([start(argv, json ? undefined : terminal), aborted(signal)]);
   const reader = watchReaders(streams, () => command.hangUp());
   try {
-    if (json) await printAsJson(command, context);
-    else exitWith(exitCodeOf(await joinStreams(command, streams, terminal)));
+    if (json) await printAsJson(command, context, noStdin);
+    else exitWith(exitCodeOf(await joinStreams(command, streams, { terminal, noStdin })));
   } catch (error) {
     if (!reader.isGone() && !isLost(error)) throw error;
     if (!reader.isGone()) report(error, streams.stderr, json, context.machine.name);
@@ -75,14 +81,14 @@ function watchReaders({ stdout, stderr }: Context['streams'], onGone: () => void
 async function joinStreams(
   command: GuestCommand,
   streams: Context['streams'],
-  terminal: Terminal | undefined,
+  { terminal, noStdin }: AttachOptions,
 ): Promise<CommandEnd> {
   const resize = () => {
     const { columns, rows } = terminalOf(streams);
     command.resize(columns, rows);
   };
   // first of all: Ctrl-C while the terminal is made raw is a signal still, and must not be lost
-  const releaseInput = joinInput(command, streams);
+  const releaseInput = joinInput(command, streams, noStdin);
   let restore: (() => Promise<void>) | undefined;
   try {
     // loaded only here: a command without a terminal should not wait for it
@@ -99,14 +105,22 @@ async function joinStreams(
 }
 
 /** Connects our standard input and signals; the returned function undoes it. */
-function joinInput(command: GuestCommand, { stdin }: Pick<Context['streams'], 'stdin'>): () => void {
+function joinInput(
+  command: GuestCommand,
+  { stdin }: Pick<Context['streams'], 'stdin'>,
+  noStdin: boolean | undefined,
+): () => void {
   const forwarders = forwarded.map((name) => [name, () => command.signal(name)] as const);
   for (const [name, forward] of forwarders) process.on(name, forward);
   command.stdin.on('error', () => {}); // the command may end before it has read its input
-  stdin.on('error', () => command.stdin.end()); // the terminal was closed
-  stdin.pipe(command.stdin);
+  if (noStdin) command.stdin.end();
+  else {
+    stdin.on('error', () => command.stdin.end()); // the terminal was closed
+    stdin.pipe(command.stdin);
+  }
   return () => {
     for (const [name, forward] of forwarders) process.off(name, forward);
+    if (noStdin) return;
     stdin.unpipe(command.stdin);
     stdin.pause();
   };
@@ -115,8 +129,9 @@ function joinInput(command: GuestCommand, { stdin }: Pick<Context['streams'], 's
 async function printAsJson(
   command: GuestCommand,
   { streams, output, exitWith }: AttachContext,
+  noStdin: boolean | undefined,
 ): Promise<void> {
-  const releaseInput = joinInput(command, streams);
+  const releaseInput = joinInput(command, streams, noStdin);
   const [stdout, stderr, end] = await Promise.all([
     collect(command.stdout),
     collect(command.stderr),
