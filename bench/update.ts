@@ -46,7 +46,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
 
   let memory = 0;
   const stageAnew = async () => {
-    await holdfast(home.directory, 'remove', ...machine);
+    await holdfast(home.directory, 'remove', '--yes', ...machine);
     await rm(join(home.releases, newer.digest), { recursive: true, force: true });
     await holdfast(home.directory, 'deploy', ...machine, '--release', pair.older);
     return timed(async () => {

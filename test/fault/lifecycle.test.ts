@@ -38,7 +38,7 @@ before(async () => {
   await makeFakeRelease(join(home, 'build'), await keyPair(homeAt(home).keys, 'release'));
 });
 after(async () => {
-  await holdfast('remove');
+  await holdfast('remove', '--yes');
   await rm(home, { recursive: true });
 });
 
@@ -139,7 +139,7 @@ async function stateBecomes(state: string): Promise<void> {
 }
 
 beforeEach(async () => {
-  await holdfast('remove');
+  await holdfast('remove', '--yes');
 });
 
 test('the next command replaces a killed supervisor, which finds its machine again', async () => {
@@ -210,7 +210,7 @@ test('status reports a killed QEMU also when its supervisor was killed first', a
 });
 
 test('commands are idempotent', async () => {
-  assert.deepEqual(await json('remove'), { machine: name, changed: false });
+  assert.deepEqual(await json('remove', '--yes'), { machine: name, changed: false });
   await deployOff();
   assert.deepEqual(await json('stop'), { machine: name, state: 'stopped', changed: false });
   await startProcesses();
@@ -221,7 +221,7 @@ test('commands are idempotent', async () => {
 
 test('remove leaves nothing of a running machine', async () => {
   await deployAndStart();
-  assert.deepEqual(await json('remove'), { machine: name, changed: true });
+  assert.deepEqual(await json('remove', '--yes'), { machine: name, changed: true });
   assert.deepEqual(await processes('any'), []);
   assert.deepEqual(readdirSync(join(home, 'machines')), []);
   assert.deepEqual(readdirSync(join(home, 'releases')), ['.lock']);
@@ -233,7 +233,7 @@ test('remove works without the supervisor and with a damaged configuration', asy
   await kill('supervisor', 'SIGKILL');
   await writeFile(files.configuration, '{');
   assert.deepEqual(await errorCodes('list'), ['machine.damaged']);
-  assert.deepEqual(await json('remove'), { machine: name, changed: true });
+  assert.deepEqual(await json('remove', '--yes'), { machine: name, changed: true });
   assert.deepEqual(await processes('any'), []);
 });
 

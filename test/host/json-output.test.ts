@@ -4,6 +4,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, test } from 'node:test';
+import { exists } from '../../src/base/files.ts';
 import { silent } from '../../src/base/progress.ts';
 import { commonFlags } from '../../src/cli/framework/common-flags.ts';
 import { printOn } from '../../src/cli/framework/output.ts';
@@ -11,6 +12,7 @@ import { report } from '../../src/cli/framework/report.ts';
 import { understand } from '../../src/cli/program.ts';
 import { commands } from '../../src/cli/registry.ts';
 import { createMachine } from '../../src/lifecycle/create.ts';
+import { lossOf } from '../../src/lifecycle/remove.ts';
 import { defaults } from '../../src/machine/limits.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../src/machine/paths.ts';
@@ -173,8 +175,11 @@ test('a damaged machine, and none', async () => {
   await writeFile(machine.paths.configuration, '{');
   await holdfast(1, 'list');
   await writeFile(machine.paths.configuration, text);
-  assert.equal((await holdfast(0, 'remove'))?.changed, true);
-  assert.equal((await holdfast(0, 'remove'))?.changed, false);
+  await holdfast(2, 'remove'); // would ask, and --json is no terminal
+  assert.ok(await exists(machine.paths.disk));
+  assert.match(await lossOf(machine), /^'default' loses its disk \(\d.* on this host\) with all data/);
+  assert.equal((await holdfast(0, 'remove', '--yes'))?.changed, true);
+  assert.equal((await holdfast(0, 'remove'))?.changed, false); // nothing to lose, nothing to ask
 });
 
 test('detects an undeclared key, a wrong value, and text', async () => {

@@ -30,7 +30,7 @@ before(async () => {
   await expectDone(['deploy', ...word, '--release', await builtRelease(), '--data-size', '2GB']);
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
   await rm(directory, { recursive: true });
 });
 

@@ -26,7 +26,7 @@ before(async () => {
   await expectDone(['deploy', ...word, '--release', await builtRelease(), '--data-size', '2GB']);
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
 });
 
 async function drift(...words: readonly string[]): Promise<z.infer<typeof entry>[]> {

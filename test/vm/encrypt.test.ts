@@ -34,7 +34,7 @@ before(async () => {
   recoveryKey = z.object({ recoveryKey: z.string() }).parse(JSON.parse(answer)).recoveryKey;
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
 });
 
 async function offsetOf(partition: 'Data' | 'Log'): Promise<number> {

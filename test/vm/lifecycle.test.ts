@@ -28,7 +28,7 @@ before(async () => {
   await asRoot(name, `echo precious > ${kept}; sync`);
 });
 after(async () => {
-  await expectDone(['remove', '--machine', name]);
+  await expectDone(['remove', '--yes', '--machine', name]);
 });
 
 /** Without a process of its own: it is asked often while the machine needs the processor. */

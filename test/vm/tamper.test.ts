@@ -108,7 +108,7 @@ before(async () => {
   assert.equal((await deploying).code, 1, 'called off before it had booted');
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
 });
 
 for (const each of cases) {

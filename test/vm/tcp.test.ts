@@ -39,7 +39,7 @@ before(async () => {
   ]);
 });
 after(async () => {
-  await expectDone(['remove', '--machine', name]);
+  await expectDone(['remove', '--yes', '--machine', name]);
 });
 
 test('the machine has the requested sizes', async () => {

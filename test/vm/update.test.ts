@@ -60,7 +60,7 @@ before(async () => {
   );
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
   for (const path of [repository, latest, bundle]) await rm(path, { recursive: true, force: true });
 });
 

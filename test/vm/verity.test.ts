@@ -23,7 +23,7 @@ before(async () => {
   await expectDone(['deploy', ...word, '--release', await builtRelease(), '--data-size', '2GB']);
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
 });
 
 /** What the audit says of the root, and every claim that fails. */

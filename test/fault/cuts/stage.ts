@@ -45,7 +45,7 @@ export async function onStage(
           const releases = { first, second, third };
           await work({ count, random: new Random(seed), house, subject, releases });
         },
-        () => subject.holdfast(['remove'], [0, 1]),
+        () => subject.holdfast(['remove', '--yes'], [0, 1]),
       );
     },
     () => house.close(),

@@ -44,14 +44,14 @@ async function shareRelease(home: string): Promise<void> {
 
 async function removeMachines(home: string): Promise<void> {
   for (const name of await machineNames(home))
-    await expectDone(['remove', '--machine', name], { env: { HOLDFAST_HOME: home } });
+    await expectDone(['remove', '--yes', '--machine', name], { env: { HOLDFAST_HOME: home } });
 }
 
 function removeMachinesNow(home: string): void {
   const { machines } = homeAt(home);
   if (!existsSync(machines)) return;
   for (const { name } of readdirSync(machines, { withFileTypes: true }).filter(isMachine)) {
-    spawnSync(program, ['remove', '--machine', name], {
+    spawnSync(program, ['remove', '--yes', '--machine', name], {
       env: { ...environment, HOLDFAST_HOME: home },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
