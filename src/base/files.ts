@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { failure, isSystemError } from './errors.ts';
+import { type FileHandle, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, failure, isSystemError } from './errors.ts';
 import { requireOwnPath } from './own-path.ts';
 
 /** Flushes a directory, so that a rename or a new name in it survives a power failure. */
@@ -37,13 +38,53 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
 }
 
 /**
+ * Creates a directory and its parents. Node's recursive mkdir never ends where the kernel answers ENOENT although the parent
+ * exists, as below /proc.
+ * @throws HoldfastError `file.no-directory`; Node's system errors.
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST') && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (!isSystemError(error, 'ENOENT') || parent === path) throw error;
+    if (await exists(parent)) {
+      throw failure('file.no-directory', `cannot create the directory ${path}`, {
+        why: `no directories can be created in ${parent}`,
+        next: 'name a directory on a disk',
+        cause: error,
+      });
+    }
+    await makeDirectory(parent, mode);
+    await makeDirectory(path, mode);
+  }
+}
+
+/**
+ * Creates an empty directory for temporary files, below TMPDIR. The caller removes it.
+ * @throws HoldfastError `file.scratch` when TMPDIR cannot be written.
+ */
+export async function makeScratchDirectory(prefix: string): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), prefix));
+  } catch (error) {
+    throw failure('file.scratch', `cannot create temporary files in ${tmpdir()}`, {
+      why: describe(error),
+      next: 'set TMPDIR to a directory that you can write, or free some space there',
+      cause: error,
+    });
+  }
+}
+
+/**
  * Creates a directory that only its owner can enter (mode 0700), and its parents. One that exists may be of another user: then
  * nothing may be made in it.
  * @throws HoldfastError `file.exposed` when other users could replace what is in it.
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
   await requireOwnPath(path); // before anything is made below a directory of another user
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeDirectory(path, 0o700);
   await requireOwnPath(path);
 }
 

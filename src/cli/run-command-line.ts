@@ -1,5 +1,6 @@
 import { Machine } from '../machine/machine.ts';
 import { homeAt, homeDirectory } from '../machine/paths.ts';
+import { requireUsableHome } from '../machine/usable-home.ts';
 import { commonFlags } from './framework/common-flags.ts';
 import { printOn } from './framework/output.ts';
 import type { CommandLine } from './program.ts';
@@ -18,6 +19,7 @@ export async function runCommandLine(
   const home = homeAt(homeDirectory());
   const json = commonFlags.json.read(common.json);
   const machine = new Machine(home, commonFlags.machine.read(common.machine));
+  await requireUsableHome(home.directory);
   let exitCode: number | undefined;
   await command.run(given, {
     machine,

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, failure, HoldfastError, isFailure, isSystemError, misuse } from '../base/errors.ts';
 import { digestOfFile } from '../base/file-digest.ts';
-import { exists, makePrivateDirectory, readBounded } from '../base/files.ts';
+import { exists, makeDirectory, makePrivateDirectory, readBounded } from '../base/files.ts';
 import { run } from '../base/process.ts';
 import { MiB } from '../base/size.ts';
 import { recordCopy } from './fetched-copy.ts';
@@ -88,7 +88,7 @@ async function check({ name, pins }: DebianPackage, work: string, archive: strin
 async function writeConfiguration(wanted: DebianPackage, work: string): Promise<string> {
   const path = join(work, 'apt.conf');
   for (const directory of ['lists/partial', 'archives/partial', 'sources'])
-    await mkdir(join(work, directory), { recursive: true });
+    await makeDirectory(join(work, directory));
   // sources.list(5), deb822 style. Without `Targets` apt also fetches indexes that other programs of the host configured.
   await writeFile(
     join(work, 'sources', 'debian.sources'),

@@ -2,10 +2,11 @@
  * The process of a supervisor: `supervisor/main.ts start|adopt NAME`, with HOLDFAST_HOME set. Each running machine has one.
  * On SIGTERM, SIGINT and SIGHUP it shuts the machine down; SIGKILL ends it alone.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { describe, isFailure } from '../base/errors.ts';
+import { makeDirectory } from '../base/files.ts';
 import { type Lock, takeLock } from '../base/lock.ts';
 import { until } from '../base/until.ts';
 import { channels } from '../channel/channels.ts';
@@ -47,7 +48,7 @@ async function main(modeWord: string | undefined, nameWord: string | undefined):
   const logLine = openLogFile(paths.supervisorLog);
   const log = (line: string) => logLine('supervisor', line);
   log(`supervisor ${process.pid} (${mode})`);
-  await mkdir(paths.run, { recursive: true, mode: 0o700 });
+  await makeDirectory(paths.run, 0o700);
   await forgetFailure(paths.run);
   rotateLog(paths.consoleLog);
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -69,6 +77,29 @@ test('help and the version are JSON with --json, and a command line without a co
     assert.deepEqual([status, stdout], [2, '']);
     assert.equal(JSON.parse(stderr).errors[0].code, 'usage');
   }
+});
+
+test('an unusable HOLDFAST_HOME is reported at once', () => {
+  const file = join(directory, 'file');
+  writeFileSync(file, '');
+  const homes: readonly (readonly [home: string, why: RegExp])[] = [
+    [file, /file is not a directory/],
+    [join(file, 'below'), /file is not a directory/],
+    ['/proc/x', /\/proc is in a file system of the kernel/],
+    ['/sys/holdfast', /\/sys is in a file system of the kernel/],
+    [join(directory, 'a,b'), /comma/],
+  ];
+  for (const [home, why] of homes) {
+    const { status, stderr } = spawnSync(launcher, ['deploy'], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: directory, HOLDFAST_HOME: home },
+      timeout: 20_000,
+    });
+    assert.equal(status, 2, `${home}: ${stderr}`);
+    assert.match(stderr, why);
+    assert.match(stderr, /next: set HOLDFAST_HOME/);
+  }
+  assert.ok(!existsSync(join(directory, 'a,b')));
 });
 
 test('fails with a reason when its output cannot be written', () => {

@@ -79,6 +79,14 @@ export const commandLineCodes = {
     remedy:
       'Run as the owner of the directory, without sudo, or choose a directory of which all parents belong to you or to root and are writable for no one else. [Files](files.md#access) lists what is checked.',
   },
+  'file.no-directory': {
+    when: 'A directory was to be created in a file system that keeps none, such as below `/proc`.',
+    remedy: 'Name a directory on a disk.',
+  },
+  'file.scratch': {
+    when: 'Temporary files could not be created.',
+    remedy: 'Set TMPDIR to a directory that you can write, or free some space there.',
+  },
   'file.special': {
     when: 'A directory, a pipe, a socket or a device is in place of a file.',
     remedy: 'Put the file in its place, or name another one.',
@@ -90,6 +98,10 @@ export const commandLineCodes = {
   'home.too-long': {
     when: 'HOLDFAST_HOME and the name of the machine make socket paths longer than Linux allows.',
     remedy: 'Set HOLDFAST_HOME to a shorter path, or choose a shorter name for the machine.',
+  },
+  'home.unusable': {
+    when: 'HOLDFAST_HOME is a file, cannot be created or read, is in a file system of the kernel, or its path has a comma.',
+    remedy: 'Set HOLDFAST_HOME to a directory on a disk that you can write.',
   },
   'lock.failed': {
     when: 'The lock file of a machine or directory could not be locked.',

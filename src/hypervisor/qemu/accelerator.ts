@@ -1,10 +1,15 @@
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { cpus, release, tmpdir } from 'node:os';
+import { access, rm, stat, writeFile } from 'node:fs/promises';
+import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, isSystemError } from '../../base/errors.ts';
-import { makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
+import {
+  makePrivateDirectory,
+  makeScratchDirectory,
+  readBounded,
+  writeFileAtomic,
+} from '../../base/files.ts';
 import { findProgram } from '../../base/find-program.ts';
 import { run } from '../../base/process.ts';
 import { type Accelerator, chipsetArguments, kvmDevice, processorArguments } from './arguments.ts';
@@ -59,7 +64,7 @@ export async function probeAccelerator(
   accelerator: Accelerator,
   rom: Uint8Array = probeRom(),
 ): Promise<string | undefined> {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-probe-'));
+  const directory = await makeScratchDirectory('holdfast-probe-');
   try {
     const path = join(directory, 'probe.rom');
     await writeFile(path, rom);

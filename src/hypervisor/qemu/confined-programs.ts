@@ -1,5 +1,5 @@
-import { mkdir, open, stat } from 'node:fs/promises';
-import { makePrivateDirectory } from '../../base/files.ts';
+import { open, stat } from 'node:fs/promises';
+import { makeDirectory, makePrivateDirectory } from '../../base/files.ts';
 import type { ConfinedProgram, Confinement } from '../../sandbox/confined-command.ts';
 import { giveDirectory, giveFile } from '../../sandbox/owned-files.ts';
 import type { TpmState } from '../../tpm/virtual/swtpm.ts';
@@ -57,7 +57,7 @@ export async function prepareFiles(
   await (await open(hardware.consoleLog, 'a', 0o600)).close();
   const directories = [files.qemuDirectory, files.vsockDirectory, files.tpmDirectory];
   for (const directory of directories) await makePrivateDirectory(directory);
-  await mkdir(files.etc, { recursive: true, mode: 0o755 });
+  await makeDirectory(files.etc, 0o755);
   await refreshResolver(files.etc);
   if (!isRoot) return;
   const owner = user ?? 0; // back to root when namespaces are no longer available

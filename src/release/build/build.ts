@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile }
 import { dirname, join } from 'node:path';
 import { hostArchitecture } from '../../base/architecture.ts';
 import { describe, failure, isSystemError, misuse } from '../../base/errors.ts';
-import { exists, makePrivateDirectory, readBounded, syncDirectory } from '../../base/files.ts';
+import { exists, makeDirectory, makePrivateDirectory, readBounded, syncDirectory } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import { run } from '../../base/process.ts';
 import type { Progress } from '../../base/progress.ts';
@@ -121,7 +121,7 @@ async function checkTarget(out: string): Promise<void> {
 /** Checks before the build, which takes minutes, that the directory can be written. */
 async function checkWritable(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     await rmdir(await mkdtemp(join(directory, '.holdfast-')));
   } catch (error) {
     throw misuse('release.out', `cannot write the release to ${directory}`, {
@@ -161,7 +161,7 @@ async function findUnchanged(out: string, inputs: string): Promise<ReleaseManife
 
 /** Replaces a directory. An interruption leaves the old or the new one, or both under their temporary names. */
 async function replaceDirectory(directory: string, target: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
+  await makeDirectory(dirname(target));
   const old = `${target}.old`;
   await rm(old, { recursive: true, force: true });
   if (await exists(target)) await rename(target, old);

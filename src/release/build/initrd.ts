@@ -1,6 +1,7 @@
 import { copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hostArchitecture } from '../../base/architecture.ts';
+import { makeDirectory } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
 import { treePaths } from '../../base/tree-paths.ts';
 import { guestDistribution } from '../distribution.ts';
@@ -49,13 +50,13 @@ export interface InitrdRequest {
  */
 export async function takeInitrdPrograms(root: string, tree: string): Promise<string[]> {
   const taken = [guestDistribution.busybox, ...guestDistribution.initrdPrograms];
-  for (const directory of directories) await mkdir(join(tree, directory), { recursive: true });
+  for (const directory of directories) await makeDirectory(join(tree, directory));
   await copyFile(join(root, guestDistribution.busybox), join(tree, 'bin/busybox'));
   for (const applet of applets) await symlink('busybox', join(tree, 'bin', applet));
   for (const program of guestDistribution.initrdPrograms) {
     await copyFile(join(root, program), join(tree, 'bin', basename(program)));
     for (const library of await librariesOf(root, program)) {
-      await mkdir(dirname(join(tree, library)), { recursive: true });
+      await makeDirectory(dirname(join(tree, library)));
       await copyFile(join(root, library), join(tree, library));
       taken.push(library);
     }

@@ -1,5 +1,6 @@
-import { chmod, cp, mkdir, readdir, rename } from 'node:fs/promises';
+import { chmod, cp, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
 import { guestDistribution } from '../distribution.ts';
 import { privatePaths, user } from './recipe.ts';
@@ -28,7 +29,7 @@ export async function finishRootTree(root: string, image: string, sourceDateEpoc
   await run('chroot', [root, 'depmod', kernel], { env: environment });
 
   await guestDistribution.strip(root);
-  for (const path of mountPoints) await mkdir(join(root, path), { recursive: true });
+  for (const path of mountPoints) await makeDirectory(join(root, path));
   await cp(join(image, 'rootfs'), root, { recursive: true, verbatimSymlinks: true, force: true });
   for (const [path, mode] of Object.entries(privatePaths)) await chmod(join(root, path), mode);
   return kernel;
@@ -42,7 +43,7 @@ export const bootParts = { kernel: 'linux', stub: 'stub.efi', loader: 'loader.ef
  * @returns their paths in the root.
  */
 export async function takeBootParts(root: string, target: string): Promise<string[]> {
-  await mkdir(target, { recursive: true });
+  await makeDirectory(target);
   const { kernel, stub, loader } = await guestDistribution.bootFiles(root);
   await rename(join(root, kernel), join(target, bootParts.kernel));
   await rename(join(root, stub), join(target, bootParts.stub));

@@ -1,8 +1,8 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorCode } from '../../base/error-codes.ts';
 import { describe, isFailure } from '../../base/errors.ts';
-import { exists, makePrivateDirectory, writeFileAtomic } from '../../base/files.ts';
+import { exists, makeDirectory, makePrivateDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
 import { type Bytes, MiB } from '../../base/size.ts';
@@ -78,7 +78,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
   }
   const files = contentFiles(offer.manifest);
   const size = files.reduce((sum, file) => sum + file.size, 0);
-  await mkdir(home, { recursive: true, mode: 0o700 });
+  await makeDirectory(home, 0o700);
   await requireSpace(home, (2 * size + 16 * MiB) as Bytes, 'the new release');
   await fetchSmallFiles(offer, home);
   const outcome = await fetchContent(request, home);

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, type HoldfastError, isFailure } from '../../base/errors.ts';
-import { readBounded, writeFileAtomic } from '../../base/files.ts';
+import { makeDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { MiB } from '../../base/size.ts';
 import type { FrameDescription } from '../catalog.ts';
 import { sha256Of } from '../signed-metadata.ts';
@@ -29,7 +29,7 @@ export class FrameDirectory {
   }
 
   static async open(directory: string): Promise<FrameDirectory> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
     return new FrameDirectory(directory);
   }
 

@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFailure } from '../../base/errors.ts';
+import { makeDirectory } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
 import type { RowPart } from '../../delta/row-reader.ts';
 import { removableMediaPath } from '../../disk/base-image.ts';
@@ -60,7 +61,7 @@ async function extractParts(
   const { root, uki, unverifiedUki, loader } = manifest;
   const directory = join(scratch, digest);
   await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const env = { ...process.env, MTOOLSRC: '/dev/null' };
   const boot: RowPart[] = [];
   for (const [{ name, size }, part, source] of [

@@ -1,11 +1,16 @@
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Metadata, MetadataKind } from '@tufjs/models';
 import { type Fetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { describe, failure } from '../../base/errors.ts';
-import { exists, makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
+import {
+  exists,
+  makePrivateDirectory,
+  makeScratchDirectory,
+  readBounded,
+  writeFileAtomic,
+} from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import { openRegular } from '../../base/regular-file.ts';
 import { KiB, MiB } from '../../base/size.ts';
@@ -70,7 +75,7 @@ async function refreshAlone(
   paths: { readonly metadata: string; readonly targets: string },
 ): Promise<TrustedMetadata> {
   await trustFirst(directory, firstRoot);
-  const scratch = await mkdtemp(join(tmpdir(), 'holdfast-metadata-'));
+  const scratch = await makeScratchDirectory('holdfast-metadata-');
   const fetcher = new SourceFetcher(source, signal);
   try {
     await cp(directory, scratch, { recursive: true });

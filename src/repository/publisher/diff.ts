@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdtemp, readFile, readlink, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeScratchDirectory } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
 import type { Progress } from '../../base/progress.ts';
 import { treePaths } from '../../base/tree-paths.ts';
@@ -50,7 +50,7 @@ export async function diffReleases(
   const packagesOf = ({ directory, manifest }: SignedRelease) =>
     readSmallFile(directory, manifest, 'packages');
   const [from, to] = [await packagesOf(older), await packagesOf(newer)];
-  const scratch = await mkdtemp(join(tmpdir(), 'holdfast-diff-'));
+  const scratch = await makeScratchDirectory('holdfast-diff-');
   try {
     const files = await progress.step('Comparing the files', async () =>
       compareFiles(

@@ -1,7 +1,7 @@
-import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure } from '../../base/errors.ts';
-import { exists, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
+import { exists, makeDirectory, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
 import { MiB } from '../../base/size.ts';
@@ -74,7 +74,7 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
   const release = await readRelease(request.release, certificate);
   const older = await Promise.all(request.from.map((directory) => readRelease(directory, certificate)));
   await verifyFiles(release, certificate, progress, signal);
-  await mkdir(repository, { recursive: true });
+  await makeDirectory(repository);
   return withLock(join(repository, '.lock'), 'release publish', async () => {
     const published = await readPublished(repository);
     const others = published.catalog.releases.filter(({ digest }) => digest !== release.digest);
@@ -90,11 +90,11 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
     const targets = [...content.targets, jsonTarget(catalogPath, { format: 1, releases } satisfies Catalog)];
     for (const { path, bytes } of targets) {
       const file = join(repository, 'targets', targetFilePath(path, sha256Of(bytes)));
-      await mkdir(dirname(file), { recursive: true });
+      await makeDirectory(dirname(file));
       await writeFileAtomic(file, bytes);
     }
     const unchanged = published.targets.filter(({ path }) => !targets.some((each) => each.path === path));
-    await mkdir(join(repository, 'metadata'), { recursive: true });
+    await makeDirectory(join(repository, 'metadata'));
     for (const { version, path } of await rootVersions(request.keys))
       await writeFileAtomic(
         join(repository, 'metadata', `${version}.root.json`),
@@ -125,7 +125,7 @@ async function offerContent(
 ): Promise<{ description: ContentDescription; targets: Target[] }> {
   const { digest, manifest, directory } = release;
   const places = join(repository, 'content', digest);
-  await mkdir(places, { recursive: true });
+  await makeDirectory(places);
   const draft = await mkdtemp(join(places, '.draft-'));
   const scratch = await mkdtemp(join(places, '.older-'));
   const row = await openReleaseRow(directory, contentFiles(manifest));

@@ -1,5 +1,6 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../../base/files.ts';
 import { readsOf } from '../../base/read-ahead.ts';
 import { decodeBlockIndex } from '../../delta/block-index.ts';
 import { countBlocks } from '../../delta/content.ts';
@@ -50,7 +51,7 @@ export async function restoreRelease(
   const index = decodeBlockIndex(published.target(paths.index), countBlocks(files));
   const order = orderBlocks(index, slotsPerFrame);
   const repeated = blocksOfSlots(order);
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const store = await open(
     join(repository, contentDirectory(digest, sha256Of(contentBytes)), blocksName),
     'r',

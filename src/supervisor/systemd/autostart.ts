@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { failure, isSystemError } from '../../base/errors.ts';
-import { exists, writeFileAtomic } from '../../base/files.ts';
+import { exists, makeDirectory, writeFileAtomic } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { MachineName } from '../../machine/paths.ts';
@@ -91,7 +91,7 @@ export async function enableAutostart(machine: Machine, manager: ServiceManager)
     path: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     scope: manager.scope,
   });
-  await mkdir(manager.unitDirectory, { recursive: true });
+  await makeDirectory(manager.unitDirectory);
   if (existing !== text) await writeFileAtomic(path, text);
   await manager.systemctl('daemon-reload');
   await manager.systemctl('enable', unitName(machine.name));
