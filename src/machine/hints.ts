@@ -11,7 +11,7 @@ export const hostCommands: ReadonlySet<string> = new Set([
 ]);
 
 /** A command line of Holdfast in backticks: the words of the command, and the rest. */
-const commandLine = /`holdfast ((?:[a-z][a-z-]*(?: |(?=`)))+)([^`]*)`/g;
+const commandLine = /[`]holdfast ((?:[a-z][a-z-]*(?: |(?=`)))+)([^`]*)`/g;
 
 /**
  * Names the machine in each command line of a hint: "run `holdfast start`" would start the machine `default`. Every error and

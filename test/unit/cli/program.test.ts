@@ -118,9 +118,11 @@ test('help and version are results, a missing command is a usage error', async (
     const version = await understand(words, () => {});
     assert('text' in version && /^\d+\.\d+\.\d+\n$/.test(version.text));
   }
-  for (const words of [[], ['--json'], ['update'], ['release', 'keys', '--json']]) {
+  for (const words of [[], ['update'], ['release', 'keys']]) {
     const nothing = await understand(words, () => {});
     assert('text' in nothing && nothing.exitCode === 2);
+    const inJson = understand([...words, '--json'], () => {});
+    await assert.rejects(inJson, { code: 'usage', exitCode: 2 });
   }
 });
 

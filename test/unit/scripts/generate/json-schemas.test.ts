@@ -24,7 +24,7 @@ test('every command has a schema that describes its output', async () => {
   const names = (await loadCommands(commands)).map(({ name }) => `${name.replaceAll(' ', '-')}.json`);
   assert.deepEqual(
     jsonSchemas.map(({ path }) => path.replace(/.*\//, '')).sort(),
-    [...names, 'errors.json'].sort(),
+    [...names, 'errors.json', 'help.json', 'version.json'].sort(),
   );
   for (const { path, make } of jsonSchemas) {
     const schema: Schema = JSON.parse(await make(''));
