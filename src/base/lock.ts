@@ -13,8 +13,8 @@ export interface Lock {
 }
 
 export interface LockOptions {
-  /** Wait for the holder to release the lock instead of failing. */
-  readonly wait?: boolean;
+  /** Wait for the holder to release the lock instead of failing: without end, or a number of seconds. */
+  readonly wait?: boolean | number;
 }
 
 /**
@@ -74,7 +74,9 @@ export async function withLock<T>(
  * file after flock has ended.
  */
 async function lockOpenFile(handle: FileHandle, path: string, options: LockOptions): Promise<boolean> {
-  const args = options.wait ? ['3'] : ['--nonblock', '--conflict-exit-code', String(conflictCode), '3'];
+  const { wait = false } = options;
+  const patience = wait === false ? ['--nonblock'] : wait === true ? [] : ['--timeout', String(wait)];
+  const args = [...patience, '--conflict-exit-code', String(conflictCode), '3'];
   const child = start('flock', args, { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
   await started(child, 'flock');
   const [code] = (await once(child, 'close')) as [number | null];

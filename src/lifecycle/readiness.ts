@@ -31,7 +31,7 @@ export async function waitUntilReady(
   let reported: string | undefined;
   return progress.step('Waiting for the machine', async (step) => {
     const state = await until({ ...boot, signal }, async (left) => {
-      const power = await powerState(machine);
+      const power = await unlessAborted(powerState(machine), signal);
       failWhenOff(machine, power);
       reported = power.problem;
       if (power.state === 'running' && left > 0) {

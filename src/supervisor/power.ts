@@ -2,6 +2,7 @@ import { unlessAborted } from '../base/abort.ts';
 import { failure, isFailure } from '../base/errors.ts';
 import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
+import { killProcess, readProcess } from '../base/process-table.ts';
 import { until } from '../base/until.ts';
 import { chooseAsReleased, isAsReleased } from '../machine/as-released.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -9,6 +10,7 @@ import { askStatus, askStop } from './client.ts';
 import { readFailure } from './failure-note.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
 import { launchSupervisor } from './launch.ts';
+import { lockedBy } from './protocol/liveness.ts';
 import { isOff } from './state.ts';
 import type { SupervisorStatus } from './supervisor.ts';
 
@@ -110,11 +112,12 @@ export async function stopMachine(
   { force = false, signal }: StopOptions,
 ): Promise<boolean> {
   let wasRunning = false;
+  if (force) await endHung(machine);
   await until({ ...withoutEnd, signal }, async () => {
-    if (isOff(await powerState(machine))) return true;
+    if (isOff(await unlessAborted(powerState(machine), signal))) return true;
     wasRunning = true;
     if (!(await unlessAborted(isStopped(machine, force), signal))) return false;
-    await supervisorEnded(machine);
+    await unlessAborted(supervisorEnded(machine), signal);
     return true;
   });
   return wasRunning;
@@ -123,6 +126,7 @@ export async function stopMachine(
 /** Ends a machine's processes at once, even when its supervisor is dead or its configuration damaged; waits until they are gone. */
 export async function killMachine(machine: Machine): Promise<void> {
   const { home, paths } = machine;
+  await endHung(machine);
   await until(withoutEnd, async () => {
     if (!(await exists(paths.run))) return true;
     if (await isStopped(machine, true)) {
@@ -147,7 +151,23 @@ async function isStopped(machine: Machine, force: boolean): Promise<boolean> {
   }
 }
 
-/** Waits until the supervisor's process is gone, which is the last of a running machine. */
+/** Ends a supervisor that does not answer, which leaves its machine without one. */
+async function endHung(machine: Machine): Promise<void> {
+  try {
+    await askStatus(machine);
+  } catch (error) {
+    if (!isFailure(error, 'supervisor.hangs')) return; // whatever it is, the caller meets it again
+    const pid = await lockedBy(machine.paths.supervisorSocket);
+    const holder = pid === undefined ? undefined : await readProcess(pid);
+    // the number of a process that has ended may be another's
+    if (holder?.argv.at(-1) === machine.name) await killProcess(holder);
+  }
+}
+
+/**
+ * Waits until the supervisor's process is gone, which is the last of a running machine.
+ * @throws HoldfastError `lock.held` when it is still there after half a minute.
+ */
 export async function supervisorEnded(machine: Machine): Promise<void> {
-  await withLock(machine.paths.supervisorLock, 'stop', async () => {}, { wait: true });
+  await withLock(machine.paths.supervisorLock, 'stop', async () => {}, { wait: 30 });
 }

@@ -94,6 +94,10 @@ export const machineCodes = {
     when: 'The supervisor ended with an error.',
     remedy: 'Read the supervisor log that the error names.',
   },
+  'supervisor.hangs': {
+    when: 'The supervisor accepts connections, but does not answer: it was stopped by a signal, or hangs.',
+    remedy: 'Continue or end the process that the error names; ending it does not end the machine.',
+  },
   'supervisor.internal': {
     when: 'The supervisor met a condition that its code does not expect.',
     remedy: 'Report the message and the supervisor log as a defect.',

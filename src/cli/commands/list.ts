@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../base/abort.ts';
 import { HoldfastError } from '../../base/errors.ts';
 import { machineStatus } from '../../lifecycle/status.ts';
 import { machineNames } from '../../machine/list.ts';
@@ -11,9 +12,10 @@ export const listCommand = defineCommand({
   flags: {},
   examples: [['holdfast list', 'List all machines of this user']],
   output: async () => (await import('../output/machines.ts')).listOutput,
-  async run({ home, output }) {
+  async run({ home, output, signal }) {
     const names = await machineNames(home);
-    const results = await Promise.allSettled(names.map((name) => machineStatus(new Machine(home, name))));
+    const asked = Promise.allSettled(names.map((name) => machineStatus(new Machine(home, name))));
+    const results = await unlessAborted(asked, signal);
     const machines = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     output.result({ machines: machines.map(statusJson) }, listText(machines));
     // a damaged machine does not hide the others

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
+import { unlessAborted } from '../../base/abort.ts';
 import { failure, misuse } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
 import { bounds } from '../../channel/bounds.ts';
@@ -69,7 +70,7 @@ async function showConsole({ machine, streams, output }: LogsContext, state: Mac
 
 async function showJournal(context: LogsContext, follow: boolean): Promise<void> {
   const { machine, json, streams, signal } = context;
-  const power = await powerState(machine);
+  const power = await unlessAborted(powerState(machine), signal);
   if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))
     return showConsole(context, power.state);
   if (isOff(power)) {

@@ -54,7 +54,7 @@ export async function attach(
 }
 
 function isLost(error: unknown): boolean {
-  return isFailure(error, 'channel.lost', 'supervisor.lost');
+  return isFailure(error, 'channel.lost', 'supervisor.hangs', 'supervisor.lost');
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

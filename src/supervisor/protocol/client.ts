@@ -20,10 +20,14 @@ import {
   protocolVersion,
   type Request,
 } from './frames.ts';
+import { unlessHung } from './liveness.ts';
+
+/** The question that only a supervisor that hangs leaves unanswered. */
+const probe = 'status';
 
 /**
  * Sends one request to a supervisor and returns its reply, which the caller validates.
- * @throws HoldfastError the error of the supervisor, `supervisor.absent` when there is none, `supervisor.lost`.
+ * @throws HoldfastError the error of the supervisor, `supervisor.absent` when there is none, `supervisor.hangs`, `supervisor.lost`.
  */
 export async function ask(socketPath: string, request: Request): Promise<unknown> {
   const { reply, release } = await hold(socketPath, request);
@@ -41,13 +45,18 @@ export async function hold(
 ): Promise<{ reply: unknown; release: () => void }> {
   const socket = await send(socketPath, request);
   try {
-    const reply = await new Promise<unknown>((resolve, reject) => {
+    const answered = new Promise<unknown>((resolve, reject) => {
       receive(socket, reject, ({ type, payload }) => {
         if (type === frameTypes.reply) resolve(decodeJson(payload));
         else if (type === frameTypes.error) resolve(failAs(payload));
         else reject(protocolError(`unexpected frame of type ${type} instead of a reply`));
       });
     });
+    const reply = await unlessHung(
+      socketPath,
+      answered,
+      request.verb === probe ? undefined : () => ask(socketPath, { verb: probe }),
+    );
     return { reply, release: () => socket.destroy() };
   } catch (error) {
     socket.destroy();
@@ -61,6 +70,12 @@ export function startThrough(socketPath: string, channel: ChannelName): StartCom
     const socket = await send(socketPath, { verb: 'exec', channel, argv, terminal });
     return new Promise((resolve, reject) => {
       const { command, take, lose, fail } = commandOver(socket);
+      unlessHung(socketPath, closedOf(socket), () => ask(socketPath, { verb: probe })).catch(
+        (error: unknown) => {
+          reject(error);
+          lose(error);
+        },
+      );
       receive(
         socket,
         (error) => {
@@ -78,6 +93,10 @@ export function startThrough(socketPath: string, channel: ChannelName): StartCom
       );
     });
   };
+}
+
+function closedOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
 async function send(socketPath: string, request: Request): Promise<Socket> {

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../../base/abort.ts';
 import { machineStatus } from '../../../lifecycle/status.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { statusJson, statusText } from './text.ts';
@@ -10,8 +11,8 @@ export const statusCommand = defineCommand({
     ['holdfast status --machine gateway-1 --json', 'Print the state of another machine as JSON'],
   ],
   output: async () => (await import('../../output/machines.ts')).statusOutput,
-  async run({ machine, output }) {
-    const status = await machineStatus(machine);
+  async run({ machine, output, signal }) {
+    const status = await unlessAborted(machineStatus(machine), signal);
     output.result(statusJson(status), statusText(status));
   },
 });
