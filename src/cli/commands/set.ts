@@ -3,6 +3,7 @@ import { formatSize, parseSize } from '../../base/size.ts';
 import { changeSettings, type SettingsChange } from '../../lifecycle/settings.ts';
 import { checkCpus, checkDataSize, checkMemory, hostResources } from '../../machine/limits.ts';
 import { sourcePath } from '../../repository/source/open.ts';
+import { shownSource } from '../../repository/source/shown-source.ts';
 import { defineCommand } from '../framework/command.ts';
 import { anyText, setting, toggle, wholeNumber } from '../framework/parameters.ts';
 
@@ -53,7 +54,7 @@ export const setCommand = defineCommand({
       `${configuration.cpus} ${configuration.cpus === 1 ? 'CPU' : 'CPUs'}`,
       `${formatSize(configuration.memory)} of memory`,
       `${formatSize(configuration.dataSize)} for data`,
-      ...(configuration.repository ? [`updates from ${configuration.repository}`] : []),
+      ...(configuration.repository ? [`updates from ${shownSource(configuration.repository)}`] : []),
     ].join(', ');
     output.result(
       {
@@ -62,7 +63,7 @@ export const setCommand = defineCommand({
         cpus: configuration.cpus,
         memory: configuration.memory,
         dataSize: configuration.dataSize,
-        repository: configuration.repository,
+        repository: configuration.repository && shownSource(configuration.repository),
       },
       `${machine.name} ${changed ? 'now has' : 'already has'} ${now}`,
     );

@@ -23,10 +23,30 @@ export const sourceErrors = {
       why: `the server returned HTTP status ${status}`,
       next: 'check the address, or report this to the operator of the repository',
     }),
+  denied: (source: string, path: string, status: number): HoldfastError =>
+    failure('repository.denied', `${source} denies access`, {
+      why: `${path}: the server returned HTTP status ${status}`,
+      next: 'check the address, and user and password in it: https://USER:PASSWORD@HOST/',
+    }),
+  proxy: (source: string, path: string): HoldfastError =>
+    failure('repository.proxy', `a proxy on the way to ${source} demands user and password`, {
+      why: `${path}: HTTP status 407`,
+      next: 'connect without the proxy, or use a bundle',
+    }),
+  page: (source: string, path: string): HoldfastError =>
+    failure('repository.page', `${source} answers with a web page instead of ${path}`, {
+      why: 'the address is wrong, the network has a login page, or the server sends a page for missing files',
+      next: 'open the address in a browser; a repository must answer with status 404 for a missing file',
+    }),
   missing: (source: string, path: string): HoldfastError =>
     failure('repository.missing', `${source} lacks ${path}`, {
       why: 'its signed metadata lists the file, but it does not exist',
       next: 'report this to the publisher of the repository; a copy of it may be incomplete',
+    }),
+  tampered: (source: string, path: string): HoldfastError =>
+    failure('repository.tampered', `${source} sent data that differs from what was signed`, {
+      why: `${path} does not match its signed digest or length`,
+      next: 'report this to the publisher; do not use the repository until it is fixed',
     }),
   noRepository: (source: string, path: string): HoldfastError =>
     failure('repository.absent', `there is no repository at ${source}`, {

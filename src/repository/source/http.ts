@@ -1,6 +1,8 @@
-import { HoldfastError } from '../../base/errors.ts';
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
+import { describe, HoldfastError } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
 import { sourceErrors } from './errors.ts';
+import { shownSource } from './shown-source.ts';
 import type { ByteRange, RepositorySource } from './source.ts';
 
 /** Time within which a server must respond, and send the next data. */
@@ -22,10 +24,19 @@ export interface HttpLimits {
 
 const defaultLimits: HttpLimits = { silenceMs: silenceLimitMs, rate: slowestRate, windowMs: rateWindowMs };
 
+/**
+ * Time for connecting to one address of a server before the next one is tried. Node's 250 ms are
+ * less than a satellite link needs, and with them it gives up the address that would have answered.
+ */
+const connectMs = 5000;
+
 /** A web server with a repository. */
 interface Server {
+  /** For errors, without secrets. */
   readonly address: string;
+  /** Of the repository, without user and password. */
   readonly base: URL;
+  readonly headers: Readonly<Record<string, string>>;
   readonly limits: HttpLimits;
 }
 
@@ -38,12 +49,39 @@ interface Answer {
 /**
  * Opens a repository on a web server. Any server for static files works; with range requests,
  * updates are small.
+ * @param address may have a user and password, sent as Basic (RFC 7617), and a query, which is sent
+ *   with every request.
  */
 export function httpSource(address: string, limits = defaultLimits): RepositorySource {
-  const base = new URL(address.endsWith('/') ? address : `${address}/`);
-  const server: Server = { address, base, limits };
+  setDefaultAutoSelectFamilyAttemptTimeout(connectMs);
+  const base = new URL(address);
+  const { username, password } = base;
+  base.username = '';
+  base.password = '';
+  base.hash = '';
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  const credentials = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
+  const server: Server = {
+    address: shownSource(address),
+    ...{ base, limits },
+    headers: username || password ? { authorization: `Basic ${credentials}` } : {},
+  };
+  const uncached = { ...server.headers, 'cache-control': 'no-cache', pragma: 'no-cache' };
+  return { ...sourceOf(server), uncached: sourceOf({ ...server, headers: uncached }) };
+}
+
+/** Decodes a part of an address; returns it unchanged when it is not encoded. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function sourceOf(server: Server): RepositorySource {
   return {
-    name: address,
+    name: server.address,
     read: (path, maximum, signal) => readWhole(server, path, maximum, signal),
     readRange: (path, range, signal) => streamRange(server, path, range, signal),
     close: async () => {},
@@ -61,7 +99,7 @@ async function readWhole(
   if (status !== 200) {
     await discard(answer);
     if (isMissing(status)) return undefined;
-    throw sourceErrors.status(server.address, path, status);
+    throw statusError(server, path, status);
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -70,7 +108,11 @@ async function readWhole(
     if (size > maximum) throw sourceErrors.tooLarge(server.address, path, maximum);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  const bytes = Buffer.concat(chunks);
+  // no file that is read whole begins so
+  if (bytes.subarray(0, 64).toString().trimStart().startsWith('<'))
+    throw sourceErrors.page(server.address, path);
+  return bytes;
 }
 
 async function* streamRange(
@@ -83,11 +125,15 @@ async function* streamRange(
   const { status, headers } = answer.response;
   // RFC 9110, section 14.2: a server may ignore the header. For a range from the start, the whole file suffices
   const isRange = status === 206 && headers.get('content-range')?.startsWith(`bytes ${start}-`) === true;
+  if (status === 200 && headers.get('content-type')?.startsWith('text/html')) {
+    await discard(answer);
+    throw sourceErrors.page(server.address, path);
+  }
   if (!isRange && !(status === 200 && start === 0)) {
     await discard(answer);
     if (isMissing(status)) throw sourceErrors.missing(server.address, path);
     if (status === 200 || status === 206) throw sourceErrors.noRanges(server.address);
-    throw sourceErrors.status(server.address, path, status);
+    throw statusError(server, path, status);
   }
   let left = end - start;
   for await (const chunk of receive(server, path, answer, signal)) {
@@ -97,13 +143,18 @@ async function* streamRange(
   }
 }
 
-/** Returns true for a missing file, for which object stores return 403 (S3, GetObject). */
 function isMissing(status: number): boolean {
-  return status === 404 || status === 403;
+  return status === 404 || status === 410;
+}
+
+function statusError({ address }: Server, path: string, status: number): HoldfastError {
+  // object stores return 403 for a missing file too (S3, GetObject)
+  const isDenied = status === 401 || status === 403;
+  return isDenied ? sourceErrors.denied(address, path, status) : sourceErrors.status(address, path, status);
 }
 
 async function request(
-  { address, base, limits }: Server,
+  { address, base, limits, headers: common }: Server,
   path: string,
   headers: Record<string, string>,
   signal: AbortSignal,
@@ -111,14 +162,28 @@ async function request(
   debug('repository', `GET ${path}${headers.range ? ` (${headers.range})` : ''}`); // the address may hold a password
   const watch = watchSilence(limits, signal);
   try {
-    const response = await fetch(new URL(path, base), { headers, signal: watch.signal });
+    const url = new URL(base);
+    url.pathname += path;
+    const response = await fetch(url, { headers: { ...common, ...headers }, signal: watch.signal });
     return { response, watch };
   } catch (error) {
     watch.stop();
     throw watch.isSilent()
       ? sourceErrors.slow(address, path, `no response within ${limits.silenceMs / 1000} s`)
-      : transferError(error, signal, () => sourceErrors.unreachable(address, path, error));
+      : transferError(error, signal, () =>
+          isProxyDenial(error)
+            ? sourceErrors.proxy(address, path)
+            : sourceErrors.unreachable(address, path, error),
+        );
   }
+}
+
+/**
+ * Returns true for HTTP status 407, which fetch reports as a network error, the only one that gives
+ * no reason (Fetch standard, HTTP-network-or-cache fetch).
+ */
+function isProxyDenial(error: unknown): boolean {
+  return error instanceof TypeError && error.cause instanceof Error && describe(error.cause) === 'Error';
 }
 
 async function* receive(

@@ -4,6 +4,7 @@ import { misuse } from '../../base/errors.ts';
 import { openBundle } from './bundle.ts';
 import { directorySource } from './directory.ts';
 import { httpSource } from './http.ts';
+import { isUrl, shownSource } from './shown-source.ts';
 import type { RepositorySource } from './source.ts';
 
 /**
@@ -11,7 +12,13 @@ import type { RepositorySource } from './source.ts';
  * @throws HoldfastError `repository.source` (exit code 2), and those of `openBundle`.
  */
 export async function openSource(name: string): Promise<RepositorySource> {
-  if (isUrl(name) && URL.canParse(name)) return httpSource(name);
+  if (isUrl(name)) {
+    if (URL.canParse(name)) return httpSource(name);
+    throw misuse('repository.source', `cannot open the repository ${shownSource(name)}`, {
+      why: 'it is not a valid URL',
+      next: 'write it as https://HOST/PATH; encode special characters of user and password, such as %2F for a slash',
+    });
+  }
   const path = resolve(name);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return directorySource(name, path);
@@ -29,8 +36,4 @@ export async function openSource(name: string): Promise<RepositorySource> {
 export async function sourcePath(name: string): Promise<string> {
   await (await openSource(name)).close();
   return isUrl(name) ? name : resolve(name);
-}
-
-function isUrl(name: string): boolean {
-  return /^https?:\/\//.test(name);
 }

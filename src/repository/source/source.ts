@@ -13,7 +13,7 @@ export interface RepositorySource {
    * @param path relative to the root of the repository.
    * @param maximum limit in bytes, enforced while data arrives.
    * @throws HoldfastError `repository.too-large`, `repository.slow`, `repository.unreachable`,
-   *   `repository.http`.
+   *   `repository.http`, `repository.denied`, `repository.proxy`, `repository.page`.
    */
   read(path: string, maximum: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /**
@@ -23,5 +23,7 @@ export interface RepositorySource {
    *   `repository.missing`, and those of `read`.
    */
   readRange(path: string, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** The same source without what caches on the way have stored; undefined if there are none. */
+  readonly uncached?: RepositorySource;
   close(): Promise<void>;
 }
