@@ -1,27 +1,27 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describe } from '../src/base/errors.ts';
-import { readBounded, writeFileAtomic } from '../src/base/files.ts';
+import { exists, readBounded, writeFileAtomic } from '../src/base/files.ts';
 import { refreshMetadata } from '../src/repository/client/trusted-metadata.ts';
 import { httpSource } from '../src/repository/source/http.ts';
 
 /**
  * Implements the command line of theupdateframework/tuf-conformance with Holdfast's client:
- * `--metadata-dir D init ROOT`, `… --metadata-url U refresh`, `… --target-name P --target-base-url U --target-dir D download`.
+ * `--metadata-dir D init ROOT`, `… --metadata-url U refresh`, `… --target-name P… --target-base-url U --target-dir D download`.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     'metadata-dir': { type: 'string' },
     'metadata-url': { type: 'string' },
-    'target-name': { type: 'string' },
+    'target-name': { type: 'string', multiple: true },
     'target-base-url': { type: 'string' },
     'target-dir': { type: 'string' },
   },
 });
 
-function given(name: keyof typeof values): string {
+function given(name: Exclude<keyof typeof values, 'target-name'>): string {
   const value = values[name];
   if (value === undefined) throw new Error(`--${name} is missing`);
   return value;
@@ -48,9 +48,12 @@ async function act([action, root]: readonly string[]): Promise<void> {
   const { signal } = new AbortController();
   const metadata = await refreshMetadata(source, directory, join(directory, 'root.json'), signal, paths);
   if (action !== 'download') return;
-  const name = given('target-name');
-  const file = join(given('target-dir'), encodeURIComponent(name));
-  await writeFileAtomic(file, await metadata.target(name));
+  for (const name of values['target-name'] ?? []) {
+    const file = join(given('target-dir'), encodeURIComponent(name));
+    const known = (await exists(file)) ? await readFile(file) : undefined;
+    const bytes = await metadata.target(name, known);
+    if (bytes !== known) await writeFileAtomic(file, bytes);
+  }
 }
 
 try {

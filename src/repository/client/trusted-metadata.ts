@@ -1,54 +1,49 @@
-import { cp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { Metadata, MetadataKind } from '@tufjs/models';
-import { type Fetcher, type TargetFile, Updater } from 'tuf-js';
-import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { describe, failure } from '../../base/errors.ts';
-import {
-  exists,
-  makePrivateDirectory,
-  makeScratchDirectory,
-  readBounded,
-  writeFileAtomic,
-} from '../../base/files.ts';
+import { type TargetFile, Updater } from 'tuf-js';
+import { exists, makePrivateDirectory, readBounded, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
-import { openRegular } from '../../base/regular-file.ts';
-import { KiB, MiB } from '../../base/size.ts';
-import { sha256Of, targetFilePath } from '../signed-metadata.ts';
+import { MiB } from '../../base/size.ts';
+import { targetFilePath } from '../signed-metadata.ts';
 import { sourceErrors } from '../source/errors.ts';
 import type { RepositorySource } from '../source/source.ts';
 import { repositoryError } from './errors.ts';
+import { addressBase, metadataLimit, SourceFetcher } from './source-fetcher.ts';
+import { trustFirst, usesConsistentSnapshots } from './trusted-root.ts';
 
-/** Prefix of the addresses that tuf-js requests; the rest is a path in the source. */
-const addressBase = 'repository://source';
-
-/** Limit for metadata; neither Holdfast's nor any that tuf-js accepts is larger. */
-const metadataLimit = 8 * MiB;
-
-/** Limit for root metadata, which is parsed before any signature is verified: the library takes a minute for 500 kB of keys. */
-const rootLimit = 64 * KiB;
-
-/** Limit for targets, which are small files and held in memory. */
+/** Limit for targets, which are held in memory. */
 const targetLimit = 64 * MiB;
 
+/** Limit for the versions of root metadata that are followed in one run. */
+const rootRotationLimit = 10_000;
+
 export interface TrustedMetadata {
+  /** Version of the timestamp metadata: seconds since 1970 in Holdfast's repositories. */
+  readonly version: number;
   /**
    * Fetches a target and verifies it against its signed digest.
+   * @param known content from before, returned without a request if it is what is signed now.
    * @throws HoldfastError `repository.missing`, `repository.tampered`, and those of the source.
    */
-  target(path: string): Promise<Buffer>;
+  target(path: string, known?: Buffer): Promise<Buffer>;
+}
+
+/** Where a host stores trusted metadata, and where a source has its files. */
+interface Place {
+  readonly source: RepositorySource;
+  readonly directory: string;
+  readonly paths: { readonly metadata: string; readonly targets: string };
+  readonly signal: AbortSignal;
 }
 
 /**
- * Updates the trusted metadata with TUF's client workflow (specification 1.0, section 5). tuf-js
- * writes its files in place, so an interruption could leave a truncated root.json that no later run
- * can read. Therefore it works on a copy, and every file that it accepted is then stored
- * atomically.
+ * Updates the trusted metadata with TUF's client workflow (specification 1.0, section 5).
  * @param directory directory of the trusted metadata.
  * @param firstRoot root metadata that is trusted when there is none yet.
  * @param paths directories of metadata and targets in the source.
- * @throws HoldfastError `repository.untrusted` without any root, `repository.trust` with a damaged one;
- *   those of `repositoryError`, and those of the source.
+ * @throws HoldfastError those of `trustFirst` and `repositoryError`, and those of the source.
  */
 export async function refreshMetadata(
   source: RepositorySource,
@@ -58,42 +53,50 @@ export async function refreshMetadata(
   paths = { metadata: 'metadata', targets: 'targets' },
 ): Promise<TrustedMetadata> {
   await makePrivateDirectory(directory);
-  // the lock keeps concurrent updates from replacing trusted metadata with older metadata
-  return withLock(
-    join(directory, '.lock'),
-    'update check',
-    () => refreshAlone(source, directory, firstRoot, signal, paths),
-    { wait: true },
-  );
+  const place = { source, directory, paths, signal };
+  return withTrusted(directory, async () => {
+    await trustFirst(directory, firstRoot);
+    await withUpdater(place, { forceCache: false }, (updater) => updater.refresh());
+    const bytes = await readBounded(join(directory, 'timestamp.json'), metadataLimit);
+    const { version } = Metadata.fromJSON(MetadataKind.Timestamp, JSON.parse(bytes.toString())).signed;
+    return { version, target: (path, known) => fetchTarget(place, path, known) };
+  });
 }
 
-async function refreshAlone(
-  source: RepositorySource,
-  directory: string,
-  firstRoot: string,
-  signal: AbortSignal,
-  paths: { readonly metadata: string; readonly targets: string },
-): Promise<TrustedMetadata> {
-  await trustFirst(directory, firstRoot);
-  const scratch = await makeScratchDirectory('holdfast-metadata-');
+/** Runs `work` with a lock that keeps concurrent updates from replacing trusted metadata with older metadata. */
+function withTrusted<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  return withLock(join(directory, '.lock'), 'update check', work, { wait: true });
+}
+
+/**
+ * Runs a step of the workflow. tuf-js writes its files in place, so an interruption could leave a
+ * truncated root.json that no later run can read. Therefore it works on a copy, and every file that
+ * it accepted is then stored atomically. Requires `withTrusted`.
+ * @param options.forceCache whether to start from the trusted metadata without asking for newer.
+ */
+async function withUpdater<T>(
+  { source, directory, paths, signal }: Place,
+  options: { readonly forceCache: boolean },
+  work: (updater: Updater) => Promise<T>,
+): Promise<T> {
+  const scratch = join(directory, '.scratch');
   const fetcher = new SourceFetcher(source, signal);
+  await rm(scratch, { recursive: true, force: true }); // of a process that was killed
+  await mkdir(scratch, { mode: 0o700 });
   try {
-    await cp(directory, scratch, { recursive: true });
+    for (const name of await metadataIn(directory)) await cp(join(directory, name), join(scratch, name));
     const updater = new Updater({
       metadataDir: scratch,
       metadataBaseUrl: `${addressBase}/${paths.metadata}`,
       fetcher,
-      config: { rootMaxLength: rootLimit },
+      config: { rootMaxLength: metadataLimit, maxRootRotations: rootRotationLimit },
+      ...options,
     });
     try {
-      await updater.refresh();
+      return await work(updater);
     } finally {
       await storeAccepted(scratch, directory);
     }
-    const isConsistent = await usesConsistentSnapshots(directory);
-    const place = (path: string, sha256: string) =>
-      `${paths.targets}/${isConsistent ? targetFilePath(path, sha256) : path}`;
-    return { target: (path) => fetchTarget(updater, source, path, place, signal) };
   } catch (error) {
     throw signal.aborted ? signal.reason : repositoryError(source.name, fetcher.failed ?? error);
   } finally {
@@ -101,46 +104,8 @@ async function refreshAlone(
   }
 }
 
-async function trustFirst(directory: string, firstRoot: string): Promise<void> {
-  const trusted = join(directory, 'root.json');
-  if (await exists(trusted)) {
-    await readRoot(trusted, `remove it: the next update starts again from ${firstRoot}`);
-    return;
-  }
-  if (!(await exists(firstRoot))) {
-    throw failure('repository.untrusted', 'this host does not trust any repository yet', {
-      why: `${firstRoot} is missing`,
-      next: "copy the publisher's root.json there, from keys/repository of the publisher's HOLDFAST_HOME",
-    });
-  }
-  const bytes = await readRoot(firstRoot, "copy the publisher's root.json there again");
-  await writeFileAtomic(trusted, bytes);
-}
-
-/**
- * Reads root metadata of this host, which must be signed by its own keys (TUF specification 1.0, section 5.3.4).
- * @throws HoldfastError `repository.trust` when it is damaged.
- */
-async function readRoot(path: string, next: string): Promise<Buffer> {
-  try {
-    const file = await openRegular(path);
-    try {
-      const { size } = await file.stat();
-      if (size > rootLimit) throw new RangeError(`it has ${size} bytes, the limit is ${rootLimit}`);
-      const bytes = await file.readFile();
-      const root = Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString()));
-      root.verifyDelegate('root', root);
-      return bytes;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw failure('repository.trust', 'the metadata that this host trusts is damaged', {
-      why: `${path}: ${describe(error)}`,
-      next,
-      cause: error,
-    });
-  }
+async function metadataIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.endsWith('.json'));
 }
 
 /**
@@ -148,7 +113,7 @@ async function readRoot(path: string, next: string): Promise<Buffer> {
  * also when the repository is rejected, because a verified newer root is valid even then.
  */
 async function storeAccepted(scratch: string, directory: string): Promise<void> {
-  const names = (await readdir(scratch)).filter((name) => name.endsWith('.json'));
+  const names = await metadataIn(scratch);
   for (const name of names.sort((a, b) => Number(b === 'root.json') - Number(a === 'root.json'))) {
     const bytes = await readBounded(join(scratch, name), metadataLimit);
     const stored = join(directory, name);
@@ -157,68 +122,27 @@ async function storeAccepted(scratch: string, directory: string): Promise<void> 
   }
 }
 
-/** Fetches metadata for tuf-js, with a limit that is enforced while data arrives. */
-class SourceFetcher implements Fetcher {
-  readonly #source: RepositorySource;
-  readonly #signal: AbortSignal;
-  /** The error of the last request. Kept here because tuf-js passes some errors on as text only. */
-  failed: unknown;
-
-  constructor(source: RepositorySource, signal: AbortSignal) {
-    this.#source = source;
-    this.#signal = signal;
-  }
-
-  async downloadBytes(address: string, maximum: number): Promise<Buffer> {
-    const path = decodeURI(address.slice(addressBase.length + 1));
-    try {
-      const bytes = await this.#source.read(path, Math.min(maximum, metadataLimit), this.#signal);
-      if (bytes) return bytes;
-    } catch (error) {
-      this.failed = error;
-      throw error;
-    }
-    // tuf-js takes this status as "there is no newer root"
-    if (/\/\d+\.root\.json$/.test(path)) throw new DownloadHTTPError('Failed to download', 404);
-    const { name } = this.#source;
-    // nothing that is signed has named it yet
-    const isFirst = path.endsWith('/timestamp.json');
-    this.failed = isFirst ? sourceErrors.noRepository(name, path) : sourceErrors.missing(name, path);
-    throw this.failed;
-  }
-
-  downloadFile(): Promise<never> {
-    return Promise.reject(new TypeError('targets are fetched by fetchTarget'));
-  }
+async function fetchTarget(place: Place, path: string, known: Buffer | undefined): Promise<Buffer> {
+  const { source, directory, paths, signal } = place;
+  // its own updater for each target: one would not verify a delegated role again that another delegator trusts
+  const info = await withTrusted(directory, () =>
+    withUpdater(place, { forceCache: true }, (updater) => updater.getTargetInfo(path)),
+  );
+  const digest = info?.hashes.sha256 ?? info?.hashes.sha512;
+  if (!info || digest === undefined) throw sourceErrors.missing(source.name, path);
+  if (known && (await isSigned(info, known))) return known;
+  const isConsistent = await usesConsistentSnapshots(directory);
+  const at = `${paths.targets}/${isConsistent ? targetFilePath(path, digest) : path}`;
+  const bytes = await source.read(at, Math.min(info.length, targetLimit), signal);
+  if (!bytes) throw sourceErrors.missing(source.name, at);
+  if (await isSigned(info, bytes)) return bytes;
+  throw sourceErrors.tampered(source.name, at);
 }
 
-/**
- * Returns whether file names include digests (TUF specification 1.0, section 6.2). Holdfast's
- * repositories always do.
- */
-async function usesConsistentSnapshots(directory: string): Promise<boolean> {
-  const bytes = await readBounded(join(directory, 'root.json'), metadataLimit);
-  return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString())).signed.consistentSnapshot;
-}
-
-async function fetchTarget(
-  updater: Updater,
-  source: RepositorySource,
-  path: string,
-  placeOf: (path: string, sha256: string) => string,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  const info: TargetFile | undefined = await updater.getTargetInfo(path).catch((error: unknown) => {
-    throw repositoryError(source.name, error);
-  });
-  const sha256 = info?.hashes.sha256;
-  if (!info || sha256 === undefined) throw sourceErrors.missing(source.name, path);
-  const place = placeOf(path, sha256);
-  const bytes = await source.read(place, Math.min(info.length, targetLimit), signal);
-  if (!bytes) throw sourceErrors.missing(source.name, place);
-  if (bytes.length === info.length && sha256Of(bytes) === sha256) return bytes;
-  throw failure('repository.tampered', `${source.name} sent data that differs from what was signed`, {
-    why: `${place} does not match its signed digest or length`,
-    next: 'report this to the publisher; do not use the repository until it is fixed',
-  });
+/** Verifies length and every digest. */
+function isSigned(info: TargetFile, bytes: Buffer): Promise<boolean> {
+  return info.verify(Readable.from([bytes])).then(
+    () => true,
+    () => false,
+  );
 }
