@@ -237,6 +237,10 @@ const releases: CommandTable = {
         summary: 'Add a release to a repository',
         load: async () => (await import('./commands/release/publish.ts')).releasePublishCommand,
       },
+      prune: {
+        summary: 'Withdraw older releases from a repository',
+        load: async () => (await import('./commands/release/prune.ts')).releasePruneCommand,
+      },
       bundle: {
         summary: 'Pack a release into a single file',
         load: async () => (await import('./commands/release/bundle.ts')).releaseBundleCommand,

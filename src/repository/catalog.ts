@@ -6,20 +6,30 @@ import { type ReleaseManifest, releaseManifest, sha256 } from '../release/manife
 /** Maximum number of blocks in a frame of the block store: 1 MiB. */
 export const slotsPerFrame = 256;
 
-/** `releases.json`: the offered releases, the newest last. */
+/** A small file that is fetched whole and verified by its digest. */
+const fileDescription = z.strictObject({ size: z.int().positive(), sha256 });
+export type FileDescription = z.infer<typeof fileDescription>;
+
+/**
+ * `releases.json`: the offered releases, the newest last. It is the only target that TUF signs, so
+ * that its metadata does not grow with the number of releases.
+ */
 export const catalog = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   releases: z
     .array(
       z.strictObject({
         /** SHA-256 of `release.json`. */
         digest: sha256,
         version: releaseManifest.shape.version,
+        /** Describes the other files of the release. */
+        content: fileDescription,
       }),
     )
     .max(10_000),
 });
 export type Catalog = z.infer<typeof catalog>;
+export type CatalogEntry = Catalog['releases'][number];
 
 /** A part of a large file that is fetched and verified on its own. Frames are contiguous. */
 const frame = z.strictObject({
@@ -33,9 +43,11 @@ export type FrameDescription = z.infer<typeof frame>;
 
 const frames = z.array(frame).max(100_000);
 
-/** `content.json` of a release: describes its large files, which are stored outside `targets/`. */
+/** `content.json` of a release: describes the files that its manifest does not list. */
 export const contentDescription = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
+  /** `blocks.index`. */
+  index: fileDescription,
   /** Frames of the block store, in the order that derives from `blocks.index`. */
   blocks: frames,
   /** Packs, each from one older release: the plan, then the parts. */
@@ -43,32 +55,32 @@ export const contentDescription = z.strictObject({
 });
 export type ContentDescription = z.infer<typeof contentDescription>;
 
-/** Returns the target paths of a release. */
-export function targetPaths(digest: string) {
-  return {
-    manifest: `${digest}/release.json`,
-    signature: `${digest}/release.json.sig`,
-    content: `${digest}/content.json`,
-    index: `${digest}/blocks.index`,
-    packages: `${digest}/packages.json`,
-    overlays: `${digest}/overlays.json`,
-  };
+/** Returns the sum of the sizes of frames. */
+export function sizeOfFrames(frames: readonly FrameDescription[]): number {
+  return frames.reduce((sum, { size }) => sum + size, 0);
 }
 
 export const catalogPath = 'releases.json';
 
-/**
- * Returns the directory of a release's large files, relative to the root of the repository. Its
- * name includes the digest of the description, so that publishing a release again never changes a
- * file that is being fetched.
- * @param description SHA-256 of `content.json`.
- */
-export function contentDirectory(digest: string, description: string): string {
-  return `content/${digest}/${description}`;
-}
+/** Names of the files of a release in its directory; packs have a `packName`. */
+export const contentNames = {
+  manifest: 'release.json',
+  signature: 'release.json.sig',
+  content: 'content.json',
+  packages: 'packages.json',
+  overlays: 'overlays.json',
+  index: 'blocks.index',
+  blocks: 'blocks',
+} as const;
 
-/** Name of the block store in that directory. */
-export const blocksName = 'blocks';
+/**
+ * Returns the directory of a release, relative to the root of the repository. Its name includes the
+ * digest of the description, so that publishing a release again never changes a file that is being
+ * fetched.
+ */
+export function contentDirectory({ digest, content }: Pick<CatalogEntry, 'digest' | 'content'>): string {
+  return `content/${digest}/${content.sha256}`;
+}
 
 /** Returns the name of the pack from an older release in that directory. */
 export function packName(from: string): string {

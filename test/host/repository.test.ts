@@ -7,11 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../src/base/errors.ts';
 import { run } from '../../src/base/process.ts';
 import { silent } from '../../src/base/progress.ts';
+import { type CatalogEntry, contentDirectory } from '../../src/repository/catalog.ts';
 import { readOffer } from '../../src/repository/client/offer.ts';
 import { bundleRelease } from '../../src/repository/publisher/bundle.ts';
 import { readPublished } from '../../src/repository/publisher/published.ts';
+import { writeCatalog } from '../../src/repository/publisher/write-catalog.ts';
 import { initKeys, rotateKeys } from '../../src/repository/root-metadata.ts';
-import { readPublishingKeys, signMetadata, type Target } from '../../src/repository/signed-metadata.ts';
+import { readPublishingKeys } from '../../src/repository/signed-metadata.ts';
 import { httpSource } from '../../src/repository/source/http.ts';
 import { openSource } from '../../src/repository/source/open.ts';
 import { type FakeRelease, serve, type WebServer, Workshop } from '../support/repository.ts';
@@ -204,7 +206,9 @@ test('an interrupted transfer resumes behind the last complete frame, in the sam
     const fetched = await shop.fetch(source());
     assert.equal(cuts, 2);
     await assertSame(fetched.release.directory, second);
-    const starts = web.requests.filter((each) => each.includes('/blocks')).map((each) => each.split('=')[1]);
+    const starts = web.requests
+      .filter((each) => each.includes('/blocks bytes'))
+      .map((each) => each.split('=')[1]);
     assert(
       starts.slice(1).every((each) => !each?.startsWith('0-')),
       starts.join(' '),
@@ -229,20 +233,23 @@ test('an interrupted transfer resumes behind the last complete frame, in the sam
   });
 });
 
-/** Signs arbitrary targets, as a publisher by mistake, or an attacker with the online keys. */
-async function publishTargets(
-  change: (targets: readonly Target[]) => readonly Target[],
+/** Signs an arbitrary catalog, as a publisher by mistake, or an attacker with the online keys. */
+async function publishCatalog(
+  change: (releases: readonly CatalogEntry[]) => CatalogEntry[] = (releases) => [...releases],
   now = new Date(),
 ): Promise<void> {
-  const { targets, version } = await readPublished(shop.repository);
-  const changed = change(targets);
-  for (const { path, bytes } of changed) {
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const name = path.replace(/([^/]*)$/, `${sha256}.$1`);
-    await writeFile(join(shop.repository, 'targets', name), bytes);
-  }
-  for (const { name, bytes } of signMetadata(changed, await readPublishingKeys(shop.keys), version, now))
-    await writeFile(join(shop.repository, 'metadata', name), bytes);
+  const { releases, version } = await readPublished(shop.repository);
+  const publishing = await readPublishingKeys(shop.keys);
+  await writeCatalog(shop.repository, change(releases), {
+    ...{ keys: shop.keys, publishing, lastVersion: version, now },
+  });
+}
+
+/** Returns the directory of a published release. */
+async function placeOf(release: FakeRelease): Promise<string> {
+  const content = join(shop.repository, 'content', await digestOf(release));
+  const [directory = ''] = await readdir(content);
+  return join(content, directory);
 }
 
 async function metadataFile(pattern: RegExp): Promise<string> {
@@ -278,7 +285,7 @@ const badRepositories: readonly {
   {
     name: 'whose metadata has expired',
     code: 'repository.expired',
-    spoil: () => publishTargets((targets) => targets, new Date('2025-01-01')),
+    spoil: () => publishCatalog(undefined, new Date('2025-01-01')),
   },
   {
     name: 'signed by another publisher',
@@ -306,7 +313,7 @@ const badRepositories: readonly {
     name: 'that was rolled back',
     code: 'repository.rollback',
     spoil: async () => {
-      await publishTargets((targets) => targets);
+      await publishCatalog();
       await shop.fetch(source(), [first]);
       await rm(shop.repository, { recursive: true });
       await cp(intact, shop.repository, { recursive: true });
@@ -315,52 +322,40 @@ const badRepositories: readonly {
   {
     name: 'with the metadata of another role',
     code: 'repository.tampered',
-    spoil: async () => cp(await metadataFile(/snapshot/), await metadataFile(/targets/)),
+    spoil: async () => cp(await metadataFile(/targets/), await metadataFile(/snapshot/)),
   },
   {
-    name: 'with swapped targets',
-    code: 'repository.mixed',
-    spoil: async () => {
-      const [one, other] = [await digestOf(first), await digestOf(second)];
-      await publishTargets((targets) =>
-        targets.map((target) => {
-          const twin = targets.find(({ path }) => path === target.path.replace(other, one));
-          return target.path.startsWith(other) && twin ? { ...twin, path: target.path } : target;
-        }),
-      );
-    },
-  },
-  {
-    name: 'with a changed target',
+    name: 'that lists a release with the files of another',
     code: 'repository.tampered',
     spoil: async () => {
-      const directory = join(shop.repository, 'targets', await digestOf(second));
-      const name = (await readdir(directory)).find((each) => each.endsWith('release.json'));
-      await flip(join(directory, name ?? ''));
+      const { releases } = await readPublished(shop.repository);
+      const [one, other] = releases as [CatalogEntry, CatalogEntry];
+      const mixed = { ...other, content: one.content };
+      await cp(join(shop.repository, contentDirectory(one)), join(shop.repository, contentDirectory(mixed)), {
+        recursive: true,
+      });
+      await publishCatalog(() => [one, mixed]);
     },
   },
+  ...(['release.json', 'content.json', 'packages.json'] as const).map((file) => ({
+    name: `with a changed ${file}`,
+    code: 'repository.tampered',
+    spoil: async () => flip(join(await placeOf(second), file)),
+  })),
   {
-    name: 'with a missing target',
+    name: 'with a missing release',
     code: 'repository.missing',
-    spoil: async () => rm(join(shop.repository, 'targets', await digestOf(second)), { recursive: true }),
+    spoil: async () => rm(await placeOf(second), { recursive: true }),
   },
   {
     name: 'with a changed block',
     code: 'repository.tampered',
-    spoil: async () => {
-      const content = join(shop.repository, 'content', await digestOf(second));
-      const [directory = ''] = await readdir(content);
-      await flip(join(content, directory, 'blocks'));
-    },
+    spoil: async () => flip(join(await placeOf(second), 'blocks')),
   },
   {
     name: 'with a truncated block store',
     code: 'repository.cut',
-    spoil: async () => {
-      const content = join(shop.repository, 'content', await digestOf(second));
-      const [directory = ''] = await readdir(content);
-      await truncate(join(content, directory, 'blocks'), 1000);
-    },
+    spoil: async () => truncate(join(await placeOf(second), 'blocks'), 1000),
   },
   {
     name: 'with malformed metadata',
@@ -416,14 +411,7 @@ const badRepositories: readonly {
   {
     name: 'with a release that the release key did not sign',
     code: 'release.signature',
-    spoil: async () => {
-      const other = await digestOf(second);
-      await publishTargets((targets) =>
-        targets.map((target) =>
-          target.path === `${other}/release.json.sig` ? { ...target, bytes: Buffer.alloc(384, 7) } : target,
-        ),
-      );
-    },
+    spoil: async () => writeFile(join(await placeOf(second), 'release.json.sig'), Buffer.alloc(384, 7)),
   },
   {
     name: 'with a release of an older epoch',

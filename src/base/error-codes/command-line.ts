@@ -34,6 +34,10 @@ export const commandLineCodes = {
     when: 'The nonce is not 16 to 64 bytes in hexadecimal digits.',
     remedy: 'Generate one with `openssl rand -hex 32`.',
   },
+  'usage.keep': {
+    when: '`holdfast release prune` was run without the number of releases to keep.',
+    remedy: 'Give it with `--keep`.',
+  },
   'usage.number': {
     when: 'A value is not a whole number of zero or more.',
     remedy: 'Write digits only, such as `4`.',
@@ -43,7 +47,7 @@ export const commandLineCodes = {
     remedy: 'Name the bundle with `--out`.',
   },
   'usage.repository': {
-    when: '`holdfast release publish` was run without a repository.',
+    when: '`holdfast release publish` or `release prune` was run without a repository.',
     remedy: 'Name its directory with `--repository`.',
   },
   'usage.secret': {

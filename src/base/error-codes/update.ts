@@ -38,9 +38,17 @@ export const updateCodes = {
     when: 'The file is not a bundle, or is incomplete.',
     remedy: 'Name a file that `holdfast release bundle` wrote, and check that it was copied completely.',
   },
+  'repository.clock': {
+    when: 'The clock of this host is before the time at which the metadata was signed or the release built.',
+    remedy: 'Set the clock. Until then, expired metadata cannot be detected.',
+  },
   'repository.cut': {
     when: 'The connection to the repository was interrupted too many times.',
     remedy: 'Run the command again; it resumes with the data received so far.',
+  },
+  'repository.denied': {
+    when: 'The server does not permit access (HTTP status 401 or 403).',
+    remedy: 'Check the address, and the user and password in it: `https://USER:PASSWORD@HOST/`.',
   },
   'repository.downgrade': {
     when: 'The repository has a newer release than the one to be published.',
@@ -91,9 +99,19 @@ export const updateCodes = {
     when: 'The web server does not answer HTTP range requests.',
     remedy: 'Enable range requests on the web server; updates are then much smaller.',
   },
+  'repository.page': {
+    when: 'The server answered with a web page instead of a file.',
+    remedy:
+      'Check the address, and that no login page of the network is in between. The server must answer 404 for a missing file.',
+  },
+  'repository.proxy': {
+    when: 'A proxy on the way demands a user and password (HTTP status 407).',
+    remedy: 'Connect without the proxy, or use a bundle.',
+  },
   'repository.rollback': {
     when: 'The repository offers older metadata than this host has seen.',
-    remedy: 'Do not use it; report this to the publisher. A third party may be replaying old metadata.',
+    remedy:
+      'Try again later, as a cache may be stale. If it remains, do not use the repository, and report this to the publisher: a third party may be replaying old metadata.',
   },
   'repository.signature': {
     when: 'The repository is not signed by a publisher that this host trusts.',

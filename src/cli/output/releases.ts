@@ -55,6 +55,15 @@ export const releasePublishOutput = z.strictObject({
   ),
 });
 
+export const releasePruneOutput = z.strictObject({
+  withdrawn: z
+    .array(z.strictObject({ digest: digestField.describe('Digest of the manifest'), version: versionField }))
+    .describe('Releases that are no longer offered'),
+  kept: z.int().nonnegative().describe('Number of offered releases'),
+  freed: bytesField.describe('Bytes of removed files'),
+  pending: bytesField.describe('Bytes that a later run removes, after the grace period'),
+});
+
 export const releaseBundleOutput = z.strictObject({
   bundle: z.string().describe('Path of the bundle'),
   digest: digestField.describe('Digest of the manifest'),

@@ -33,7 +33,7 @@ const rejections: readonly Rejection[] = [
     code: 'repository.rollback',
     pattern: /is less than current version|Missing file .* in new snapshot/,
     what: (source) => `${source} offers older metadata than before`,
-    next: publisher,
+    next: `retry later, as a cache on the way may be stale; if the error remains, ${publisher}`,
   },
   {
     code: 'repository.mixed',

@@ -1,11 +1,11 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorCode } from '../../base/error-codes.ts';
-import { describe, isFailure } from '../../base/errors.ts';
+import { describe, failure, isFailure } from '../../base/errors.ts';
 import { exists, makeDirectory, makePrivateDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Progress } from '../../base/progress.ts';
-import { type Bytes, MiB } from '../../base/size.ts';
+import { type Bytes, formatSize, KiB, MiB } from '../../base/size.ts';
 import { requireSpace } from '../../base/space.ts';
 import { decodeBlockIndex } from '../../delta/block-index.ts';
 import { countBlocks } from '../../delta/content.ts';
@@ -13,7 +13,8 @@ import { RowReader } from '../../delta/row-reader.ts';
 import { checkEpoch } from '../../release/epoch.ts';
 import { type SmallFile, smallFiles } from '../../release/small-files.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../../release/verify.ts';
-import { contentFiles, targetPaths } from '../catalog.ts';
+import { blockSize } from '../../verity/geometry.ts';
+import { contentFiles, contentNames, sizeOfFrames } from '../catalog.ts';
 import type { RepositorySource } from '../source/source.ts';
 import { FrameDirectory } from './frames.ts';
 import type { Offer, RepositoryTrust } from './offer.ts';
@@ -77,6 +78,7 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
     }
   }
   const files = contentFiles(offer.manifest);
+  requirePlausibleStore(request.source.name, offer, countBlocks(files) * blockSize);
   const size = files.reduce((sum, file) => sum + file.size, 0);
   await makeDirectory(home, 0o700);
   await requireSpace(home, (2 * size + 16 * MiB) as Bytes, 'the new release');
@@ -95,6 +97,19 @@ export async function fetchRelease(request: FetchRequest): Promise<Fetched> {
   return { release, ...outcome };
 }
 
+/**
+ * Rejects a block store that is larger than its uncompressed content: it would only fill the disk.
+ * @throws HoldfastError `repository.malformed`.
+ */
+function requirePlausibleStore(source: string, { content: { blocks } }: Offer, size: number): void {
+  const stored = sizeOfFrames(blocks);
+  if (stored <= size + blocks.length * KiB) return; // zstd adds far less than 1 KiB to what it cannot compress
+  throw failure('repository.malformed', `cannot use the block store of ${source}`, {
+    why: `it has ${formatSize(stored)}, the release only ${formatSize(size)}`,
+    next: 'report this to the publisher of the repository',
+  });
+}
+
 /** Removes the remains of other releases, as only one release is fetched at a time. */
 async function removeOthers(directory: string, digest: string): Promise<void> {
   for (const name of await readdir(directory))
@@ -102,9 +117,9 @@ async function removeOthers(directory: string, digest: string): Promise<void> {
       await rm(join(directory, name), { recursive: true, force: true });
 }
 
-async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: string): Promise<void> {
+async function fetchSmallFiles({ manifest, read }: Offer, home: string): Promise<void> {
   for (const part of Object.keys(smallFiles) as SmallFile[])
-    await writeFileAtomic(join(home, manifest[part].name), await metadata.target(targetPaths(digest)[part]));
+    await writeFileAtomic(join(home, manifest[part].name), await read(contentNames[part], manifest[part]));
 }
 
 /**
@@ -113,7 +128,7 @@ async function fetchSmallFiles({ metadata, digest, manifest }: Offer, home: stri
  */
 async function fetchContent(request: FetchRequest, home: string): Promise<Omit<Fetched, 'release'>> {
   const { source, offer, progress, signal } = request;
-  const { digest, manifest, metadata } = offer;
+  const { manifest, content } = offer;
   const old = await request.old(join(home, 'old'));
   checkEpoch(manifest, Math.max(0, ...old.map((release) => release.manifest.epoch)), 'host');
   const row = await RowReader.open(old.flatMap(({ parts }) => parts));
@@ -123,7 +138,7 @@ async function fetchContent(request: FetchRequest, home: string): Promise<Omit<F
       ...{ source, offer, old, row, files, home, progress, signal },
       frames: await FrameDirectory.open(join(home, 'frames')),
       index: async () =>
-        decodeBlockIndex(await metadata.target(targetPaths(digest).index), countBlocks(files)),
+        decodeBlockIndex(await offer.read(contentNames.index, content.index), countBlocks(files)),
       received: 0,
     };
     const detours: string[] = [];
@@ -153,6 +168,8 @@ const avoidable: readonly ErrorCode[] = [
   'delta.pack',
   'delta.index',
   'delta.mismatch',
+  'repository.denied',
   'repository.missing',
   'repository.no-ranges',
+  'repository.page',
 ];

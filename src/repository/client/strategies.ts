@@ -18,7 +18,7 @@ import { orderBlocks } from '../../delta/store-order.ts';
 import type { Sha256 } from '../../release/manifest.ts';
 import { formatImage } from '../../verity/format.ts';
 import { blockSize } from '../../verity/geometry.ts';
-import { blocksName, packName, slotsPerFrame } from '../catalog.ts';
+import { contentNames, packName, sizeOfFrames, slotsPerFrame } from '../catalog.ts';
 import { addRelease } from '../release-row.ts';
 import type { RepositorySource } from '../source/source.ts';
 import { type FrameDirectory, type FrameFile, fetchFrames } from './frames.ts';
@@ -65,7 +65,10 @@ export const strategies: readonly StrategyDescription[] = [
     strategy: 'pack',
     obstacleTo: (between) => {
       if (between.old.length === 0) return 'this host has no older release';
-      return packFor(between) ? undefined : 'none was published for a release that this host has';
+      const found = packFor(between);
+      if (!found) return 'none was published for a release that this host has';
+      const isUseless = sizeOfFrames(found.pack.frames) > sizeOfFrames(between.offer.content.blocks);
+      return isUseless ? 'it is larger than the whole release' : undefined;
     },
     fetch: fetchPack,
   },
@@ -98,7 +101,7 @@ export function likelyFetch(offer: Offer, known: readonly Sha256[]): LikelyFetch
   const { strategy = 'full' } = strategies.find(({ obstacleTo }) => obstacleTo(between) === undefined) ?? {};
   if (strategy === 'ranges') return { strategy, bytes: undefined };
   const frames = strategy === 'pack' ? packFor(between)?.pack.frames : offer.content.blocks;
-  return { strategy, bytes: frames?.reduce((sum, { size }) => sum + size, 0) };
+  return { strategy, bytes: frames && sizeOfFrames(frames) };
 }
 
 function packFor<Old extends Pick<OldRelease, 'digest'>>({
@@ -180,7 +183,7 @@ async function fetchBlocks(work: FetchWork, whole: boolean): Promise<void> {
     ? [{ firstBlock: 0, blocks: index.classes.length, from: undefined }]
     : planRuns(index, await progress.step('Comparing with stored releases', () => knownBlocks(work)));
   const wanted = framesNeeded(runs, order);
-  const file = { path: `${offer.directory}/${blocksName}`, frames: offer.content.blocks };
+  const file = { path: `${offer.directory}/${contentNames.blocks}`, frames: offer.content.blocks };
   const title = whole ? 'Fetching the whole release' : 'Fetching what changed';
   try {
     await download(work, title, file, wanted, false);

@@ -1,5 +1,5 @@
 import { chmod, mkdtemp, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { failure } from '../../base/errors.ts';
 import { exists, makeDirectory, readBounded, syncDirectory, writeFileAtomic } from '../../base/files.ts';
 import { withLock } from '../../base/lock.ts';
@@ -7,32 +7,27 @@ import type { Progress } from '../../base/progress.ts';
 import { MiB } from '../../base/size.ts';
 import { type BlockIndex, encodeBlockIndex, prefixesOf } from '../../delta/block-index.ts';
 import type { RowReader } from '../../delta/row-reader.ts';
+import { sha256 } from '../../release/manifest.ts';
 import { readRelease, type SignedRelease, verifyFiles } from '../../release/verify.ts';
 import {
-  blocksName,
-  type Catalog,
+  type CatalogEntry,
   type ContentDescription,
-  catalogPath,
   contentDirectory,
   contentFiles,
+  contentNames,
   copiedFiles,
+  type FileDescription,
   packName,
-  targetPaths,
+  sizeOfFrames,
 } from '../catalog.ts';
 import { compareVersions } from '../compare.ts';
 import { digestRow, openReleaseRow } from '../release-row.ts';
-import { rootVersions } from '../root-metadata.ts';
-import {
-  readPublishingKeys,
-  sha256Of,
-  signMetadata,
-  type Target,
-  targetFilePath,
-} from '../signed-metadata.ts';
+import { readPublishingKeys, sha256Of } from '../signed-metadata.ts';
 import { classedReleases, classify, writeBlockStore } from './block-store.ts';
 import { writePack } from './pack.ts';
-import { type Published, readPublished } from './published.ts';
+import { hostPrefixes, readPublished } from './published.ts';
 import { type Restored, restoreRelease } from './restore.ts';
+import { writeCatalog } from './write-catalog.ts';
 
 /** Limit for the small files of a release, which hosts hold in memory. */
 const smallFileLimit = 64 * MiB;
@@ -70,14 +65,14 @@ export interface Publication {
  */
 export async function publishRelease(request: PublishRequest): Promise<Publication> {
   const { repository, certificate, progress, signal } = request;
-  const keys = await readPublishingKeys(request.keys);
+  const publishing = await readPublishingKeys(request.keys);
   const release = await readRelease(request.release, certificate);
   const older = await Promise.all(request.from.map((directory) => readRelease(directory, certificate)));
   await verifyFiles(release, certificate, progress, signal);
   await makeDirectory(repository);
   return withLock(join(repository, '.lock'), 'release publish', async () => {
     const published = await readPublished(repository);
-    const others = published.catalog.releases.filter(({ digest }) => digest !== release.digest);
+    const others = published.releases.filter(({ digest }) => digest !== release.digest);
     const newest = others.at(-1);
     if (newest && compareVersions(release.manifest.version, newest.version) < 0) {
       throw failure('repository.downgrade', 'cannot publish: the repository has a newer release', {
@@ -85,44 +80,30 @@ export async function publishRelease(request: PublishRequest): Promise<Publicati
         next: 'build a newer release, or publish to another repository',
       });
     }
-    const content = await offerContent(request, release, older, published);
-    const releases = [...others, { digest: release.digest, version: release.manifest.version }];
-    const targets = [...content.targets, jsonTarget(catalogPath, { format: 1, releases } satisfies Catalog)];
-    for (const { path, bytes } of targets) {
-      const file = join(repository, 'targets', targetFilePath(path, sha256Of(bytes)));
-      await makeDirectory(dirname(file));
-      await writeFileAtomic(file, bytes);
-    }
-    const unchanged = published.targets.filter(({ path }) => !targets.some((each) => each.path === path));
-    await makeDirectory(join(repository, 'metadata'));
-    for (const { version, path } of await rootVersions(request.keys))
-      await writeFileAtomic(
-        join(repository, 'metadata', `${version}.root.json`),
-        await readBounded(path, MiB),
-      );
-    for (const { name, bytes } of signMetadata([...unchanged, ...targets], keys, published.version))
-      await writeFileAtomic(join(repository, 'metadata', name), bytes);
-    const { blocks, packs } = content.description;
-    const sizeOf = (frames: readonly { size: number }[]) => frames.reduce((sum, { size }) => sum + size, 0);
+    const { description, content } = await offerContent(request, release, older, others);
+    const entry = { digest: release.digest, version: release.manifest.version, content };
+    await writeCatalog(repository, [...others, entry], {
+      ...{ keys: request.keys, publishing, lastVersion: published.version },
+    });
     return {
       digest: release.digest,
       version: release.manifest.version,
-      blocks: sizeOf(blocks),
-      packs: packs.map(({ from, frames }) => ({ from, size: sizeOf(frames) })),
+      blocks: sizeOfFrames(description.blocks),
+      packs: description.packs.map(({ from, frames }) => ({ from, size: sizeOfFrames(frames) })),
     };
   });
 }
 
 /**
- * Creates the files outside `targets/` in a temporary directory next to their own, and lists the
- * targets of the release.
+ * Creates the directory of a release, in a temporary directory next to its own.
+ * @param others the other releases of the repository.
  */
 async function offerContent(
   { repository, progress, signal }: PublishRequest,
   release: SignedRelease,
   older: readonly SignedRelease[],
-  published: Published,
-): Promise<{ description: ContentDescription; targets: Target[] }> {
+  others: readonly CatalogEntry[],
+): Promise<{ description: ContentDescription; content: FileDescription }> {
   const { digest, manifest, directory } = release;
   const places = join(repository, 'content', digest);
   await makeDirectory(places);
@@ -131,10 +112,11 @@ async function offerContent(
   const row = await openReleaseRow(directory, contentFiles(manifest));
   try {
     const prefixes = prefixesOf(await digestRow(row));
-    const known = published.hostPrefixes(classedReleases, digest);
+    const newestFirst = others.slice(-classedReleases).reverse();
+    const known = await Promise.all(newestFirst.map((each) => hostPrefixes(repository, each)));
     const index = { classes: classify(prefixes, known), prefixes };
     const blocks = await progress.step('Compressing the release', (step) =>
-      writeBlockStore(join(draft, blocksName), row, index, known.length, step, signal),
+      writeBlockStore(join(draft, contentNames.blocks), row, index, known.length, step, signal),
     );
     const packs: ContentDescription['packs'] = [];
     const makePack = async (from: Restored) => {
@@ -144,35 +126,41 @@ async function offerContent(
       packs.push({ from: from.digest, frames });
     };
     for (const from of older) await makePack(from);
-    const others = published.catalog.releases.filter((each) => each.digest !== digest);
     for (const each of others.slice(-packedReleases)) {
       if (packs.some(({ from }) => from === each.digest)) continue;
       const restored = join(scratch, each.digest);
-      await makePack(await restoreRelease(repository, published, each.digest, restored));
+      await makePack(await restoreRelease(repository, each, restored));
       await rm(restored, { recursive: true });
     }
-    const description: ContentDescription = { format: 1, blocks, packs };
-    const described = jsonTarget(targetPaths(digest).content, description);
-    const place = join(repository, contentDirectory(digest, sha256Of(described.bytes)));
+    const encoded = encodeBlockIndex(index);
+    const description: ContentDescription = { format: 2, index: describeFile(encoded), blocks, packs };
+    const described = Buffer.from(`${JSON.stringify(description)}\n`);
+    const small = (name: string) => readBounded(join(directory, name), smallFileLimit);
+    const files = {
+      manifest: release.signed.manifest,
+      signature: release.signed.signature,
+      content: described,
+      packages: await small(manifest.packages.name),
+      overlays: await small(manifest.overlays.name),
+      index: encoded,
+    };
+    for (const name of Object.keys(files) as (keyof typeof files)[])
+      await writeFileAtomic(join(draft, contentNames[name]), files[name]);
+    const content = describeFile(described);
+    const place = join(repository, contentDirectory({ digest, content }));
     await chmod(draft, 0o755); // the web server runs as another user
     await syncDirectory(draft);
     if (!(await exists(place))) await rename(draft, place);
     await syncDirectory(places);
-    const paths = targetPaths(digest);
-    const small = (name: string) => readBounded(join(directory, name), smallFileLimit);
-    const targets: Target[] = [
-      { path: paths.manifest, bytes: release.signed.manifest },
-      { path: paths.signature, bytes: release.signed.signature },
-      { path: paths.packages, bytes: await small(manifest.packages.name) },
-      { path: paths.overlays, bytes: await small(manifest.overlays.name) },
-      { path: paths.index, bytes: encodeBlockIndex(index) },
-      described,
-    ];
-    return { description, targets };
+    return { description, content };
   } finally {
     await row.close();
     for (const each of [draft, scratch]) await rm(each, { recursive: true, force: true });
   }
+}
+
+function describeFile(bytes: Buffer): FileDescription {
+  return { size: bytes.length, sha256: sha256.parse(sha256Of(bytes)) };
 }
 
 async function packFrom(
@@ -191,8 +179,4 @@ async function packFrom(
   } finally {
     await old.row.close();
   }
-}
-
-function jsonTarget(path: string, value: object): Target {
-  return { path, bytes: Buffer.from(`${JSON.stringify(value)}\n`) };
 }

@@ -5,72 +5,76 @@ import { readBounded } from '../../base/files.ts';
 import { MiB } from '../../base/size.ts';
 import { decodeBlockIndex, prefixSize } from '../../delta/block-index.ts';
 import { countBlocks } from '../../delta/content.ts';
-import { releaseManifest } from '../../release/manifest.ts';
+import { type ReleaseManifest, releaseManifest } from '../../release/manifest.ts';
 import {
   type Catalog,
+  type CatalogEntry,
   catalog,
   catalogPath,
+  contentDirectory,
   contentFiles,
+  contentNames,
   copiedFiles,
   parseSigned,
-  targetPaths,
 } from '../catalog.ts';
-import { type Target, targetFilePath } from '../signed-metadata.ts';
-import { sourceErrors } from '../source/errors.ts';
+import { targetFilePath } from '../signed-metadata.ts';
 
-/**
- * The published content of a repository, read by its publisher. These are the publisher's own
- * files, so nothing is verified.
- */
+/** The published content of a repository. */
 export interface Published {
   /** Version of the newest metadata; 0 if nothing was published. */
   readonly version: number;
-  readonly catalog: Catalog;
-  readonly targets: readonly Target[];
-  /** Returns the bytes of a target. @throws HoldfastError `repository.missing`. */
-  target(path: string): Buffer;
-  /**
-   * Returns the prefixes of the content that hosts store of the newest `count` releases, except
-   * one; the newest first.
-   */
-  hostPrefixes(count: number, except: string): Buffer[];
+  readonly releases: Catalog['releases'];
 }
 
 const fileLimit = 64 * MiB;
 
 /**
- * Reads a repository.
+ * Reads what a repository offers, for its publisher. These are the publisher's own files, so nothing
+ * is verified.
  * @throws HoldfastError `repository.malformed`; Node's system errors when a listed file is missing.
  */
 export async function readPublished(repository: string): Promise<Published> {
   const version = await newestVersion(repository);
-  const targets = version === 0 ? [] : await readTargets(repository, version);
-  const bytesOf = (path: string) => targets.find((target) => target.path === path)?.bytes;
-  const listed = bytesOf(catalogPath);
-  const releases = listed ? parseSigned(catalog, listed, catalogPath) : { format: 1 as const, releases: [] };
+  if (version === 0) return { version, releases: [] };
+  const path = await publishedCatalogPath(repository, version);
   return {
     version,
-    catalog: releases,
-    targets,
-    target: (path) => {
-      const bytes = bytesOf(path);
-      if (bytes) return bytes;
-      throw sourceErrors.missing(repository, path);
-    },
-    hostPrefixes: (count, except) =>
-      releases.releases
-        .filter(({ digest }) => digest !== except)
-        .slice(-count)
-        .reverse()
-        .flatMap(({ digest }) => {
-          const paths = targetPaths(digest);
-          const [manifest, index] = [bytesOf(paths.manifest), bytesOf(paths.index)];
-          if (!manifest || !index) return [];
-          const release = parseSigned(releaseManifest, manifest, paths.manifest);
-          const { prefixes } = decodeBlockIndex(index, countBlocks(contentFiles(release)));
-          return [prefixes.subarray(0, countBlocks(copiedFiles(release)) * prefixSize)];
-        }),
+    releases: parseSigned(catalog, await readBounded(path, fileLimit), catalogPath).releases,
   };
+}
+
+/** Returns the path of the catalog that a version of the metadata names. Throws as `readPublished`. */
+export async function publishedCatalogPath(repository: string, version: number): Promise<string> {
+  const bytes = await readBounded(join(repository, 'metadata', `${version}.targets.json`), fileLimit);
+  const { signed } = Metadata.fromJSON(MetadataKind.Targets, JSON.parse(bytes.toString()));
+  const { sha256 = '' } = signed.targets[catalogPath]?.hashes ?? {};
+  return join(repository, 'targets', targetFilePath(catalogPath, sha256));
+}
+
+/** Reads a small file of a published release. Throws as `readPublished`. */
+export function readPublishedFile(
+  repository: string,
+  entry: CatalogEntry,
+  name: keyof typeof contentNames,
+): Promise<Buffer> {
+  return readBounded(join(repository, contentDirectory(entry), contentNames[name]), fileLimit);
+}
+
+/** Reads the manifest of a published release. Throws as `readPublished`. */
+export async function readPublishedManifest(
+  repository: string,
+  entry: CatalogEntry,
+): Promise<ReleaseManifest> {
+  const bytes = await readPublishedFile(repository, entry, 'manifest');
+  return parseSigned(releaseManifest, bytes, contentNames.manifest);
+}
+
+/** Returns the prefixes of the content that hosts store of a release. Throws as `readPublished`. */
+export async function hostPrefixes(repository: string, entry: CatalogEntry): Promise<Buffer> {
+  const manifest = await readPublishedManifest(repository, entry);
+  const index = await readPublishedFile(repository, entry, 'index');
+  const { prefixes } = decodeBlockIndex(index, countBlocks(contentFiles(manifest)));
+  return prefixes.subarray(0, countBlocks(copiedFiles(manifest)) * prefixSize);
 }
 
 async function newestVersion(repository: string): Promise<number> {
@@ -81,14 +85,4 @@ async function newestVersion(repository: string): Promise<number> {
     if (isSystemError(error, 'ENOENT')) return 0;
     throw error;
   }
-}
-
-async function readTargets(repository: string, version: number): Promise<Target[]> {
-  const bytes = await readBounded(join(repository, 'metadata', `${version}.targets.json`), fileLimit);
-  const { signed } = Metadata.fromJSON(MetadataKind.Targets, JSON.parse(bytes.toString()));
-  const read = Object.values(signed.targets).map(async ({ path, hashes }) => {
-    const file = join(repository, 'targets', targetFilePath(path, hashes.sha256 ?? ''));
-    return { path, bytes: await readBounded(file, fileLimit) };
-  });
-  return Promise.all(read);
 }

@@ -8,19 +8,18 @@ import { decompressFrame } from '../../delta/frame-codec.ts';
 import { blocksOfSlots, placeFrame } from '../../delta/rebuild.ts';
 import { RowWriter } from '../../delta/row-writer.ts';
 import { orderBlocks } from '../../delta/store-order.ts';
-import { type ReleaseManifest, releaseManifest, type Sha256 } from '../../release/manifest.ts';
+import type { ReleaseManifest, Sha256 } from '../../release/manifest.ts';
 import { blockSize } from '../../verity/geometry.ts';
 import {
-  blocksName,
+  type CatalogEntry,
   contentDescription,
   contentDirectory,
   contentFiles,
+  contentNames,
   parseSigned,
   slotsPerFrame,
-  targetPaths,
 } from '../catalog.ts';
-import { sha256Of } from '../signed-metadata.ts';
-import type { Published } from './published.ts';
+import { readPublishedFile, readPublishedManifest } from './published.ts';
 
 /** A release whose large files are in a directory. */
 export interface Restored {
@@ -39,23 +38,18 @@ export interface Restored {
  */
 export async function restoreRelease(
   repository: string,
-  published: Published,
-  digest: Sha256,
+  entry: CatalogEntry,
   directory: string,
 ): Promise<Restored> {
-  const paths = targetPaths(digest);
-  const [manifestBytes, contentBytes] = [published.target(paths.manifest), published.target(paths.content)];
-  const manifest = parseSigned(releaseManifest, manifestBytes, paths.manifest);
-  const content = parseSigned(contentDescription, contentBytes, paths.content);
+  const manifest = await readPublishedManifest(repository, entry);
+  const description = await readPublishedFile(repository, entry, 'content');
+  const content = parseSigned(contentDescription, description, contentNames.content);
   const files = contentFiles(manifest);
-  const index = decodeBlockIndex(published.target(paths.index), countBlocks(files));
+  const index = decodeBlockIndex(await readPublishedFile(repository, entry, 'index'), countBlocks(files));
   const order = orderBlocks(index, slotsPerFrame);
   const repeated = blocksOfSlots(order);
   await makeDirectory(directory);
-  const store = await open(
-    join(repository, contentDirectory(digest, sha256Of(contentBytes)), blocksName),
-    'r',
-  );
+  const store = await open(join(repository, contentDirectory(entry), contentNames.blocks), 'r');
   try {
     const target = await RowWriter.create(directory, files);
     try {
@@ -72,5 +66,5 @@ export async function restoreRelease(
   } finally {
     await store.close();
   }
-  return { digest, manifest, directory };
+  return { digest: entry.digest, manifest, directory };
 }
