@@ -38,7 +38,7 @@ const rejections: readonly Rejection[] = [
   {
     code: 'repository.mixed',
     pattern:
-      /does not match snapshot version|Snapshot version doesn't match|Expected version|Missing .* in snapshot|[Ee]xpected '.*', got/,
+      /does not match snapshot version|Snapshot version doesn't match|Expected version|Missing .* in snapshot|[Ee]xpected '\w+', got (?:root|targets|snapshot|timestamp)$/m,
     what: (source) => `${source} mixes metadata of different publications`,
     next: 'retry in a minute, as a publication may be in progress; if the error remains, report it to the publisher',
   },
