@@ -128,6 +128,9 @@ test('releases and repositories', async () => {
   const preview = await holdfast(0, 'update', 'apply', '--dry-run', '--from', shop.repository);
   assert.deepEqual([preview?.runningVersion, preview?.version], ['13.1', '13.2']);
   await holdfast(0, 'update', 'stage', '--dry-run', '--from', newer.directory);
+  const pruned = await holdfast(0, 'release', 'prune', '--repository', shop.repository, '--keep', '1');
+  assert.equal(pruned?.kept, 1);
+  await holdfast(2, 'release', 'prune', '--repository', shop.repository, '--keep', '0');
 });
 
 test('the host', async () => {
