@@ -49,7 +49,12 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
   await cp(packed, plain, { recursive: true });
   const files = await readdir(plain, { recursive: true });
   for (const name of files.filter((each) => /\/from-[^/]*$/.test(each))) await rm(join(plain, name));
-  const trust = { certificate, firstRoot: trustedRootPath(keys), metadata: join(directory, 'metadata') };
+  const trust = {
+    certificate,
+    firstRoot: trustedRootPath(keys),
+    metadata: join(directory, 'metadata'),
+    knownTime: 0,
+  };
   const fetched = (repository: string) => update(repository, older, trust, join(directory, 'host'));
   // without a pack, as for updates from the fifth newest or older releases, or from an unpublished one
   const anyToAny = once(() => fetched(plain));

@@ -41,7 +41,7 @@ export async function withCandidate<T>(
   }
   const source = await openSource(from);
   try {
-    const trust = hostTrust(home);
+    const trust = await hostTrust(home);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
     const { digest, manifest } = offer;
     const fetch = likelyFetch(offer, await storedDigests(home));

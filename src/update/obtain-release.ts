@@ -26,7 +26,7 @@ export async function withRelease<T>(
   if (await exists(join(from, 'release.json'))) return work(importFrom(from), undefined);
   const source = await openSource(from);
   try {
-    const trust = hostTrust(home);
+    const trust = await hostTrust(home);
     const offer = await progress.step('Asking the repository', () => readOffer(source, trust, signal));
     const directory = join(home.cache, 'fetched');
     return await withFetching(directory, async () => {

@@ -180,7 +180,7 @@ test('connects to a server that needs a second to answer, when its other address
   }
 });
 
-test('names a clock before the time at which the repository was signed', async () => {
+test('names a clock before the time at which the repository was signed or a release built', async () => {
   const intact = join(shop.directory, 'intact');
   await cp(shop.repository, intact, { recursive: true });
   const { releases, version } = await readPublished(shop.repository);
@@ -188,6 +188,11 @@ test('names a clock before the time at which the repository was signed', async (
   const now = new Date(Date.now() + 3 * 86_400_000);
   await writeCatalog(shop.repository, releases, { keys: shop.keys, publishing, lastVersion: version, now });
   assert.equal((await errorFrom(shop.repository)).code, 'repository.clock');
+  const trust = { ...shop.trust(), knownTime: now.getTime() / 1000 };
+  await assert.rejects(readOffer(await openSource(shop.repository), trust, signal), {
+    code: 'repository.clock',
+    why: /a release on this host was built at/,
+  });
   await rm(shop.repository, { recursive: true });
   await rm(join(shop.directory, 'host'), { recursive: true });
   await cp(intact, shop.repository, { recursive: true });

@@ -105,6 +105,7 @@ export class Workshop {
       certificate: this.key.certificate,
       firstRoot: join(this.keys, 'root.json'),
       metadata: join(this.directory, host, 'metadata'),
+      knownTime: 0,
     };
   }
 

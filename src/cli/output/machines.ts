@@ -51,7 +51,10 @@ export const setOutput = z.strictObject({
   machine: machineField,
   changed: changedField,
   ...hardware,
-  repository: z.string().optional().describe('Source of updates; absent if none is set'),
+  repository: z
+    .string()
+    .optional()
+    .describe('Source of updates, without user, password and query; absent if none is set'),
 });
 
 export const autostartOutput = z.strictObject({

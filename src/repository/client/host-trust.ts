@@ -1,5 +1,11 @@
 import { join } from 'node:path';
-import { type StoreDirectories, trustedCertificate } from '../../release/store.ts';
+import { isFailure } from '../../base/errors.ts';
+import {
+  type StoreDirectories,
+  storedDigests,
+  storedManifest,
+  trustedCertificate,
+} from '../../release/store.ts';
 import { trustedRootPath } from '../root-metadata.ts';
 import type { RepositoryTrust } from './offer.ts';
 
@@ -12,13 +18,26 @@ export function repositoryKeys(directories: StoreDirectories): string {
 }
 
 /**
- * Returns the certificate and root metadata that this host trusts.
+ * Returns what this host trusts: certificate, root metadata, and the time at which its newest
+ * release was built.
  * @param directories of HOLDFAST_HOME, which is `directory`.
  */
-export function hostTrust(directories: StoreDirectories & { readonly directory: string }): RepositoryTrust {
+export async function hostTrust(
+  directories: StoreDirectories & { readonly directory: string },
+): Promise<RepositoryTrust> {
+  const times = (await storedDigests(directories)).map(async (digest) => {
+    const manifest = await storedManifest(directories, digest).catch(ignoreDamage);
+    return manifest?.sourceDateEpoch ?? 0;
+  });
   return {
+    knownTime: Math.max(0, ...(await Promise.all(times))),
     certificate: trustedCertificate(directories),
     firstRoot: trustedRootPath(repositoryKeys(directories)),
     metadata: join(directories.directory, 'repository'),
   };
+}
+
+/** A damaged release is reported where it is used. */
+function ignoreDamage(error: unknown): undefined {
+  if (!isFailure(error, 'release.damaged')) throw error;
 }

@@ -37,6 +37,8 @@ export interface RepositoryTrust {
   readonly firstRoot: string;
   /** Directory of the verified metadata, which protects against rollback. */
   readonly metadata: string;
+  /** Seconds since 1970 of the newest release that this host has; 0 for none. */
+  readonly knownTime: number;
 }
 
 /** A release that a repository offers. Its manifest is verified, its files are not fetched yet. */
@@ -77,6 +79,7 @@ export async function readOffer(
   signal: AbortSignal,
   version?: string,
 ): Promise<Offer> {
+  requireClock(trust.knownTime, 'a release on this host was built');
   try {
     return await askOffer(source, trust, signal, version);
   } catch (error) {
@@ -102,7 +105,8 @@ async function askOffer(
   }
   if (!entry) throw failure('repository.empty', `${source.name} offers no release`);
   const manifest = await readManifest(source, entry, trust.certificate, signal);
-  requireClock(Math.max(metadata.version, manifest.manifest.sourceDateEpoch));
+  requireClock(metadata.version, 'the repository was signed');
+  requireClock(manifest.manifest.sourceDateEpoch, 'its release was built');
   const directory = contentDirectory(entry);
   const read = (name: string, description: FileDescription) =>
     readVerified(source, `${directory}/${name}`, description, signal);
@@ -122,13 +126,14 @@ async function askOffer(
 /**
  * Rejects a clock that is before a time that was signed: it would accept expired metadata.
  * @param signed seconds since 1970.
+ * @param event what took place then.
  * @throws HoldfastError `repository.clock`.
  */
-function requireClock(signed: number): void {
+function requireClock(signed: number, event: string): void {
   const now = new Date();
   if (now.getTime() / 1000 > signed - clockSlack) return;
   throw failure('repository.clock', "this host's clock is wrong", {
-    why: `it shows ${now.toISOString()}, but the repository was signed at ${new Date(signed * 1000).toISOString()}`,
+    why: `it shows ${now.toISOString()}, but ${event} at ${new Date(signed * 1000).toISOString()}`,
     next: "set this host's clock, then retry; if it is right, report this to the publisher",
   });
 }
