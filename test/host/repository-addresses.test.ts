@@ -180,6 +180,17 @@ test('connects to a server that needs a second to answer, when its other address
   }
 });
 
+test('needs no directory for temporary files', async () => {
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = join(shop.directory, 'nothing');
+  try {
+    assert.equal(await offerFrom(shop.repository), '13.1');
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+});
+
 test('names a clock before the time at which the repository was signed or a release built', async () => {
   const intact = join(shop.directory, 'intact');
   await cp(shop.repository, intact, { recursive: true });
