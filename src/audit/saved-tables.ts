@@ -97,11 +97,14 @@ const nftObjects: z.ZodType<NftObject[], string> = textForm((text) =>
   }),
 );
 
-/** Every table of nf_tables in every family, and what is in it, without rules. */
+/**
+ * Every table of nf_tables in every family, and what is in it, without rules. Each line that begins an object is printed, whatever
+ * precedes that: a name may have newlines.
+ */
 export const nftables: Probe<readonly NftObject[]> = {
   name: 'nftables',
   command: `nft -t list ruleset 2>/dev/null | while IFS= read -r line; do
-    case $line in '#'* | $'\\t\\t'* | $'\\t}' | '}' | '') ;; *) printf '%s\\n' "$line" ;; esac
+    case $line in *'{' | *'{ #'*) printf '%s\\n' "$line" ;; '#'* | $'\\t\\t'* | $'\\t}' | '}' | '') ;; *) printf '%s\\n' "$line" ;; esac
   done
   [ "\${PIPESTATUS[0]}" = 0 ]`,
   form: nftObjects,

@@ -100,6 +100,18 @@ const filterSabotages: readonly Sabotage[] = [
     fails: ['firewall-only-iptables'],
   },
   {
+    what: 'a table whose name looks like a table of iptables and its chain',
+    by: 'attacker',
+    guest: added('nftables', 'table ip security {\n\tchain x {\n\tchain prerouting {'),
+    fails: ['firewall-only-iptables'],
+  },
+  {
+    what: 'a table whose name looks like one that is there',
+    by: 'attacker',
+    guest: added('nftables', 'table ip filter {\n\tchain x {\n\tchain prerouting {'),
+    fails: ['firewall-only-iptables'],
+  },
+  {
     what: 'a hook at the network card',
     by: 'attacker',
     guest: added('nftables', 'table netdev x {\n\tchain y {'),

@@ -6,9 +6,6 @@ import { isPhysical, type Link, links, parseLinks } from '../links.ts';
 import { otherTableProblems } from '../packet-filter.ts';
 import { legacyTables, nftables, savedTables } from '../saved-tables.ts';
 
-/** Tables that iptables-save shows, in both families. */
-const shown = /^ip6? (?:filter|nat|mangle|raw|security)$/;
-
 /** tc(8): every queueing discipline. */
 const disciplines: Probe<readonly { readonly kind: string; readonly device: string }[]> = {
   name: 'disciplines',
@@ -112,11 +109,22 @@ export const aroundTheFilterClaims = [
       'Every table, chain, set, map and flow table of nf_tables in every family, and the tables of the older interface.',
     fooledBy: restores,
     notStopped: 'Packet filters of containers, in their own network namespaces.',
-    guest: { nftables, legacyTables },
+    guest: { nftables, legacyTables, ...savedTables },
     host: [],
-    judge: ({ nftables, legacyTables }) => {
+    judge: ({ nftables, legacyTables, ipv4, ipv6 }) => {
+      // a name with newlines can look like another table, which would then be there twice, or not be shown
+      const shown = [
+        ...[...ipv4.tables.keys()].map((name) => `ip ${name}`),
+        ...[...ipv6.tables.keys()].map((name) => `ip6 ${name}`),
+      ];
       const problems = nftables
-        .filter(({ kind, name }) => (kind === 'table' ? !shown.test(name) : kind !== 'chain'))
+        .filter(
+          ({ kind, name }, index) =>
+            kind !== 'chain' &&
+            (kind !== 'table' ||
+              !shown.includes(name) ||
+              nftables.findIndex((each) => each.kind === kind && each.name === name) < index),
+        )
         .map(({ kind, name }) => `nf_tables has the ${kind} ${name}`);
       problems.push(...legacyTables.map((line) => `the older interface has a table: ${line}`));
       return unless(
