@@ -1,4 +1,5 @@
 import { describe, HoldfastError } from '../base/errors.ts';
+import { oneLine } from '../base/visible.ts';
 import { type GuestAnswers, type Probe, readAnswer } from './guest-probe.ts';
 import { type HostFacts, type HostFactTypes, readFact } from './host-facts.ts';
 
@@ -74,11 +75,11 @@ export function defineClaim<
 }
 
 export function pass(evidence: string): Finding {
-  return { verdict: 'pass', evidence };
+  return { verdict: 'pass', evidence: oneLine(evidence) };
 }
 
 export function fail(evidence: string): Finding {
-  return { verdict: 'fail', evidence };
+  return { verdict: 'fail', evidence: oneLine(evidence) };
 }
 
 export function off(evidence: string): Finding {

@@ -1,6 +1,6 @@
 import { systemRoot } from '../guest/system-root.ts';
 import type { ReleasedEntry } from '../release/overlay-content.ts';
-import { lines, matching, type Probe } from './guest-probe.ts';
+import { type Probe, textForm } from './guest-probe.ts';
 
 /*
  * The parts of /etc that decide who may do what, and which programs, units and libraries the system uses. They are compared
@@ -12,6 +12,8 @@ export const compared = {
   privileges: [
     ...['sudoers', 'sudoers.d', 'pam.d', 'pam.conf', 'security', 'nsswitch.conf', 'polkit-1', 'dbus-1'],
     ...['subuid', 'subgid', 'login.defs', 'doas.conf', 'at.allow', 'cron.allow'],
+    // libraries of sudo(8), programs that the kernel starts for request_key(2), and that SSH's server starts (hosts_options(5))
+    ...['sudo.conf', 'request-key.conf', 'request-key.d', 'hosts.allow', 'hosts.deny'],
   ],
   ssh: [
     'ssh/sshd_config',
@@ -21,7 +23,11 @@ export const compared = {
     'shosts.equiv',
     'ssh/shosts.equiv',
   ],
-  libraries: ['ld.so.preload', 'ld.so.conf', 'ld.so.conf.d', 'ld.so.cache', 'environment', 'environment.d'],
+  libraries: [
+    ...['ld.so.preload', 'ld.so.conf', 'ld.so.conf.d', 'ld.so.cache', 'environment', 'environment.d'],
+    // modules that libraries of the root load, in any program
+    ...['ssl/openssl.cnf', 'gss', 'krb5.conf', 'krb5.conf.d'],
+  ],
   systemd: ['systemd'],
   boot: [
     ...[
@@ -66,28 +72,50 @@ export interface EtcEntry {
 
 const paths = Object.values(compared).flat();
 
-const line = matching(
-  /^(?:([a-z]) (\d{1,7}) (\d{1,10}) (\d{1,10}) (\P{C}{1,1000}?) -> (\P{C}{0,1000})|([0-9a-f]{64}) {2}(\P{C}{1,1000}))$/u,
-  ([type = '', mode, user, group, path = '', target = '', digest = '', file = '']) => ({
-    ...{ type, mode: Number.parseInt(mode ?? '', 8), user: Number(user), group: Number(group), target },
-    path: path || file,
-    digest,
-  }),
-);
+/** Fields of an entry, each ended by NUL: a name may have any other byte, and so cannot pretend to be more than one. */
+const fieldsOfEntry = 6;
+
+/**
+ * Parses the entries, an empty field, and the digests as sha256sum(1) prints them.
+ * @throws RangeError.
+ */
+function parseEntries(text: string): EtcEntry[] {
+  const fields = text.split('\0');
+  const end = fields.findIndex((field, at) => at % fieldsOfEntry === 0 && field === '');
+  if (end < 0 || fields.pop() !== '') throw new RangeError('it is truncated');
+  const digests = new Map(fields.slice(end + 1).map(parseDigest));
+  return Array.from({ length: end / fieldsOfEntry }, (_, index) => {
+    const at = index * fieldsOfEntry;
+    const [type = '', mode = '', user = '', group = '', path = '', target = ''] = fields.slice(
+      at,
+      at + fieldsOfEntry,
+    );
+    if (!/^[a-zA-Z]$/.test(type) || ![mode, user, group].every((number) => /^\d{1,10}$/.test(number)))
+      throw new RangeError(`unexpected ${JSON.stringify(path.slice(0, 100))}`);
+    return {
+      ...{ type, path, target },
+      mode: Number.parseInt(mode, 8),
+      ...{ user: Number(user), group: Number(group) },
+      digest: digests.get(path) ?? '',
+    };
+  });
+}
+
+function parseDigest(text: string): [path: string, digest: string] {
+  const [, digest, path] = /^([0-9a-f]{64}) {2}(.+)$/s.exec(text) ?? [];
+  if (digest === undefined || path === undefined)
+    throw new RangeError(`unexpected ${JSON.stringify(text.slice(0, 100))}`);
+  return [path, digest];
+}
 
 /** The running system's entries of these parts. */
 export const etcFiles: Probe<readonly EtcEntry[]> = {
   name: 'etc-files',
   command: `cd ${systemRoot}/etc && set --
   for path in ${paths.join(' ')}; do { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"; done
-  find "$@" -printf '%y %m %U %G %p -> %l\\n'
-  find "$@" -type f -size -4096k -exec sha256sum {} +`,
-  form: lines(line).transform((all) => {
-    const digests = new Map(all.filter(({ type }) => type === '').map(({ path, digest }) => [path, digest]));
-    return all
-      .filter(({ type }) => type !== '')
-      .map((each) => ({ ...each, digest: digests.get(each.path) ?? '' }));
-  }),
+  find "$@" -printf '%y\\0%m\\0%U\\0%G\\0%p\\0%l\\0' && printf '\\0' &&
+    find "$@" -type f -size -4096k -exec sha256sum --zero {} +`,
+  form: textForm(parseEntries),
 };
 
 const kinds: Readonly<Record<string, ReleasedEntry['type']>> = { f: 'file', d: 'directory', l: 'link' };

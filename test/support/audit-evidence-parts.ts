@@ -89,11 +89,19 @@ export const releasedEtc = z.array(overlayContent.shape.etc.element).parse([
   { type: 'link', path: 'systemd/system/ssh.service', mode: 0o777, user: 0, group: 0, target: '/dev/null' },
 ]);
 
-/** The same as the guest prints it. */
-export const etcText = [
+/** The same, a line each. */
+export const etcLines: readonly string[] = [
   ...releasedEtc.map((entry) => {
     const type = { directory: 'd', file: 'f', link: 'l' }[entry.type];
     return `${type} ${entry.mode.toString(8)} 0 0 ${entry.path} -> ${entry.type === 'link' ? entry.target : ''}`;
   }),
   ...releasedEtc.flatMap((entry) => (entry.type === 'file' ? [`${entry.sha256}  ${entry.path}`] : [])),
-].join('\n');
+];
+
+/** Returns entries and digests of /etc as the guest prints them. */
+export function etcAnswer(lines: readonly string[]): string {
+  const entry = /^(.) (\d+) (\d+) (\d+) (.*) -> (.*)$/s;
+  const entries = lines.flatMap((line) => entry.exec(line)?.slice(1) ?? []);
+  const digests = lines.filter((line) => !entry.test(line));
+  return [...entries, '', ...digests].map((field) => `${field}\0`).join('');
+}

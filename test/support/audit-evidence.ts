@@ -10,7 +10,15 @@ import { createVariableStore } from '../../src/firmware/create.ts';
 import { parseVariableStore } from '../../src/firmware/store.ts';
 import { parseConfiguration } from '../../src/machine/configuration.ts';
 import { releaseManifest, sha256 } from '../../src/release/manifest.ts';
-import { established, etcText, links, neighbours, releasedEtc, saved } from './audit-evidence-parts.ts';
+import {
+  established,
+  etcAnswer,
+  etcLines,
+  links,
+  neighbours,
+  releasedEtc,
+  saved,
+} from './audit-evidence-parts.ts';
 import { certificate } from './certificate.ts';
 import { storeFile } from './variable-store-file.ts';
 
@@ -44,6 +52,7 @@ ${overlay('home', 36)}
 ${overlay('root', 39)}
 44 25 0:37 / /run/credentials/@system ro,nosuid,nodev,noexec,relatime,nosymfollow shared:19 - tmpfs tmpfs rw,size=1024k
 48 27 0:41 / /tmp rw,nosuid,nodev shared:22 - tmpfs tmpfs rw,nr_inodes=1048576,inode64`,
+  'container-storage': '700',
   volumes: '253:0 root vda3 verity 1',
   'root-writes': '',
   'verity-table': `0 325040 verity 1 254:3 254:3 4096 4096 40630 40631 sha256 ${rootHash} - 3 panic_on_corruption root_hash_sig_key_desc holdfast-root-hash`,
@@ -90,7 +99,7 @@ ${overlay('root', 39)}
     .map(([key, value]) => `${key} ${value}`)
     .join('\n'),
   ipe: 'enforce 0\npolicy holdfast 1.0.0 1\nbounding 000001fdffffffff',
-  'etc-files': etcText,
+  'etc-files': etcAnswer(etcLines),
   'runtime-units': 'transient/run-p893-i1193.scope -> ',
   'shipped-units': 'multi-user.target\nsystemd-networkd.service\nuser@.service\nsystemd-journald.service',
   environment: 'HOME\nPATH',
@@ -101,6 +110,8 @@ ${overlay('root', 39)}
     'systemd-network:x:998:998:systemd Network Management:/:/usr/sbin/nologin',
     'holdfast:x:1000:1000::/home/holdfast:/bin/bash',
   ].join('\n'),
+  'released-accounts':
+    'root 0:0\nsync 4:65534\nnobody 65534:65534\nsystemd-network 998:998\nholdfast 1000:1000',
   groups: 'root:x:0:\nadm:x:4:holdfast\nsudo:x:27:\nsystemd-journal:x:999:holdfast\nholdfast:x:1000:',
   'sshd-conditions': '',
   'firewall-allowed': '',

@@ -1,8 +1,23 @@
+import assert from 'node:assert/strict';
+import { etcAnswer, etcLines } from './audit-evidence-parts.ts';
 import { added, changed, type Sabotage } from './audit-sabotage.ts';
+
+function etcWith(...lines: readonly string[]): Record<string, string> {
+  return { 'etc-files': etcAnswer([...etcLines, ...lines]) };
+}
+
+/** Returns the listing of /etc with a part of one line replaced. */
+function etcChanged(from: string, to: string): Record<string, string> {
+  assert.ok(
+    etcLines.some((line) => line.includes(from)),
+    `/etc has ${from}`,
+  );
+  return { 'etc-files': etcAnswer(etcLines.map((line) => line.replace(from, to))) };
+}
 
 /** Returns the listing of /etc with one more file. */
 function file(path: string, mode = '644'): Record<string, string> {
-  return added('etc-files', `f ${mode} 0 0 ${path} -> \n${'00'.repeat(32)}  ${path}`);
+  return etcWith(`f ${mode} 0 0 ${path} -> `, `${'00'.repeat(32)}  ${path}`);
 }
 
 function mounted(line: string): Record<string, string> {
@@ -85,14 +100,13 @@ export const systemSabotages: readonly Sabotage[] = [
   {
     what: 'a masked service',
     by: 'mistake',
-    guest: added('etc-files', 'l 777 0 0 systemd/system/systemd-journald.service -> /dev/null'),
+    guest: etcWith('l 777 0 0 systemd/system/systemd-journald.service -> /dev/null'),
     fails: ['units-as-shipped'],
   },
   {
     what: 'a packet filter that does not start',
     by: 'attacker',
-    guest: changed(
-      'etc-files',
+    guest: etcChanged(
       'f 644 0 0 systemd/system/firewall.service -> ',
       'l 777 0 0 systemd/system/firewall.service -> /dev/null',
     ),
@@ -113,13 +127,10 @@ export const systemSabotages: readonly Sabotage[] = [
   {
     what: 'a drop-in for an alias of an alias of sshd',
     by: 'attacker',
-    guest: added(
-      'etc-files',
-      [
-        'l 777 0 0 systemd/system/two@.service -> /etc/systemd/system/one@.service',
-        'l 777 0 0 systemd/system/one@.service -> sshd-vsock@.service',
-        'f 644 0 0 systemd/system/two@.service.d/x.conf -> ',
-      ].join('\n'),
+    guest: etcWith(
+      'l 777 0 0 systemd/system/two@.service -> /etc/systemd/system/one@.service',
+      'l 777 0 0 systemd/system/one@.service -> sshd-vsock@.service',
+      'f 644 0 0 systemd/system/two@.service.d/x.conf -> ',
     ),
     fails: ['units-as-shipped'],
   },
@@ -159,7 +170,7 @@ export const systemSabotages: readonly Sabotage[] = [
   {
     what: 'a cache that names other libraries',
     by: 'attacker',
-    guest: changed('etc-files', 'a4a4', 'b4a4'),
+    guest: etcChanged('a4a4', 'b4a4'),
     fails: ['libraries-of-root'],
   },
   {
@@ -181,6 +192,18 @@ export const systemSabotages: readonly Sabotage[] = [
     fails: ['accounts'],
   },
   {
+    what: 'a user whose own group is one of the system',
+    by: 'attacker',
+    guest: added('accounts', 'eve:x:1001:6::/home/eve:/bin/bash'),
+    fails: ['accounts'],
+  },
+  {
+    what: 'an account of the system in the group of another',
+    by: 'attacker',
+    guest: changed('accounts', 'systemd-network:x:998:998', 'systemd-network:x:998:6'),
+    fails: ['accounts'],
+  },
+  {
     what: 'a file of sudoers',
     by: 'attacker',
     guest: file('sudoers.d/zz', '440'),
@@ -189,13 +212,38 @@ export const systemSabotages: readonly Sabotage[] = [
   {
     what: 'sudoers that others can write',
     by: 'mistake',
-    guest: changed('etc-files', 'f 440 0 0 sudoers.d/holdfast', 'f 666 0 0 sudoers.d/holdfast'),
+    guest: etcChanged('f 440 0 0 sudoers.d/holdfast', 'f 666 0 0 sudoers.d/holdfast'),
     fails: ['privilege-files'],
+  },
+  {
+    what: 'sudoers too large for a digest, and a directory whose name looks like the digest of the release',
+    by: 'attacker',
+    guest: {
+      'etc-files': etcAnswer([
+        ...etcLines.filter((line) => line !== `${'a1'.repeat(32)}  sudoers.d/holdfast`),
+        `d 755 0 0 sudoers.d/x -> \n${'a1'.repeat(32)}  sudoers.d/holdfast\nd 755 0 0 sudoers.d/y -> `,
+      ]),
+    },
+    fails: ['privilege-files'],
+  },
+  ...['sudo.conf', 'request-key.d/x.conf', 'hosts.allow'].map(
+    (path): Sabotage => ({
+      what: `programs of the attacker in ${path}`,
+      by: 'attacker',
+      guest: file(path),
+      fails: ['privilege-files'],
+    }),
+  ),
+  {
+    what: 'a module of the attacker for OpenSSL',
+    by: 'attacker',
+    guest: file('ssl/openssl.cnf'),
+    fails: ['libraries-of-root'],
   },
   {
     what: 'a file of PAM with another content',
     by: 'attacker',
-    guest: changed('etc-files', 'a2a2', 'b2a2'),
+    guest: etcChanged('a2a2', 'b2a2'),
     fails: ['privilege-files'],
   },
   {
@@ -220,6 +268,18 @@ export const systemSabotages: readonly Sabotage[] = [
     what: 'a disk with set-user-ID files',
     by: 'mistake',
     guest: mounted('99 28 254:16 / /var/disk rw,nodev,relatime shared:99 - ext4 /dev/vdb rw'),
+    fails: ['no-setuid-outside-root'],
+  },
+  {
+    what: 'set-user-ID files next to the containers, in a directory that they do not use',
+    by: 'attacker',
+    guest: mounted('99 28 0:99 / /var/lib/containers/storage/x rw,nodev,relatime shared:99 - tmpfs none rw'),
+    fails: ['no-setuid-outside-root'],
+  },
+  {
+    what: 'containers whose files every user can reach',
+    by: 'mistake',
+    guest: { 'container-storage': '755' },
     fails: ['no-setuid-outside-root'],
   },
   {

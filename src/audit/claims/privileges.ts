@@ -1,7 +1,7 @@
-import { systemRoot } from '../../guest/system-root.ts';
 import { bootedRelease } from '../booted-release.ts';
 import { defineClaim, unless } from '../claim.ts';
 import { describeChange, etcChanges, etcFiles } from '../etc-files.ts';
+import { guestFile } from '../guest-file.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 import { bootedHash } from './root.ts';
 
@@ -16,7 +16,8 @@ interface Account {
 
 const accounts: Probe<readonly Account[]> = {
   name: 'accounts',
-  command: `while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <${systemRoot}/etc/passwd`,
+  command: `${guestFile('/etc/passwd')}
+  while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <"$file"`,
   form: lines(
     matching(
       /^([a-z_][a-z0-9_-]{0,31}):[^:]*:(\d{1,10}):(\d{1,10}):[^:]*:([^:]*):([^:]*)$/,
@@ -34,7 +35,8 @@ const groups: Probe<
   readonly { readonly group: string; readonly gid: number; readonly members: readonly string[] }[]
 > = {
   name: 'groups',
-  command: `while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <${systemRoot}/etc/group`,
+  command: `${guestFile('/etc/group')}
+  while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done <"$file"`,
   form: lines(
     matching(
       /^([a-z_][a-z0-9_-]{0,31}):[^:]*:(\d{1,10}):([a-z0-9_,-]{0,1000})$/,
@@ -53,6 +55,18 @@ const shippedMembers: Readonly<Record<string, readonly string[]>> = {
   'systemd-journal': ['holdfast'],
 };
 
+/** Accounts of the release, which the management channel has as its own. */
+const released: Probe<ReadonlyMap<string, string>> = {
+  name: 'released-accounts',
+  command: 'while IFS=: read -r user _ uid gid _; do echo "$user $uid:$gid"; done </etc/passwd',
+  form: lines(
+    matching(
+      /^([a-z_][a-z0-9_-]{0,31}) (\d{1,10}:\d{1,10})$/,
+      ([user = '', ids = '']) => [user, ids] as const,
+    ),
+  ).transform((pairs) => new Map(pairs)),
+};
+
 const firstUser = 1000;
 const nobody = 65534;
 const noLogin = /^(?:\/usr)?\/s?bin\/(?:nologin|false|sync)$/;
@@ -68,6 +82,8 @@ function accountProblems({ user, uid, gid, home, shell }: Account): string[] {
     (uid !== firstUser || gid !== firstUser || home !== '/home/holdfast' || shell !== '/bin/bash')
   )
     problems.push(`holdfast has uid ${uid}, gid ${gid}, the home ${home} and the shell ${shell}`);
+  if (uid > firstUser && uid !== nobody && gid < firstUser)
+    problems.push(`${user} is in the group ${gid} of the system`);
   if (!isRoot && (uid < firstUser || uid === nobody) && !noLogin.test(shell))
     problems.push(`the system account ${user} may log in (${shell})`);
   return problems;
@@ -80,15 +96,21 @@ export const privilegeClaims = [
       'Only root has the rights of root; no account of the system can log in, and its groups have no other members.',
     source: 'Holdfast',
     since: '0.2',
-    looksAt: 'Every line of /etc/passwd and /etc/group.',
+    looksAt:
+      'Every line of /etc/passwd and /etc/group; the numbers of the accounts in the /etc/passwd of the release.',
     fooledBy:
       'Root in the guest: a running process keeps the rights that it once had, whatever the files say later.',
     notStopped:
       'Additional users with numbers from 1001 on: the evidence names them. What a user may do with sudo: see `privilege-files`.',
-    guest: { accounts, groups },
+    guest: { accounts, groups, released },
     host: [],
-    judge: ({ accounts, groups }) => {
+    judge: ({ accounts, groups, released }) => {
       const problems = accounts.flatMap(accountProblems);
+      for (const { user, uid, gid } of accounts) {
+        const shipped = released.get(user);
+        if (shipped !== undefined && shipped !== `${uid}:${gid}`)
+          problems.push(`${user} has the numbers ${uid}:${gid} instead of ${shipped}`);
+      }
       for (const key of ['user', 'uid'] as const) {
         const values = accounts.map((each) => String(each[key]));
         const twice = values.filter((value, index) => values.indexOf(value) !== index);
@@ -114,7 +136,7 @@ export const privilegeClaims = [
     source: 'Holdfast',
     since: '0.2',
     looksAt:
-      'Type, mode, owner and SHA-256 of sudoers, PAM, name service, D-Bus and polkit files in /etc, compared by the host with the signed list of the release.',
+      'Type, mode, owner and SHA-256 of the files of sudo, PAM, name service, D-Bus, polkit, request_key and TCP wrappers in /etc, compared by the host with the signed list of the release.',
     fooledBy: 'Root in the guest puts the files back for the moment of the audit.',
     notStopped:
       'Further files of /etc, which `drift` lists: those that take effect at boot are named in the evidence.',

@@ -66,7 +66,17 @@ const rootDevice: Probe<{ readonly name: string; readonly below: string }> = {
 /** File systems of the kernel that have devices, or cannot have any. */
 const noDevices = /^(?:devtmpfs|devpts)$/;
 
-const containerStorage = '/var/lib/containers/storage/';
+/** Mounts of containers: the root of each, and its /dev/shm. */
+const ofContainers =
+  /^\/var\/lib\/containers\/storage\/(?:overlay\/[0-9a-f]{64}\/merged|overlay-containers\/[0-9a-f]{64}\/userdata\/shm)$/;
+
+/** Mode of the directory of all containers of root; `none` without it. */
+const containerStorage: Probe<string> = {
+  name: 'container-storage',
+  command: `directory=${systemRoot}/var/lib/containers/
+  if [ -e "$directory" ]; then stat -c %a "$directory"; else echo none; fi`,
+  form: matching(/^(none|[0-7]{1,4})$/, ([mode = '']) => mode),
+};
 
 export const rootClaims = [
   defineClaim({
@@ -113,19 +123,23 @@ export const rootClaims = [
     source: 'Holdfast',
     since: '0.2',
     looksAt:
-      'The options nosuid and nodev of every mount of process 1 except the root: they disable set-user-ID bits, file capabilities and device files.',
+      'The options nosuid and nodev of every mount of process 1 except the root: they disable set-user-ID bits, file capabilities and device files. The mode of the directory of containers.',
     fooledBy:
       'Root in the guest mounts in a namespace of its own, or gives a program its rights in another way.',
     notStopped: 'The file systems of containers, which only root can reach from outside of them.',
-    guest: { mounts },
+    guest: { mounts, containerStorage },
     host: [],
-    judge: (guest) => {
-      const others = guest.mounts.filter(
-        ({ target, type }) => target !== '/' && type !== 'nsfs' && !target.startsWith(containerStorage),
+    judge: ({ mounts, containerStorage }) => {
+      const others = mounts.filter(
+        ({ target, type }) => target !== '/' && type !== 'nsfs' && !ofContainers.test(target),
       );
       const problems = others.flatMap((mount) =>
         missingOptions(mount, noDevices.test(mount.type) ? ['nosuid'] : ['nosuid', 'nodev']),
       );
+      if (containerStorage !== 'none' && containerStorage !== '700')
+        problems.push(
+          `others can reach the files of containers: /var/lib/containers has the mode ${containerStorage}`,
+        );
       return unless(problems, `all ${others.length} mounts next to the root are nosuid and nodev`);
     },
   }),

@@ -71,7 +71,7 @@ export const systemClaims = [
     source: 'Holdfast',
     since: '0.2',
     looksAt:
-      'ld.so.preload, ld.so.conf and its directory, ld.so.cache and environment files in /etc, compared by the host with the signed list of the release; the environment of process 1.',
+      'ld.so.preload, ld.so.conf and its directory, ld.so.cache, environment files, and the files that name modules of OpenSSL, GSS and Kerberos in /etc, compared by the host with the signed list of the release; the environment of process 1.',
     fooledBy: 'Root in the guest puts the files back after programs have started.',
     notStopped: 'A process whose own environment names libraries, which root or its user set for it alone.',
     guest: { etcFiles, bootedHash, environment },
