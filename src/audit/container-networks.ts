@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { bounds } from '../channel/bounds.ts';
 import { systemRoot } from '../guest/system-root.ts';
 import { type Probe, textForm } from './guest-probe.ts';
 import { addressesOf, type Link } from './links.ts';
@@ -28,7 +29,7 @@ const defaultNetwork: NetworkFile = {
 export const networkFiles: Probe<readonly NetworkFile[]> = {
   name: 'container-networks',
   command: `for file in ${systemRoot}/etc/containers/networks/*.json; do
-    [ ! -f "$file" ] || { echo '--- network'; echo "$(<"$file")"; }
+    [ ! -f "$file" ] || { echo '--- network'; head -c ${bounds.auditAnswer.bytes} "$file"; echo; }
   done`,
   form: textForm((text) => {
     const files = text.split(/^--- network\n/m).slice(1);

@@ -6,6 +6,7 @@ import type { Transport } from '../../hypervisor/hypervisor.ts';
 import { bootedRelease } from '../booted-release.ts';
 import { defineClaim, off, unless } from '../claim.ts';
 import { describeChange, etcChanges, etcFiles } from '../etc-files.ts';
+import { guestFile } from '../guest-file.ts';
 import { lines, matching, type Probe } from '../guest-probe.ts';
 import { type ChannelKeyDigests, keyDigest } from '../host-facts.ts';
 import { bootedHash } from './root.ts';
@@ -13,7 +14,8 @@ import { bootedHash } from './root.ts';
 /** Effective settings of sshd without conditions: each keyword with its values. */
 const sshd: Probe<ReadonlyMap<string, readonly string[]>> = {
   name: 'sshd',
-  command: `sshd -G -f ${systemRoot}/etc/ssh/sshd_config`,
+  command: `${guestFile('/etc/ssh/sshd_config')}
+  timeout 20 sshd -G -f "$file"`,
   form: lines(
     matching(/^([a-z0-9]+) (.{1,4000})$/, ([key = '', value = '']) => [key, value] as const),
   ).transform((pairs) => {
@@ -25,26 +27,31 @@ const sshd: Probe<ReadonlyMap<string, readonly string[]>> = {
 
 /**
  * Lines that make the configuration depend on the user, the address or another file. The shipped one has none: so what `sshd`
- * shows applies to root, and to any account, from everywhere.
+ * shows applies to root, and to any account, from everywhere. sshd joins what follows a NUL to what precedes it: two lines can be
+ * one word.
  */
 const conditions: Probe<readonly string[]> = {
   name: 'sshd-conditions',
-  command: `while read -r line || [ "$line" ]; do
+  command: `${guestFile('/etc/ssh/sshd_config')}
+  while read -r line || [ "$line" ]; do
     case \${line,,} in '#'*) ;; *match* | *include*) printf '%s\\n' "$line" ;; esac
-  done <${systemRoot}/etc/ssh/sshd_config`,
+  done <"$file"
+  ! IFS= read -r -d '' line <"$file" || echo 'a NUL byte'`,
   form: lines(matching(/^(\P{C}{1,1000})$/u, ([line = '']) => line)),
 };
 
 /** Name and password state of each account (shadow(5)), and of those whose line in passwd(5) has a password; hashes are not printed. */
 const passwords: Probe<readonly { readonly user: string; readonly password: string }[]> = {
   name: 'passwords',
-  command: `while IFS=: read -r user password rest || [ "$user" ]; do
+  command: `${guestFile('/etc/shadow')}
+  while IFS=: read -r user password rest || [ "$user" ]; do
     case $password in '*' | '!' | '!*' | '!!') ;; '') password=empty ;; *) password=set ;; esac
     echo "$user $password"
-  done <${systemRoot}/etc/shadow
+  done <"$file"
+  ${guestFile('/etc/passwd')}
   while IFS=: read -r user password rest || [ "$user" ]; do
     case $password in x) ;; '') echo "$user empty" ;; *) echo "$user set" ;; esac
-  done <${systemRoot}/etc/passwd`,
+  done <"$file"`,
   form: lines(
     matching(/^([a-z_][a-z0-9_-]{0,31}) (\S{1,5})$/, ([user = '', password = '']) => ({ user, password })),
   ),

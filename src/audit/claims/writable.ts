@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { layersDirectory } from '../../guest/overlay-path.ts';
 import { runsAsReleased, systemRoot } from '../../guest/system-root.ts';
 import { type Claim, defineClaim, fail, notApplicable, pass, unless } from '../claim.ts';
+import { guestFile } from '../guest-file.ts';
 import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
 import { encrypts, type Volume, volumes } from '../volumes.ts';
@@ -18,7 +19,8 @@ function writeProbe(directory: string): Probe<'written'> {
 /** Device of the active journal file. */
 const journal: Probe<string> = {
   name: 'journal',
-  command: `stat -c %Hd:%Ld "${systemRoot}/var/log/journal/$(<${systemRoot}/etc/machine-id)/system.journal"`,
+  command: `${guestFile('/etc/machine-id')}
+  stat -c %Hd:%Ld "${systemRoot}/var/log/journal/$(<"$file")/system.journal"`,
   form: matching(/^(\d+:\d+)$/, ([device = '']) => device),
 };
 
@@ -35,7 +37,7 @@ const firstWritten: Probe<{ readonly written: number; readonly booted: number }>
     while read -r key value; do [ "$key" != btime ] || booted=$value; done </proc/stat
     if ${runsAsReleased}; then echo "0 $booted" # what was kept is not read
     elif [ -f "$file" ] && [ -f ${systemRoot}/etc/machine-id ]; then
-      cmp "$file" ${systemRoot}/etc/machine-id && echo "$(stat -c %Y "$file") $booted"
+      cmp --bytes=256 "$file" ${systemRoot}/etc/machine-id && echo "$(stat -c %Y "$file") $booted"
     fi`,
   form: matching(/^(\d{1,12}) (\d{1,12})$/, ([written, booted]) => ({
     written: Number(written),
