@@ -14,10 +14,12 @@ const top = rawPath('');
 
 /**
  * Lists both layers of each named overlay. The lower ones are the directories of the release. tar shows the attributes of a
- * directory, as the guest has no getfattr. Every record is a word and its fields, each ended by NUL.
+ * directory, as the guest has no getfattr. Every record is a word and its fields, each ended by NUL. Every user of the guest can make
+ * paths that no program can open: what is below a path of 4,000 bytes is not listed, but that path is.
  */
-const script = `set -eu
+export const listingScript = `set -eu
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
+printf -v endless '%4000s*'; endless=\${endless// /?}
 fields='%y\\0%m\\0%U\\0%G\\0%s\\0%l\\0%P\\0'
 for name; do
   lower=/$name layers=${layersDirectory}/$name
@@ -29,18 +31,19 @@ for name; do
   printf 'overlay\\0%s\\0%s\\0' "$name" "$options"
   find "$lower" -printf "lower\\0$fields"
   cd "$layers/upper"
-  find . -ignore_readdir_race -printf "upper\\0$fields"
-  find . -ignore_readdir_race -type c -exec stat --printf='device\\0%Hr:%Lr\\0%n\\0' {} +
-  find . -ignore_readdir_race -type d -printf '%P\\0' | while IFS= read -r -d '' path; do
+  list() { find . -ignore_readdir_race -path "$endless" -prune -o "$@"; }
+  list -printf "upper\\0$fields"
+  list -type c -exec stat --printf='device\\0%Hr:%Lr\\0%n\\0' {} +
+  list -type d -printf '%P\\0' | while IFS= read -r -d '' path; do
     if [ -d "$lower/$path" ] && (cd "./$path" && tar --create --format=posix --numeric-owner --no-recursion --xattrs \\
         --xattrs-include=trusted.overlay.opaque . | grep --text --quiet SCHILY.xattr.trusted.overlay.opaque=y)
     then printf 'opaque\\0%s\\0' "$path"; fi
   done
-  find . -ignore_readdir_race -type f -printf '%P\\0' | while IFS= read -r -d '' path; do
+  list -type f -printf '%P\\0' | while IFS= read -r -d '' path; do
     if [ -f "$lower/$path" ] && cmp --quiet "./$path" "$lower/$path"; then printf 'same\\0%s\\0' "$path"; fi
   done
   if [ -f "$layers/reset" ]; then
-    while IFS= read -r line; do printf 'reset\\0%s\\0' "$line"; done <"$layers/reset"
+    head -c 1048576 "$layers/reset" | while IFS= read -r line; do printf 'reset\\0%s\\0' "$line"; done
   fi
 done
 printf 'end\\0'`;
@@ -73,7 +76,7 @@ export async function listOverlays(
   names: readonly Overlay[],
   signal: AbortSignal,
 ): Promise<OverlayListing[]> {
-  const command = [...rootScript, 'bash', '--norc', '-c', script, 'drift', ...names];
+  const command = [...rootScript, 'bash', '--norc', '-c', listingScript, 'drift', ...names];
   const { bytes, time } = bounds.drift;
   try {
     const { stdout } = await guest.run(command, { timeoutMs: time, maximum: bytes, signal });
@@ -119,12 +122,22 @@ function readListings(all: Iterable<GuestRecord>): OverlayListing[] {
     if (word === 'lower' || word === 'upper') addEntry(listing[word], fields);
     else if (word === 'device') addDevice(listing.upper, first, second);
     else if (word === 'opaque' || word === 'same') listing[word].add(rawPath(first));
-    else if (word === 'reset') listing.pending.push(readResetLine(first));
+    else if (word === 'reset') listing.pending.push(...resetPath(first));
   }
   for (const { lower, upper } of listings)
     if (lower.get(top)?.type !== 'directory' || upper.get(top)?.type !== 'directory')
       throw new RangeError('a layer is not a directory');
   return listings;
+}
+
+/** Returns the path of a line in the list of resets, or nothing: root in the guest can write any line, which resets nothing. */
+function resetPath(line: string): RawPath[] {
+  try {
+    return [readResetLine(line)];
+  } catch (error) {
+    if (error instanceof RangeError) return [];
+    throw error;
+  }
 }
 
 /** @throws HoldfastError `drift.elsewhere`. */

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { bounds } from '../../../src/channel/bounds.ts';
-import { parseListing } from '../../../src/guest/drift-listing.ts';
+import { listingScript, parseListing } from '../../../src/guest/drift-listing.ts';
 import { rawPath } from '../../../src/guest/overlay-path.ts';
 
 const records: readonly (readonly string[])[] = [
@@ -77,12 +81,46 @@ const odd: Readonly<Record<string, Buffer>> = {
   'an upper that is no directory': replaced(3, ['upper', 'l', '777', '0', '0', '4', '/usr', '']),
   'no lower': replaced(1),
   'more after its end': output([...records, ['end']]),
-  'a reset that leads out': replaced(11, ['reset', '../x']),
 };
 for (const [what, bytes] of Object.entries(odd))
   test(`rejects ${what}`, () => {
     assert.throws(() => parseListing(bytes, ['etc']), { code: 'guest.output' });
   });
+
+test('lines of resets that Holdfast did not write reset nothing, and hide nothing', () => {
+  for (const line of ['../x', '\x01', 'a\\x41', '\\0777', '/x']) {
+    const [listing] = parseListing(replaced(11, ['reset', line]), ['etc']);
+    assert.deepEqual(listing?.pending, []);
+  }
+});
+
+test('what is below a path that no program can open does not hide all other changes', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'holdfast-drift-listing-'));
+  try {
+    const upper = join(root, 'layers/home/upper');
+    await mkdir(upper, { recursive: true });
+    await mkdir(join(root, 'home'));
+    // a path is made in two parts: no call takes it as a whole
+    const name = 'd'.repeat(200);
+    const half = Array.from({ length: 17 }, () => name).join('/');
+    await mkdir(join(root, 'half', half), { recursive: true });
+    execFileSync('mknod', [join(root, 'half', half, 'w'), 'c', '0', '0']);
+    await mkdir(join(upper, half), { recursive: true });
+    execFileSync('mknod', [join(upper, half, 'w'), 'c', '0', '0']);
+    await rename(join(root, 'half', name), join(upper, half, name));
+    await writeFile(join(upper, 'hidden'), '');
+    await writeFile(join(root, 'layers/home/reset'), '\x01\n');
+    const script = listingScript
+      .replaceAll('/run/holdfast/data/.eflow/overlays', join(root, 'layers'))
+      .replace('lower=/$name', `lower=${root}/$name`)
+      .replace(/options=\$\(findmnt.*\); fi/, 'options=upperdir=/sysroot/var/.eflow/overlays/home/upper; fi');
+    const listing = parseListing(execFileSync('bash', ['--norc', '-c', script, 'drift', 'home']), ['home']);
+    assert.equal(listing[0]?.upper.get(rawPath('hidden'))?.type, 'file');
+    assert.equal(listing[0]?.upper.get(rawPath(`${half}/w`))?.type, 'whiteout');
+  } finally {
+    execFileSync('rm', ['-rf', root]);
+  }
+});
 
 test('rejects a listing that is longer than the bound, before it is kept', () => {
   const more = Array.from({ length: bounds.drift.count }, (_, index) => ['same', String(index)]);
