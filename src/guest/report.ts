@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describe, failure } from '../base/errors.ts';
+import { quoteWord } from '../base/shell-quote.ts';
 import type { Bytes } from '../base/size.ts';
 import { bounds } from '../channel/bounds.ts';
 import type { Guest } from '../channel/guest.ts';
@@ -8,6 +9,15 @@ import { ignoredFile, ignoredFiles } from './ignored-files.ts';
 import { rootScript } from './root-script.ts';
 import { runsAsReleased, systemRoot } from './system-root.ts';
 import { userProblem, userProblems } from './user-channel.ts';
+
+/**
+ * Returns a script with limits of time and memory, and a line instead of the rest. A file of the running system can be sparse and of
+ * terabytes, name a pipe as another file, or be one of a million: the other answers must come nevertheless.
+ */
+function limited(seconds: number, script: string, otherwise: string): string {
+  const limits = 'ulimit -v 524288'; // KiB
+  return `{ timeout ${seconds} sh -c ${quoteWord(`${limits}\n${script}`)}; [ $? != 124 ] || echo '${otherwise}'; }`;
+}
 
 /**
  * The commands of a report, all stock programs. One shell runs them all, as each command of the channel costs a fork in the
@@ -26,8 +36,8 @@ const commands = {
   lockdown: 'cat /sys/kernel/security/lockdown',
   addresses: 'ip -json address show scope global',
   degraded: 'head -n 20 /run/holdfast/degraded',
-  users: userProblems,
-  ignored: ignoredFiles,
+  users: limited(8, userProblems, 'time its files keep a program busy for more than 8 s'),
+  ignored: limited(4, ignoredFiles, 'time'),
   asReleased: `if ${runsAsReleased}; then echo yes; fi`,
 } as const;
 

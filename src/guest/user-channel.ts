@@ -9,17 +9,16 @@ import { systemRoot } from './system-root.ts';
  */
 export const userProblems = `(
 root=${systemRoot}
-first() { timeout 10 "$@" 2>&1 </dev/null | tr -c ' -~\\n' '?' | head -c 200 | head -n 1; echo; }
+first() { printf '%s\\n' "$1" | tr -c ' -~\\n' '?' | head -n 1 | head -c 200; }
 if [ ! -f $root/etc/ssh/sshd_config ]; then echo 'sshd it is missing, or not a file'
-elif ! timeout 10 sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key 2>/dev/null </dev/null; then
-  echo "sshd $(first sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key)"
+elif ! said=$(sshd -t -f $root/etc/ssh/sshd_config -h /run/holdfast/host-key 2>&1 </dev/null); then echo "sshd $(first "$said")"
 fi
 for file in $root/etc/sudoers $root/etc/sudoers.d/*; do
   if [ ! -f "$file" ]; then
     echo 'sudo a file of its configuration is missing, or not a file'
     break # the first one tells enough
-  elif ! cmp -s "$file" "\${file#$root}" && ! timeout 10 visudo -c -q -f "$file" 2>/dev/null </dev/null; then
-    echo "sudo $(first visudo -c -f "$file")"
+  elif ! cmp -s "$file" "\${file#$root}" && ! said=$(visudo -c -f "$file" 2>&1 </dev/null); then
+    echo "sudo $(first "$said")"
     break
   fi
 done
@@ -33,6 +32,12 @@ case $account in
 1000:/*) [ -x "\${account#1000:}" ] || [ -x "$root\${account#1000:}" ] || echo 'account its login shell cannot be run' ;;
 *) echo 'account /etc/passwd does not name it' ;;
 esac
+if [ -f $root/etc/shadow ]; then
+  while IFS=: read -r name password _; do
+    case $name:$password in holdfast:!*) echo 'account its password is locked, so that sshd denies its key too' ;; esac
+  done <$root/etc/shadow
+fi
+[ ! -e $root/etc/nologin ] || echo 'account /etc/nologin denies every login but that of root'
 ${loadSocketModules('tcp', 'vsock')}
 case $(ss -Hltn; ss -Hl --vsock) in *:22\\ *) ;; *) echo 'listener no program listens for it' ;; esac
 )`;
@@ -42,6 +47,7 @@ const subjects = {
   sshd: 'sshd_config is broken',
   sudo: 'sudo is broken',
   account: 'the account holdfast is broken',
+  time: 'the user channel cannot be examined',
   listener: 'the SSH server for users is not started',
 } as const;
 
