@@ -45,27 +45,54 @@ test('containers have a network: names resolve, and the machine reaches publishe
   assert.equal(output, 'from a container\nfrom a container\n-P INPUT DROP');
 });
 
-test('volumes, containers that always restart, and changes in /etc survive a restart', async () => {
+test('a container that logs much loses no line', async () => {
+  const write = 'i=0; while [ $i -lt 40000 ]; do echo line $i; i=$((i+1)); done';
+  const output = await asRoot(
+    sharedName,
+    `podman run --name loud --network=none example sh -c '${write}' >/dev/null
+    journalctl --sync
+    podman logs loud | wc -l
+    podman rm loud >/dev/null`,
+  );
+  assert.equal(output, '40000');
+});
+
+test('volumes, containers that restart, and changes in /etc survive a restart with a full Log', async () => {
   const device = await asRoot(
     sharedName,
     `
     podman volume create store >/dev/null
-    podman run --detach --restart=always --network=none --volume store:/data --name service example \
-      sh -c 'echo started >>/data/starts; exec /bin/busybox sleep 100000' >/dev/null
+    podman run --detach --restart=always --network=host --volume store:/data --name service example \
+      sh -c 'echo started >>/data/starts; /bin/busybox ip -4 address show >/data/address; exec /bin/busybox sleep 100000' >/dev/null
+    for name in stopped unless; do
+      podman run --detach --restart=unless-stopped --network=none --name $name example sh -c 'exec /bin/busybox sleep 100000' >/dev/null
+    done
+    podman stop --time 0 stopped >/dev/null
     echo kept >/etc/kept
+    echo 'tmpfs /var/scratch tmpfs size=8M 0 0' >/etc/fstab
+    mkdir /var/log/other
+    cat /dev/zero >/var/log/other/zeros 2>/dev/null
     stat -c %m "$(podman volume inspect --format '{{.Mountpoint}}' store)"`,
   );
   assert.equal(device, '/var', 'the volume is on Data');
 
   await expectDone(['restart']);
 
+  const status = await expectDone(['status']);
+  assert.match(status, /^degraded +logs is full: /m);
+  assert.match(status, /^no effect +\/etc\/fstab /m);
   const output = await asRoot(
     sharedName,
     `
     systemctl is-system-running --wait
-    podman ps --format '{{.Names}}'
-    cat "$(podman volume inspect --format '{{.Mountpoint}}' store)/starts" /etc/kept
-    rm /etc/kept`,
+    podman ps --format '{{.Names}}' | sort
+    cd "$(podman volume inspect --format '{{.Mountpoint}}' store)"
+    cat starts /etc/kept
+    grep -o 10.0.2.15 address
+    rm -r /etc/kept /var/log/other; sed -i '/scratch/d' /etc/fstab
+    logger 'again on the disk'
+    journalctl --sync
+    journalctl --lines 1 --output cat --identifier root --directory /var/log/journal`,
   );
-  assert.equal(output, 'running\nservice\nstarted\nstarted\nkept');
+  assert.equal(output, 'running\nservice\nunless\nstarted\nstarted\nkept\n10.0.2.15\nagain on the disk');
 });

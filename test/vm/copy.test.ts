@@ -9,11 +9,14 @@ import {
   readFile,
   readlink,
   rm,
+  stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { machinePaths } from '../../src/machine/paths.ts';
+import { eventually } from '../support/eventually.ts';
 import { inGuest } from '../support/vm/guest.ts';
 import { expectDone, holdfast, home, sharedMachine, sharedName } from '../support/vm/machine.ts';
 
@@ -105,3 +108,36 @@ async function describe(path: string): Promise<string[]> {
     }),
   );
 }
+
+test('copies into /etc as root, with the owner and mode as asked', async () => {
+  const file = join(directory, 'settings');
+  await writeFile(file, 'x', { mode: 0o600 });
+  const { code, stderr } = await holdfast(['copy', file, ':/etc/holdfast-copy']);
+  assert.equal(code, 1);
+  assert.match(stderr, /--root/);
+  await expectDone(['copy', '--root', file, ':/etc/holdfast-copy']);
+  await expectDone(['copy', '--root', '--owner', 'root:adm', '--mode', '640', file, ':/etc/holdfast-copy.2']);
+  const list = await inGuest(sharedName, [
+    'stat',
+    '--format=%U %G %a',
+    '/etc/holdfast-copy',
+    '/etc/holdfast-copy.2',
+  ]);
+  assert.equal(list.trim(), 'root root 600\nroot adm 640');
+  await expectDone(['copy', '--root', ':/etc/holdfast-copy', join(directory, 'back-as-root')]);
+  assert.equal(await readFile(join(directory, 'back-as-root'), 'utf8'), 'x');
+  await inGuest(sharedName, ['sudo', 'rm', '/etc/holdfast-copy', '/etc/holdfast-copy.2']);
+});
+
+test('what is deleted in the guest frees the disk of the host', async () => {
+  const { disk } = machinePaths(home, sharedName);
+  const megabytes = async () => ((await stat(disk)).blocks * 512) / 2 ** 20;
+  await inGuest(sharedName, ['sh', '-c', `head -c 100M /dev/zero | tr '\\0' x >${inside}/much; sync`]);
+  const filled = await megabytes();
+  await inGuest(sharedName, ['sh', '-c', `rm ${inside}/much; sync`]);
+  await eventually(async () => (await megabytes()) < filled - 90, {
+    within: 30_000,
+    every: 500,
+    what: 'a smaller disk',
+  });
+});

@@ -123,9 +123,10 @@ test('gives the command a terminal of the same size, where Ctrl-C interrupts it'
 test('shell runs a login shell of the user, and passes on its exit code', async () => {
   const { output, code } = await onTerminal(
     ['shell'],
-    [[/\$ /, 'echo "$(id -un) $0 $(stty size)"; exit 3\r']],
+    [[/\$ /, 'echo "$(id -un) $0 $(stty size)"; clear && echo "clear $TERM"; exit 3\r']],
   );
   assert.match(output, /^holdfast -bash 33 101\r?$/m);
+  assert.match(output, /clear xterm-256color\r?$/m, 'the guest does not know the terminal');
   assert.equal(code, 3);
 });
 
@@ -179,7 +180,7 @@ async function onTerminal(
   const command = `stty rows 33 cols 101; exec ${quoted}`;
   const child = start('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...environment, TERM: 'xterm', SHELL: '/bin/sh' },
+    env: { ...environment, TERM: 'xterm-kitty', SHELL: '/bin/sh' },
   });
   const open = [...dialogue];
   let output = '';

@@ -71,6 +71,12 @@ const questions = {
     'systemctl show --property=DefaultLimitCORE; ulimit -Hc; sysctl -n kernel.core_pattern fs.suid_dumpable',
   doors:
     'sysctl -n kernel.kexec_load_disabled kernel.io_uring_disabled kernel.unprivileged_bpf_disabled kernel.sysrq',
+  forContainers: `
+    sysctl -n kernel.panic_on_oops fs.inotify.max_user_instances
+    systemctl is-enabled fstrim.timer systemd-networkd-wait-online.service
+    systemctl is-active network-online.target`,
+  terminals:
+    'for name in xterm xterm-256color screen-256color rxvt-unicode-256color linux vt220 dumb; do tput -T "$name" longname >/dev/null || echo "$name"; done',
   absentModules:
     'for module in sctp dccp tipc rds nfs cifs usb-storage; do modprobe "$module" && echo "$module: loaded"; done',
   // services
@@ -260,6 +266,19 @@ test('core dumps and unused kernel interfaces are disabled', () => {
   assert.equal(answers.doors, '1\n2\n1\n0');
   assert.doesNotMatch(answers.absentModules, /: loaded/);
   assert.match(answers.absentModules, /^modprobe: FATAL: Module nfs not found/m);
+});
+
+test('an oops restarts the machine', () => {
+  assert.ok(answers.commandLine.split(' ').includes('oops=panic'));
+  assert.equal(answers.forContainers.split('\n')[0], '1');
+});
+
+test('containers have inotify instances, and a machine without containers does not wait for the network', () => {
+  assert.deepEqual(answers.forContainers.split('\n').slice(1), ['8192', 'enabled', 'enabled', 'inactive']);
+});
+
+test('every terminal type that the host sends is described', () => {
+  assert.equal(answers.terminals, '');
 });
 
 test('no console offers a login', async () => {
