@@ -104,6 +104,7 @@ export const diskSabotages: readonly Sabotage[] = [
     guest: { 'write-var': { code: 1, text: 'mktemp: No space left on device' } },
     fails: ['data-writable'],
   },
+  { what: 'a full /var', by: 'mistake', guest: { 'write-var': 'full' }, fails: ['data-writable'] },
   {
     what: 'something over /logs',
     by: 'attacker',

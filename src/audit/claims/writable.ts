@@ -7,13 +7,24 @@ import { matching, type Probe } from '../guest-probe.ts';
 import { type Mount, missingOptions, mountAt, mounts } from '../mounts.ts';
 import { encrypts, type Volume, volumes } from '../volumes.ts';
 
+type Written = 'written' | 'full';
+
 /** Writes a file in a directory, and removes it. */
-function writeProbe(directory: string): Probe<'written'> {
+function writeProbe(directory: string): Probe<Written> {
+  const path = `${systemRoot}${directory}`;
   return {
     name: `write-${directory.slice(1)}`,
-    command: `file=$(mktemp ${systemRoot}${directory}/.holdfast-audit-XXXXXXXX) && echo audit >"$file" && rm "$file" && echo written`,
-    form: z.literal('written'),
+    command: `file=$(mktemp ${path}/.holdfast-audit-XXXXXXXX) && {
+      state=written
+      echo audit >"$file" || { [ "$(df --output=avail ${path} | tail -n 1)" -eq 0 ] && state=full; } || state=
+      rm "$file"; [ -n "$state" ] && echo "$state"
+    }`,
+    form: z.enum(['written', 'full']),
   };
+}
+
+function notWritten(target: string, state: Written): string[] {
+  return state === 'written' ? [] : [`${target} is full: nothing can be written there`];
 }
 
 /** Device of the active journal file. */
@@ -80,7 +91,7 @@ function diskText(target: keyof typeof disks, encrypted: boolean): string {
 
 const inMemory = notApplicable('the machine was started as released: what it writes is in memory');
 
-function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): Claim {
+function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<Written>): Claim {
   const target = `/${name}`;
   const layers = `/var/.eflow/overlays/${name}`;
   return defineClaim({
@@ -110,6 +121,7 @@ function overlayClaim(name: 'etc' | 'home' | 'root', writes: Probe<'written'>): 
         problems.push("the release's directory is not its lower directory");
       problems.push(...missingOptions(found, ['rw', 'nosuid', 'nodev']));
       problems.push(...wrongMount(guest, '/var', encryption !== undefined));
+      problems.push(...notWritten(target, guest.writes));
       return unless(problems, `a file could be written; it is kept in ${layers}/upper, on Data`);
     },
   });
@@ -131,7 +143,7 @@ export const writableClaims = [
       if (asReleased) return inMemory;
       const encrypted = encryption !== undefined;
       return unless(
-        wrongMount(guest, '/var', encrypted),
+        [...wrongMount(guest, '/var', encrypted), ...notWritten('/var', guest.writes)],
         `/var is ext4 on Data (${diskText('/var', encrypted)}); a file could be written`,
       );
     },
@@ -155,7 +167,10 @@ export const writableClaims = [
         problems.push(`the journal is on device ${guest.journal}, and /logs on ${device ?? 'none'}`);
       return unless(
         problems,
-        `/logs is ext4 on Log (${diskText('/logs', encrypted)}); the journal is kept there`,
+        // something of the machine's users fills it: no fault of the release, which an update would be rolled back for
+        [`/logs is ext4 on Log (${diskText('/logs', encrypted)}); the journal is kept there`]
+          .concat(notWritten('/logs', guest.writes))
+          .join('; '),
       );
     },
   }),

@@ -93,6 +93,10 @@ test('with encrypted data, the claims require both volumes to encrypt their part
   );
 });
 
+test('a Log that something else fills is no fault of the release', () => {
+  assert.deepEqual(failing(verdictsOf({ 'write-logs': 'full' })), []);
+});
+
 test('every claim that is tested fails by an honest mistake, and by an attack', () => {
   const without = (by: Sabotage['by']) => {
     const failing = new Set(sabotages.filter((each) => each.by === by).flatMap(({ fails }) => fails));
