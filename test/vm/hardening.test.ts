@@ -74,7 +74,8 @@ const questions = {
   forContainers: `
     sysctl -n kernel.panic_on_oops fs.inotify.max_user_instances
     systemctl is-enabled fstrim.timer systemd-networkd-wait-online.service
-    systemctl is-active network-online.target`,
+    systemctl is-active network-online.target
+    systemd-analyze cat-config systemd/journald.conf | grep ^RateLimit`,
   terminals:
     'for name in xterm xterm-256color screen-256color rxvt-unicode-256color linux vt220 dumb; do tput -T "$name" longname >/dev/null || echo "$name"; done',
   absentModules:
@@ -273,8 +274,14 @@ test('an oops restarts the machine', () => {
   assert.equal(answers.forContainers.split('\n')[0], '1');
 });
 
-test('containers have inotify instances, and a machine without containers does not wait for the network', () => {
-  assert.deepEqual(answers.forContainers.split('\n').slice(1), ['8192', 'enabled', 'enabled', 'inactive']);
+test('containers have inotify instances, the journal drops no lines, and a machine without containers does not wait for the network', () => {
+  assert.deepEqual(answers.forContainers.split('\n').slice(1), [
+    '8192',
+    'enabled',
+    'enabled',
+    'inactive',
+    'RateLimitIntervalSec=0',
+  ]);
 });
 
 test('every terminal type that the host sends is described', () => {

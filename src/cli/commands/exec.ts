@@ -33,13 +33,19 @@ export const execCommand = defineCommand({
     const { machine, streams, signal } = context;
     const isTerminal = !noStdin && streams.stdin.isTTY && streams.stdout.isTTY;
     const guest = guestOf(machine, 'user');
-    await attach(context, guest.start, command, {
-      terminal: isTerminal ? terminalOf(streams) : undefined,
-      noStdin,
-    });
+    let code = 0;
+    const exitWith = (given: number) => {
+      code = given;
+      context.exitWith(given);
+    };
+    const terminal = isTerminal ? terminalOf(streams) : undefined;
+    await attach({ ...context, exitWith }, guest.start, command, { terminal, noStdin });
+    if (command[0] === 'podman' && code !== 0) streams.stderr.write(rootless);
     if (command.some((word) => /\bpodman\b/.test(word))) await flush(guest, signal);
   },
 });
+
+const rootless = 'holdfast: containers run as root in the guest: use `sudo podman`\n';
 
 /**
  * Writes Data to the disk. Podman 5.4 does not do so: a loss of power after `podman load` would leave half an image. The machine may
