@@ -53,6 +53,7 @@ ${overlay('root', 39)}
 44 25 0:37 / /run/credentials/@system ro,nosuid,nodev,noexec,relatime,nosymfollow shared:19 - tmpfs tmpfs rw,size=1024k
 48 27 0:41 / /tmp rw,nosuid,nodev shared:22 - tmpfs tmpfs rw,nr_inodes=1048576,inode64`,
   'container-storage': '700',
+  interpreters: '',
   volumes: '253:0 root vda3 verity 1',
   'root-writes': '',
   'verity-table': `0 325040 verity 1 254:3 254:3 4096 4096 40630 40631 sha256 ${rootHash} - 3 panic_on_corruption root_hash_sig_key_desc holdfast-root-hash`,

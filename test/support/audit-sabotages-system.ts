@@ -277,6 +277,12 @@ export const systemSabotages: readonly Sabotage[] = [
     fails: ['no-setuid-outside-root'],
   },
   {
+    what: 'an interpreter of the attacker for sudo, with its rights',
+    by: 'attacker',
+    guest: { interpreters: 'aarch64 F\nx OCF' },
+    fails: ['no-setuid-outside-root'],
+  },
+  {
     what: 'containers whose files every user can reach',
     by: 'mistake',
     guest: { 'container-storage': '755' },

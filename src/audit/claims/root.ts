@@ -3,7 +3,7 @@ import { type Slot, slotPartition } from '../../disk/layout.ts';
 import { systemRoot } from '../../guest/system-root.ts';
 import { rootHash } from '../../verity/root-hash.ts';
 import { defineClaim, fail, off, unless } from '../claim.ts';
-import { matching, type Probe } from '../guest-probe.ts';
+import { lines, matching, type Probe } from '../guest-probe.ts';
 import { misplaced, missingOptions, mountAt, mounts } from '../mounts.ts';
 import { bootedVerity, isUnverified, slot } from '../shared-probes.ts';
 
@@ -78,6 +78,21 @@ const containerStorage: Probe<string> = {
   form: matching(/^(none|[0-7]{1,4})$/, ([mode = '']) => mode),
 };
 
+/**
+ * Interpreters that the kernel was told to start for files (kernel documentation, admin-guide/binfmt-misc), with their flags: with C
+ * an interpreter, which can be any file, has the rights of the file. Without the module there are none.
+ */
+const interpreters: Probe<readonly { readonly name: string; readonly flags: string }[]> = {
+  name: 'interpreters',
+  command: `[ -e /sys/module/binfmt_misc ] || exit 0
+  place=$(mktemp -d) && mount -t binfmt_misc binfmt_misc "$place" && trap 'umount "$place"; rmdir "$place"' EXIT || exit 1
+  for file in "$place"/*; do
+    case \${file##*/} in register | status) continue ;; esac
+    while read -r key value; do [ "$key" != flags: ] || echo "\${file##*/} \${value:--}"; done <"$file"
+  done`,
+  form: lines(matching(/^(\S.{0,254}) (-|[A-Z]{1,8})$/, ([name = '', flags = '']) => ({ name, flags }))),
+};
+
 export const rootClaims = [
   defineClaim({
     id: 'root-read-only',
@@ -123,19 +138,22 @@ export const rootClaims = [
     source: 'Holdfast',
     since: '0.2',
     looksAt:
-      'The options nosuid and nodev of every mount of process 1 except the root: they disable set-user-ID bits, file capabilities and device files. The mode of the directory of containers.',
+      'The options nosuid and nodev of every mount of process 1 except the root: they disable set-user-ID bits, file capabilities and device files. The mode of the directory of containers. The interpreters of binfmt_misc.',
     fooledBy:
       'Root in the guest mounts in a namespace of its own, or gives a program its rights in another way.',
     notStopped: 'The file systems of containers, which only root can reach from outside of them.',
-    guest: { mounts, containerStorage },
+    guest: { mounts, containerStorage, interpreters },
     host: [],
-    judge: ({ mounts, containerStorage }) => {
+    judge: ({ mounts, containerStorage, interpreters }) => {
       const others = mounts.filter(
         ({ target, type }) => target !== '/' && type !== 'nsfs' && !ofContainers.test(target),
       );
       const problems = others.flatMap((mount) =>
         missingOptions(mount, noDevices.test(mount.type) ? ['nosuid'] : ['nosuid', 'nodev']),
       );
+      for (const { name, flags } of interpreters)
+        if (flags.includes('C'))
+          problems.push(`the interpreter ${name} has the rights of the files that it is started for`);
       if (containerStorage !== 'none' && containerStorage !== '700')
         problems.push(
           `others can reach the files of containers: /var/lib/containers has the mode ${containerStorage}`,
