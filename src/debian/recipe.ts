@@ -157,6 +157,8 @@ export const removedPaths: readonly string[] = [
     `usr/lib/systemd/systemd-${name}`,
   ]),
   `${port.libraries}/cryptsetup`,
+  // mounts partitions and swap by their types, which root in the guest can change
+  'usr/lib/systemd/system-generators/systemd-gpt-auto-generator',
   'usr/lib/dracut',
   'usr/share/initramfs-tools',
   'usr/share/debconf',
