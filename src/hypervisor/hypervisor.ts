@@ -13,6 +13,8 @@ export type Transport = 'vsock' | 'tcp';
 export interface MachineHardware {
   /** Shown in process lists. */
   readonly name: string;
+  /** Product UUID of its firmware and MAC address of its network interface; undefined: the hypervisor's, the same for all. */
+  readonly identity?: { readonly uuid: string; readonly mac: string };
   readonly cpus: number;
   readonly memory: Bytes;
   /** In the hypervisor's own format (`Hypervisor.images`), read and written. */

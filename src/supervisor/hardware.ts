@@ -27,12 +27,17 @@ function credentialFiles(
     'holdfast.authorized-keys': keys.identityPublic,
     'holdfast.host-key': keys.hostKey,
     'system.hostname': join(secrets, 'hostname'),
-    'system.machine_id': join(secrets, 'machine-id'),
+    'system.machine_id': machineIdFile(secrets),
     ...(transport === 'tcp' && { 'holdfast.tcp': join(secrets, 'tcp') }),
     ...(verity === 'off' && { 'holdfast.verity': join(secrets, 'verity-off') }),
     ...(ipe === 'enforce' && { 'holdfast.ipe': join(secrets, 'ipe-enforce') }),
     ...(encryption && { 'holdfast.volume': join(secrets, 'volume') }),
   };
+}
+
+/** Returns the path of the machine's ID, from which the identity of its hardware is derived. */
+export function machineIdFile(secrets: string): string {
+  return join(secrets, 'machine-id');
 }
 
 /** Writes the credentials that are not keys. @param secrets a directory that has the channel's keys already. */

@@ -1,3 +1,4 @@
+import { readBounded } from '../base/files.ts';
 import { requireOwnPath } from '../base/own-path.ts';
 import { setNoBootMenu, setVerity } from '../firmware/boot.ts';
 import { isOwn, printedVariable } from '../firmware/own-variables.ts';
@@ -6,11 +7,12 @@ import { repairVariableStore } from '../firmware/store-file.ts';
 import type { MachineHardware } from '../hypervisor/hypervisor.ts';
 import { asReleasedCredential } from '../machine/as-released.ts';
 import { keptKeys } from '../machine/data-keys.ts';
+import { hardwareIdentity } from '../machine/hardware-identity.ts';
 import type { Machine } from '../machine/machine.ts';
 import { resetsCredential } from '../machine/requested-resets.ts';
 import { storedBaseImage } from '../release/store.ts';
 import { markStart } from './console-log.ts';
-import { machineHardware } from './hardware.ts';
+import { machineHardware, machineIdFile } from './hardware.ts';
 
 /**
  * Prepares a machine that is off for its next start. Its boot entries are derived from its configuration each
@@ -39,9 +41,11 @@ export async function prepareStart(machine: Machine, log: (line: string) => void
   await saveVariableStore(paths.variables);
   await markStart(paths.consoleLog);
   const base = storedBaseImage(machine.home, configuration.release);
-  return machineHardware(paths, configuration, base, {
+  const hardware = machineHardware(paths, configuration, base, {
     ...(configuration.encryption && (await keptKeys(paths.secrets))),
     ...(await asReleasedCredential(paths.secrets)),
     ...(await resetsCredential(paths.secrets)),
   });
+  const machineId = await readBounded(machineIdFile(paths.secrets), 64);
+  return { ...hardware, identity: hardwareIdentity(machineId.toString('latin1').trim()) };
 }

@@ -60,6 +60,7 @@ export function qemuArguments(launch: Launch): readonly string[] {
   const memory = `${hardware.memory / MiB}M`;
   return [
     ...['-name', optionList('', { guest: `holdfast-${hardware.name}` })],
+    ...(hardware.identity ? ['-uuid', hardware.identity.uuid] : []),
     ...chipsetArguments({ pflash0: 'firmware', pflash1: 'variables', 'memory-backend': 'memory' }),
     ...processorArguments[accelerator],
     ...['-smp', String(hardware.cpus), '-m', memory],
@@ -85,9 +86,11 @@ export function qemuArguments(launch: Launch): readonly string[] {
     ...['-device', 'virtio-rng-pci'],
     // fed by systemd (image/rootfs/etc/systemd/system.conf.d/watchdog.conf); the only watchdog of QEMU that Debian's kernel supports
     ...['-device', 'i6300esb'],
-    ...networkArguments(launch.ports),
+    ...networkArguments(launch),
     ...(hardware.transport === 'vsock' ? vsockDeviceArguments(files) : []),
     ...(hardware.tpm ? tpmArguments(files) : []),
+    // the last device, so that the addresses of the others stay; the guest reports the memory that it has freed
+    ...['-device', optionList('virtio-balloon-pci', { 'free-page-reporting': 'on' })],
     ...launch.oemStrings.flatMap((path) => ['-smbios', optionList('', { type: 11, path })]),
   ];
 }
@@ -159,14 +162,19 @@ function consoleArguments(log: string): readonly string[] {
  * Returns the arguments of the network. Outgoing connections use NAT in user space; the only incoming ones are
  * those to the SSH servers, over transport `tcp`.
  */
-function networkArguments(ports: ForwardedPorts | undefined): readonly string[] {
+function networkArguments({ ports, hardware: { identity } }: Launch): readonly string[] {
   const forwards = ports ? channelNames.map((name) => `,hostfwd=${hostForward(ports, name)}`) : [];
   return [
     '-netdev',
     [optionList('user', { id: 'network' }), ...forwards].join(''),
     '-device',
     // no option ROM: no boot from the network
-    optionList('virtio-net-pci', { id: networkDevice, netdev: 'network', romfile: '' }),
+    optionList('virtio-net-pci', {
+      id: networkDevice,
+      netdev: 'network',
+      romfile: '',
+      ...(identity && { mac: identity.mac }),
+    }),
   ];
 }
 

@@ -14,6 +14,7 @@ import { chooseNextStart } from '../../../src/lifecycle/boot-options.ts';
 import { writeConfiguration } from '../../../src/machine/configuration.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../../src/machine/paths.ts';
+import { machineIdFile } from '../../../src/supervisor/hardware.ts';
 import { prepareStart } from '../../../src/supervisor/prepare-start.ts';
 import { goodFacts } from '../../support/audit-evidence.ts';
 import { certificate } from '../../support/certificate.ts';
@@ -31,7 +32,8 @@ const prepare = () => prepareStart(machine, (line) => lines.push(line));
 async function reset(): Promise<void> {
   lines.length = 0;
   rmSync(files.directory, { recursive: true, force: true });
-  mkdirSync(files.directory, { recursive: true });
+  mkdirSync(files.secrets, { recursive: true });
+  writeFileSync(machineIdFile(files.secrets), '0123456789abcdef0123456789abcdef');
   await writeConfiguration(files.configuration, goodFacts.configuration);
   writeFileSync(
     files.variables,

@@ -16,6 +16,7 @@ import { isSwtpmOf, swtpmArguments } from '../../../../src/tpm/virtual/swtpm.ts'
 
 const hardware: MachineHardware = {
   name: 'default',
+  identity: { uuid: '3f1c6a52-8e07-8b5d-9c1e-0a2b4c6d8e0f', mac: '02:1a:2b:3c:4d:5e' },
   cpus: 2,
   memory: GiB,
   disk: '/home/m/disk.qcow2',
@@ -54,6 +55,7 @@ test('a machine has secure variables, one disk, one outgoing and one incoming co
   assert.deepEqual(valuesOf(argv, '-cpu'), [
     'max,vendor=GenuineIntel,family=6,model=28,stepping=10,la57=off,erms=off',
   ]);
+  assert.deepEqual(valuesOf(argv, '-uuid'), [hardware.identity?.uuid]);
   assert.deepEqual(valuesOf(argv, '-smp'), ['2']);
   assert.deepEqual(valuesOf(argv, '-m'), ['1024M']);
   assert.deepEqual(valuesOf(argv, '-object'), ['memory-backend-memfd,id=memory,size=1024M,share=on']);
@@ -61,9 +63,10 @@ test('a machine has secure variables, one disk, one outgoing and one incoming co
     'virtio-blk-pci,id=disk0,drive=disk,share-rw=on',
     'virtio-rng-pci',
     'i6300esb',
-    'virtio-net-pci,id=nic,netdev=network,romfile=',
+    'virtio-net-pci,id=nic,netdev=network,romfile=,mac=02:1a:2b:3c:4d:5e',
     'vhost-user-vsock-pci,id=vsock,chardev=vsock',
     'tpm-crb,tpmdev=tpm',
+    'virtio-balloon-pci,free-page-reporting=on',
   ]);
   assert.deepEqual(valuesOf(argv, '-netdev'), ['user,id=network']);
   assert.deepEqual(valuesOf(argv, '-action'), ['reboot=shutdown']);
