@@ -12,6 +12,7 @@ import { nameMachine } from '../machine/hints.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { MachineName } from '../machine/paths.ts';
 import { storedManifest } from '../release/store.ts';
+import { type Crash, readCrash } from '../supervisor/crash-note.ts';
 import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
 import { isOff, type MachineState } from '../supervisor/state.ts';
@@ -52,6 +53,8 @@ export interface MachineStatus {
   readonly guestProblem: string | undefined;
   /** What firmware, kernel or initrd reported as wrong, or why the machine was given up. Untrusted text of the guest. */
   readonly problem: string | undefined;
+  /** The last end of the machine that nobody asked for. */
+  readonly lastCrash: Crash | undefined;
   /** The service of the host whose end shuts the machine down: the machine was started in it, and could not leave it. */
   readonly endsWith: string | undefined;
 }
@@ -90,6 +93,7 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
     guest: guest.report,
     guestProblem: withName(guest.problem ?? power.channelProblem),
     problem: withName(power.problem ?? boot.problem),
+    lastCrash: await readCrash(paths.lastCrash),
     endsWith: power.endsWith,
   };
 }

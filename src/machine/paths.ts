@@ -80,6 +80,8 @@ export interface MachinePaths {
   readonly supervisorLock: string;
   readonly supervisorLog: string;
   readonly consoleLog: string;
+  /** The time and the reason of the last crash; absent if there was none. */
+  readonly lastCrash: string;
   /** Held during an update. */
   readonly updateLock: string;
   /** Held while the machine is changed; next to its directory, as it must outlive it. */
@@ -109,6 +111,7 @@ export function pathsIn(directory: string): MachinePaths {
     supervisorLock: join(directory, 'supervisor.lock'),
     supervisorLog: join(directory, 'supervisor.log'),
     consoleLog: join(directory, 'console.log'),
+    lastCrash: join(directory, 'last-crash'),
     updateLock: join(directory, 'update.lock'),
     lock: `${directory}.lock`,
   };

@@ -13,7 +13,14 @@ import {
   type OnDemandConnection,
 } from './guest-connection.ts';
 import type { SupervisorParts } from './parts.ts';
-import { initialState, reduce, type SupervisorEvent, type SupervisorState, type Task } from './reducer.ts';
+import {
+  crashOf,
+  initialState,
+  reduce,
+  type SupervisorEvent,
+  type SupervisorState,
+  type Task,
+} from './reducer.ts';
 
 const forEver = Number.POSITIVE_INFINITY;
 
@@ -113,8 +120,7 @@ export class BootLoop {
       case 'attend':
         return this.#attend();
       case 'examine':
-        if (task.hung) log('the guest hung: its watchdog reset it');
-        return { type: 'examined', problem: await this.#readProblem() };
+        return this.#examine();
       case 'fall-back':
         return { type: 'fell-back', found: await fallBack() };
       case 'pause': {
@@ -164,7 +170,7 @@ export class BootLoop {
     this.#users = connectOnDemand(async () => this.#open(machine, 'user'));
     this.#watch = new AbortController();
     this.#started.resolve();
-    void this.#watchBoot(machine, this.#watch.signal);
+    void this.#watchConsole(machine, this.#watch.signal);
     void this.#watchPrograms(machine, this.#watch.signal);
     void this.#watchSignals(machine, this.#watch.signal);
     try {
@@ -174,6 +180,17 @@ export class BootLoop {
       this.#watch.abort();
       this.#closed = Promise.all([this.#connection.close(), this.#users.close()]).then(() => {});
     }
+  }
+
+  async #examine(): Promise<SupervisorEvent> {
+    const { log, crashed } = this.#parts;
+    const problem = await this.#readProblem();
+    const crash = crashOf(this.#state, problem);
+    if (crash !== undefined) {
+      log(`crash: ${crash}`);
+      await crashed(crash).catch((error: unknown) => log(`crash not recorded: ${describe(error)}`));
+    }
+    return { type: 'examined', problem };
   }
 
   async #open(machine: RunningMachine, channel: ChannelName): Promise<Session> {
@@ -202,16 +219,19 @@ export class BootLoop {
     });
   }
 
-  /** Ends a machine that its firmware does not boot: the firmware would wait for a key forever. */
-  async #watchBoot(machine: RunningMachine, signal: AbortSignal): Promise<void> {
+  /** Ends a machine that would wait forever: for a key, as its firmware does not boot it, or halted, for its power to be switched off. */
+  async #watchConsole(machine: RunningMachine, signal: AbortSignal): Promise<void> {
+    const { lookEvery = 1000, log } = this.#parts;
+    const every = () => (this.#state.power === 'running' ? 5 * lookEvery : lookEvery);
     try {
-      await until({ within: forEver, every: this.#parts.lookEvery ?? 1000, signal }, async () => {
-        if (this.#state.power === 'booting') await this.#look(signal);
-        return this.#state.gaveUp !== undefined;
+      await until({ within: forEver, every, signal }, async () => {
+        await this.#look(signal);
+        return this.#state.gaveUp !== undefined || this.#state.isHalted;
       });
+      if (this.#state.isHalted) log('the guest has halted: switching its power off');
       await machine.kill();
     } catch (error) {
-      if (!signal.aborted) this.#parts.log(`boot no longer watched: ${describe(error)}`);
+      if (!signal.aborted) log(`console no longer watched: ${describe(error)}`);
     }
   }
 

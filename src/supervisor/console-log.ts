@@ -15,10 +15,10 @@ const mark = '--- holdfast starts the machine: ';
 
 /**
  * `unbootable`: the firmware found nothing that it is allowed to start, and waits for a key forever; `panic`:
- * kernel panic; `locked`: the initrd gave up because the data cannot be opened; `notice`: a problem of a
- * guest that may still come up, or has.
+ * kernel panic; `locked`: the initrd gave up because the data cannot be opened; `halted`: the kernel stopped all processors, and
+ * waits for its power to be switched off; `notice`: a problem of a guest that may still come up, or has.
  */
-type ProblemKind = 'unbootable' | 'panic' | 'locked' | 'notice';
+type ProblemKind = 'unbootable' | 'panic' | 'locked' | 'halted' | 'notice';
 
 /** Console lines of firmware, fallback loader, kernel and initrd that report a problem. Their groups are shown. */
 const problemLines: readonly (readonly [RegExp, ProblemKind])[] = [
@@ -36,6 +36,10 @@ const problemLines: readonly (readonly [RegExp, ProblemKind])[] = [
   [/(?:^|\] )(holdfast: (?!Data is locked: ).+)$/, 'notice'],
   [/(?:^|\] )holdfast: (Data is locked: .+)$/, 'locked'],
   [/(?:^|\] )(Kernel panic - not syncing: .*)$/, 'panic'],
+  // arch/x86/kernel/dumpstack.c, arch/x86/mm/fault.c, lib/bug.c
+  [/^\[ *\d+\.\d+\] ((?:BUG: |Oops: |kernel BUG at |general protection fault).*)$/, 'notice'],
+  // kernel/reboot.c; what a process logs has its name in front
+  [/^\[ *\d+\.\d+\] (reboot: System halted)$/, 'halted'],
 ];
 
 export interface ConsoleProblem {

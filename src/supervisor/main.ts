@@ -21,6 +21,7 @@ import { forgetResets } from '../machine/requested-resets.ts';
 import { prepareVirtualTpm } from '../tpm/virtual/virtual-tpm.ts';
 import { askStatus } from './client.ts';
 import { consoleProblem, readConsole } from './console-log.ts';
+import { noteCrash } from './crash-note.ts';
 import { forgetFailure, noteFailure } from './failure-note.ts';
 import { fallBack } from './fallback.ts';
 import { hostHypervisor } from './host-hypervisor.ts';
@@ -111,6 +112,7 @@ async function partsFor(
     answered: () => forgetResets(paths.secrets),
     isSingleStart: async () => readBootState(await readVariableStore(paths.variables)).next !== undefined,
     fallBack: () => fallBack(paths.variables, log),
+    crashed: (reason) => noteCrash(paths.lastCrash, reason),
     readProblem: async () => consoleProblem(await readConsole(paths.consoleLog)),
     openSession: (stream, channel) => openSession(stream, { ...identity, user: channels[channel].user }),
     log,

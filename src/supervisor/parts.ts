@@ -21,6 +21,8 @@ export interface SupervisorParts {
   readonly isSingleStart: () => Promise<boolean>;
   /** Makes the next start one of the slot that is second in the boot order; false when there is none. */
   readonly fallBack: () => Promise<boolean>;
+  /** Records why a machine has ended that nobody ended. */
+  readonly crashed: (reason: string) => Promise<void>;
   /** Returns the problem that the guest's console shows for the current start. */
   readonly readProblem: () => Promise<ConsoleProblem | undefined>;
   readonly openSession: (stream: Duplex, channel: ChannelName) => Promise<Session>;
@@ -31,7 +33,7 @@ export interface SupervisorParts {
   readonly askEvery?: number;
   /** How long a clean shutdown may take that a signal requested: service managers send SIGKILL after 90 seconds (milliseconds). */
   readonly terminateDeadline?: number;
-  /** How often the console of a guest that boots is read: milliseconds. */
+  /** How often the console of a guest that boots is read, and of one that runs a fifth as often: milliseconds. */
   readonly lookEvery?: number;
   readonly pauseAfter?: RestartPolicy;
 }

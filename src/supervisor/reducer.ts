@@ -47,6 +47,8 @@ export interface SupervisorState {
   readonly hasFallenBack: boolean;
   /** A program of this start that has ended, and with it the machine or its use. */
   readonly lost: string | undefined;
+  /** Whether the guest has halted its processors without switching its power off. */
+  readonly isHalted: boolean;
   /** The problem of this start that the console shows. */
   readonly problem: ConsoleProblem | undefined;
   /** Why there is no other start. */
@@ -88,6 +90,7 @@ export const initialState: SupervisorState = {
   failedStarts: 0,
   hasFallenBack: false,
   lost: undefined,
+  isHalted: false,
   problem: undefined,
   gaveUp: undefined,
   channelProblem: undefined,
@@ -139,6 +142,7 @@ function begin(state: SupervisorState, isSingleStart: boolean): SupervisorState 
     hasAnswered: false,
     isSingleStart,
     lost: undefined,
+    isHalted: false,
     problem: undefined,
     gaveUp: undefined,
   };
@@ -160,11 +164,12 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
       return {
         ...state,
         problem: event.problem,
+        isHalted: state.isHalted || event.problem?.kind === 'halted',
         gaveUp: state.gaveUp ?? reasonToGiveUp(state, event.problem),
       };
     case 'ended': {
       const task: Task = { do: 'examine', hung: event.how === 'hang', lasted: event.lasted };
-      if (state.isForced) return { ...state, power: to('shutdown'), task };
+      if (state.isForced || state.isHalted) return { ...state, power: to('shutdown'), task };
       if (event.how !== 'killed') return { ...state, power: to(event.how), task };
       if (state.gaveUp !== undefined) return { ...state, power: 'failed', task };
       return { ...state, power: to('killed'), lost: state.lost ?? hypervisorProgram, task };
@@ -172,6 +177,16 @@ function attend(state: SupervisorState, event: SupervisorEvent): SupervisorState
     default:
       return state;
   }
+}
+
+/** Returns why a machine that nobody ended has ended; undefined: it was shut down, or rebooted by itself. */
+export function crashOf(state: SupervisorState, problem: ConsoleProblem | undefined): string | undefined {
+  const { task, lost, isForced, power } = state;
+  if (task.do !== 'examine' || isForced || power === 'stopped') return undefined;
+  if (lost !== undefined) return `${lost} ended unexpectedly`;
+  const printed = problem === undefined ? '' : `: ${problem.text}`;
+  if (task.hung) return `the guest hung, and its watchdog reset it${printed}`;
+  return problem?.kind === 'panic' ? problem.text : undefined;
 }
 
 /** Returns the reason to give up a machine that its firmware does not boot: it would wait for a key forever. */

@@ -70,8 +70,9 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
   const ended = Promise.race([loop.run(), left.promise]).then(() => endOf(loop));
   const off = ended.then(() => true as const);
   let shuttingDown: Promise<void> | undefined;
+  let stoppingSince: number | undefined;
   const supervisor: Supervisor = {
-    status: () => ({ ...statusOf(loop), endsWith: parts.endsWith }),
+    status: () => ({ ...statusOf(loop, stoppingSince), endsWith: parts.endsWith }),
     session: () => loop.session(),
     userSession: () => loop.userSession(),
     started: loop.started,
@@ -85,8 +86,9 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
         loop.happen({ type: 'stop', force });
         await loop.machine?.kill();
       } else {
+        stoppingSince ??= performance.now();
         shuttingDown ??= shutDown(parts, loop, off).finally(() => {
-          shuttingDown = undefined;
+          shuttingDown = stoppingSince = undefined;
         });
         await shuttingDown;
       }
@@ -121,7 +123,7 @@ function endOf({ state }: BootLoop): SupervisorEnd {
   return state.power === 'failed' ? 'failed' : 'stopped';
 }
 
-function statusOf({ state, machine }: BootLoop): SupervisorStatus {
+function statusOf({ state, machine }: BootLoop, stoppingSince: number | undefined): SupervisorStatus {
   return {
     state: state.power,
     pid: machine?.pid,
@@ -129,13 +131,20 @@ function statusOf({ state, machine }: BootLoop): SupervisorStatus {
     accelerator: machine?.accelerator,
     channelProblem: channelProblemOf(state),
     programs: machine?.programs,
-    problem: state.gaveUp ?? lostText(state) ?? state.problem?.text,
+    problem: state.gaveUp ?? lostText(state) ?? state.problem?.text ?? slowText(state, stoppingSince),
   };
 }
 
 function lostText({ lost, power }: BootLoop['state']): string | undefined {
   if (lost === undefined || isOff({ state: power })) return undefined;
   return `${lost} has ended unexpectedly: the machine is restarted`;
+}
+
+/** A guest that hangs while it shuts down says nothing itself. */
+function slowText({ power }: SupervisorState, since: number | undefined): string | undefined {
+  const seconds = Math.round((performance.now() - (since ?? Number.NaN)) / 1000);
+  if (power !== 'stopping' || !(seconds >= 20)) return undefined;
+  return `it was asked to shut down ${seconds} s ago, and has not; \`holdfast stop --force\` ends it at once`;
 }
 
 /** A channel that has answered in this start does not end by itself: root in the guest has ended it, or the guest hangs. */

@@ -8,6 +8,7 @@ import { bounds } from '../../channel/bounds.ts';
 import { journalCommand } from '../../guest/journal.ts';
 import { archiveLogs } from '../../lifecycle/log-archive.ts';
 import { readConsole } from '../../supervisor/console-log.ts';
+import { readCrash } from '../../supervisor/crash-note.ts';
 import { guestOf } from '../../supervisor/guest.ts';
 import { powerState } from '../../supervisor/power.ts';
 import type { MachineState } from '../../supervisor/state.ts';
@@ -73,6 +74,8 @@ async function showJournal(context: LogsContext, follow: boolean): Promise<void>
   const power = await unlessAborted(powerState(machine), signal);
   if (power.state === 'failed' || (power.state === 'booting' && power.problem !== undefined))
     return showConsole(context, power.state);
+  const crash = await readCrash(machine.paths.lastCrash);
+  if (crash) streams.stderr.write(`last crash of ${machine.name}: ${crash.time}: ${crash.reason}\n`);
   if (isOff(power)) {
     throw failure('machine.off', `cannot read the journal of '${machine.name}'`, {
       why: `the machine is ${power.state}, and its journal is on its own disk`,

@@ -141,6 +141,10 @@ export const statusOutput = z.strictObject({
     .string()
     .optional()
     .describe('What firmware, kernel or initrd reported, or why starting was given up'),
+  lastCrash: z
+    .strictObject({ time: z.iso.datetime(), reason: z.string().describe('Untrusted text of the guest') })
+    .optional()
+    .describe('Last end of the machine that nobody asked for; absent if there was none'),
   endsWith: z
     .string()
     .optional()

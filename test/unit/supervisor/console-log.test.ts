@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { consoleProblem, markStart, plainLines, readConsole } from '../../../src/supervisor/console-log.ts';
+import { noteCrash, readCrash } from '../../../src/supervisor/crash-note.ts';
 import { anyCharacter } from '../../support/any-character.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-console-'));
@@ -42,6 +43,10 @@ holdfast: Data is locked: this TPM does not open it\r
   fallback: `BdsDxe: loading Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r
 BdsDxe: starting Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0)\r\n`,
 };
+
+const oops = `[  812.301774] BUG: kernel NULL pointer dereference, address: 0000000000000000\r
+[  812.303100] Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI\r
+[  812.310000] Kernel panic - not syncing: Fatal exception\r\n`;
 
 const problemOf = (text: string) => consoleProblem(plainLines(text));
 
@@ -128,4 +133,28 @@ test('reads the end of a long console log', async () => {
   const text = await readConsole(path);
   assert.ok(text.length <= 256 * 1024);
   assert.equal(consoleProblem(text)?.kind, 'panic');
+});
+
+test('shows what an oops was about, and sees that the guest has halted', () => {
+  assert.deepEqual(problemOf(oops), {
+    kind: 'panic',
+    text: 'BUG: kernel NULL pointer dereference, address: 0000000000000000; Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI; Kernel panic - not syncing: Fatal exception',
+  });
+  assert.equal(problemOf('[   31.590528] reboot: System halted\r\n')?.kind, 'halted');
+  for (const logged of [
+    'x[1]: reboot: System halted',
+    '[  3.1] x] reboot: System halted',
+    'reboot: System halted',
+  ])
+    assert.equal(problemOf(`${logged}\r\n`), undefined, 'a process may have logged it');
+});
+
+test('the last crash is read as it was recorded', async () => {
+  const path = join(directory, 'last-crash');
+  assert.equal(await readCrash(path), undefined);
+  await noteCrash(path, 'Oops:\u001b[2J one\ntwo', new Date(0));
+  assert.deepEqual(await readCrash(path), {
+    time: '1970-01-01T00:00:00.000Z',
+    reason: 'Oops:\ufffd[2J one\ufffdtwo',
+  });
 });

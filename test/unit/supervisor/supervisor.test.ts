@@ -45,6 +45,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     answered: number;
     hasOtherSlot: boolean;
     isSingleStart: boolean;
+    crashes: string[];
     drop: () => void;
     problem?: ConsoleProblem;
   } = {
@@ -54,6 +55,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
     prepared: 0,
     hasOtherSlot: false,
     isSingleStart: false,
+    crashes: [],
     drop: () => {},
   };
   const running = (): RunningMachine => ({
@@ -126,6 +128,7 @@ function fakeMachine(habits: { heedsPowerButton?: boolean; heedsPowerOff?: boole
       return guest.hasOtherSlot;
     },
     pauseAfter: (failed: number) => [0, 10, 20][failed],
+    crashed: async (reason: string) => void guest.crashes.push(reason),
     readProblem: async () => guest.problem,
     openSession,
     log: () => {},
@@ -314,6 +317,53 @@ test('a signal shuts the guest down, and ends one that does not react', async ()
     assert.equal(events.includes('poweroff'), true);
     assert.equal(events.includes('kill'), !heedsPowerOff);
   }
+});
+
+test('a guest that halts is switched off, whatever it was doing', async () => {
+  for (const isStopping of [false, true]) {
+    const { parts, events, guest } = fakeMachine();
+    guest.listens = true;
+    const supervisor = supervise({ ...parts(), stopDeadline: 60_000 }, 'start');
+    await eventually(() => supervisor.status().state === 'running');
+    if (isStopping) void supervisor.stop({ force: false });
+    guest.problem = { text: 'reboot: System halted', kind: 'halted' };
+    assert.equal(await supervisor.ended, 'stopped');
+    assert.equal(events.at(-1), 'kill');
+    assert.deepEqual(guest.crashes, []);
+  }
+});
+
+test('every crash is recorded with its reason, but no end that was asked for', async () => {
+  const { parts, events, guest, end, lose } = fakeMachine();
+  guest.listens = true;
+  const supervisor = supervise({ ...parts(), pauseAfter: () => 0 }, 'start');
+  const running = (starts: number) =>
+    eventually(
+      () =>
+        events.filter((event) => event === 'start').length === starts &&
+        supervisor.status().state === 'running',
+    );
+  await running(1);
+  end('reboot');
+  await running(2);
+  guest.problem = { text: 'Oops: 0002; Kernel panic - not syncing: Fatal exception', kind: 'panic' };
+  end('reboot');
+  await eventually(() => guest.crashes.length === 1);
+  delete guest.problem;
+  await running(3);
+  end('hang');
+  await running(4);
+  lose('swtpm');
+  await running(5);
+  end('killed');
+  await running(6);
+  await supervisor.stop({ force: true });
+  assert.deepEqual(guest.crashes, [
+    'Oops: 0002; Kernel panic - not syncing: Fatal exception',
+    'the guest hung, and its watchdog reset it',
+    'swtpm ended unexpectedly',
+    'QEMU ended unexpectedly',
+  ]);
 });
 
 test('the problem of a successful start is reported until the next start', async () => {

@@ -22,6 +22,7 @@ export function statusText(status: MachineStatus): string {
     ['machine', status.name],
     ['state', stateText(status) + process],
     ['problem', status.problem],
+    ['last crash', status.lastCrash && `${status.lastCrash.time}: ${status.lastCrash.reason}`],
     ...status.programs.flatMap((each) => programRows(each)),
     ['release', status.release],
     ['slot', status.slot && `${status.slot}${phaseText(status.phase)}`],

@@ -27,6 +27,7 @@ const off: MachineStatus = {
   guestProblem: undefined,
   programs: [],
   problem: undefined,
+  lastCrash: undefined,
   endsWith: undefined,
 };
 
