@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, failure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
 import type { ChannelName } from '../channel/channels.ts';
+import type { StartCommand } from '../channel/guest.ts';
 import type { Session } from '../channel/session.ts';
 import { keepClock } from '../guest/clock-keeper.ts';
 import type { RunningMachine } from '../hypervisor/hypervisor.ts';
+import { CommandSessions } from './command-sessions.ts';
 import type { ConsoleProblem } from './console-log.ts';
 import {
   connectOnDemand,
@@ -37,6 +39,7 @@ export class BootLoop {
   #machine: RunningMachine | undefined;
   #connection: GuestConnection | undefined;
   #users: OnDemandConnection | undefined;
+  #commands: Readonly<Record<ChannelName, CommandSessions>> | undefined;
   #watch = new AbortController();
   #closed: Promise<void> | undefined;
   #pause = new AbortController();
@@ -78,6 +81,11 @@ export class BootLoop {
     return this.#users?.session();
   }
 
+  /** Returns a function that starts a client's commands over a channel. @param first its session. */
+  commands(channel: ChannelName, first: Session): StartCommand {
+    return this.#commands?.[channel].from(first) ?? first.start;
+  }
+
   happen(event: SupervisorEvent): void {
     const before = this.#state.power;
     this.#state = reduce(this.#state, event, this.#parts.pauseAfter);
@@ -107,7 +115,12 @@ export class BootLoop {
     this.#machine?.release();
     this.#watch.abort();
     this.#pause.abort();
-    await Promise.all([this.#connection?.close(), this.#users?.close()]);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const { management, user } = this.#commands ?? {};
+    await Promise.all([this.#connection, this.#users, management, user].map((each) => each?.close()));
   }
 
   async #perform(task: Exclude<Task, { do: 'end' }>): Promise<SupervisorEvent> {
@@ -168,6 +181,8 @@ export class BootLoop {
     this.#parts.log(`process ${machine.pid} under ${machine.accelerator}`);
     this.#connection = this.#connect(machine);
     this.#users = connectOnDemand(async () => this.#open(machine, 'user'));
+    const commandsOf = (channel: ChannelName) => new CommandSessions(() => this.#open(machine, channel));
+    this.#commands = { management: commandsOf('management'), user: commandsOf('user') };
     this.#watch = new AbortController();
     this.#started.resolve();
     void this.#watchConsole(machine, this.#watch.signal);
@@ -178,7 +193,7 @@ export class BootLoop {
       return { type: 'ended', how: await machine.ended, lasted: performance.now() - began };
     } finally {
       this.#watch.abort();
-      this.#closed = Promise.all([this.#connection.close(), this.#users.close()]).then(() => {});
+      this.#closed = this.#close();
     }
   }
 

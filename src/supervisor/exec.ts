@@ -29,7 +29,7 @@ const execRequest = z.object({
  * when the client disconnects.
  * @param session returns the session of a channel; throws when there is none.
  */
-export function executeFor(session: (channel: ChannelName) => Promise<Session>): Handler {
+export function executeFor(session: (channel: ChannelName) => Promise<Pick<Session, 'start'>>): Handler {
   return async (request, connection) => {
     const { channel, argv, terminal } = parseRequest(execRequest, request);
     const command = await (await session(channel)).start(argv, terminal);

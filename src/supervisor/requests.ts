@@ -59,7 +59,9 @@ export function supervisorRequests(supervisor: Supervisor): Requests {
       started: awaited(started),
       stop: awaited(answer(z.object({ force: z.boolean() }), ({ force }) => supervisor.stop({ force }))),
       leave: awaited(answer(nothing, () => supervisor.leave())),
-      exec: executeFor((channel) => sessionOf(supervisor, channel)),
+      exec: executeFor(async (channel) => ({
+        start: supervisor.commands(channel, await sessionOf(supervisor, channel)),
+      })),
       disk: (_request, connection) =>
         inTurn(async () => {
           if (connection.gone.aborted) return;

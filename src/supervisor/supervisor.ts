@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, failure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
+import type { ChannelName } from '../channel/channels.ts';
+import type { StartCommand } from '../channel/guest.ts';
 import type { Session } from '../channel/session.ts';
 import type { DiskExport, MachineProgram } from '../hypervisor/hypervisor.ts';
 import { BootLoop } from './boot-loop.ts';
@@ -39,6 +41,8 @@ export interface Supervisor {
   session(): Session | undefined;
   /** Opens the session of the user channel, or returns the open one; undefined while no machine runs. */
   userSession(): Promise<Session | undefined>;
+  /** Returns a function that starts a client's commands over a channel whose session is `first`. */
+  commands(channel: ChannelName, first: Session): StartCommand;
   /** Resolves when the machine's process runs. @throws what the hypervisor throws, or `machine.not-running`. */
   readonly started: Promise<void>;
   /**
@@ -75,6 +79,7 @@ export function supervise(parts: SupervisorParts, mode: 'start' | 'adopt'): Supe
     status: () => ({ ...statusOf(loop, stoppingSince), endsWith: parts.endsWith }),
     session: () => loop.session(),
     userSession: () => loop.userSession(),
+    commands: (channel, first) => loop.commands(channel, first),
     started: loop.started,
     async stop({ force }) {
       const isStarted = await loop.started.then(

@@ -2,6 +2,10 @@ import type { ErrorEntry } from './entry.ts';
 
 /** The channel to the guest, and what the host does in the guest through it. */
 export const guestCodes = {
+  'channel.busy': {
+    when: 'As many commands run in the guest as its channel carries.',
+    remedy: 'Wait until some of them have ended.',
+  },
   'channel.handshake': {
     when: 'The SSH handshake with the guest failed.',
     remedy: 'Wait until the machine has booted and try again; otherwise read its console log.',
