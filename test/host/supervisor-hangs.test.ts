@@ -7,10 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GiB } from '../../src/base/size.ts';
-import { writeConfiguration } from '../../src/machine/configuration.ts';
-import { homeAt, machinePaths, parseMachineName } from '../../src/machine/paths.ts';
-import { sha256 } from '../../src/release/manifest.ts';
+import { parseMachineName } from '../../src/machine/paths.ts';
+import { writeMachineRecord } from '../support/machine-record.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 const home = await mkdtemp(join(tmpdir(), 'holdfast-hangs-'));
@@ -31,20 +29,7 @@ async function supervisorOf(word: string): Promise<ChildProcess> {
   });
   children.push(child);
   await once(child.stdout, 'data');
-  await writeConfiguration(machinePaths(homeAt(home), name).configuration, {
-    ...{
-      format: 1,
-      name,
-      release: sha256.parse('0'.repeat(64)),
-      cpus: 1,
-      memory: GiB,
-      dataSize: GiB,
-      logSize: 'small',
-    },
-    ...{ transport: 'vsock', verity: 'on', ipe: 'audit', updates: [], epoch: 0 },
-    health: { commands: [], containers: [] },
-    created: new Date().toISOString(),
-  });
+  await writeMachineRecord(home, name);
   return child;
 }
 

@@ -133,9 +133,21 @@ test('the next command replaces a killed supervisor', async () => {
   assert.equal((await status()).pid, pid);
 });
 
-test('the machine returns after a reboot in the guest', async () => {
+test('the machine returns after a reboot in the guest, and a log that is followed goes on', async () => {
+  const child = start(program, ['logs', '--follow', '--machine', name], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: environment,
+  });
+  let followed = '';
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    followed += chunk;
+  });
+  await until('old lines come', async () => followed.includes('a line to be found'), 60);
   await comesBackAfter('systemctl reboot');
   assert.match(await supervisorLog(), /reboot: starting/);
+  await asRoot(name, 'echo "a line after the reboot" | systemd-cat');
+  await until('a line of the next boot comes', async () => followed.includes('a line after the reboot'), 120);
+  child.kill('SIGINT');
 });
 
 test('the watchdog resets a hanging system', async () => {
@@ -148,6 +160,7 @@ test('the watchdog resets a hanging system', async () => {
   );
   await comesBackAfter('kill -SEGV 1');
   assert.match(await supervisorLog(), /hang: starting/);
+  assert.match((await status()).lastCrash?.reason ?? '', /^the guest hung/);
 });
 
 test('with a full Data partition the machine is reachable, stops and starts', async () => {

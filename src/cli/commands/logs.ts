@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
 import { unlessAborted } from '../../base/abort.ts';
-import { failure, misuse } from '../../base/errors.ts';
+import { failure, isFailure, misuse } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';
+import { until } from '../../base/until.ts';
 import { bounds } from '../../channel/bounds.ts';
 import { journalCommand } from '../../guest/journal.ts';
 import { archiveLogs } from '../../lifecycle/log-archive.ts';
@@ -25,7 +26,7 @@ export const logsCommand = defineCommand({
     'Prints the journal of a running guest. For a guest that does not come up, prints the end of its console instead.',
   arguments: {},
   flags: {
-    follow: toggle('Wait for new entries until interrupted'),
+    follow: toggle('Wait for new entries, also through restarts'),
     archive: setting(
       'FILE',
       'Write host, machine, supervisor and guest logs, without secrets, to a tar.gz',
@@ -82,9 +83,55 @@ async function showJournal(context: LogsContext, follow: boolean): Promise<void>
       next: 'run `holdfast start`, or collect the logs on the host with `holdfast logs --archive FILE`',
     });
   }
-  const command = await guestOf(machine).start(journalCommand(json ? 'json' : 'text', follow));
+  if (follow) return followJournal(context);
+  context.exitWith(await printJournal(context, journalCommand(json ? 'json' : 'text', false), () => {}));
+}
+
+/** Follows the journal until interrupted, also through restarts of the machine, from where it was lost. */
+async function followJournal(context: LogsContext): Promise<void> {
+  const { machine, json, streams, signal } = context;
+  let since: Date | undefined;
+  for (;;) {
+    const command = journalCommand(json ? 'json' : 'text', true, since);
+    const began = performance.now();
+    const code = await printJournal(context, command, () => {
+      since = new Date();
+    }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (isFailure(error, ...interruptions)) return undefined;
+      throw error;
+    });
+    signal.throwIfAborted();
+    // it ends by itself only when it cannot read the journal
+    if (code !== undefined && performance.now() - began < 1000) return context.exitWith(code || 1);
+    streams.stderr.write(`${machine.name} does not send its journal: waiting until it runs\n`);
+    await until({ within: Number.POSITIVE_INFINITY, every: 1000, signal }, async () => {
+      await machine.reload(); // it may have been removed
+      return (await unlessAborted(powerState(machine), signal)).state === 'running';
+    });
+  }
+}
+
+/** Errors of a command that a restart of the machine ends, or that comes too early in it. */
+const interruptions = [
+  'channel.lost',
+  'channel.start',
+  'machine.not-ready',
+  'machine.off',
+  'supervisor.absent',
+  'supervisor.lost',
+] as const;
+
+/** Prints the output of a command until it ends. @returns its exit code. */
+async function printJournal(
+  { machine, json, streams, signal }: LogsContext,
+  argv: readonly string[],
+  onOutput: () => void,
+): Promise<number> {
+  const command = await unlessAborted(guestOf(machine).start(argv), signal);
   const hangUp = () => command.hangUp();
   signal.addEventListener('abort', hangUp);
+  command.stdout.on('data', onOutput);
   try {
     command.stdin.on('error', () => {}).end();
     await Promise.all([
@@ -92,7 +139,7 @@ async function showJournal(context: LogsContext, follow: boolean): Promise<void>
       pipeline(command.stderr, visibleText(), streams.stderr, { end: false }),
     ]);
     const end = await command.ended;
-    context.exitWith('code' in end ? end.code : 1);
+    return 'code' in end ? end.code : 1;
   } finally {
     command.hangUp();
     signal.removeEventListener('abort', hangUp);
