@@ -75,14 +75,26 @@ export async function isRunning(entry: ProcessEntry): Promise<boolean> {
 /** SIGHUP, SIGINT and SIGTERM as bits of a signal mask: signal(7). */
 const endSignals = (1n << 0n) | (1n << 1n) | (1n << 14n);
 
-/** Returns whether a process that blocks these signals was sent SIGHUP, SIGINT or SIGTERM: proc_pid_status(5), `ShdPnd`. */
-export async function isAskedToEnd({ pid }: ProcessEntry): Promise<boolean> {
+/** What signals have done to a process. */
+export interface SignalState {
+  /** Whether it blocks SIGHUP, SIGINT or SIGTERM, and was sent one. */
+  readonly isAskedToEnd: boolean;
+  /** Whether SIGSTOP or a debugger has stopped it. */
+  readonly isStopped: boolean;
+}
+
+/** Reads what signals have done to a process: proc_pid_status(5), `State` and `ShdPnd`. Nothing, when it has ended. */
+export async function readSignalState({ pid }: ProcessEntry): Promise<SignalState> {
   try {
-    const pending = /^ShdPnd:\t([\da-f]{1,16})$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return (BigInt(`0x${pending ?? '0'}`) & endSignals) !== 0n;
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    const pending = /^ShdPnd:\t([\da-f]{1,16})$/m.exec(status)?.[1];
+    return {
+      isAskedToEnd: (BigInt(`0x${pending ?? '0'}`) & endSignals) !== 0n,
+      isStopped: /^State:\t[Tt] /m.test(status),
+    };
   } catch (error) {
-    if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ESRCH')) return false;
-    throw error;
+    if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'ESRCH')) throw error;
+    return { isAskedToEnd: false, isStopped: false };
   }
 }
 

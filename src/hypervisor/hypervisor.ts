@@ -45,6 +45,8 @@ export interface MachineProgram {
   readonly program: string;
   /** Undefined: it has ended. */
   readonly pid: number | undefined;
+  /** Whether a signal has stopped it; undefined: no. */
+  readonly isStopped?: true | undefined;
   /** What does not confine it. */
   readonly missing: readonly Protection[];
 }

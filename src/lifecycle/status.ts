@@ -16,6 +16,7 @@ import { type Crash, readCrash } from '../supervisor/crash-note.ts';
 import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
 import { isOff, type MachineState } from '../supervisor/state.ts';
+import type { SupervisorStatus } from '../supervisor/supervisor.ts';
 import { hostServiceManager, isAutostarted } from '../supervisor/systemd/autostart.ts';
 
 /** How long a guest may take to answer: milliseconds. */
@@ -69,7 +70,7 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
   const power = await powerState(machine);
   const configuration = await machine.configuration();
   const [guest, manifest, boot, autostart, unshown] = await Promise.all([
-    reportOf(machine, power.state),
+    reportOf(machine, power),
     storedManifest(home, configuration.release),
     readBoot(paths.variables),
     isAutostarted(machine, hostServiceManager()),
@@ -114,9 +115,9 @@ function isVerified({ secureBoot, lockdown, verity }: GuestReport): boolean {
 
 async function reportOf(
   machine: Machine,
-  state: MachineState,
+  { state, programs = [] }: SupervisorStatus,
 ): Promise<{ report?: GuestReport; problem?: string }> {
-  if (state !== 'running') return {};
+  if (state !== 'running' || programs.some(({ isStopped }) => isStopped)) return {};
   try {
     const report = await askGuest(guestOf(machine), guestLimit);
     // the guest alone could claim it

@@ -24,6 +24,7 @@ const status = z.object({
       z.object({
         program: z.string(),
         pid: z.int().positive().optional(),
+        isStopped: z.literal(true).optional(),
         missing: z.array(z.enum(protections)),
       }),
     )

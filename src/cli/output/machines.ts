@@ -129,6 +129,7 @@ export const statusOutput = z.strictObject({
       z.strictObject({
         program: z.string().describe('QEMU, vhost-device-vsock or swtpm'),
         pid: z.int().positive().optional().describe('Process ID; absent if it has ended unexpectedly'),
+        isStopped: z.literal(true).optional().describe('Present if a signal has stopped it'),
         missing: z
           .array(z.enum(protections))
           .describe('Protections of the host that it runs without; empty if it is confined'),

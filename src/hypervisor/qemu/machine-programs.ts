@@ -1,4 +1,4 @@
-import { isAskedToEnd, isRunning, type ProcessEntry } from '../../base/process-table.ts';
+import { isRunning, type ProcessEntry, readSignalState, type SignalState } from '../../base/process-table.ts';
 import { readMissingProtections } from '../../sandbox/protection.ts';
 import type { MachineProgram } from '../hypervisor.ts';
 
@@ -63,7 +63,8 @@ export class MachinePrograms {
   }
 
   async #look(): Promise<void> {
-    if (await isAskedToEnd(this.#qemu)) this.#askedToEnd.resolve();
+    const signals = await readSignalState(this.#qemu);
+    if (signals.isAskedToEnd) this.#askedToEnd.resolve();
     const ended = this.#programs.find(({ pid }) => pid === undefined);
     // helpers end with QEMU: only one that had ended by the last look, and whose QEMU still runs, is lost
     if (ended && (await isRunning(this.#qemu))) this.#lost.resolve(ended.program);
@@ -72,12 +73,16 @@ export class MachinePrograms {
       helpers.map(async (known, index) => {
         const entry = this.#helpers[index]?.entry;
         return entry && known.pid !== undefined && (await isRunning(entry))
-          ? known
-          : { ...known, pid: undefined };
+          ? { ...known, isStopped: stopped(await readSignalState(entry)) }
+          : { ...known, pid: undefined, isStopped: undefined };
       }),
     );
-    if (qemu) this.#programs = [qemu, ...now];
+    if (qemu) this.#programs = [{ ...qemu, isStopped: stopped(signals) }, ...now];
   }
+}
+
+function stopped({ isStopped }: SignalState): true | undefined {
+  return isStopped || undefined;
 }
 
 async function describeProgram({ program, entry }: FoundProgram): Promise<MachineProgram> {

@@ -4,11 +4,11 @@ import { findProgram, searchPath } from '../../../src/base/find-program.ts';
 import { start, started } from '../../../src/base/process.ts';
 import {
   findProcesses,
-  isAskedToEnd,
   isRunning,
   killProcess,
   parseStartTicks,
   readProcess,
+  readSignalState,
   startTime,
 } from '../../../src/base/process-table.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -67,11 +67,14 @@ test('a signal to end shows on a process that blocks it', async () => {
     await eventually(sleeping);
     const entry = await readProcess(child.pid ?? 0);
     assert.ok(entry);
-    assert.equal(await isAskedToEnd(entry), false);
+    const none = { isAskedToEnd: false, isStopped: false };
+    assert.deepEqual(await readSignalState(entry), none);
     process.kill(entry.pid, signal);
-    assert.equal(await isAskedToEnd(entry), true);
+    assert.deepEqual(await readSignalState(entry), { ...none, isAskedToEnd: true });
+    process.kill(entry.pid, 'SIGSTOP');
+    await eventually(async () => (await readSignalState(entry)).isStopped);
     assert.equal(await isRunning(entry), true);
     await killProcess(entry);
-    assert.equal(await isAskedToEnd(entry), false);
+    assert.deepEqual(await readSignalState(entry), none);
   }
 });

@@ -74,9 +74,12 @@ function fullText(
 function programRows({
   program,
   pid,
+  isStopped,
   missing,
 }: MachineStatus['programs'][number]): readonly (readonly [string, string])[] {
   if (pid === undefined) return [['program', `${program} has ended unexpectedly`]];
+  if (isStopped)
+    return [['program', `${program} was stopped by a signal; \`kill -CONT ${pid}\` continues it`]];
   if (missing.length === 0) return [];
   const parts = missing.map((each) => protectionTexts[each]).join(', ');
   return [['sandbox', `${program} runs ${parts}; \`holdfast doctor\` shows why, or restart the machine`]];

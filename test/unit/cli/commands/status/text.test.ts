@@ -145,3 +145,15 @@ test('formats durations', () => {
   assert.equal(durationText(86_400), '1 day 0:00:00');
   assert.equal(durationText(273_906), '3 days 4:05:06');
 });
+
+test('a stopped program, the last crash and the service that ends the machine are named', () => {
+  const text = statusText({
+    ...running,
+    programs: [{ program: 'QEMU', pid: 4711, isStopped: true, missing: [] }],
+    lastCrash: { time: '2026-11-28T08:00:00.000Z', reason: 'Oops: 0002' },
+    endsWith: 'cron.service',
+  });
+  assert.match(text, /^program +QEMU was stopped by a signal; `kill -CONT 4711` continues it$/m);
+  assert.match(text, /^last crash +2026-11-28T08:00:00\.000Z: Oops: 0002$/m);
+  assert.match(text, /^ends with +cron\.service, in which it was started; `holdfast autostart enable`/m);
+});
