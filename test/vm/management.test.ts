@@ -127,6 +127,18 @@ test('programs of the guest are never those of the host', async () => {
   assert.doesNotMatch(await expectDone(['drift', ...word]), /^forged/m);
 });
 
+test('device files that root in the guest replaced are not those of the host', async () => {
+  const devices = 'null zero urandom kmsg tpmrm0 tpm0 mapper/control';
+  await manage(`cd /run/guest/dev; for name in ${devices}; do mv $name $name.kept; mkfifo $name; done`);
+  try {
+    assert.equal((await status()).state, 'running');
+    for (const command of ['drift', 'firewall list', 'attest'])
+      await expectDone([...command.split(' '), ...word]);
+  } finally {
+    await manage(`cd /run/guest/dev; for name in ${devices}; do mv $name.kept $name; done`);
+  }
+});
+
 test('a machine that starts with pipes for files and with masked units is managed, and given back', async () => {
   await manage(replaceAll('mkfifo "$1"'));
   await manage(`cd /run/guest/etc/systemd/system
