@@ -6,9 +6,11 @@ import { after, before, test } from 'node:test';
 import { run, start } from '../../src/base/process.ts';
 import { findProcesses } from '../../src/base/process-table.ts';
 import { type MachineStatus, machineStatus } from '../../src/lifecycle/status.ts';
+import { hardwareIdentity } from '../../src/machine/hardware-identity.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { machinePaths, parseMachineName } from '../../src/machine/paths.ts';
 import { releaseManifest } from '../../src/release/manifest.ts';
+import { machineIdFile } from '../../src/supervisor/hardware.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRoot } from '../support/vm/guest.ts';
 import { builtRelease, environment, expectDone, holdfast, home, program } from '../support/vm/machine.ts';
@@ -83,6 +85,26 @@ test('status reports the running release as in its manifest and in the guest', a
     await expectDone(['list']),
     new RegExp(`^${name} +running +${manifest.version} +A +yes `, 'm'),
   );
+});
+
+test('the hardware has an identity of its own', async () => {
+  const { uuid, mac } = hardwareIdentity(await readFile(machineIdFile(files.secrets), 'utf8'));
+  const seen = await asRoot(name, 'cat /sys/class/dmi/id/product_uuid /sys/class/net/e*/address');
+  assert.deepEqual(seen.toLowerCase().split('\n'), [uuid, mac]);
+});
+
+test('memory that the guest has freed returns to the host', async () => {
+  const { pid } = await status();
+  const used = async () => {
+    const text = await readFile(`/proc/${pid}/status`, 'utf8');
+    return Number(/^RssShmem:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024;
+  };
+  const before = await used();
+  await asRoot(name, 'head -c 300M /dev/zero > /dev/shm/filled');
+  const filled = await used();
+  await asRoot(name, 'rm /dev/shm/filled');
+  assert.ok(filled > before + 100, `${before} MB, then ${filled} MB`);
+  await until('most of it is back', async () => (await used()) < filled - 200, 120);
 });
 
 test('the clock follows the host without a network', async () => {
@@ -216,8 +238,10 @@ test('the machine comes back when one of its programs is killed, and synced data
   assert.match(await supervisorLog(), /vhost-device-vsock has ended: restarting the machine/);
 });
 
-test('a stop during boot shuts the guest down', async () => {
-  await expectDone(['stop', '--machine', name]);
+test('a guest that halts is switched off; a stop during boot shuts the guest down', async () => {
+  await holdfast(['exec', '--machine', name, '--', 'sudo', 'systemctl', 'halt']);
+  await until('the halted guest is off', async () => (await status()).state === 'stopped', 90);
+  assert.match(await supervisorLog(), /the guest has halted: switching its power off/);
   const starting = holdfast(['start', '--machine', name]);
   await until('it boots', async () => (await status()).state === 'booting', 30);
   await expectDone(['stop', '--machine', name]);
