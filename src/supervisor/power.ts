@@ -4,12 +4,11 @@ import { exists } from '../base/files.ts';
 import { withLock } from '../base/lock.ts';
 import { killProcess, readProcess } from '../base/process-table.ts';
 import { until } from '../base/until.ts';
+import type { RunningMachine } from '../hypervisor/hypervisor.ts';
 import { chooseAsReleased, isAsReleased } from '../machine/as-released.ts';
 import type { Machine } from '../machine/machine.ts';
 import { askStatus, askStop } from './client.ts';
 import { readFailure } from './failure-note.ts';
-import { hostHypervisor } from './host-hypervisor.ts';
-import { launchSupervisor } from './launch.ts';
 import { lockedBy } from './protocol/liveness.ts';
 import { isOff } from './state.ts';
 import type { SupervisorStatus } from './supervisor.ts';
@@ -24,23 +23,34 @@ const withoutEnd = { within: Number.POSITIVE_INFINITY, every: 100 };
  */
 export async function powerState(machine: Machine): Promise<SupervisorStatus> {
   await machine.configuration(); // there is such a machine
-  const { home, paths } = machine;
+  const { paths } = machine;
   const status = await until(listening, async (): Promise<SupervisorStatus | undefined> => {
     const reported = await askStatus(machine);
     if (reported) return reported;
     // the supervisor removes this directory when the machine was shut down, and only then
     if (!(await exists(paths.run))) return { state: 'stopped' };
     const found = await ifFree(paths.supervisorLock, 'supervised', async () => {
-      const running = await hostHypervisor(home).adopt(paths);
+      const running = await adopt(machine);
       running?.release();
       return running !== undefined;
     });
     if (found === false) return { state: 'failed', problem: await readFailure(paths.run) };
     if (found === 'supervised') return undefined; // by a supervisor that does not listen yet, or no longer
-    await launchSupervisor(machine, 'adopt');
+    await launch(machine, 'adopt');
     return askStatus(machine);
   });
   return status ?? { state: 'starting' };
+}
+
+// Loaded only here and below: the state of most machines is known without a hypervisor, and without a new supervisor.
+async function adopt({ home, paths }: Machine): Promise<RunningMachine | undefined> {
+  const { hostHypervisor } = await import('./host-hypervisor.ts');
+  return hostHypervisor(home).adopt(paths);
+}
+
+async function launch(machine: Machine, mode: 'start' | 'adopt'): Promise<void> {
+  const { launchSupervisor } = await import('./launch.ts');
+  await launchSupervisor(machine, mode);
 }
 
 /** Runs `work` under a lock, or returns `otherwise` when the lock is held. */
@@ -91,7 +101,7 @@ async function startLocked(
   }
   await chooseAsReleased(secrets, asReleased);
   await handOver?.();
-  await launchSupervisor(machine, 'start');
+  await launch(machine, 'start');
   return true;
 }
 
@@ -125,7 +135,7 @@ export async function stopMachine(
 
 /** Ends a machine's processes at once, even when its supervisor is dead or its configuration damaged; waits until they are gone. */
 export async function killMachine(machine: Machine): Promise<void> {
-  const { home, paths } = machine;
+  const { paths } = machine;
   await endHung(machine);
   await until(withoutEnd, async () => {
     if (!(await exists(paths.run))) return true;
@@ -134,7 +144,7 @@ export async function killMachine(machine: Machine): Promise<void> {
       return true;
     }
     const found = await ifFree(paths.supervisorLock, 'supervised', async () => {
-      const running = await hostHypervisor(home).adopt(paths);
+      const running = await adopt(machine);
       await running?.kill();
     });
     return found !== 'supervised';
