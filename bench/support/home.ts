@@ -7,14 +7,17 @@ import { createMachine } from '../../src/lifecycle/create.ts';
 import { removeMachine } from '../../src/lifecycle/remove.ts';
 import { defaults } from '../../src/machine/limits.ts';
 import { Machine } from '../../src/machine/machine.ts';
-import { homeAt, homeDirectory, parseMachineName } from '../../src/machine/paths.ts';
+import { homeAt, parseMachineName } from '../../src/machine/paths.ts';
 import type { Defer } from '../measure.ts';
 
 /** Directory of files that take minutes to create and stay between runs. Not in /tmp, which is memory on many hosts. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast/bench');
 
-/** The HOLDFAST_HOME of the benchmarks, unless one is set. Its release is built only after changes. */
-export const home = homeAt(process.env.HOLDFAST_HOME ? homeDirectory() : join(cache, 'home'));
+/**
+ * The HOLDFAST_HOME of the benchmarks, whatever the variable names: they remove releases and machines. Its release is built only
+ * after changes.
+ */
+export const home = homeAt(join(cache, 'home'));
 
 export const project = resolve(import.meta.dirname, '../..');
 export const program = join(project, 'bin/holdfast');
