@@ -30,7 +30,7 @@ async function prepare(defer: Defer): Promise<readonly Comparison[]> {
       peer: () => timed(peer.withNewConnection),
     },
     {
-      ...{ name: 'control-master', peerName: 'ssh over a ControlMaster', unit: 'ms', target: 2, runs },
+      ...{ name: 'control-master', peerName: 'ssh over a ControlMaster', unit: 'ms', target: 1.5, runs },
       ours,
       peer: () => timed(peer.overControlMaster),
     },

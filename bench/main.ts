@@ -6,6 +6,7 @@ import { report } from './report.ts';
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   boot: () => import('./boot.ts'),
   build: () => import('./build.ts'),
+  cli: () => import('./cli.ts'),
   delta: () => import('./delta.ts'),
   deploy: () => import('./deploy.ts'),
   exec: () => import('./exec.ts'),

@@ -75,7 +75,7 @@ async function errorCodes(...words: string[]): Promise<string[]> {
 /** Processes that name the machine's directory: QEMU, its helpers, and supervisors. */
 async function processes(what: 'qemu' | 'supervisor' | 'any'): Promise<number[]> {
   const found = await processesOfAll((argv) => {
-    const isSupervisor = argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
+    const isSupervisor = argv.some((word) => /\/supervisor\/main\.[jt]s$/.test(word)) && argv.at(-1) === name;
     const isQemu = isQemuOf(argv, runFiles(files.run));
     if (what === 'any') return isSupervisor || argv.some((word) => word.includes(files.run));
     return what === 'qemu' ? isQemu : isSupervisor;

@@ -7,10 +7,11 @@ import {
   mkdtempSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 
 const launcher = resolve(import.meta.dirname, '../../bin/holdfast');
@@ -110,6 +111,29 @@ test('fails with a reason when its output cannot be written', () => {
     });
     assert.equal(status, 1, words);
     assert.match(stderr, /cannot write the output\n {2}why: {2}ENOSPC|"output\.failed"/, words);
+  }
+});
+
+test('uses the bundle until a source is newer', () => {
+  const project = join(directory, 'bundled');
+  const fakeNode = join(project, 'node_modules/.bin/node');
+  const [source, bundle] = [join(project, 'src/cli/main.ts'), join(project, 'dist/cli/main.js')];
+  for (const path of [fakeNode, source, bundle, join(project, 'bin/holdfast')])
+    mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(launcher, join(project, 'bin/holdfast'));
+  writeFileSync(fakeNode, '#!/bin/sh\necho "$1"\n', { mode: 0o755 });
+  for (const path of [source, 'package.json', 'package-lock.json']) writeFileSync(resolve(project, path), '');
+  const started = () => launch(join(project, 'bin/holdfast'), 'list').stdout.trim();
+  assert.equal(started(), source);
+  writeFileSync(bundle, '');
+  const at = (path: string, seconds: number) => utimesSync(resolve(project, path), seconds, seconds);
+  for (const path of [source, 'src', 'src/cli', 'package.json', 'package-lock.json']) at(path, 1000);
+  at(bundle, 2000);
+  assert.equal(started(), bundle);
+  for (const path of [source, 'src/cli', 'package-lock.json']) {
+    at(path, 3000);
+    assert.equal(started(), source, path);
+    at(path, 1000);
   }
 });
 

@@ -40,7 +40,7 @@ async function status(): Promise<MachineStatus> {
 
 function supervisors() {
   return findProcesses(
-    (argv) => argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name,
+    (argv) => argv.some((word) => /\/supervisor\/main\.[jt]s$/.test(word)) && argv.at(-1) === name,
   );
 }
 

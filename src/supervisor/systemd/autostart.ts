@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { failure, isSystemError } from '../../base/errors.ts';
 import { exists, makeDirectory, writeFileAtomic } from '../../base/files.ts';
 import { run } from '../../base/process.ts';
+import { entryPoint } from '../../base/project.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { MachineName } from '../../machine/paths.ts';
 import { homeLine, type UnitParts, unitName, unitText } from './unit.ts';
@@ -54,7 +55,7 @@ function reachable(runtime: string): string | undefined {
 
 /** Returns the command that supervises a machine in the foreground. */
 export function supervisorCommand(name: MachineName, mode: 'start' | 'adopt'): readonly string[] {
-  return [process.execPath, resolve(import.meta.dirname, '../main.ts'), mode, name];
+  return [process.execPath, entryPoint('supervisor/main'), mode, name];
 }
 
 /** Returns whether the machine starts with the host. Derived from the unit file, as systemd does. */

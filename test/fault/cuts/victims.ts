@@ -27,7 +27,7 @@ export async function strike(
   }
   const name = directory.slice(directory.lastIndexOf('/') + 1);
   const isSupervisor = (argv: readonly string[]) =>
-    argv.some((word) => word.endsWith('/supervisor/main.ts')) && argv.at(-1) === name;
+    argv.some((word) => /\/supervisor\/main\.[jt]s$/.test(word)) && argv.at(-1) === name;
   const isMachine = (argv: readonly string[]) => argv.some((word) => word.includes(run));
   const found = await processesOfAll(
     (argv) => (victim !== 'QEMU' && isSupervisor(argv)) || (victim !== 'supervisor' && isMachine(argv)),

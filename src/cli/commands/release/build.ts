@@ -1,8 +1,7 @@
 import { join, resolve } from 'node:path';
+import { projectDirectory } from '../../../base/project.ts';
 import { defineCommand } from '../../framework/command.ts';
 import { anyText, setting } from '../../framework/parameters.ts';
-
-const project = resolve(import.meta.dirname, '../../../..');
 
 export const buildCommand = defineCommand({
   description: 'Does nothing when neither the packages nor the recipe have changed.',
@@ -24,7 +23,7 @@ export const buildCommand = defineCommand({
       out,
       keys: home.keys,
       cache: home.cache,
-      project,
+      project: projectDirectory,
       mirror: flags.mirror,
       lock: flags.lock === undefined ? undefined : resolve(flags.lock),
       progress,
