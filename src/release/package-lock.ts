@@ -9,6 +9,8 @@ export const packageLock = z.strictObject({
   suite: z.string(),
   /** The time stamp of all content, in seconds since 1970: the date of the newest suite at the first build. */
   sourceDateEpoch: z.int().positive(),
+  /** Which build of its day it was: a part of the version. Absent for the first. */
+  build: z.int().positive().optional(),
   packages: z.array(guestDistribution.packageSchema),
 });
 export type PackageLock = z.infer<typeof packageLock>;

@@ -6,6 +6,7 @@ import { otherSlot, type Phase, phaseOf } from '../firmware/slots.ts';
 import { isAsReleased } from '../machine/as-released.ts';
 import type { Machine } from '../machine/machine.ts';
 import { checkEpoch } from '../release/epoch.ts';
+import type { Sha256 } from '../release/manifest.ts';
 import type { StoredRelease } from '../release/store.ts';
 import { stopMachine } from '../supervisor/power.ts';
 import { type Advanced, advance, type Terms } from './advance.ts';
@@ -30,6 +31,8 @@ export interface UpdateStatus {
   readonly running: Slot | undefined;
   /** Version of the intact release in each slot. */
   readonly slots: Readonly<Record<Slot, string | undefined>>;
+  /** Digest of that release. */
+  readonly digests: Readonly<Record<Slot, Sha256 | undefined>>;
 }
 
 /**
@@ -126,16 +129,17 @@ export async function updateStatus(update: UpdateContext): Promise<UpdateStatus>
   const { machine } = update;
   const seen = await observeSlots(update);
   const releases = await keptReleases(machine);
-  const versionIn = async (slot: Slot) => {
+  const foundIn = (slot: Slot) => {
     const isRunning = slot === seen.running;
-    const found = await (isRunning ? runningRelease(machine, seen) : releaseIn(machine, slot, releases));
-    return found?.manifest.version;
+    return isRunning ? runningRelease(machine, seen) : releaseIn(machine, slot, releases);
   };
+  const [inA, inB] = [await foundIn('A'), await foundIn('B')];
   return {
     phase: phaseOf(seen),
     committed: seen.order[0],
     running: seen.running,
-    slots: { A: await versionIn('A'), B: await versionIn('B') },
+    slots: { A: inA?.manifest.version, B: inB?.manifest.version },
+    digests: { A: inA?.digest, B: inB?.digest },
   };
 }
 

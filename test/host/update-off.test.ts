@@ -42,6 +42,7 @@ test('reads the slots from the files of the machine', async () => {
   assert.deepEqual(await updateStatus(update), {
     ...{ phase: 'committed', committed: 'A', running: undefined },
     slots: { A: '13.1', B: undefined },
+    digests: { A: (await machine.configuration()).release, B: undefined },
   });
   const place = slotPartition('A', 'root').offset + 4096;
   await writeImage(files.disk, place, Buffer.alloc(512, 'torn'));

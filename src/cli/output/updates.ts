@@ -3,6 +3,7 @@ import { conflictKinds } from '../../update/conflicts.ts';
 import {
   bytesField,
   changedField,
+  digestField,
   machineField,
   packageChangesField,
   phaseField,
@@ -32,6 +33,9 @@ export const updateStatusOutput = z.strictObject({
   slots: z
     .strictObject({ A: versionField.optional(), B: versionField.optional() })
     .describe('Version of the complete release in each slot; absent if it holds none'),
+  digests: z
+    .strictObject({ A: digestField.optional(), B: digestField.optional() })
+    .describe('Digest of the manifest of that release'),
 });
 
 const strategy = z

@@ -23,6 +23,7 @@ import * as recipe from './recipe.ts';
 import { bootParts, finishRootTree, takeBootParts } from './root-tree.ts';
 import { spdxDocument } from './sbom.ts';
 import { assembleUki, signEfi, signIntegrityPolicies, signRootHash } from './uki.ts';
+import { lockedVersion, nextVersion } from './version.ts';
 
 /** The size of RootFS-A and RootFS-B; the release must fit with its verity tree. */
 const rootPartition = 4 * GiB;
@@ -46,6 +47,8 @@ export interface Assembly {
   readonly lock: PackageLock | undefined;
   /** The time stamp of all content, in seconds since 1970. */
   readonly epoch: number;
+  /** The versions of earlier builds, which the new one must differ from. */
+  readonly earlier: readonly string[];
   readonly key: KeyPair;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -65,13 +68,17 @@ export async function assembleRelease(assembly: Assembly): Promise<ReleaseManife
     ),
   );
   if (assembly.lock) checkAgainstLock(packages, assembly.lock);
+  const base = await guestDistribution.versionOf(root);
+  const { text: version, build } = assembly.lock
+    ? lockedVersion(base, epoch, assembly.lock.build)
+    : nextVersion(base, epoch, assembly.earlier);
   const lock: PackageLock = {
     format: 1,
     suite: guestDistribution.release.codename,
     sourceDateEpoch: epoch,
+    ...(build !== undefined && { build }),
     packages,
   };
-  const version = await versionOf(root, epoch);
   const { kernel, shipped } = await progress.step('Finishing the root', async () => {
     const owned = await guestDistribution.packageFiles(root);
     const taken = [...(await takeBootParts(root, parts)), ...(await takeInitrdPrograms(root, initrd))];
@@ -189,12 +196,6 @@ async function writeManifest(
   await writeFile(join(directory, 'release.json'), bytes);
   await writeFile(join(directory, 'release.json.sig'), await signManifest(bytes, key));
   return manifest;
-}
-
-/** Returns the distribution's version and the day of the newest suite: `13.2.20261122`. */
-async function versionOf(root: string, epoch: number): Promise<string> {
-  const base = await guestDistribution.versionOf(root);
-  return `${base}.${new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
 /** Returns os-release(5). `IMAGE_VERSION` distinguishes releases. */

@@ -16,6 +16,7 @@ import { type PackageLock, packageLock } from '../package-lock.ts';
 import { digestInputs } from '../tree.ts';
 import { releaseFiles } from '../verify.ts';
 import { assembleRelease } from './assemble.ts';
+import { versionIn } from './version.ts';
 
 /** The limit for a package lock; thousands of packages fit. */
 const lockLimit = 16 * MiB;
@@ -79,13 +80,17 @@ export async function buildRelease(request: BuildRequest): Promise<BuildResult> 
       await requireSpace(cache, buildRoom, 'the build');
       const directory = join(scratch, 'release');
       await mkdir(directory);
+      const last = join(cache, 'last-version');
+      const built = await readFile(last, 'utf8').catch(() => '');
       const manifest = await assembleRelease({
         ...{ directory, scratch, image: join(request.project, 'image'), sources: sources.lines, lock, key },
         epoch: lock?.sourceDateEpoch ?? sources.state?.date ?? Math.floor(Date.now() / 1000),
+        earlier: [built.trim(), ...(await versionIn(out))],
         ...{ progress, signal: request.signal },
       });
       await writeFile(join(directory, 'inputs'), `${inputs}\n`);
       await replaceDirectory(directory, out);
+      if (!lock) await writeFile(last, `${manifest.version}\n`);
       return { manifest, built: true };
     } finally {
       await rm(scratch, { recursive: true, force: true });

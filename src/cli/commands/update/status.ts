@@ -10,9 +10,9 @@ export const updateStatusCommand = defineCommand({
   output: async () => (await import('../../output/updates.ts')).updateStatusOutput,
   async run(context) {
     const status = await updateStatus(updateContext(context));
-    const { committed: committedSlot, running: runningSlot, phase, slots } = status;
+    const { committed: committedSlot, running: runningSlot, phase, slots, digests } = status;
     context.output.result(
-      { machine: context.machine.name, phase, committedSlot, runningSlot, slots },
+      { machine: context.machine.name, phase, committedSlot, runningSlot, slots, digests },
       updateStatusText(status),
     );
   },

@@ -35,10 +35,13 @@ export function checkText({ running, ageDays, offered, isNewer, packages }: Upda
   ].join('\n');
 }
 
-export function updateStatusText({ phase, committed, running, slots }: UpdateStatus): string {
+export function updateStatusText({ phase, committed, running, slots, digests }: UpdateStatus): string {
+  // releases of an older version of Holdfast, or from one package lock, can have the same version
+  const looksAlike = slots.A !== undefined && slots.A === slots.B && digests.A !== digests.B;
   const line = (slot: 'A' | 'B') => {
     const marks = [running === slot && 'active', committed === slot && 'committed'].filter((mark) => mark);
-    return `slot ${slot}  ${slots[slot] ?? 'no release'}${marks.length > 0 ? `  (${marks.join(', ')})` : ''}`;
+    const name = `${slots[slot] ?? 'no release'}${looksAlike ? ` ${digests[slot]?.slice(0, 12)}` : ''}`;
+    return `slot ${slot}  ${name}${marks.length > 0 ? `  (${marks.join(', ')})` : ''}`;
   };
   const off = running === undefined ? ', and the machine is off' : '';
   return [`state   ${phase}${off}`, line('A'), line('B')].join('\n');
