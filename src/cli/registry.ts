@@ -218,7 +218,7 @@ const releases: CommandTable = {
     load: async () => (await import('./commands/release/build.ts')).buildCommand,
   },
   release: {
-    summary: 'Publish releases for other hosts',
+    summary: 'Publish releases for other hosts, or import one',
     subcommands: {
       keys: {
         summary: 'Create or rotate the keys of a repository',
@@ -244,6 +244,10 @@ const releases: CommandTable = {
       bundle: {
         summary: 'Pack a release into a single file',
         load: async () => (await import('./commands/release/bundle.ts')).releaseBundleCommand,
+      },
+      import: {
+        summary: 'Bring a release into the store of this host',
+        load: async () => (await import('./commands/release/import.ts')).releaseImportCommand,
       },
       diff: {
         summary: 'Show how two releases differ',

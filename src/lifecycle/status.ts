@@ -1,4 +1,5 @@
 import { describe, HoldfastError } from '../base/errors.ts';
+import { exists } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';
 import type { Slot, Verity } from '../disk/layout.ts';
 import { type FirmwareBootState, readBootState } from '../firmware/boot.ts';
@@ -11,7 +12,9 @@ import { unshownRecoveryKey } from '../machine/data-keys.ts';
 import { nameMachine } from '../machine/hints.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { MachineName } from '../machine/paths.ts';
-import { storedManifest } from '../release/store.ts';
+import { releaseGone } from '../release/gone.ts';
+import type { Sha256 } from '../release/manifest.ts';
+import { storedBaseImage, storedManifest } from '../release/store.ts';
 import { type Crash, readCrash } from '../supervisor/crash-note.ts';
 import { guestOf } from '../supervisor/guest.ts';
 import { powerState } from '../supervisor/power.ts';
@@ -93,10 +96,16 @@ export async function machineStatus(machine: Machine): Promise<MachineStatus> {
     programs: isOff(power) ? [] : (power.programs ?? []),
     guest: guest.report,
     guestProblem: withName(guest.problem ?? power.channelProblem),
-    problem: withName(power.problem ?? boot.problem),
+    problem: withName(power.problem ?? boot.problem ?? (await goneProblem(machine, configuration.release))),
     lastCrash: await readCrash(paths.lastCrash),
     endsWith: power.endsWith,
   };
+}
+
+/** Returns why the machine cannot be started when its release is gone from the store. */
+async function goneProblem({ home, name }: Machine, digest: Sha256): Promise<string | undefined> {
+  const path = storedBaseImage(home, digest);
+  return (await exists(path)) ? undefined : describe(releaseGone(name, digest, path), { next: true });
 }
 
 /** Returns what the firmware boots. An unreadable store is a problem of the machine, not of the command. */

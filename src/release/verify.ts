@@ -82,7 +82,7 @@ async function readPart(directory: string, name: string, maximum: number): Promi
     if (!isSystemError(error, 'ENOENT') && !isSystemError(error, 'ENOTDIR')) throw error;
     throw failure('release.none', `there is no release in ${directory}`, {
       why: `${name} is missing`,
-      next: 'build one with `holdfast build`, or pass its directory with --release',
+      next: 'build one with `holdfast build`, or pass its directory with --release; one that was built with sudo belongs to root: deploy it with sudo, too',
     });
   }
 }

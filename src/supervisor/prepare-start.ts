@@ -1,4 +1,4 @@
-import { readBounded } from '../base/files.ts';
+import { exists, readBounded } from '../base/files.ts';
 import { requireOwnPath } from '../base/own-path.ts';
 import { setNoBootMenu, setVerity } from '../firmware/boot.ts';
 import { isOwn, printedVariable } from '../firmware/own-variables.ts';
@@ -10,6 +10,7 @@ import { keptKeys } from '../machine/data-keys.ts';
 import { hardwareIdentity } from '../machine/hardware-identity.ts';
 import type { Machine } from '../machine/machine.ts';
 import { resetsCredential } from '../machine/requested-resets.ts';
+import { releaseGone } from '../release/gone.ts';
 import { storedBaseImage } from '../release/store.ts';
 import { markStart } from './console-log.ts';
 import { machineHardware, machineIdFile } from './hardware.ts';
@@ -41,6 +42,7 @@ export async function prepareStart(machine: Machine, log: (line: string) => void
   await saveVariableStore(paths.variables);
   await markStart(paths.consoleLog);
   const base = storedBaseImage(machine.home, configuration.release);
+  if (!(await exists(base))) throw releaseGone(machine.name, configuration.release, base);
   const hardware = machineHardware(paths, configuration, base, {
     ...(configuration.encryption && (await keptKeys(paths.secrets))),
     ...(await asReleasedCredential(paths.secrets)),

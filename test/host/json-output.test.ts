@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, test } from 'node:test';
 import { exists } from '../../src/base/files.ts';
 import { silent } from '../../src/base/progress.ts';
+import { ownerText } from '../../src/cli/commands/release/build.ts';
 import { commonFlags } from '../../src/cli/framework/common-flags.ts';
 import { printOn } from '../../src/cli/framework/output.ts';
 import { report } from '../../src/cli/framework/report.ts';
@@ -17,6 +18,7 @@ import { defaults } from '../../src/machine/limits.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../src/machine/paths.ts';
 import { keyPair } from '../../src/release/keys.ts';
+import { prepareStart } from '../../src/supervisor/prepare-start.ts';
 import { signRelease } from '../support/fake-release.ts';
 import { checkJsonOutput } from '../support/json-output.ts';
 import { type FakeRelease, Workshop } from '../support/repository.ts';
@@ -171,6 +173,29 @@ test('the attestation key of a machine that is off', async () => {
   assert.equal(cleared?.fingerprint, made?.fingerprint);
   assert.deepEqual((await holdfast(0, 'tpm', 'status'))?.unguarded, []);
   assert.match(String((await holdfast(0, 'attest', 'trust'))?.attestationKey), /PUBLIC KEY/);
+});
+
+test('a release that is gone from the store is named, and can be brought back', async () => {
+  const { release } = await machine.configuration();
+  await rm(join(home.releases, release), { recursive: true });
+  const gone = await holdfast(0, 'status');
+  assert.match(String(gone?.problem), new RegExp(`gone from the store.*${release}.*release import`));
+  const log = new PassThrough();
+  await assert.rejects(
+    prepareStart(machine, (line) => log.write(line)),
+    { code: 'release.gone' },
+  );
+  assert.equal((await holdfast(0, 'release', 'import', older.directory))?.digest, release);
+  assert.equal((await holdfast(0, 'status'))?.problem, undefined);
+  await prepareStart(machine, (line) => log.write(line));
+});
+
+test('a build with sudo says whose the release is', () => {
+  assert.match(
+    ownerText('/root/x', { SUDO_USER: 'ada' }),
+    /belong to root, in \/root\/x: deploy with sudo, too, as ada/,
+  );
+  assert.equal(ownerText('/root/x', { SUDO_USER: 'root' }) + ownerText('/root/x', {}), '');
 });
 
 test('a damaged machine, and none', async () => {

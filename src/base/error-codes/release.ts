@@ -10,6 +10,11 @@ export const releaseCodes = {
     when: 'The epoch of a release is lower than one that this machine or host has had: it has known flaws.',
     remedy: 'Use a newer release.',
   },
+  'release.gone': {
+    when: 'The release that a machine was deployed from is no longer in the store, where the base image of its disk is.',
+    remedy:
+      'Import that release again with `holdfast release import`: from its directory, or from a repository or a bundle that has it. The error names its digest.',
+  },
   'release.lock': {
     when: 'Package versions of the lock file are not on the mirror.',
     remedy: 'Build without `--lock`, or from a mirror that has old versions, with `--mirror`.',

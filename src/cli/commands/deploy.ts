@@ -22,7 +22,7 @@ import { readyText, recoveryKeyText } from './status/text.ts';
 
 export const deployCommand = defineCommand({
   description:
-    'Creates a machine from a release, starts it and waits until it is ready. With --encrypt-data, prints the recovery key once: store it off this host. An interrupted deployment leaves nothing behind; a failed one leaves the machine for diagnosis.',
+    'Creates a machine from a release, starts it and waits until it is ready. With --encrypt-data, prints the recovery key once: store it off this host. A deployment that is interrupted, or whose machine cannot be started, leaves nothing behind; a machine that does not become ready is left for diagnosis.',
   arguments: {},
   flags: {
     release: setting('DIR', 'Release directory (default: output of `holdfast build`)', anyText),
@@ -75,12 +75,13 @@ export const deployCommand = defineCommand({
       signal,
     });
     let boot: BootState;
+    let isStarted = false;
     try {
-      await startMachine(machine);
+      isStarted = await startMachine(machine);
       boot = await waitUntilReady(machine, progress, signal);
     } catch (error) {
-      // an interrupted deployment leaves nothing; a failed one leaves the machine for diagnosis
-      if (signal.aborted) await removeMachine(machine);
+      // one that was interrupted or cannot be started leaves nothing; one that does not become ready is left for diagnosis
+      if (signal.aborted || !isStarted) await removeMachine(machine);
       throw error;
     }
     const { secrets } = machine.paths;

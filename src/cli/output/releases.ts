@@ -55,6 +55,11 @@ export const releasePublishOutput = z.strictObject({
   ),
 });
 
+export const releaseImportOutput = z.strictObject({
+  digest: digestField.describe('Digest of the manifest'),
+  version: versionField,
+});
+
 export const releasePruneOutput = z.strictObject({
   withdrawn: z
     .array(z.strictObject({ digest: digestField.describe('Digest of the manifest'), version: versionField }))

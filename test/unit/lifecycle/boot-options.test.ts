@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, test } from 'node:test';
 import { confirm } from '../../../src/cli/terminal/confirm.ts';
@@ -14,6 +14,7 @@ import { chooseNextStart } from '../../../src/lifecycle/boot-options.ts';
 import { writeConfiguration } from '../../../src/machine/configuration.ts';
 import { Machine } from '../../../src/machine/machine.ts';
 import { homeAt, parseMachineName } from '../../../src/machine/paths.ts';
+import { storedBaseImage } from '../../../src/release/store.ts';
 import { machineIdFile } from '../../../src/supervisor/hardware.ts';
 import { prepareStart } from '../../../src/supervisor/prepare-start.ts';
 import { goodFacts } from '../../support/audit-evidence.ts';
@@ -35,6 +36,9 @@ async function reset(): Promise<void> {
   mkdirSync(files.secrets, { recursive: true });
   writeFileSync(machineIdFile(files.secrets), '0123456789abcdef0123456789abcdef');
   await writeConfiguration(files.configuration, goodFacts.configuration);
+  const base = storedBaseImage(machine.home, goodFacts.configuration.release);
+  mkdirSync(dirname(base), { recursive: true });
+  writeFileSync(base, '');
   writeFileSync(
     files.variables,
     createVariableStore(storeFile(), { pk: certificate, kek: certificate, db: certificate }, ['A']),

@@ -31,7 +31,14 @@ export const buildCommand = defineCommand({
     });
     output.result(
       { directory: out, built, manifest },
-      `${built ? 'Built' : 'Unchanged:'} release ${manifest.version} in ${out}\nRoot hash ${manifest.root.rootHash}`,
+      `${built ? 'Built' : 'Unchanged:'} release ${manifest.version} in ${out}\nRoot hash ${manifest.root.rootHash}${ownerText(home.directory)}`,
     );
   },
 });
+
+/** Returns whose the release is after `sudo holdfast build`: its user has another home, and cannot read root's keys. */
+export function ownerText(home: string, environment: NodeJS.ProcessEnv = process.env): string {
+  const user = environment.SUDO_USER;
+  if (user === undefined || user === 'root') return '';
+  return `\nThe release and its keys belong to root, in ${home}: deploy with sudo, too, as ${user} has another HOLDFAST_HOME`;
+}
