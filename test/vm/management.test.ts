@@ -22,7 +22,7 @@ before(async () => {
   await expectDone(['deploy', ...word, '--release', await builtRelease(), '--data-size', '2GB']);
 });
 after(async () => {
-  await expectDone(['remove', ...word]);
+  await expectDone(['remove', '--yes', ...word]);
 });
 
 /** Runs lines as root next to the running system, whose files are below /run/guest. */
