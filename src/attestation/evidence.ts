@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Registers that a machine quotes: those of the boot, and those that must be unused. */
 export const quotedPcrs: readonly number[] = Array.from({ length: 16 }, (_, pcr) => pcr);

@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { describe, failure, isSystemError, misuse } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import type { Machine } from '../machine/machine.ts';

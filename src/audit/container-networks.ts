@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { bounds } from '../channel/bounds.ts';
 import { systemRoot } from '../guest/system-root.ts';
 import { type Probe, textForm } from './guest-probe.ts';

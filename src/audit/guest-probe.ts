@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import { bounds } from '../channel/bounds.ts';
 import { printable } from '../channel/run.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Probe, textForm } from './guest-probe.ts';
 
 /** ip-link(8) and ip-address(8) with `-json -details`; an object without a name is a gap in the list. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Probe } from './guest-probe.ts';
 import { lines, matching } from './guest-probe.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, HoldfastError } from '../base/errors.ts';
 import { channels } from '../channel/channels.ts';
 import { printRules } from '../guest/firewall.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Family } from '../guest/firewall-source.ts';
 import { matching, type Probe, textForm } from './guest-probe.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Slot, Verity } from '../disk/layout.ts';
 import type { Probe } from './guest-probe.ts';
 

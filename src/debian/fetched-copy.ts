@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestOfFile } from '../base/file-digest.ts';
 import { exists, readBounded } from '../base/files.ts';
 import { requireOwnPath } from '../base/own-path.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { hostArchitecture } from '../base/architecture.ts';
 import { failure } from '../base/errors.ts';
 import type { InstalledPackage, PinnedPackage } from '../distribution/distribution.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ProgressStep } from '../base/progress.ts';
 
 /** The purpose of a package of the host: running machines, building releases, testing Holdfast. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Guest } from '../channel/guest.ts';
 
 /** State of a booted guest by systemctl(1); `degraded`: a service failed. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import type { Guest } from '../channel/guest.ts';
 import { rootScript } from './root-script.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import { quoteWord } from '../base/shell-quote.ts';
 import type { Bytes } from '../base/size.ts';

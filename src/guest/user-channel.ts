@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { printable } from '../channel/run.ts';
 import { loadSocketModules } from './socket-modules.ts';
 import { systemRoot } from './system-root.ts';

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure, isSystemError } from '../base/errors.ts';
 import { readBounded, writeFileAtomic } from '../base/files.ts';
 import type { Bytes } from '../base/size.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { hostArchitecture } from '../base/architecture.ts';
 import { rootHash } from '../verity/root-hash.ts';
 

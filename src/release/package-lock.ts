@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { failure } from '../base/errors.ts';
 import type { InstalledPackage } from '../distribution/distribution.ts';
 import { guestDistribution } from './distribution.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import { readBounded } from '../base/files.ts';
 import { MiB } from '../base/size.ts';

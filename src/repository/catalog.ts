@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure } from '../base/errors.ts';
 import { MiB } from '../base/size.ts';
 import { type ReleaseManifest, releaseManifest, sha256 } from '../release/manifest.ts';

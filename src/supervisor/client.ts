@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isFailure } from '../base/errors.ts';
 import { withSocket } from '../base/private-socket.ts';
 import type { BlockDevice } from '../disk/block-device.ts';

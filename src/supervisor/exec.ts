@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ChannelName, channels } from '../channel/channels.ts';
 import type { Session } from '../channel/session.ts';
 import {

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, isFailure } from '../base/errors.ts';
 import { makeDirectory } from '../base/files.ts';
 import { type Lock, takeLock } from '../base/lock.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure, type HoldfastError, isFailure } from '../base/errors.ts';
 import { until } from '../base/until.ts';
 import type { ChannelName } from '../channel/channels.ts';

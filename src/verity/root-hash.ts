@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Root digest of a Merkle tree: SHA-256 in lower-case hex. A trusted root hash suffices to verify

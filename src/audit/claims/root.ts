@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Slot, slotPartition } from '../../disk/layout.ts';
 import { systemRoot } from '../../guest/system-root.ts';
 import { rootHash } from '../../verity/root-hash.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { channels } from '../../channel/channels.ts';
 import { loadSocketModules } from '../../guest/socket-modules.ts';
 import { systemRoot } from '../../guest/system-root.ts';

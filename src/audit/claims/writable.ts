@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { layersDirectory } from '../../guest/overlay-path.ts';
 import { runsAsReleased, systemRoot } from '../../guest/system-root.ts';
 import { type Claim, defineClaim, fail, notApplicable, pass, unless } from '../claim.ts';

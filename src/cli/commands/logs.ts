@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { unlessAborted } from '../../base/abort.ts';
 import { failure, isFailure, misuse } from '../../base/errors.ts';
 import { exists } from '../../base/files.ts';

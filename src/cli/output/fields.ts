@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /*
  * The types of what commands print with `--json`: docs/reference/json is generated from them, the compiler

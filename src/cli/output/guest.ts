@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { overlays } from '../../release/overlay-content.ts';
 import { base64Field, changedField, machineField } from './fields.ts';
 

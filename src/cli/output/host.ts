@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { shells } from '../framework/completion-script.ts';
 
 export const doctorOutput = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { logSizes, transports, verities } from '../../machine/limits.ts';
 import { protections } from '../../sandbox/protection.ts';
 import { machineStates } from '../../supervisor/state.ts';

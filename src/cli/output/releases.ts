@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { roles } from '../../repository/roles.ts';
 import { bytesField, digestField, packageChangesField, versionField } from './fields.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { verdicts } from '../../audit/claim.ts';
 import { verities } from '../../machine/limits.ts';
 import { base64Field, changedField, digestField, machineField, timeField, versionField } from './fields.ts';

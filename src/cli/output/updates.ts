@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { conflictKinds } from '../../update/conflicts.ts';
 import {
   bytesField,

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { failure, isFailure } from '../../base/errors.ts';
 import { bounds } from '../../channel/bounds.ts';
 import type { CommandEnd, GuestCommand, GuestSignal, StartCommand, Terminal } from '../../channel/guest.ts';

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError, isSystemError } from '../../base/errors.ts';
 import {
   makePrivateDirectory,

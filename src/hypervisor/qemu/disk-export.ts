@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isFailure } from '../../base/errors.ts';
 import type { DiskExport } from '../hypervisor.ts';
 import { diskNode } from './arguments.ts';

@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { failure } from '../../base/errors.ts';
 import { run } from '../../base/process.ts';
 import type { Bytes } from '../../base/size.ts';

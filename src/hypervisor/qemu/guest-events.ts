@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MachineEnd } from '../hypervisor.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { failure } from '../../base/errors.ts';
 import { bounds } from '../../channel/bounds.ts';
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { describe, failure } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
 import { bounds } from '../../channel/bounds.ts';

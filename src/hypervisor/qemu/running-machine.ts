@@ -1,6 +1,6 @@
 import { lchown } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { failure, isFailure } from '../../base/errors.ts';
 import { withSocket } from '../../base/private-socket.ts';
 import { isGone, killProcess, type ProcessEntry, startTime } from '../../base/process-table.ts';

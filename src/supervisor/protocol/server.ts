@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, failure, HoldfastError } from '../../base/errors.ts';
 import { debug } from '../../base/log.ts';
 import { listenPrivately } from '../../base/private-socket.ts';

@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isFailure, isSystemError } from '../../base/errors.ts';
 import { makePrivateDirectory, readBounded } from '../../base/files.ts';
 import { type Lock, takeLock } from '../../base/lock.ts';

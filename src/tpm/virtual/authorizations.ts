@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isSystemError } from '../../base/errors.ts';
 import { readBounded, writeFileAtomic } from '../../base/files.ts';
 import type { GuardedHierarchy } from '../codec/hierarchy-requests.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Evidence, nonce } from '../../../attestation/evidence.ts';
 import type { Judgement } from '../../../attestation/verify.ts';
 import { failure, misuse } from '../../../base/errors.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { switchAutostart } from '../../../lifecycle/autostart.ts';
 import type { Context } from '../../framework/command.ts';
 import type { autostartOutput } from '../../output/machines.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Bytes, formatSize } from '../../../base/size.ts';
 import { bounds } from '../../../channel/bounds.ts';
 import type { LayerEntry } from '../../../guest/drift.ts';

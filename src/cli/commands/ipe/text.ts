@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { chooseNextStart } from '../../../lifecycle/boot-options.ts';
 import { type IpeState, ipeState } from '../../../lifecycle/ipe.ts';
 import type { MachineName } from '../../../machine/paths.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { formatSize } from '../../../base/size.ts';
 import { oneLine } from '../../../base/visible.ts';
 import type { BootState } from '../../../guest/boot.ts';

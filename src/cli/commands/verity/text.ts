@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Verity } from '../../../disk/layout.ts';
 import { type MachineStatus, machineStatus } from '../../../lifecycle/status.ts';
 import type { Context } from '../../framework/command.ts';
