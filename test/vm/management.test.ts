@@ -116,6 +116,7 @@ for (const [what, line] of Object.entries(startUp)) {
 }
 
 test('programs of the guest are never those of the host', async () => {
+  await expectDone(['exec', ...word, '--', 'sudo', 'mount', '-o', 'remount,subset=pid', '/proc']);
   await manage(`for name in sudo tar find iptables bash sh journalctl systemctl cat; do
     for directory in etc home/holdfast root var; do
       printf '#!/bin/sh\\necho forged\\n' >/run/guest/$directory/$name; chmod 755 /run/guest/$directory/$name
@@ -145,6 +146,7 @@ test('a machine that starts with pipes for files and with masked units is manage
     for unit in sshd-vsock.socket sshd-vsock@.service sshd.service systemd-journald.service firewall.service; do
       ln -sf /dev/null $unit
     done
+    mkdir -p scope.d; printf '[Scope]\\nTasksMax=4\\n' >scope.d/own.conf
     sync`);
   await expectDone(['stop', '--force', ...word]);
   await startMachine(machine); // `start` would wait for the end of a boot that hangs
@@ -153,6 +155,7 @@ test('a machine that starts with pipes for files and with masked units is manage
     async () => (await machineStatus(machine)).guest,
   );
   assert.ok(seen?.users.some((each) => each.includes('sshd_config')));
+  assert.equal(await manage('cat /proc/self/cgroup'), '0::/management');
   for (const path of ['/etc', '/home', '/root'])
     await expectDone(['drift', '--reset', '--yes', path, ...word]);
   await expectDone(['stop', '--force', ...word]);
