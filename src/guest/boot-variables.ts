@@ -7,6 +7,7 @@ const directory = '/sys/firmware/efi/efivars';
 /**
  * Writes UEFI variables through the guest's kernel, as only the firmware may write them while a machine runs. Each is written
  * atomically, in order (Linux, filesystems/efivarfs: four bytes of attributes, then the data, in one write).
+ * The running system can have made the file system read-only, for all of its mounts.
  * @throws those of `Guest.run`.
  */
 export async function writeVariables(guest: Guest, changes: readonly VariableChange[]): Promise<void> {
@@ -18,7 +19,8 @@ export async function writeVariables(guest: Guest, changes: readonly VariableCha
     // the shell's printf buffers: one write
     return `printf '${octal(Buffer.concat([head, data]))}' >${path}`;
   });
-  await guest.run([...rootScript, 'sh', '-euc', commands.join('\n')], { timeoutMs: 30_000 });
+  const writable = `mount -o remount,rw,nosuid,nodev,noexec ${directory}`;
+  await guest.run([...rootScript, 'sh', '-euc', [writable, ...commands].join('\n')], { timeoutMs: 30_000 });
 }
 
 function octal(bytes: Buffer): string {
