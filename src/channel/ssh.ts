@@ -120,6 +120,7 @@ function sessionOver(client: Client, stream: Duplex, ended: Promise<void>): Sess
         if (error) reject(startError(error));
         else resolve(commandOver(channel, dropGuest));
       };
+      void ended.then(() => reject(startError(new Error('the connection was lost')))); // ssh2 forgets `begin` then
       try {
         if (line === undefined) client.shell(pty ?? false, begin);
         else client.exec(line, pty ? { pty } : {}, begin);
