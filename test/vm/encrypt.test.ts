@@ -88,14 +88,16 @@ test('the machine unlocks its data by itself, and its disk holds no plain text',
 test('data stays locked for a boot image of no release, although the firmware starts it', async () => {
   const undo = await tamperingWith(files, await builtRelease()).otherCommandLine();
   await isLocked(
-    /Data is locked: this TPM does not open it for this boot image; if the boot image is intended, run `holdfast recovery`/,
+    /Data is locked: this TPM does not open it for this boot image; if the boot image is intended, run `holdfast recovery --machine encrypted`/,
   );
   await undo();
 });
 
 test('data stays locked while Secure Boot is disabled, and `recovery` takes no key', async () => {
   const undo = await tamperingWith(files, await builtRelease()).secureBootOff();
-  await isLocked(/Data is locked: only `holdfast recovery` opens it while verity or Secure Boot is off/);
+  await isLocked(
+    /Data is locked: only `holdfast recovery --machine encrypted` opens it while verity or Secure Boot is off/,
+  );
   const { code, stderr } = await holdfast(['recovery', ...word], { input: recoveryKey });
   assert.equal(code, 1);
   assert.match(stderr, /would start unsigned software\n.*: SecureBootEnable$/m);
@@ -121,7 +123,7 @@ test('a foreign volume is not accepted, even if the machine’s TPM unlocks it',
 
 test('a replaced TPM does not unlock the data until the recovery key enrols it', async () => {
   await rm(files.tpm, { recursive: true });
-  await isLocked(/`holdfast recovery`/);
+  await isLocked(/`holdfast recovery --machine encrypted`/);
   const recover = (key: string) => holdfast(['recovery', ...word], { input: key });
   const wrong = await recover(makeDataKeys().recoveryKey);
   assert.equal(wrong.code, 1);
