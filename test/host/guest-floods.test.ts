@@ -92,7 +92,10 @@ const floods: Readonly<Record<keyof typeof bounds, () => Promise<void>>> = {
       ['data', '1B-blocks Used Avail IFree\n 2 1 1 1'],
       ['logs', '1B-blocks Used Avail IFree\n 2 1 1 1'],
       ['rootHash', `holdfast.root=${'0'.repeat(64)}`],
-      ...['verity', 'secureBoot', 'lockdown', 'degraded', 'users', 'asReleased'].map((name) => [name, '']),
+      ...['verity', 'secureBoot', 'lockdown', 'degraded', 'users', 'ignored', 'asReleased'].map((name) => [
+        name,
+        '',
+      ]),
     ];
     const report = (count: number) =>
       parseReport(
