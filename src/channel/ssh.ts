@@ -112,20 +112,28 @@ function handshakeError(error: Error & { level?: string }): HoldfastError {
 }
 
 function sessionOver(client: Client, stream: Duplex, ended: Promise<void>): Session {
+  // ssh2 forgets the callbacks of commands that were to start when the connection is lost
+  const starting = new Set<(error: Error) => void>();
+  void ended.then(() => {
+    for (const fail of starting) fail(new Error('the connection was lost'));
+  });
   const start: StartCommand = (argv, terminal) =>
     new Promise<GuestCommand>((resolve, reject) => {
       const line = argv && commandLine(argv);
       const pty = terminal && terminalRequest(terminal);
+      const fail = (error: unknown) => reject(startError(error));
       const begin: ClientCallback = (error, channel) => {
-        if (error) reject(startError(error));
+        starting.delete(fail);
+        if (error) fail(error);
         else resolve(commandOver(channel, dropGuest));
       };
-      void ended.then(() => reject(startError(new Error('the connection was lost')))); // ssh2 forgets `begin` then
+      starting.add(fail);
       try {
         if (line === undefined) client.shell(pty ?? false, begin);
         else client.exec(line, pty ? { pty } : {}, begin);
       } catch (error) {
-        reject(startError(error));
+        starting.delete(fail);
+        fail(error);
       }
     });
   const dropGuest = () => {
