@@ -15,14 +15,14 @@ exec "$@"`;
 
 /**
  * Returns the command that prints the guest's journal, oldest line first; with `follow` it waits for more.
- * @param since leaves out what was logged before.
+ * @param since leaves out what was logged before, when it follows.
  */
 export function journalCommand(format: JournalFormat, follow: boolean, since?: Date): readonly string[] {
   const output = format === 'json' ? 'json' : 'short-iso-precise';
   const words = ['journalctl', `--root=${systemRoot}`, '--no-pager', '--quiet', `--output=${output}`];
+  if (!follow) return words;
   // systemd.time(7)
   const later = since === undefined ? [] : [`--since=@${since.getTime() / 1000}`];
-  if (!follow) return [...words, ...later];
   // without --no-tail, following begins with the last ten lines
   return ['sh', '-c', whenFlushed, 'sh', ...words, ...later, '--follow', '--no-tail'];
 }

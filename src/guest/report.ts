@@ -84,6 +84,8 @@ const interfaces = z
   )
   .max(bounds.interfaces.count);
 
+const textLines = z.string().transform((text) => (text === '' ? [] : text.split('\n')));
+
 /** The report of a guest about itself. */
 const guestReport = z.strictObject({
   /** Version of the running release. */
@@ -119,20 +121,11 @@ const guestReport = z.strictObject({
     .pipe(interfaces)
     .transform((list) => list.flatMap(({ addr_info }) => addr_info.flatMap(({ local }) => local ?? []))),
   /** What the initrd reported as degraded, a sentence each: `degraded` of image/initrd/overlays. */
-  degraded: z
-    .string()
-    .transform((text) => (text === '' ? [] : text.split('\n')))
-    .pipe(z.array(z.string().regex(/^[ -~]{1,200}$/)).max(20)),
+  degraded: textLines.pipe(z.array(z.string().regex(/^[ -~]{1,200}$/)).max(20)),
   /** Why users cannot log in, or not become root, a sentence each. */
-  users: z
-    .string()
-    .transform((text) => (text === '' ? [] : text.split('\n')))
-    .pipe(z.array(userProblem).max(10)),
+  users: textLines.pipe(z.array(userProblem).max(10)),
   /** Files of users that have no effect, a sentence each. */
-  ignored: z
-    .string()
-    .transform((text) => (text === '' ? [] : text.split('\n')))
-    .pipe(z.array(ignoredFile).max(10)),
+  ignored: textLines.pipe(z.array(ignoredFile).max(10)),
   /** Whether nothing that the machine has kept takes part in this start. */
   asReleased: z.enum(['', 'yes']).transform((text) => text === 'yes'),
 });
