@@ -1,7 +1,7 @@
 import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 
-/** Whether this runs from the bundle in `dist/`, not from the sources: docs/decisions/0023-bundle-of-the-command-line.md. */
+/** Whether this runs from the bundle in `dist/`, not from the sources: docs/decisions/0023-bundle-the-command-line.md. */
 const isBundled = import.meta.filename.endsWith('.js');
 
 /** The directory of Holdfast, with `bin/`, `image/` and `src/`. */

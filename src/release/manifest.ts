@@ -29,7 +29,7 @@ export const uki = program.extend({
  */
 export const releaseManifest = z.strictObject({
   format: z.literal(1),
-  /** `13.2.20261122`: the distribution's version the day of the newest package, and for further builds of that day a number. */
+  /** `13.2.20261122`: the distribution's version, the day of the newest package, and for further builds of that day a number. */
   version: z.string().regex(/^[0-9]+(?:\.[0-9]+)*$/),
   architecture: z.literal(hostArchitecture.name),
   /** A host that has had a release of a later epoch rejects this one. */
